@@ -1,0 +1,159 @@
+"""The parts of the two estimators' docstrings that say the same, written once.
+
+The classifier's and the regressor's ``__doc__`` are put together from these texts, so that the description of a
+parameter cannot differ between them.
+"""
+
+OBJECTIVE = r"""
+With sample weights :math:`s_i`, network :math:`f` and weight matrices :math:`W_1, \dots, W_L`, it minimizes
+
+.. math::
+
+    \frac{1}{\sum_i s_i} \sum_i s_i \, \mathrm{loss}(y_i, f(x_i)) + \sum_l \alpha_l \, \Omega(W_l)
+
+The loss is %(loss)s. :math:`\Omega` is the penalty; biases and normalization parameters are never penalized.
+:math:`\alpha` multiplies it once: unlike in scikit-learn's MLP, whose effective strength is ``alpha`` divided by the
+size of each batch, it means the same for every batch size, number of rows, solver and learning rate. For full
+batches of n rows, ``alpha=a`` there is ``alpha=a/n`` here. Penalties with kinks take a proximal step in the
+optimizer's own metric, so L1 and elastic net give weights that are exactly zero.
+"""
+
+PARAMETERS = """
+Parameters
+----------
+hidden_layer_sizes : int or sequence of int, default=(100,)
+    Number of units of every hidden layer. ``()`` gives the linear model, for which the problem is convex.
+activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+    Activation of the hidden layers.
+penalty : {'l1', 'l2', 'elasticnet'}, Penalty object or None, default='l2'
+    Penalty on the weight matrices. An object of :mod:`skreg.penalties` brings its own strength, which can be
+    swept as ``penalty__alpha``; None means no penalty.
+alpha : float or sequence of float, default=None
+    Strength of the penalty, at least 0: one for all weight matrices, or one for each, so that
+    ``alpha=(0.02, 0, 0)`` penalizes only the first of three. None means 1e-4. Must be None beside a penalty
+    object; has no effect (and warns) beside ``penalty=None``.
+l1_ratio : float, default=None
+    Share of L1 in ``penalty='elasticnet'``, in [0, 1]. None means 0.5.
+dropout : float or sequence of float, default=0.0
+    Probability, in [0, 1), that a hidden unit is left out in a training step: one for all hidden layers, or one
+    for each.
+input_dropout : float, default=0.0
+    Probability, in [0, 1), that an input is left out in a training step.
+normalization : {'batch', 'layer'} or None, default=None
+    Standardization of every hidden layer before its activation: over the rows of the batch, or over the units
+    of the layer.
+weight_decay : float, default=0.0
+    Decoupled decay (AdamW): every step multiplies the weights by ``1 - lr * weight_decay``. It is no part of
+    the objective; ``penalty='l2'`` is.
+%(own_parameters)ssolver : {'adam', 'sgd'}, default='adam'
+    Optimizer.
+batch_size : int or 'auto', default='auto'
+    Rows of a training step. 'auto' is ``min(200, n_samples)``.
+learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
+    Schedule, for both solvers. 'invscaling' divides by ``(t + 1)**power_t``, with t the rows seen so far.
+    'adaptive' divides by 5 whenever `n_iter_no_change` epochs bring no improvement, down to 1e-6. 'cosine'
+    anneals to 0 over `max_iter` epochs, and goes on to the last of them unless `early_stopping` ends it.
+learning_rate_init : float, default=0.001
+    Learning rate at the start.
+power_t : float, default=0.5
+    Exponent of 'invscaling'.
+max_iter : int, default=200
+    Largest number of epochs.
+shuffle : bool, default=True
+    Whether every epoch takes the rows in a new order.
+random_state : int, RandomState instance or None, default=None
+    Seed of initial weights, order of rows, dropout and validation split. The same int gives the same fit, bit
+    for bit, on the same machine. None takes entropy from the operating system.
+tol : float, default=1e-4
+    Smallest improvement of the objective (or of what `scoring` says, when stopping early) that counts as one.
+verbose : bool, default=False
+    Whether to print a table with one line for each epoch.
+warm_start : bool, default=False
+    Whether `fit` goes on from the weights of the previous call.
+momentum : float, default=0.9
+    Of the solver 'sgd', in [0, 1).
+nesterovs_momentum : bool, default=True
+    Whether the solver 'sgd' uses Nesterov's momentum.
+early_stopping : bool, default=False
+    Whether to hold out validation rows, to stop when they no longer gain, and to restore the weights of the best
+    epoch.
+validation_fraction : float, default=0.1
+    Share of the rows held out by `early_stopping`, in (0, 1). At least 10 rows (and one for each class) are
+    taken, as long as that is at most a third of them. Classes keep their proportions.
+scoring : str or callable, default='loss'
+    What `early_stopping` monitors: the validation loss, or any scorer of scikit-learn (higher is better).
+beta_1 : float, default=0.9
+    Decay of the solver 'adam's running mean of the gradient, in [0, 1).
+beta_2 : float, default=0.999
+    Decay of the solver 'adam's running mean of the squared gradient, in [0, 1).
+epsilon : float, default=1e-8
+    Added to the denominator of the solver 'adam'.
+n_iter_no_change : int or inf, default=10
+    Epochs without improvement after which training ends. With `early_stopping` the wait also lasts at least 100
+    training steps, because on few rows an epoch is only one or two.
+device : str or torch.device, default='cpu'
+    Where to train, for instance 'cuda'. Fitted attributes are numpy arrays in any case.
+callbacks : list of skorch callbacks, default=None
+    Learning-rate schedulers, loggers, checkpoints, … of :mod:`skorch.callbacks`, or pairs of a name and one.
+    They are used as they are, not cloned.
+"""
+
+ATTRIBUTES = """
+Attributes
+----------
+%(own_attributes)scoefs_ : list of ndarray of shape (n_inputs, n_units)
+    Weight matrix of every layer.
+intercepts_ : list of ndarray of shape (n_units,)
+    Biases of every layer.
+normalization_params_ : list of dict
+    For every normalized hidden layer, arrays 'gain' and 'shift' and, for batches, the 'mean' and 'variance'
+    that predictions use; empty without normalization.
+penalty_ : Penalty or None
+    The penalty that was used, with its strength.
+sparsity_ : ndarray of shape (n_layers - 1,)
+    Share of weights that are exactly zero, for every weight matrix.
+history_ : dict of ndarray of shape (n_iter_,)
+    One number for each epoch of the last `fit`: 'epoch', 'train_loss', 'penalty', 'train_score', 'lr', and with
+    early stopping 'valid_loss' and 'valid_score'. Training loss and score are taken during the epoch, with dropout
+    and on changing weights; validation ones after it. 'stopping_reason' is text, empty but for the last epoch.
+    ``pandas.DataFrame(history_)`` makes a table.
+loss_curve_ : list of float
+    Training loss plus penalty after every epoch; `warm_start` adds to it.
+loss_ : float
+    The last of `loss_curve_`.
+best_loss_ : float or None
+    The lowest of `loss_curve_`; None with early stopping.
+best_epoch_ : int
+    Epoch, counted from 1, whose weights were kept: the last one without early stopping.
+validation_scores_ : list of float or None
+    Validation score (%(score)s, or that of `scoring`) after every epoch; None without early stopping.
+best_validation_score_ : float or None
+    Validation score of the epoch whose weights were kept; None without early stopping.
+n_iter_ : int
+    Number of epochs of the last `fit`.
+t_ : int
+    Number of training rows seen, repetitions counted.
+n_layers_ : int
+    Number of layers, input and output included.
+n_outputs_ : int
+    Number of output units.
+out_activation_ : str
+    Function that maps outputs to predictions.
+n_features_in_ : int
+    Number of columns of X.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the columns of X, if it was a data frame with string names.
+"""
+
+
+def estimator_docstring(summary: str, loss: str, own_parameters: str, own_attributes: str, score: str, end: str):
+    """Return the docstring of an estimator: summary, objective, parameters, attributes, then ``end``."""
+    return "\n".join(
+        [
+            summary,
+            OBJECTIVE % {"loss": loss},
+            PARAMETERS % {"own_parameters": own_parameters},
+            ATTRIBUTES % {"own_attributes": own_attributes, "score": score},
+            end,
+        ]
+    )

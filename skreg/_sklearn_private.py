@@ -1,0 +1,25 @@
+"""The only place that imports private names of scikit-learn.
+
+Everything here is used by scikit-learn's own estimators but is not part of its public interface, so a new
+release of scikit-learn can move it. Keeping the imports together makes such a move a one-line change.
+"""
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+__all__ = [
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_sample_weight",
+    "fit_context",
+    "safe_indexing",
+    "validate_parameter_constraints",
+]

@@ -1,0 +1,139 @@
+"""When to stop, and on what data that is decided."""
+
+import math
+
+import numpy as np
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+
+# With few rows a tenth of them says little: a validation set has at least this many rows and one for each class ...
+MIN_VALIDATION_ROWS = 10
+# ... but never more than this share of the data.
+MAX_VALIDATION_SHARE = 1 / 3
+# With few rows an epoch is one or two steps: patience is counted in epochs, and lasts at least this many steps.
+MIN_PATIENCE_STEPS = 100
+
+
+def validation_size(n_rows: int, validation_fraction: float, n_classes: int = 0) -> int:
+    """Return the number of validation rows.
+
+    ``ceil(validation_fraction * n_rows)``, raised to 10 and to one row for each class, but at most a third of the
+    rows unless the fraction itself asks for more.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows to split.
+    validation_fraction : float
+        Share in (0, 1).
+    n_classes : int, default=0
+        Number of classes; 0 for other targets.
+
+    Returns
+    -------
+    int
+        Number of rows, at least 1 and less than ``n_rows``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows, or if no row would be left for training.
+    """
+    asked = math.ceil(validation_fraction * n_rows)
+    least = min(max(MIN_VALIDATION_ROWS, n_classes), int(n_rows * MAX_VALIDATION_SHARE))
+    size = max(asked, least, 1)
+    if size >= n_rows:
+        raise ValueError(
+            f"early_stopping=True needs rows for training and for validation, but validation_fraction="
+            f"{validation_fraction!r} takes {size} of n_samples={n_rows}. Use fewer validation rows, more data, or "
+            "early_stopping=False."
+        )
+    return size
+
+
+def split_validation(
+    n_rows: int, validation_fraction: float, *, classes: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row numbers for training and for validation, shuffled.
+
+    Classes keep their proportions when there are at least as many validation rows as classes. A row that is the
+    only one of its class is always a training row.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows to split.
+    validation_fraction : float
+        Share in (0, 1); see :func:`validation_size`.
+    classes : ndarray of shape (n_rows,) or None
+        Class of each row; None if there are none to keep the proportions of.
+    seed : int
+        Of the shuffle.
+
+    Returns
+    -------
+    train, valid : ndarray of int
+        Row numbers.
+    """
+    if classes is None:
+        size = validation_size(n_rows, validation_fraction)
+        return next(ShuffleSplit(1, test_size=size, random_state=seed).split(np.empty(n_rows)))
+    _, codes, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    size = validation_size(n_rows, validation_fraction, len(counts))
+    alone = np.flatnonzero(counts[codes] == 1)
+    shared = np.flatnonzero(counts[codes] > 1)
+    if len(shared) <= size:
+        raise ValueError(
+            f"early_stopping=True needs more than {size} rows of classes that have at least two rows; "
+            f"got {len(shared)} of n_samples={n_rows}."
+        )
+    n_shared_classes = np.count_nonzero(counts > 1)
+    stratify = min(size, len(shared) - size) >= n_shared_classes
+    splitter = StratifiedShuffleSplit if stratify else ShuffleSplit
+    train, valid = next(splitter(1, test_size=size, random_state=seed).split(shared, codes[shared]))
+    return np.concatenate([shared[train], alone]), shared[valid]
+
+
+class Patience:
+    """Counts the epochs since a monitored value last improved.
+
+    Parameters
+    ----------
+    tol : float
+        How much lower than the best a value must be to count as an improvement.
+    n_iter_no_change : int or inf
+        More epochs than this without an improvement exhaust the patience, as in scikit-learn's MLP.
+
+    Attributes
+    ----------
+    best : float
+        Lowest value so far.
+    n_waiting : int
+        Epochs since the last improvement.
+    """
+
+    def __init__(self, tol: float, n_iter_no_change: float):
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.best = math.inf
+        self.n_waiting = 0
+
+    def update(self, value: float) -> bool:
+        """Take the next epoch's value; return whether it is the lowest so far, by however little."""
+        self.n_waiting = self.n_waiting + 1 if value > self.best - self.tol else 0
+        lowest = value < self.best
+        self.best = min(self.best, value)
+        return lowest
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the wait has been too long."""
+        return self.n_waiting > self.n_iter_no_change
+
+    def reset(self) -> None:
+        """Begin a new wait, keeping the best value."""
+        self.n_waiting = 0
+
+
+def patience_in_epochs(n_iter_no_change: float, steps_per_epoch: int) -> float:
+    """Return the number of epochs that is at least ``n_iter_no_change`` and lasts at least 100 steps."""
+    return max(n_iter_no_change, math.ceil(MIN_PATIENCE_STEPS / steps_per_epoch))
