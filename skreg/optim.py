@@ -17,7 +17,7 @@ from skreg.penalties import Penalty
 
 # Share of the layer's root mean square below which Adam's metric does not fall. Without it, weights that have not
 # had a gradient yet take a proximal step of lr / epsilon and are wiped out at once.
-METRIC_FLOOR = 0.01
+METRIC_FLOOR = 0.1
 # Numbers below this size are set to zero now and then: L2 shrinks the weights of dead inputs, and Adam its
 # moments, geometrically into the denormal range, where arithmetic is 5 to 20 times slower.
 NEGLIGIBLE = 1e-20
@@ -115,7 +115,7 @@ class ProximalAdam(FlatOptimizer):
 
     On a penalized layer, with bias-corrected moments m and v:
 
-        d = max(sqrt(v), 0.01 * rms(sqrt(v))) + epsilon
+        d = max(sqrt(v), 0.1 * rms(sqrt(v))) + epsilon
         w = prox of (lr / d) * alpha * Omega at  w - lr * m / d
 
     The gradient step and the prox share the metric d, so that a fixed point satisfies 0 ∈ ∇loss + alpha * ∂Omega
@@ -179,11 +179,12 @@ class ProximalAdam(FlatOptimizer):
         square = self.square[layer.span].view_as(layer.W)
         mean.lerp_(layer.grad, 1 - self.beta_1)
         square.mul_(self.beta_2).addcmul_(layer.grad, layer.grad, value=1 - self.beta_2)
+        # The bias corrections are applied to numbers instead of tensors: metric here is d * correction_2.
         correction_1 = 1 - self.beta_1**self.n_steps
         correction_2 = math.sqrt(1 - self.beta_2**self.n_steps)
         floor = square.mean(dim=(1, 2), keepdim=True).sqrt_().mul_(METRIC_FLOOR)
-        metric = torch.maximum(square.sqrt(), floor).div_(correction_2).add_(self.epsilon)
-        step = metric.reciprocal_().mul_(lr * layer.lr_scale)
+        metric = square.sqrt().clamp_min_(floor).add_(self.epsilon * correction_2)
+        step = metric.reciprocal_().mul_(lr * correction_2 * layer.lr_scale)
         layer.W.addcmul_(mean, step, value=-1 / correction_1)
         layer.W.copy_(self.penalty.prox(layer.W, step, layer.alpha))
 
