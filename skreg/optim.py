@@ -183,6 +183,8 @@ class ProximalAdam(FlatOptimizer):
         correction_1 = 1 - self.beta_1**self.n_steps
         correction_2 = math.sqrt(1 - self.beta_2**self.n_steps)
         floor = square.mean(dim=(1, 2), keepdim=True).sqrt_().mul_(METRIC_FLOOR)
+        if isinstance(layer.alpha, Tensor):
+            floor.mul_(layer.alpha > 0)  # a member without penalty takes the steps of plain Adam
         metric = square.sqrt().clamp_min_(floor).add_(self.epsilon * correction_2)
         step = metric.reciprocal_().mul_(lr * correction_2 * layer.lr_scale)
         layer.W.addcmul_(mean, step, value=-1 / correction_1)

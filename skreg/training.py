@@ -274,7 +274,8 @@ class RegularizedNet(NeuralNet):
     def optimizer_(self):
         """A real ``torch.optim.Optimizer`` for callbacks; from its construction on, its learning rate rules."""
         if self.torch_optimizer_ is None:
-            self.torch_optimizer_ = as_torch_optimizer(self.flat_optimizer, self.current_lr_)
+            # Past skorch's __setattr__, which admits optimizers only while it initializes.
+            vars(self)["torch_optimizer_"] = as_torch_optimizer(self.flat_optimizer, self.current_lr_)
         return self.torch_optimizer_
 
     @property
@@ -377,6 +378,10 @@ class RegularizedNet(NeuralNet):
             self._record_value("train_loss", float((loss @ weight)[0]))
             score = self.criterion_.score(outputs, iterator.target, weight)
             self.history.record("train_score", float(score[0]))
+        if not watchers:
+            # skorch's Checkpoint looks up the last batch of every epoch: give it one that stands for all.
+            self.history.new_batch()
+            self.history.record_batch("train_loss", self.history[-1, "train_loss"])
         self.history.record("train_batch_count", len(iterator))
 
     def train_step(self, batch: Batch, *, n_rows: int, out: Tensor, watched: bool = False):
@@ -415,7 +420,10 @@ class RegularizedNet(NeuralNet):
         lr = self.learning_rate.at(steps_before, steps_before * self.batch_size)
         if lr is not None:
             self.lr_ = lr
-        self.flat_optimizer.step(self.lr_)
+        if self.torch_optimizer_ is None:
+            self.flat_optimizer.step(self.current_lr_)
+        else:
+            self.torch_optimizer_.step()
 
     def _record_value(self, name: str, value: float) -> None:
         """Record a loss and whether it is the best so far, which skorch's Checkpoint asks for."""

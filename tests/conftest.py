@@ -1,0 +1,48 @@
+"""Settings and data that the tests share."""
+
+import os
+
+# scikit-learn runs its array API check only where scipy was told to support it, before its first import.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.preprocessing import scale
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Return digits scaled to [0, 1] in float32."""
+    X, y = load_digits(return_X_y=True)
+    return (X / 16).astype(np.float32), y
+
+
+@pytest.fixture(scope="session")
+def linear_problem():
+    """Return 200 correlated rows of 20 standardized columns, of which five matter, and three targets."""
+    rng = np.random.default_rng(0)
+    X = scale(rng.normal(size=(200, 20)) @ (np.eye(20) + 0.2 * rng.normal(size=(20, 20))))
+    weights = np.zeros((20, 3))
+    weights[:5] = rng.normal(size=(5, 3)) + 1
+    return X, X @ weights + 0.5 * rng.normal(size=(200, 3))
+
+
+@pytest.fixture
+def global_state():
+    """Fail if a test leaves torch's or numpy's global state other than it found it."""
+
+    def state():
+        name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy generator is what must not change
+        return (
+            (name, keys.tobytes(), *rest),
+            torch.get_rng_state().numpy().tobytes(),
+            torch.get_default_dtype(),
+            torch.get_num_threads(),
+            torch.is_grad_enabled(),
+        )
+
+    before = state()
+    yield
+    assert state() == before

@@ -1,0 +1,202 @@
+"""The optimizers against torch's and scikit-learn's, and the fixed points of their proximal steps."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
+
+from skreg.layers import MLP
+from skreg.optim import METRIC_FLOOR, STEPS_BETWEEN_FLUSHES, ProximalAdam, ProximalSGD, as_torch_optimizer
+from skreg.penalties import L1, L2, ElasticNet
+
+
+def make(n_members=1, seed=0):
+    module = MLP((6, 5, 2), n_members=n_members, dtype=torch.float64)
+    module.initialize([torch.Generator().manual_seed(seed + k) for k in range(n_members)])
+    return module
+
+
+def gradients(n_steps, size, seed=0):
+    rng = np.random.default_rng(seed)
+    return [torch.from_numpy(rng.normal(size=size)) for _ in range(n_steps)]
+
+
+def run(module, optimizer, grads, lr=0.01):
+    for grad in grads:
+        module.flat_grad.copy_(grad)
+        optimizer.step(lr)
+    return module.flat.clone()
+
+
+def test_adam_without_penalty_is_torchs():
+    module = make()
+    grads = gradients(7, module.flat.numel())
+    p = module.flat.clone().requires_grad_()
+    reference = torch.optim.Adam([p], lr=0.01)
+    for grad in grads:
+        p.grad = grad.clone()
+        reference.step()
+    result = run(module, ProximalAdam(module, None, [0.0, 0.0]), grads)
+    torch.testing.assert_close(result, p.detach(), rtol=1e-12, atol=1e-14)
+
+
+def test_l2_in_adam_is_torchs_coupled_weight_decay_on_weights_alone():
+    module = make()
+    grads = gradients(7, module.flat.numel())
+    W, b = (part.clone().requires_grad_() for part in module.flat.split([module.n_weights, 7]))
+    groups = [{"params": [W], "weight_decay": 0.3}, {"params": [b], "weight_decay": 0.0}]
+    reference = torch.optim.Adam(groups, lr=0.01)
+    for grad in grads:
+        W.grad, b.grad = (part.clone() for part in grad.split([module.n_weights, 7]))
+        reference.step()
+    result = run(module, ProximalAdam(module, L2(), [0.3, 0.3]), grads)
+    torch.testing.assert_close(result, torch.cat([W, b]).detach(), rtol=1e-12, atol=1e-14)
+
+
+def test_decoupled_weight_decay_is_torchs_adamw():
+    module = make()
+    grads = gradients(7, module.flat.numel())
+    W, b = (part.clone().requires_grad_() for part in module.flat.split([module.n_weights, 7]))
+    groups = [{"params": [W], "weight_decay": 0.3}, {"params": [b], "weight_decay": 0.0}]
+    reference = torch.optim.AdamW(groups, lr=0.01)
+    for grad in grads:
+        W.grad, b.grad = (part.clone() for part in grad.split([module.n_weights, 7]))
+        reference.step()
+    result = run(module, ProximalAdam(module, None, [0.0, 0.0], weight_decay=0.3), grads)
+    torch.testing.assert_close(result, torch.cat([W, b]).detach(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_sgd_without_penalty_is_scikit_learns(nesterov):
+    module = make()
+    grads = gradients(7, module.flat.numel())
+    parameters = [module.flat.numpy().copy()]
+    reference = SGDOptimizer(parameters, 0.01, momentum=0.9, nesterov=nesterov)
+    for grad in grads:
+        reference.update_params(parameters, [grad.numpy()])
+    result = run(module, ProximalSGD(module, None, [0, 0], momentum=0.9, nesterovs_momentum=nesterov), grads)
+    np.testing.assert_allclose(result.numpy(), parameters[0], rtol=1e-12)
+
+
+def adam_by_hand(W, grads, penalty, alpha, lr, epsilon=1e-8):
+    """Return weights after proximal Adam steps, written as in the class's docstring."""
+    m = v = torch.zeros_like(W)
+    for t, g in enumerate(grads, start=1):
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        m_hat, root = m / (1 - 0.9**t), torch.sqrt(v / (1 - 0.999**t))
+        d = torch.maximum(root, METRIC_FLOOR * root.square().mean().sqrt()) + epsilon
+        W = penalty.prox(W - lr * m_hat / d, lr / d, alpha)
+    return W
+
+
+@pytest.mark.parametrize("penalty", [L1(), ElasticNet(l1_ratio=0.4)])
+def test_proximal_adam_is_its_definition_and_leaves_other_layers_to_adam(penalty):
+    module, plain = make(), make()
+    grads = gradients(9, module.flat.numel())
+    start = module.weights[0].detach()[0].clone()
+    run(module, ProximalAdam(module, penalty, [2.0, 0.0]), grads)
+    run(plain, ProximalAdam(plain, None, [0.0, 0.0]), grads)
+    expected = adam_by_hand(start, [g[:30].view(6, 5) for g in grads], penalty, 2.0, 0.01)
+    torch.testing.assert_close(module.weights[0].detach()[0], expected, rtol=1e-10, atol=1e-14)
+    assert (module.weights[0] == 0).any()
+    torch.testing.assert_close(module.flat[30:], plain.flat[30:], rtol=1e-12, atol=1e-14)
+
+
+def optimizers(penalty, alpha):
+    yield lambda m: ProximalAdam(m, penalty, [alpha])
+    for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
+        yield lambda m, a=momentum, b=nesterov: ProximalSGD(m, penalty, [alpha], momentum=a, nesterovs_momentum=b)
+
+
+@pytest.mark.parametrize("penalty", [L1(), L2(), ElasticNet(l1_ratio=0.3)])
+def test_fixed_points_are_optimal_whatever_the_metric(penalty):
+    """Minimize 0.5 * h * (w - c)**2 + alpha * Omega(w), coordinate by coordinate: the answer is a prox."""
+    rng = np.random.default_rng(0)
+    h, c = torch.from_numpy(rng.uniform(0.01, 2, 40)), torch.from_numpy(rng.normal(size=40))
+    alpha = 0.1
+    expected = penalty.prox(c.view(1, 40, 1), 1 / h.view(1, 40, 1), alpha).view(-1)
+    for make_optimizer in optimizers(penalty, alpha):
+        module = MLP((40, 1), dtype=torch.float64)
+        module.initialize([torch.Generator().manual_seed(0)])
+        optimizer = make_optimizer(module)
+        for step in range(6000):
+            module.flat_grad[:40] = h * (module.flat[:40] - c)
+            optimizer.step(0.5 * 0.5 * (1 + np.cos(np.pi * step / 6000)))
+        result = module.flat[:40]
+        torch.testing.assert_close(result, expected, rtol=0, atol=1e-6)
+        assert ((result == 0) == (expected == 0)).all()
+
+
+def test_the_floor_keeps_weights_that_have_had_no_gradient():
+    module = MLP((50, 50), dtype=torch.float64)
+    module.initialize([torch.Generator().manual_seed(0)])
+    grad = torch.zeros_like(module.flat)
+    grad[: 25 * 50] = 1e-2 * gradients(1, 25 * 50)[0]
+    before = module.weights[0].detach().clone()
+    run(module, ProximalAdam(module, L1(), [1e-6]), [grad], lr=1e-3)
+    silent = module.weights[0].detach()[0, 25:]
+    assert (silent == 0).double().mean() < 0.01
+    assert (silent - before[0, 25:]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("kind", [ProximalAdam, ProximalSGD])
+@pytest.mark.parametrize("penalty", [None, L1(), L2()])
+def test_members_with_strengths_and_rates_of_their_own_equal_single_networks(kind, penalty):
+    population = make(n_members=3)
+    alphas = torch.tensor([0.0, 0.05, 0.3], dtype=torch.float64).view(3, 1, 1)
+    lr_scales = torch.tensor([1.0, 0.5, 2.0], dtype=torch.float64)
+    optimizer = kind(population, penalty, [alphas, 0.0], weight_decay=0.1, lr_scales=lr_scales)
+    singles = [make(seed=k) for k in range(3)]
+    single_optimizers = [
+        kind(module, penalty, [float(alphas[k]), 0.0], weight_decay=0.1 * 1.0) for k, module in enumerate(singles)
+    ]
+    rng = np.random.default_rng(0)
+    for _ in range(STEPS_BETWEEN_FLUSHES + 5):
+        for blocks in zip(population.parameters(), *(m.parameters() for m in singles), strict=True):
+            grad = torch.from_numpy(rng.normal(size=blocks[0].shape))
+            blocks[0].grad.copy_(grad)
+            for k in range(3):
+                blocks[k + 1].grad.copy_(grad[k : k + 1])
+        optimizer.step(0.01)
+        for k in range(3):
+            single_optimizers[k].step(0.01 * float(lr_scales[k]))
+    for blocks in zip(population.parameters(), *(m.parameters() for m in singles), strict=True):
+        for k in range(3):
+            torch.testing.assert_close(blocks[0][k], blocks[k + 1][0], rtol=1e-9, atol=1e-12)
+
+
+def test_negligible_numbers_are_flushed():
+    module = make()
+    optimizer = ProximalAdam(module, L2(), [1e-4, 1e-4])
+    module.flat[0] = 1e-30
+    for _ in range(STEPS_BETWEEN_FLUSHES):
+        module.flat_grad.zero_()
+        module.flat_grad[-1] = 1e-30  # of a bias, which no penalty reaches
+        optimizer.step(1e-12)
+    assert module.flat[0] == 0
+    assert optimizer.mean[-1] == 0
+    assert module.flat[1] != 0
+
+
+def test_torch_optimizer_takes_the_rate_from_its_group_and_saves_its_state():
+    module, other = make(), make()
+    grads = gradients(6, module.flat.numel())
+    flat = ProximalAdam(module, L1(), [0.1, 0.1])
+    wrapped = as_torch_optimizer(flat, 0.5)
+    assert isinstance(wrapped, torch.optim.Optimizer)
+    wrapped.param_groups[0]["lr"] = 0.01
+    for grad in grads[:3]:
+        module.flat_grad.copy_(grad)
+        wrapped.step()
+    torch.testing.assert_close(
+        module.flat, run(other, ProximalAdam(other, L1(), [0.1, 0.1]), grads[:3]), rtol=0, atol=0
+    )
+    restored = make()
+    restored.flat.copy_(module.flat)
+    again = as_torch_optimizer(ProximalAdam(restored, L1(), [0.1, 0.1]), 0.9)
+    again.load_state_dict(wrapped.state_dict())
+    for optimizer, m in ((wrapped, module), (again, restored)):
+        for grad in grads[3:]:
+            m.flat_grad.copy_(grad)
+            optimizer.step()
+    assert torch.equal(module.flat, restored.flat)

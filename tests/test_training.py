@@ -1,0 +1,325 @@
+"""The loop: batches, schedules, callbacks, history, stopping, divergence, Ctrl-C."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, Freezer, GradientNormClipping, LRScheduler
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.training import BatchIterator, LearningRate, Rows, limited_threads, step_flops
+
+FIXED = {"tol": 0, "n_iter_no_change": np.inf}
+
+
+def rows(n_rows=23, n_features=4, weight=None, sparse=False):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, n_features))
+    if weight is not None:
+        weight = torch.from_numpy(weight / weight.sum())
+    target = torch.arange(n_rows, dtype=torch.float64).view(-1, 1)
+    return X, Rows(scipy.sparse.csr_array(X) if sparse else X, target, weight)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batches_cover_every_row_once_and_belong_together(sparse, shuffle, monkeypatch):
+    monkeypatch.setattr("skreg.training.BLOCK_BYTES", 4 * 8 * 5 * 2)  # blocks of two batches
+    weight = np.arange(1.0, 24)
+    X, data = rows(weight=weight, sparse=sparse)
+    iterator = BatchIterator(data, 5, torch.Generator().manual_seed(0) if shuffle else None)
+    assert data.rows_per_block(5) == 10
+    orders = []
+    for _ in range(2):
+        batches = list(iterator)
+        assert [len(b.X) for b in batches] == [5, 5, 5, 5, 3]
+        order = torch.cat([b.target for b in batches]).view(-1).long().numpy()
+        np.testing.assert_array_equal(torch.cat([b.X for b in batches]).numpy(), X[order])
+        np.testing.assert_allclose(torch.cat([b.weight for b in batches]).view(-1), (weight / weight.sum())[order])
+        np.testing.assert_array_equal(iterator.target.view(-1), order)
+        assert sorted(order) == list(range(23))
+        orders.append(order.tolist())
+    assert (orders[0] == orders[1]) == (not shuffle)
+    assert (orders[0] == list(range(23))) == (not shuffle)
+
+
+def test_a_last_batch_of_one_row_joins_the_one_before_where_batches_are_normalized():
+    _, data = rows(n_rows=11)
+    assert [len(b.X) for b in BatchIterator(data, 5, None, min_batch_size=2)] == [5, 6]
+
+
+def test_read_only_data_is_read_without_a_warning():
+    X, data = rows()
+    X.flags.writeable = False
+    assert len(list(BatchIterator(data, 10, None))) == 3
+
+
+def test_schedules():
+    assert LearningRate("constant", 0.1, 0.5, 10).at(3, 30) is None
+    assert LearningRate("adaptive", 0.1, 0.5, 10).at(3, 30) is None
+    assert LearningRate("invscaling", 0.1, 0.5, 10).at(3, 24) == pytest.approx(0.02)
+    cosine = [LearningRate("cosine", 0.1, 0.5, 10).at(step, 0) for step in range(10)]
+    assert cosine[0] == 0.1
+    assert cosine[5] == pytest.approx(0.05)
+    assert 0 < cosine[9] < 0.003
+
+
+def test_cosine_anneals_over_max_iter_and_does_not_stop_on_a_plateau(digits):
+    X, y = digits
+    model = RegularizedMLPClassifier((8,), learning_rate="cosine", max_iter=30, tol=10.0, random_state=0)
+    model.fit(X[:200], y[:200])
+    assert model.n_iter_ == 30
+    assert model.history_["lr"][0] == pytest.approx(0.001)
+    assert model.history_["lr"][-1] < 1e-5
+    assert (np.diff(model.history_["lr"]) < 0).all()
+
+
+def test_adaptive_divides_by_five_until_the_smallest_rate(digits):
+    X, y = digits
+    model = RegularizedMLPClassifier(
+        (8,), learning_rate="adaptive", max_iter=200, tol=10.0, n_iter_no_change=2, random_state=0
+    ).fit(X[:200], y[:200])
+    assert set(model.history_["lr"].round(9)) == {0.001, 0.0002, 4e-5, 8e-6, 1.6e-6, 3.2e-7}
+    assert "did not improve by more than tol=10.0" in model.history_["stopping_reason"][-1]
+
+
+def test_history_holds_the_epochs_and_agrees_with_the_curve(digits):
+    X, y = digits
+    model = RegularizedMLPClassifier((8,), penalty="l1", alpha=1e-3, max_iter=5, random_state=0, **FIXED)
+    model.fit(X, y)
+    history = model.history_
+    assert set(history) == {"epoch", "train_loss", "penalty", "train_score", "lr", "stopping_reason"}
+    assert all(len(values) == 5 for values in history.values())
+    np.testing.assert_allclose(history["train_loss"] + history["penalty"], model.loss_curve_)
+    assert history["stopping_reason"].tolist() == [""] * 4 + ["All max_iter=5 epochs are done."]
+    penalty = 1e-3 * sum(np.abs(W).sum() for W in model.coefs_)
+    assert history["penalty"][-1] == pytest.approx(penalty, rel=1e-5)
+    assert (np.diff(history["train_loss"]) < 0).all()
+
+
+def test_history_of_a_full_batch_is_the_loss_before_each_step():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 3)), rng.normal(size=50)
+    model = RegularizedMLPRegressor((4,), penalty=None, max_iter=3, batch_size=50, random_state=0, **FIXED).fit(X, y)
+    one_less = RegularizedMLPRegressor((4,), penalty=None, max_iter=2, batch_size=50, random_state=0, **FIXED)
+    predicted = one_less.fit(X, y).predict(X)
+    assert model.history_["train_loss"][-1] == pytest.approx(0.5 * ((y - predicted) ** 2).mean(), rel=1e-12)
+    assert model.history_["train_score"][-1] == pytest.approx(one_less.score(X, y), rel=1e-12)
+
+
+def test_early_stopping_restores_the_best_epoch(digits):
+    X, y = digits
+    y = np.where(np.random.default_rng(0).random(len(y)) < 0.3, 0, y)  # wrong labels, to overfit soon
+    options = {"hidden_layer_sizes": (64,), "learning_rate_init": 0.01, "random_state": 0, "penalty": None}
+    model = RegularizedMLPClassifier(early_stopping=True, max_iter=300, **options).fit(X[:300], y[:300])
+    history = model.history_
+    assert model.n_iter_ < 300
+    assert "The validation loss did not improve" in history["stopping_reason"][-1]
+    assert model.best_epoch_ == 1 + np.argmin(history["valid_loss"])
+    assert model.best_epoch_ < model.n_iter_
+    assert model.best_validation_score_ == history["valid_score"][model.best_epoch_ - 1]
+    assert model.validation_scores_ == history["valid_score"].tolist()
+    cut = RegularizedMLPClassifier(early_stopping=True, max_iter=model.best_epoch_, **options)
+    with pytest.warns(ConvergenceWarning):
+        cut.fit(X[:300], y[:300])
+    for ours, theirs in zip(model.coefs_, cut.coefs_, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss", "balanced_accuracy"])
+def test_scoring_is_what_early_stopping_maximizes(digits, scoring):
+    X, y = digits
+    model = RegularizedMLPClassifier(
+        (16,), early_stopping=True, scoring=scoring, learning_rate_init=0.01, max_iter=60, random_state=0, **FIXED
+    ).fit(X[:300], y[:300])
+    scores = model.history_["valid_score"]
+    assert model.best_epoch_ == 1 + np.argmax(scores)
+    if scoring == "neg_log_loss":
+        np.testing.assert_allclose(-scores, model.history_["valid_loss"], rtol=1e-5)
+
+
+def test_scoring_takes_a_callable_and_sees_feature_names():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    seen = []
+
+    def scorer(estimator, X, y):
+        seen.append(list(X.columns))
+        return estimator.score(X, y)
+
+    model = RegularizedMLPRegressor((4,), early_stopping=True, scoring=scorer, max_iter=3, random_state=0, **FIXED)
+    model.fit(frame, frame["a"] * 2)
+    assert seen == [["a", "b"]] * 3
+
+
+def test_a_scorer_that_returns_nan_is_an_error():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    model = RegularizedMLPRegressor(early_stopping=True, scoring=lambda estimator, X, y: np.nan)
+    with pytest.raises(ValueError, match="'scoring' must return a finite number; got nan"):
+        model.fit(X, X[:, 0])
+
+
+def test_validation_rows_do_not_influence_the_weights(digits):
+    X, y = digits
+    X, y = X[:200].astype(float), y[:200]
+    model = RegularizedMLPClassifier((8,), normalization="batch", early_stopping=True, max_iter=5, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    from skreg.stopping import split_validation
+
+    seeds = np.random.RandomState(0).randint(2**31 - 1, size=4)
+    _, valid = split_validation(200, 0.1, classes=y, seed=int(seeds[3]))
+    changed = X.copy()
+    changed[valid] = np.random.default_rng(0).normal(size=(len(valid), 64))
+    model.set_params(n_iter_no_change=np.inf)
+    last = [model.fit(data, y).history_ for data in (X, changed)]
+    np.testing.assert_array_equal(last[0]["train_loss"], last[1]["train_loss"])
+    assert (last[0]["valid_loss"] != last[1]["valid_loss"]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("estimator", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+def test_a_diverging_fit_raises(digits, dtype, solver, estimator):
+    X, y = digits
+    model = estimator(solver=solver, learning_rate_init=1e25, random_state=0)
+    with pytest.raises(ValueError, match=r"Training diverged in epoch .*learning_rate_init=1e\+25"):
+        model.fit(X.astype(dtype), y)
+    assert not hasattr(model, "coefs_")
+
+
+def test_large_targets_are_no_divergence():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    model = RegularizedMLPRegressor(max_iter=5, random_state=0, **FIXED).fit(X, 1e8 * X[:, 0] + 1e9)
+    assert np.isfinite(model.loss_)
+
+
+class Recorder(Callback):
+    """Notes what it is told."""
+
+    def __init__(self):
+        self.epochs, self.batches, self.gradients = 0, 0, 0
+
+    def on_epoch_end(self, net, **kwargs):
+        self.epochs += 1
+
+    def on_batch_end(self, net, batch=None, training=None, loss=None, **kwargs):
+        self.batches += 1
+        self.loss = float(loss)
+
+    def on_grad_computed(self, net, named_parameters=None, **kwargs):
+        self.gradients += sum(p.grad is not None for _, p in named_parameters)
+
+
+def test_callbacks_hear_of_epochs_batches_and_gradients(digits):
+    X, y = digits
+    recorder = Recorder()
+    model = RegularizedMLPClassifier((8,), max_iter=3, batch_size=100, callbacks=[recorder], random_state=0, **FIXED)
+    model.fit(X, y)
+    assert (recorder.epochs, recorder.batches, recorder.gradients) == (3, 54, 54 * 4)
+    assert recorder.loss > 0
+    assert not any("net" in name for name in vars(model))
+
+
+def test_learning_rate_schedulers_act(digits):
+    X, y = digits
+    scheduler = LRScheduler("StepLR", step_size=2, gamma=0.1)
+    model = RegularizedMLPClassifier((8,), max_iter=5, callbacks=[("rate", scheduler)], random_state=0, **FIXED)
+    model.fit(X, y)
+    np.testing.assert_allclose(model.history_["lr"], [1e-3, 1e-3, 1e-4, 1e-4, 1e-5])
+    plain = RegularizedMLPClassifier((8,), max_iter=2, random_state=0, **FIXED).fit(X, y)
+    np.testing.assert_allclose(model.loss_curve_[:2], plain.loss_curve_, rtol=1e-6)
+
+
+def test_gradient_clipping_acts(digits):
+    X, y = digits
+    options = {"hidden_layer_sizes": (8,), "max_iter": 2, "random_state": 0, "solver": "sgd", "penalty": None, **FIXED}
+    free = RegularizedMLPClassifier(**options).fit(X, y)
+    clipped = RegularizedMLPClassifier(callbacks=[GradientNormClipping(1e-12)], **options).fit(X, y)
+    start = RegularizedMLPClassifier(**{**options, "learning_rate_init": 1e-30}).fit(X, y)
+    np.testing.assert_allclose(clipped.coefs_[0], start.coefs_[0], atol=1e-9)
+    assert np.abs(free.coefs_[0] - start.coefs_[0]).max() > 1e-4
+
+
+def test_skorchs_early_stopping_and_checkpoint(digits, tmp_path):
+    X, y = digits
+    stopper = EarlyStopping(monitor="train_loss", patience=2, threshold=10.0, sink=lambda text: None)
+    checkpoint = Checkpoint(monitor="train_loss_best", dirname=str(tmp_path))
+    model = RegularizedMLPClassifier((8,), max_iter=50, callbacks=[stopper, checkpoint], random_state=0).fit(X, y)
+    assert model.n_iter_ == 3
+    assert model.history_["stopping_reason"][-1] == "The callback EarlyStopping asked to stop."
+    saved = torch.load(tmp_path / "params.pt", weights_only=True)
+    np.testing.assert_array_equal(saved["weight_0"][0].numpy(), model.coefs_[0])
+
+
+def test_callbacks_that_cannot_act_are_refused(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="'callbacks' parameter must not hold a Freezer"):
+        RegularizedMLPClassifier(callbacks=[Freezer("weight_0")]).fit(X, y)
+
+
+@pytest.mark.parametrize("callbacks", [["print"], [3], [("name", object())]])
+def test_things_that_are_no_callbacks(digits, callbacks):
+    X, y = digits
+    with pytest.raises(TypeError, match="'callbacks' parameter must be a list of skorch callbacks"):
+        RegularizedMLPClassifier(callbacks=callbacks).fit(X, y)
+
+
+class Interrupt(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_propagates_and_leaves_the_estimator_as_it_was(digits):
+    X, y = digits
+    model = RegularizedMLPClassifier((8,), max_iter=2, random_state=0, **FIXED).fit(X, y)
+    before = {name: np.copy(value) for name, value in model.history_.items()}
+    coefs = [W.copy() for W in model.coefs_]
+    model.set_params(callbacks=[Interrupt()], max_iter=10)
+    threads = torch.get_num_threads()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert torch.get_num_threads() == threads
+    assert model.n_iter_ == 2
+    assert all((model.history_[name] == value).all() for name, value in before.items())
+    assert all((new == old).all() for new, old in zip(model.coefs_, coefs, strict=True))
+
+
+def test_verbose_prints_a_table_of_epochs(digits, capsys):
+    X, y = digits
+    options = {"hidden_layer_sizes": (8,), "max_iter": 2, "early_stopping": True, "random_state": 0, **FIXED}
+    RegularizedMLPClassifier(**options).fit(X, y)
+    assert capsys.readouterr().out == ""
+    RegularizedMLPClassifier(verbose=True, **options).fit(X, y)
+    out = capsys.readouterr().out.splitlines()
+    assert all(name in out[0] for name in ("epoch", "train_loss", "penalty", "valid_loss", "valid_score", "dur"))
+    assert len(out) == 4
+
+
+def test_not_converged_warns_once_and_only_when_a_rule_was_waiting(digits, recwarn):
+    X, y = digits
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 epochs") as record:
+        RegularizedMLPClassifier((8,), max_iter=2).fit(X, y)
+    assert len(record) == 1
+    RegularizedMLPClassifier((8,), max_iter=2, n_iter_no_change=np.inf).fit(X, y)
+    RegularizedMLPClassifier((8,), max_iter=2, learning_rate="cosine").fit(X, y)
+    assert not recwarn.list
+
+
+def test_small_steps_run_on_one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with limited_threads(step_flops((64, 128, 10), 32)):
+            assert torch.get_num_threads() == 1
+        with limited_threads(step_flops((784, 1024, 10), 512)):
+            assert torch.get_num_threads() == 2
+        with pytest.raises(RuntimeError), limited_threads(0):
+            raise RuntimeError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
