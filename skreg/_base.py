@@ -348,17 +348,22 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             )
         return min(int(self.batch_size), n_rows)
 
+    def _validate(self, X, y="no_validation", **options):
+        """Return validated data; say what to do with text in X."""
+        try:
+            return validate_data(self, X, y, accept_sparse="csr", dtype=(np.float64, np.float32), **options)
+        except (ValueError, TypeError) as error:
+            if not _holds_text(X):
+                raise
+            raise type(error)(
+                f"{error}\nX holds strings. Encode them first, for instance with make_pipeline(ColumnTransformer("
+                "[('text', OneHotEncoder(), columns_of_strings)], remainder=StandardScaler()), "
+                f"{type(self).__name__}(...))."
+            ) from error
+
     def _check_data(self, X, y, sample_weight, reset):
         """Return X, encoded targets and weights of the rows with positive weight, and those rows' numbers."""
-        data, labels = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=(np.float64, np.float32),
-            multi_output=True,
-            reset=reset,
-        )
+        data, labels = self._validate(X, y, multi_output=True, reset=reset)
         targets = self._encode_targets(labels, data.dtype, keep_classes=not reset)
         kept = np.arange(len(targets))
         if sample_weight is None:
@@ -514,7 +519,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
     def _outputs(self, X) -> torch.Tensor:
         """Return the outputs of the last layer, before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
-        data = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+        data = self._validate(X, reset=False)
         data = data.astype(self.coefs_[0].dtype, copy=False)
         layer_units = (len(self.coefs_[0]), *(W.shape[1] for W in self.coefs_))
         normalization = None
@@ -587,6 +592,12 @@ def _check_fitted_state(state: dict) -> None:
             all(is_array(v, dtype, 1) and len(v) == W.shape[1] for v in layer.values()),
             "'normalization_params_' does not match 'coefs_'",
         )
+
+
+def _holds_text(X) -> bool:
+    if scipy.sparse.issparse(X):
+        return False
+    return any(isinstance(value, str | bytes) for value in np.asarray(X, dtype=object).ravel())
 
 
 def _generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:

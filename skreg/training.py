@@ -326,6 +326,7 @@ class RegularizedNet(NeuralNet):
         train_rows, valid_rows = self.get_split_datasets(X, y)
         datasets = {"dataset_train": train_rows, "dataset_valid": valid_rows}
         train_batches = self.get_iterator(train_rows, training=True)
+        self.n_batches_ = len(train_batches)
         stops_early = valid_rows is not None
         patience = Patience(
             self.tol,
@@ -385,12 +386,13 @@ class RegularizedNet(NeuralNet):
         self.history.record("train_batch_count", len(iterator))
 
     def train_step(self, batch: Batch, *, n_rows: int, out: Tensor, watched: bool = False):
-        """Take one optimizer step on a batch, whose loss estimates that of all rows without bias.
+        """Take one optimizer step on a batch.
 
-        Row i counts ``(n_rows / batch size) * weight_i`` with weights that sum to 1 over all rows.
+        Row i counts ``n_batches * weight_i``, with weights that sum to 1 over all rows. So the mean gradient of an
+        epoch's steps is that of the full objective, weights and a short last batch included. Dividing by the
+        batch's own size (or its sum of weights) would let the rows of a short (or light) batch count more.
         """
         module, weight = self.module_, batch.weight
-        size = batch.X.shape[0]
         # Normalization over the batch needs weights that sum to 1 within the batch.
         moment_weight = weight
         if weight is not None and module.normalization == "batch":
@@ -405,9 +407,9 @@ class RegularizedNet(NeuralNet):
         )
         dZ = self.criterion_.gradient(Z, batch.target)
         if weight is None:
-            dZ.div_(size)
+            dZ.mul_(self.n_batches_ / n_rows)
         else:
-            dZ.mul_(weight * (n_rows / size))
+            dZ.mul_(weight * self.n_batches_)
         module.backward(dZ, record, moment_weight)
         if watched:
             self.notify(

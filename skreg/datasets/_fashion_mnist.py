@@ -283,6 +283,7 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _damaged(path: Path, what: str) -> ValueError:
+    """Return the error about a damaged file."""
     return ValueError(f"The file {path} is damaged: {what}. Delete it or replace it by a good copy.")
 
 
@@ -357,4 +358,5 @@ def _write_files(folder: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
 
 
 def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """Return the kind and the message of an error on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

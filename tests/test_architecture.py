@@ -1,0 +1,65 @@
+"""Imports point one way, and private names of scikit-learn come in at one place."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skreg
+
+PACKAGE = Path(skreg.__file__).parent
+# Each module may import those before it.
+ORDER = [
+    "_version",
+    "_docs",
+    "_sklearn_private",
+    "proximal",
+    "penalties",
+    "losses",
+    "layers",
+    "optim",
+    "stopping",
+    "training",
+    "_base",
+    "classifier",
+    "regressor",
+    "datasets",
+    "__init__",
+]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module, [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, []
+
+
+def module_of(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    own = module_of(path)
+    assert own in ORDER, "a new module has a place in the order"
+    for module, _ in imports(path):
+        if module and module.startswith("skreg."):
+            other = module.split(".")[1]
+            assert other == own or ORDER.index(other) < ORDER.index(own), f"{own} imports {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_private_names_of_scikit_learn_have_one_door(path):
+    if path.name == "_sklearn_private.py":
+        return
+    for module, names in imports(path):
+        if module and module.split(".")[0] == "sklearn":
+            private = [part for part in (*module.split("."), *names) if part.startswith("_")]
+            assert not private, f"{path.name} imports {private} from {module}"

@@ -1,0 +1,186 @@
+"""scikit-learn's own checks of estimators, and the places where estimators are used."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_iris, make_regression
+from sklearn.ensemble import BaggingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import GridSearchCV, cross_validate, learning_curve, validation_curve
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.penalties import L1, ElasticNet
+
+# Every pair of values of penalty, dropout and early stopping occurs, and every other option at least once.
+OPTIONS = [
+    {"penalty": None},
+    {"penalty": None, "dropout": 0.2, "early_stopping": True, "normalization": "layer"},
+    {"penalty": "l1", "dropout": 0.2},
+    {"penalty": "l1", "early_stopping": True, "normalization": "batch"},
+    {"penalty": "l2", "normalization": "batch"},
+    {"penalty": "l2", "dropout": 0.2, "early_stopping": True, "scoring": "loss"},
+    {"penalty": "elasticnet", "normalization": "layer", "activation": "tanh"},
+    {"penalty": "elasticnet", "dropout": (0.2, 0.1), "early_stopping": True, "hidden_layer_sizes": (30, 20)},
+    {"input_dropout": 0.1, "learning_rate": "cosine", "weight_decay": 0.01},
+    {"hidden_layer_sizes": (), "learning_rate_init": 0.05, "penalty": "l1"},
+]
+# scikit-learn checks its own MLP with 100 epochs. Inputs and targets of its checks are not scaled, hence tanh for SGD.
+SHARED = {"max_iter": 60, "n_iter_no_change": 10}
+ESTIMATORS = [
+    *(RegularizedMLPClassifier(**SHARED, **options) for options in OPTIONS),
+    RegularizedMLPClassifier(**SHARED, label_smoothing=0.1),
+    RegularizedMLPClassifier(**SHARED, solver="sgd", penalty="l1", learning_rate_init=0.01),
+    *(RegularizedMLPRegressor(**{**SHARED, "max_iter": 100}, **options) for options in OPTIONS),
+    RegularizedMLPRegressor(max_iter=100, activation="tanh", solver="sgd", penalty="l1", learning_rate_init=1e-3),
+]
+
+
+def expected_failures(estimator):
+    """Return the checks that cannot pass: masks and splits depend on the number of rows."""
+    if not (np.any(estimator.dropout) or estimator.input_dropout or estimator.early_stopping):
+        return {}
+    reason = "dropout masks and the validation split depend on the number of rows"
+    return dict.fromkeys(
+        ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data"), reason
+    )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:The columns of X have very different scales")
+@pytest.mark.filterwarnings("ignore:normalization='batch' undoes")
+@pytest.mark.filterwarnings("ignore:alpha=.* has no effect with penalty=None")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures, xfail_strict=True)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+def data(estimator, dtype=np.float64):
+    if isinstance(estimator, RegularizedMLPClassifier):
+        X, y = load_iris(return_X_y=True)
+    else:
+        X, y = make_regression(120, 4, noise=1, random_state=0)
+        y = y / y.std()
+    return StandardScaler().fit_transform(X).astype(dtype), y
+
+
+FITTED = [
+    RegularizedMLPClassifier((20,), penalty="l1", alpha=0.01, dropout=0.2, early_stopping=True, random_state=0),
+    RegularizedMLPClassifier((20,), normalization="layer", random_state=0, max_iter=400),
+    RegularizedMLPRegressor((20,), penalty="elasticnet", dropout=0.2, early_stopping=True, random_state=0),
+    RegularizedMLPRegressor((), penalty="l1", random_state=0, learning_rate_init=0.01),
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("estimator", FITTED, ids=str)
+class TestBothPrecisions:
+    def test_types_are_kept_and_states_travel(self, estimator, dtype, tmp_path):
+        X, y = data(estimator, dtype)
+        model = clone(estimator).fit(X, y)
+        assert all(W.dtype == dtype for W in (*model.coefs_, *model.intercepts_))
+        path = tmp_path / "model.joblib"
+        joblib.dump(model, path)
+        for copy in (pickle.loads(pickle.dumps(model)), joblib.load(path)):
+            np.testing.assert_array_equal(copy.predict(X), model.predict(X))
+            assert copy.get_params().keys() == model.get_params().keys()
+
+    def test_the_same_seed_gives_the_same_fit_bit_for_bit(self, estimator, dtype, global_state):
+        X, y = data(estimator, dtype)
+        first, second = clone(estimator).fit(X, y), clone(estimator).fit(X, y)
+        for ours, theirs in zip(first.coefs_ + first.intercepts_, second.coefs_ + second.intercepts_, strict=True):
+            assert ours.tobytes() == theirs.tobytes()
+        assert first.loss_curve_ == second.loss_curve_
+        other = clone(estimator).set_params(random_state=1).fit(X, y)
+        assert not np.array_equal(first.coefs_[0], other.coefs_[0])
+
+    def test_score_is_good(self, estimator, dtype):
+        X, y = data(estimator, dtype)
+        assert clone(estimator).fit(X, y).score(X, y) > 0.85
+
+
+MODEL = make_pipeline(
+    StandardScaler(),
+    RegularizedMLPClassifier((10,), learning_rate_init=0.01, n_iter_no_change=np.inf, max_iter=40, random_state=0),
+)
+
+
+class TestPlacesOfUse:
+    X, y = load_iris(return_X_y=True)
+
+    def test_grid_search_in_workers(self, global_state):
+        grid = {
+            "regularizedmlpclassifier__penalty": [L1(), ElasticNet()],
+            "regularizedmlpclassifier__penalty__alpha": [1e-4, 10.0],
+        }
+        search = GridSearchCV(MODEL, grid, cv=3, n_jobs=2, error_score="raise").fit(self.X, self.y)
+        assert search.best_params_["regularizedmlpclassifier__penalty__alpha"] == 1e-4
+        assert search.best_score_ > 0.85
+        parallel = search.cv_results_["mean_test_score"]
+        serial = search.set_params(n_jobs=None).fit(self.X, self.y).cv_results_["mean_test_score"]
+        np.testing.assert_array_equal(parallel, serial)
+
+    def test_grid_over_penalty_and_alpha_runs(self):
+        grid = {"penalty": [None, "l1", "l2"], "alpha": [1e-4, 1e-2]}
+        model = RegularizedMLPClassifier((5,), n_iter_no_change=np.inf, max_iter=3, early_stopping=True)
+        with pytest.warns(UserWarning, match="has no effect with penalty=None"):
+            search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(self.X, self.y)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+    def test_a_diverging_candidate_scores_nan(self):
+        model = RegularizedMLPClassifier((5,), n_iter_no_change=np.inf, max_iter=20, random_state=0)
+        search = GridSearchCV(model, {"learning_rate_init": [1e-2, 1e25]}, cv=2)
+        with pytest.warns((UserWarning, RuntimeWarning), match="Training diverged|non-finite"):
+            search.fit(self.X, self.y)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).tolist() == [True, False]
+
+    def test_cross_validate(self):
+        scores = cross_validate(MODEL, self.X, self.y, cv=3, scoring=["accuracy", "neg_log_loss"])
+        assert scores["test_accuracy"].mean() > 0.85
+
+    def test_learning_curve(self):
+        sizes, train, _ = learning_curve(
+            MODEL, self.X, self.y, cv=3, train_sizes=[0.5, 1.0], shuffle=True, random_state=0
+        )
+        assert sizes.tolist() == [50, 100]
+        assert np.isfinite(train).all()
+
+    def test_validation_curve(self):
+        train, _ = validation_curve(
+            MODEL, self.X, self.y, cv=3, param_name="regularizedmlpclassifier__alpha", param_range=[1e-4, 100.0]
+        )
+        assert train[0].mean() > train[1].mean() + 0.2
+
+    def test_calibration(self):
+        calibrated = CalibratedClassifierCV(MODEL, cv=3).fit(self.X, self.y)
+        np.testing.assert_allclose(calibrated.predict_proba(self.X).sum(1), 1)
+
+    def test_bagging(self):
+        bagging = BaggingClassifier(MODEL, n_estimators=3, random_state=0, n_jobs=2).fit(self.X, self.y)
+        assert bagging.score(self.X, self.y) > 0.85
+
+    def test_permutation_importance(self):
+        importance = permutation_importance(MODEL.fit(self.X, self.y), self.X, self.y, n_repeats=3, random_state=0)
+        assert importance.importances_mean.argmax() in (2, 3)
+
+    def test_early_stopping_inside_a_search_on_sixty_rows(self):
+        rows = np.arange(0, 150, 5).repeat(2)
+        model = RegularizedMLPClassifier((10,), early_stopping=True, max_iter=500, random_state=0)
+        search = GridSearchCV(
+            make_pipeline(StandardScaler(), model),
+            {"regularizedmlpclassifier__dropout": [0.0, 0.3]},
+            cv=3,
+            error_score="raise",
+        )
+        with pytest.warns(ConvergenceWarning):
+            search.fit(self.X[rows], self.y[rows])
+        assert search.best_score_ > 0.8
