@@ -296,9 +296,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         sizes = self.hidden_layer_sizes
         units = [sizes] if isinstance(sizes, Integral) else list(sizes)
         if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in units):
-            raise ValueError(
-                f"The 'hidden_layer_sizes' parameter must hold integers of at least 1; got {sizes!r}."
-            )
+            raise ValueError(f"The 'hidden_layer_sizes' parameter must hold integers of at least 1; got {sizes!r}.")
         if isinstance(self.dropout, Real):
             return [int(n) for n in units], [float(self.dropout)] * len(units)
         rates = list(self.dropout)

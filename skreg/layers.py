@@ -52,9 +52,7 @@ def weighted_moments(Z: Tensor, axis: int, weight: Tensor | None) -> tuple[Tenso
     return mean, variance
 
 
-def standardize_backward(
-    dY: Tensor, Y: Tensor, inverse_sd: Tensor, axis: int, weight: Tensor | None
-) -> Tensor:
+def standardize_backward(dY: Tensor, Y: Tensor, inverse_sd: Tensor, axis: int, weight: Tensor | None) -> Tensor:
     """Return the gradient with respect to Z of ``Y = (Z - mean(Z)) / sd(Z)``, given that with respect to Y.
 
     With weights p that sum to 1 along the axis: ``(dY_i - p_i * sum(dY) - p_i * Y_i * sum(dY * Y)) / sd``
@@ -289,9 +287,7 @@ class MLP(nn.Module):
         mask = dropout_mask(A, rate, generator)
         return A * mask, mask
 
-    def _normalize(
-        self, Z: Tensor, i: int, record: LayerRecord | None, row_weight: Tensor | None
-    ) -> Tensor:
+    def _normalize(self, Z: Tensor, i: int, record: LayerRecord | None, row_weight: Tensor | None) -> Tensor:
         axis = NORMALIZATION_AXES[self.normalization]
         weight = row_weight if self.normalization == "batch" else None
         if self.normalization == "batch" and record is None:
@@ -309,16 +305,12 @@ class MLP(nn.Module):
                 self.running_variances[i].lerp_(variance, momentum)
         return torch.addcmul(self.shifts[i], standardized, self.gains[i])
 
-    def _normalize_backward(
-        self, dY: Tensor, i: int, record: LayerRecord, row_weight: Tensor | None
-    ) -> Tensor:
+    def _normalize_backward(self, dY: Tensor, i: int, record: LayerRecord, row_weight: Tensor | None) -> Tensor:
         torch.sum(dY * record.standardized, dim=1, keepdim=True, out=self.gains[i].grad)
         torch.sum(dY, dim=1, keepdim=True, out=self.shifts[i].grad)
         weight = row_weight if self.normalization == "batch" else None
         axis = NORMALIZATION_AXES[self.normalization]
-        return standardize_backward(
-            dY * self.gains[i], record.standardized, record.inverse_sd, axis, weight
-        )
+        return standardize_backward(dY * self.gains[i], record.standardized, record.inverse_sd, axis, weight)
 
     def snapshot(self) -> list[Tensor]:
         """Return a copy of everything that predictions depend on."""

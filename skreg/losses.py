@@ -45,12 +45,15 @@ class SoftmaxLogLoss(Loss):
     out_activation = "softmax"
 
     def link(self, Z):
+        """Return the softmax over outputs."""
         return torch.softmax(Z, dim=-1)
 
     def per_row(self, Z, T):
+        """Return the cross-entropy; exact where probabilities underflow."""
         return -(torch.log_softmax(Z, dim=-1) * T).sum(dim=-1)
 
     def score(self, Z, T, weight):
+        """Return the accuracy."""
         return (Z.argmax(dim=-1) == T.argmax(dim=-1)).to(weight.dtype) @ weight
 
     def smooth_targets(self, T, rate):
@@ -64,14 +67,15 @@ class LogisticLogLoss(Loss):
     out_activation = "logistic"
 
     def link(self, Z):
+        """Return the logistic function of every output."""
         return torch.sigmoid(Z)
 
     def per_row(self, Z, T):
-        return torch.nn.functional.binary_cross_entropy_with_logits(
-            Z, T.expand_as(Z), reduction="none"
-        ).sum(dim=-1)
+        """Return the cross-entropy, summed over labels; exact where probabilities underflow."""
+        return torch.nn.functional.binary_cross_entropy_with_logits(Z, T.expand_as(Z), reduction="none").sum(dim=-1)
 
     def score(self, Z, T, weight):
+        """Return the share of rows with every label right, as scikit-learn's accuracy_score does."""
         return ((Z > 0) == (T > 0.5)).all(dim=-1).to(weight.dtype) @ weight
 
     def smooth_targets(self, T, rate):
@@ -85,12 +89,15 @@ class HalfSquaredError(Loss):
     out_activation = "identity"
 
     def link(self, Z):
+        """Return the outputs themselves."""
         return Z.clone()
 
     def gradient(self, Z, T):
+        """Return the residual."""
         return Z - T
 
     def per_row(self, Z, T):
+        """Return half the squared error, summed over outputs."""
         return 0.5 * (Z - T).square().sum(dim=-1)
 
     def score(self, Z, T, weight):

@@ -132,8 +132,7 @@ class ProximalAdam(FlatOptimizer):
         self._proximal = penalty is not None and not penalty.smooth
         self._spans = self._unpenalized_spans() if self._proximal else [slice(0, module.flat.numel())]
         self._fused = [
-            [buffer[span] for span in self._spans]
-            for buffer in (module.flat, module.flat_grad, self.mean, self.square)
+            [buffer[span] for span in self._spans] for buffer in (module.flat, module.flat_grad, self.mean, self.square)
         ]
         # The fused kernel reads its step number from a tensor of each parameter and does not advance it.
         self._fused_step = [torch.zeros((), dtype=torch.float32, device=module.flat.device) for _ in self._spans]

@@ -360,9 +360,7 @@ def layer_strengths(alpha: float | Sequence[float], n_layers: int) -> list[float
             f"got {len(values)} numbers: {alpha!r}."
         )
     if not all(isinstance(a, Real) and np.isfinite(a) and a >= 0 for a in values):
-        raise ValueError(
-            f"The 'alpha' parameter must be finite and at least 0 for every weight matrix; got {alpha!r}."
-        )
+        raise ValueError(f"The 'alpha' parameter must be finite and at least 0 for every weight matrix; got {alpha!r}.")
     return [float(a) for a in values]
 
 

@@ -1,6 +1,5 @@
 """RegularizedMLPRegressor: what is special to regression."""
 
-import numpy as np
 from sklearn.base import RegressorMixin
 
 from skreg._base import BaseRegularizedMLP

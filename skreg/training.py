@@ -9,14 +9,15 @@ who does not ask for it.
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
 import torch
+from sklearn.utils import gen_batches
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, Freezer, InputShapeSetter, PrintLog, Unfreezer
-from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skreg.layers import MLP, LayerRecord
@@ -148,7 +149,7 @@ def penalty_value(module: MLP, penalty: Penalty | None, alphas) -> float:
 
 def step_flops(layer_units, batch_size: int) -> float:
     """Return the floating-point operations of one training step: three matrix products a layer."""
-    return 6.0 * batch_size * sum(a * b for a, b in zip(layer_units, layer_units[1:], strict=False))
+    return 6.0 * batch_size * sum(a * b for a, b in pairwise(layer_units))
 
 
 def outputs_in_blocks(module: MLP, rows: Rows, batch_size: int = 1024) -> Tensor:

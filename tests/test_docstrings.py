@@ -22,7 +22,10 @@ def names(section):
 @pytest.mark.parametrize("kind", PUBLIC)
 def test_parameters_are_documented_in_order(kind):
     documented = names(NumpyDocString(inspect.getdoc(kind))["Parameters"])
-    assert documented == [name for name in inspect.signature(kind).parameters if name != "self"] or kind.__abstractmethods__
+    assert (
+        documented == [name for name in inspect.signature(kind).parameters if name != "self"]
+        or kind.__abstractmethods__
+    )
 
 
 @pytest.mark.parametrize("kind", PUBLIC)

@@ -186,7 +186,7 @@ def test_dropout_does_not_act_on_predictions():
 
 def test_batch_normalization_predicts_with_running_moments():
     module = make(n_members=1, normalization="batch")
-    X, dZ, _ = data(200)
+    X, _, _ = data(200)
     first = None
     for i in range(60):
         closed_form(module, X, torch.zeros(1, 200, 3, dtype=X.dtype))

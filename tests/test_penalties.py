@@ -12,9 +12,7 @@ from skreg.penalties import ALIASES, L1, L2, ElasticNet, layer_strengths, resolv
 PENALTIES = [
     pytest.param(L1(), lambda w: np.abs(w).sum(), id="l1"),
     pytest.param(L2(), lambda w: 0.5 * (w**2).sum(), id="l2"),
-    pytest.param(
-        ElasticNet(l1_ratio=0.3), lambda w: 0.3 * np.abs(w).sum() + 0.35 * (w**2).sum(), id="elasticnet"
-    ),
+    pytest.param(ElasticNet(l1_ratio=0.3), lambda w: 0.3 * np.abs(w).sum() + 0.35 * (w**2).sum(), id="elasticnet"),
     pytest.param(ElasticNet(l1_ratio=1.0), lambda w: np.abs(w).sum(), id="elasticnet-is-l1"),
     pytest.param(ElasticNet(l1_ratio=0.0), lambda w: 0.5 * (w**2).sum(), id="elasticnet-is-l2"),
 ]
@@ -41,9 +39,9 @@ def test_value_is_alpha_times_the_formula_for_each_member(penalty, value):
 @every_penalty
 @pytest.mark.parametrize("step", STEPS)
 def test_prox_minimizes_its_problem(penalty, value, step):
+    alpha = 0.4
     for w in (-2.0, -0.3, 0.0, 0.01, 1.5):
         W = torch.full((1, 1, 1), w, dtype=torch.float64)
-        alpha = 0.4
         z = penalty.prox(W, step, alpha).item()
 
         def problem(z, w=w):

@@ -1,0 +1,45 @@
+# `make demo` and `make test` work on a machine that has only Python >= 3.11, make and a package registry.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One thread library beside another slows both: let each process use what the library chooses.
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo fashion test lint docs bench clean
+
+help:
+	@echo "make demo     compare regularizations on the digits (about a minute)"
+	@echo "make test     lint and run all tests"
+	@echo "make fashion  the reference experiment on Fashion-MNIST (three seeds, some minutes)"
+	@echo "make docs     build the site into docs/_build/html"
+	@echo "make bench    time one training step beside scikit-learn's MLP"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp for each set of extras; a change of the pins or of pyproject installs anew.
+$(VENV)/.installed-%: $(BIN)/python constraints.txt pyproject.toml
+	$(PIP_INSTALL) --editable ".[$*]"
+	@touch $@
+
+demo: $(VENV)/.installed-plot
+	$(BIN)/python examples/demo.py
+
+fashion: $(VENV)/.installed-plot
+	$(BIN)/python examples/fashion_mnist.py
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: lint
+	$(BIN)/pytest
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/bench_fit.py
+
+clean:
+	rm -rf $(VENV) results docs/_build docs/auto_examples docs/generated
