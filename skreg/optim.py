@@ -16,7 +16,10 @@ from skreg.layers import MLP
 from skreg.penalties import Penalty
 
 # Share of the layer's root mean square below which Adam's metric does not fall. Without it, weights that have not
-# had a gradient yet take a proximal step of lr / epsilon and are wiped out at once.
+# had a gradient yet take a proximal step of lr / epsilon and are wiped out at once. A higher floor spares more of
+# them and makes rare features slower to learn. Measured: share of the first layer's weights that L1 of 1e-6 sets to
+# zero in the reference experiment, and the training objective on digits after 30 epochs, for a floor of
+# 0.01: 9.6 %, 0.0423;  0.1: 3.0 %, 0.0432;  0.3: -, 0.0461;  1: 0.1 %, 0.0611.
 METRIC_FLOOR = 0.1
 # Numbers below this size are set to zero now and then: L2 shrinks the weights of dead inputs, and Adam its
 # moments, geometrically into the denormal range, where arithmetic is 5 to 20 times slower.

@@ -167,8 +167,9 @@ class L1(Penalty):
 class L2(Penalty):
     r"""Ridge penalty: :math:`\Omega(W) = \frac12 \sum_{ij} w_{ij}^2`.
 
-    Shrinks all weights; none becomes exactly zero unless its input never varies. Note the one half: Keras'
-    ``l2(0.01)`` is ``alpha=0.02`` here.
+    Shrinks all weights. None becomes exactly zero unless the loss does not depend on it: weights of inputs that
+    never vary and of units that are never active decay geometrically, and are zero below 1e-20. Note the one half:
+    Keras' ``l2(0.01)`` is ``alpha=0.02`` here.
 
     Parameters
     ----------
