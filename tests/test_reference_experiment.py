@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
@@ -61,12 +62,32 @@ def test_l1_zeroes_more_than_half_of_the_first_layer_and_nothing_else(fits):
     assert models["baseline"].sparsity_.tolist() == [0, 0, 0]
 
 
-def test_a_weak_l1_wipes_out_no_pixel_that_varies(fits, data):
-    """It leaves every varying pixel most of its weights (see the note on METRIC_FLOOR in optim.py)."""
-    (X, _), _ = data
-    zeros = (fits[0]["weak l1"].coefs_[0] == 0)[X.std(axis=0) > 0]
+def first_layer_gradient(model, X, y):
+    """Return the gradient of the training loss with respect to the first layer's weights, by autograd."""
+    weights = [torch.from_numpy(W.copy()).requires_grad_(i == 0) for i, W in enumerate(model.coefs_)]
+    total = torch.zeros_like(weights[0])
+    for start in range(0, len(X), 8000):
+        A = torch.from_numpy(X[start : start + 8000])
+        for W, b in zip(weights[:-1], model.intercepts_[:-1], strict=True):
+            A = torch.relu(A @ W + torch.from_numpy(b))
+        Z = A @ weights[-1] + torch.from_numpy(model.intercepts_[-1])
+        loss = torch.nn.functional.cross_entropy(Z, torch.from_numpy(y[start : start + 8000]), reduction="sum")
+        total += torch.autograd.grad(loss, weights[0])[0]
+    return total.numpy() / len(X)
+
+
+def test_a_weak_l1_zeroes_only_what_the_loss_does_not_need(fits, data):
+    """Zeros are where the objective's minimizer has them: the gradient of the loss is at most alpha.
+
+    Nearly all belong to units that have died, and to pixels that are black in all but a few images. A metric
+    without a floor wipes out weights that the loss does need (see METRIC_FLOOR in optim.py).
+    """
+    (X, y), _ = data
+    model = fits[0]["weak l1"]
+    zeros = model.coefs_[0] == 0
     assert zeros.mean() < 0.05
-    assert zeros.mean(axis=1).max() < 0.5
+    needed = np.abs(first_layer_gradient(model, X, y)) > 1e-6
+    assert zeros[needed].mean() < 1e-3
 
 
 def test_weights_and_predictions_are_free_of_denormals(fits):
