@@ -45,7 +45,9 @@ Examples
 >>> from skreg import RegularizedMLPClassifier
 >>> X, y = load_breast_cancer(return_X_y=True)
 >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
->>> network = RegularizedMLPClassifier((50,), penalty="l1", alpha=0.003, random_state=0)
+>>> network = RegularizedMLPClassifier(
+...     (50,), penalty="l1", alpha=0.003, learning_rate="cosine", learning_rate_init=0.01, max_iter=100, random_state=0
+... )
 >>> model = make_pipeline(StandardScaler(), network).fit(X_train, y_train)
 >>> bool(model.score(X_test, y_test) > 0.95)
 True
