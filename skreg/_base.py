@@ -1,7 +1,8 @@
 """What the classifier and the regressor share: parameters, validation, fitting, fitted attributes and state."""
 
 import contextlib
-import math
+import copy
+import inspect
 import warnings
 from abc import ABC, abstractmethod
 from itertools import pairwise
@@ -217,7 +218,13 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         goes_on = self.warm_start and hasattr(self, "coefs_")
         hidden_units, dropout = self._check_layers()
         penalty = resolve_penalty(self.penalty, self.alpha, self.l1_ratio)
-        alphas = layer_strengths(0.0 if penalty is None else penalty.alpha, len(hidden_units) + 1)
+        strength = penalty.alpha if penalty is not None else 0.0 if self.alpha is None else self.alpha
+        alphas = layer_strengths(strength, len(hidden_units) + 1)
+        if self.weight_decay * self.learning_rate_init > 1:
+            raise ValueError(
+                "The 'weight_decay' parameter must be at most 1 / learning_rate_init, or a step would turn signs; "
+                f"got weight_decay={self.weight_decay!r}, learning_rate_init={self.learning_rate_init!r}."
+            )
         device = self._check_device()
         self._check_callbacks()
         data, targets, weight, kept = self._check_data(X, y, sample_weight, reset=not goes_on)
@@ -254,7 +261,6 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         else:
             module.initialize([_generator(seeds["init"])])
         train_rows = rows(train, self._training_target)
-        total_steps = self.max_iter * math.ceil(len(train) / batch_size)
         self.out_activation_ = loss.out_activation
         net = RegularizedNet(
             module,
@@ -262,13 +268,20 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             flat_optimizer=self._make_optimizer(module, penalty, alphas),
             penalty=penalty,
             alphas=alphas,
-            learning_rate=LearningRate(self.learning_rate, self.learning_rate_init, self.power_t, total_steps),
+            learning_rate=LearningRate(self.learning_rate, self.learning_rate_init, self.power_t),
             generators={
                 "shuffle": _generator(seeds["shuffle"]) if self.shuffle else None,
                 "dropout": _generator(seeds["dropout"], device),
             },
             valid_rows=None if valid is None else rows(valid),
-            valid_scorer=self._make_valid_scorer(module, X, y, sample_weight, None if valid is None else kept[valid]),
+            valid_scorer=None
+            if valid is None or self.scoring == "loss"
+            else self._make_valid_scorer(
+                module,
+                data[valid] if scipy.sparse.issparse(data) else safe_indexing(X, kept[valid]),
+                safe_indexing(y, kept[valid]),
+                None if weight is None else weight[valid],
+            ),
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             max_epochs=self.max_iter,
@@ -312,8 +325,8 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
     def _check_device(self) -> torch.device:
         try:
             device = torch.device(self.device)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
+            torch.rand(1, device=device, generator=_generator(0, device)).cpu()
+        except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
             raise ValueError(
                 f"The 'device' parameter must name a device that torch can use here, such as 'cpu' or 'cuda'; "
                 f"got {self.device!r}: {str(error).splitlines()[0]}"
@@ -329,13 +342,18 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
                     "The 'callbacks' parameter must be a list of skorch callbacks or of (name, callback) pairs; "
                     f"got {item!r} in it."
                 )
-            if issubclass(kind, UNSUPPORTED_CALLBACKS):
-                raise ValueError(
-                    f"The 'callbacks' parameter must not hold a {kind.__name__}: skreg's optimizers update all "
-                    f"parameters together; got {item!r}."
-                )
+            for unsupported, reason in UNSUPPORTED_CALLBACKS.items():
+                if issubclass(kind, unsupported):
+                    raise ValueError(
+                        f"The 'callbacks' parameter must not hold a {kind.__name__} ({reason}); got {item!r}."
+                    )
 
     def _check_batch_size(self, n_rows: int) -> int:
+        if self.normalization == "batch" and (n_rows < 2 or self.batch_size == 1):
+            raise ValueError(
+                "normalization='batch' needs batches of at least 2 rows; got "
+                f"batch_size={self.batch_size!r} and {n_rows} training rows."
+            )
         if self.batch_size == "auto":
             return min(AUTO_BATCH_SIZE, n_rows)
         if self.batch_size > n_rows:
@@ -367,8 +385,10 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         if sample_weight is None:
             return data, targets, None, kept
         weight = check_sample_weight(
-            sample_weight, data, dtype=data.dtype, ensure_non_negative=True, allow_all_zero_weights=False
+            sample_weight, data, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
         )
+        # Only ratios matter: with the largest at 1, no sum overflows and nothing that counts is lost in float32.
+        weight = (weight / weight.max()).astype(data.dtype)
         # A row without weight is a row that is not there: left out, it cannot be a batch, a validation row or a
         # part of the batch size either.
         kept = np.flatnonzero(weight)
@@ -433,19 +453,22 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             epsilon=self.epsilon,
         )
 
-    def _make_valid_scorer(self, module, X, y, sample_weight, valid):
-        """Return a function that scores the current weights on the validation rows, or None for the loss."""
-        if valid is None or self.scoring == "loss":
-            return None
+    def _make_valid_scorer(self, module, X, y, sample_weight):
+        """Return a function that scores the current weights on the validation rows."""
         scorer = check_scoring(self, scoring=self.scoring)
-        X_valid, y_valid = safe_indexing(X, valid), safe_indexing(y, valid)
         weights = {}
         if sample_weight is not None:
-            weights["sample_weight"] = safe_indexing(sample_weight, valid)
+            parameters = inspect.signature(scorer).parameters.values()
+            if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
+                raise ValueError(
+                    "fit was given sample_weight, so the scorer given as 'scoring' must take sample_weight, too; got "
+                    f"{self.scoring!r}."
+                )
+            weights["sample_weight"] = sample_weight
 
         def score():
             self._take_parameters(module)
-            return scorer(self, X_valid, y_valid, **weights)
+            return scorer(self, X, y, **weights)
 
         return score
 
@@ -476,7 +499,9 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
     def _load_parameters(self, module: MLP) -> None:
         """Copy the fitted attributes into a module of the same shape."""
         shapes = [tuple(W.shape[1:]) for W in module.weights]
-        if shapes != [W.shape for W in self.coefs_] or len(module.gains) != len(self.normalization_params_):
+        kinds = {"batch": {"gain", "shift", "mean", "variance"}, "layer": {"gain", "shift"}}
+        needed = [kinds[module.normalization]] * len(module.gains) if module.normalization else []
+        if shapes != [W.shape for W in self.coefs_] or needed != [set(p) for p in self.normalization_params_]:
             raise ValueError(
                 "warm_start=True goes on from the fitted weights, whose shapes are "
                 f"{[W.shape for W in self.coefs_]}; the parameters and data of this call need {shapes} "
@@ -518,7 +543,12 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         """Return the outputs of the last layer, before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         data = self._validate(X, reset=False)
-        data = data.astype(self.coefs_[0].dtype, copy=False)
+        if data.dtype != self.coefs_[0].dtype:
+            with np.errstate(over="ignore"):
+                data = data.astype(self.coefs_[0].dtype)
+            values = data.data if scipy.sparse.issparse(data) else data
+            if not np.isfinite(values).all():
+                raise ValueError(f"X holds values that are too large for the fitted network's {data.dtype}.")
         layer_units = (len(self.coefs_[0]), *(W.shape[1] for W in self.coefs_))
         normalization = None
         if self.normalization_params_:
@@ -536,6 +566,17 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             return outputs_in_blocks(module, rows)[0].cpu()
 
     # -- state ---------------------------------------------------------------------------------------------
+
+    def __getstate__(self):
+        """Return what is pickled: parameters and fitted attributes.
+
+        Callbacks leave behind what they have learned in a fit: a scheduler holds an optimizer, which has no place in
+        a saved model.
+        """
+        state = super().__getstate__()
+        if state.get("callbacks"):
+            state["callbacks"] = [_without_fitted_attributes(item) for item in state["callbacks"]]
+        return state
 
     def __setstate__(self, state):
         """Restore a pickled estimator, refusing weights that do not fit together."""
@@ -576,6 +617,10 @@ def _check_fitted_state(state: dict) -> None:
         and all(is_array(b, dtype, 1) and len(b) == W.shape[1] for b, W in zip(intercepts, coefs, strict=True)),
         "'intercepts_' must hold one vector for each matrix in 'coefs_'",
     )
+    check(all(np.isfinite(a).all() for a in (*coefs, *intercepts)), "weights and intercepts must be finite")
+    check(state.get("activation") in ACTIVATIONS, f"unknown activation {state.get('activation')!r}")
+    check(state.get("n_layers_") == len(coefs) + 1, "'n_layers_' does not match 'coefs_'")
+    check(isinstance(state.get("penalty_"), Penalty | None), "'penalty_' must be a penalty or None")
     layers = state.get("normalization_params_")
     check(
         isinstance(layers, list) and len(layers) in (0, len(coefs) - 1),
@@ -592,9 +637,23 @@ def _check_fitted_state(state: dict) -> None:
         )
 
 
+def _without_fitted_attributes(item):
+    """Return a copy of a callback, or of a (name, callback) pair, without attributes that end in an underscore."""
+    if isinstance(item, tuple):
+        return (item[0], _without_fitted_attributes(item[1]))
+    if isinstance(item, type):
+        return item
+    bare = copy.copy(item)
+    for name in [name for name in vars(bare) if name.endswith("_")]:
+        delattr(bare, name)
+    return bare
+
+
 def _holds_text(X) -> bool:
-    if scipy.sparse.issparse(X):
+    if scipy.sparse.issparse(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
         return False
+    if hasattr(X, "select_dtypes"):
+        X = X.select_dtypes(exclude="number")
     return any(isinstance(value, str | bytes) for value in np.asarray(X, dtype=object).ravel())
 
 

@@ -44,11 +44,12 @@ normalization : {'batch', 'layer'} or None, default=None
     of the layer.
 weight_decay : float, default=0.0
     Decoupled decay (AdamW): every step multiplies the weights by ``1 - lr * weight_decay``. It is no part of
-    the objective; ``penalty='l2'`` is.
+    the objective; ``penalty='l2'`` is. At most ``1 / learning_rate_init``.
 %(own_parameters)ssolver : {'adam', 'sgd'}, default='adam'
     Optimizer.
 batch_size : int or 'auto', default='auto'
-    Rows of a training step. 'auto' is ``min(200, n_samples)``.
+    Rows of a training step. 'auto' is ``min(200, n_samples)``. An epoch is cut into
+    ``ceil(n_samples / batch_size)`` batches of nearly equal size, so that no step rests on a few leftover rows.
 learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
     Schedule, for both solvers. 'invscaling' divides by ``(t + 1)**power_t``, with t the rows seen so far.
     'adaptive' divides by 5 whenever `n_iter_no_change` epochs bring no improvement, down to 1e-6. 'cosine'
@@ -94,8 +95,8 @@ n_iter_no_change : int or inf, default=10
 device : str or torch.device, default='cpu'
     Where to train, for instance 'cuda'. Fitted attributes are numpy arrays in any case.
 callbacks : list of skorch callbacks, default=None
-    Learning-rate schedulers, loggers, checkpoints, … of :mod:`skorch.callbacks`, or pairs of a name and one.
-    They are used as they are, not cloned.
+    Learning-rate schedulers, gradient clipping, loggers, checkpoints of skorch, or pairs of a name and one. They
+    are used as they are, not cloned, so what they record can be read after `fit`; a pickle leaves it out.
 """
 
 ATTRIBUTES = """

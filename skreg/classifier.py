@@ -155,13 +155,14 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         if not kind.startswith("multilabel"):
             y = column_or_1d(y, warn=True)
         binarizer = LabelBinarizer().fit(y)
-        if keep_classes and not np.array_equal(binarizer.classes_, self.classes_):
+        multilabel = kind.startswith("multilabel")
+        if keep_classes and not (np.array_equal(binarizer.classes_, self.classes_) and multilabel == self._multilabel):
             raise ValueError(
-                f"warm_start=True needs the classes of the previous call to fit, {self.classes_!r}; got "
-                f"{binarizer.classes_!r}."
+                f"warm_start=True needs the classes of the previous call to fit, {self.classes_!r}, and targets of the "
+                f"same kind; got {binarizer.classes_!r} and {kind} targets."
             )
         self.classes_ = binarizer.classes_
-        self._multilabel = kind.startswith("multilabel")
+        self._multilabel = multilabel
         targets = np.asarray(binarizer.transform(y), dtype=dtype)
         self._check_weighted_targets(targets)
         return targets
@@ -264,6 +265,19 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         if len(self.classes_) == 2:
             return torch.nn.functional.logsigmoid(torch.hstack([-Z, Z])).numpy()
         return torch.log_softmax(Z, dim=1).numpy()
+
+    def __setstate__(self, state):
+        """Restore a pickled estimator, refusing classes that do not fit its outputs."""
+        if "coefs_" in state:
+            classes, multilabel = state.get("classes_"), state.get("_multilabel")
+            is_binary = not multilabel and state.get("n_outputs_") == 1
+            if not (
+                isinstance(multilabel, bool)
+                and isinstance(classes, np.ndarray)
+                and classes.shape == (2 if is_binary else state.get("n_outputs_"),)
+            ):
+                raise ValueError("The saved state is damaged: 'classes_' does not match the outputs.")
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -71,7 +71,11 @@ def dropout_mask(like: Tensor, rate: float | Tensor, generator: torch.Generator)
     rounded to a multiple of 2**-16, and the scale is that of the rounded rate, so the mask's mean is exactly 1.
     """
     levels = 2**16
-    n_dropped = torch.round(rate * levels) if isinstance(rate, Tensor) else round(rate * levels)
+    # At least one level is kept: a rate just below 1 must not become 1.
+    if isinstance(rate, Tensor):
+        n_dropped = torch.round(rate * levels).clamp_max(levels - 1)
+    else:
+        n_dropped = min(round(rate * levels), levels - 1)
     draws = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
     draws.random_(-(2**63), None, generator=generator)
     bits = draws.view(torch.int16)[: like.numel()].view(like.shape)

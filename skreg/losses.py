@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 
-class Loss(ABC):
-    """A loss, the link that maps outputs to predictions, and the score that users read beside it."""
+class Loss(torch.nn.Module, ABC):
+    """A loss, the link that maps outputs to predictions, and the score that users read beside it.
+
+    A torch module without parameters, because skorch's checkpoints save and load the criterion.
+    """
 
     #: scikit-learn's name of the link (``out_activation_``).
     out_activation: str
@@ -106,6 +109,7 @@ class HalfSquaredError(Loss):
         unexplained = ((Z - T).square() * weight).sum(dim=-2)
         total = ((T - (T * weight).sum(dim=-2, keepdim=True)).square() * weight).sum(dim=-2)
         # A constant target scores 1 when it is met exactly and 0 otherwise, as in scikit-learn.
-        constant = total == 0
+        constant = total <= torch.finfo(T.dtype).eps * (T.square() * weight).sum(dim=-2)
         r2 = 1 - unexplained / torch.where(constant, 1, total)
-        return torch.where(constant, (unexplained == 0).to(r2.dtype), r2).mean(dim=-1)
+        met = unexplained <= torch.finfo(T.dtype).eps * (T.square() * weight).sum(dim=-2)
+        return torch.where(constant, met.to(r2.dtype), r2).mean(dim=-1)

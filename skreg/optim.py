@@ -147,8 +147,6 @@ class ProximalAdam(FlatOptimizer):
         for layer in self.layers:
             if self._proximal:
                 self._proximal_step(layer, lr)
-            elif isinstance(layer.alpha, float):
-                layer.grad.add_(layer.W, alpha=layer.alpha)
             else:
                 layer.grad.add_(self.penalty.gradient(layer.W, layer.alpha))
         parameters, gradients, means, squares = self._fused

@@ -401,7 +401,7 @@ def resolve_penalty(penalty, alpha, l1_ratio) -> Penalty | None:
     read = () if penalty_class is None else penalty_class._parameter_constraints
     for name in given:
         if name not in read:
-            warnings.warn(f"{name}={flat[name]!r} has no effect with penalty={penalty!r}.", stacklevel=3)
+            warnings.warn(f"{name}={flat[name]!r} has no effect with penalty={penalty!r}.", stacklevel=5)
     if penalty_class is None:
         return None
     return penalty_class(**{name: flat[name] for name in given if name in read})

@@ -1,5 +1,6 @@
 """RegularizedMLPRegressor: what is special to regression."""
 
+import scipy.sparse
 from sklearn.base import RegressorMixin
 
 from skreg._base import BaseRegularizedMLP
@@ -27,6 +28,7 @@ Examples
 Without hidden layers and with an L1 penalty, it is the lasso:
 
 >>> import numpy as np
+import scipy.sparse
 >>> from sklearn.datasets import load_diabetes
 >>> from sklearn.linear_model import Lasso
 >>> from sklearn.preprocessing import scale
@@ -125,6 +127,8 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         )
 
     def _encode_targets(self, y, dtype, keep_classes):
+        if scipy.sparse.issparse(y) or y.dtype.kind not in "biufO":
+            raise ValueError(f"y must be an array of numbers; got {type(y).__name__} of type {y.dtype}.")
         # A vector stays a vector in predictions, a matrix of one column a matrix.
         self._target_ndim = y.ndim
         return y.astype(dtype).reshape(len(y), -1)

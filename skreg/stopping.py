@@ -55,8 +55,8 @@ def split_validation(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the row numbers for training and for validation, shuffled.
 
-    Classes keep their proportions when there are at least as many validation rows as classes. A row that is the
-    only one of its class is always a training row.
+    Classes keep their proportions when there are at least as many validation rows as classes. At least one row of
+    every class is always a training row.
 
     Parameters
     ----------
@@ -79,18 +79,19 @@ def split_validation(
         return next(ShuffleSplit(1, test_size=size, random_state=seed).split(np.empty(n_rows)))
     _, codes, counts = np.unique(classes, return_inverse=True, return_counts=True)
     size = validation_size(n_rows, validation_fraction, len(counts))
-    alone = np.flatnonzero(counts[codes] == 1)
-    shared = np.flatnonzero(counts[codes] > 1)
-    if len(shared) <= size:
+    if min(size, n_rows - size) >= len(counts) and counts.min() > 1:
+        return next(StratifiedShuffleSplit(1, test_size=size, random_state=seed).split(codes, codes))
+    # One row of every class is for training, whichever comes first in a random order.
+    order = np.random.RandomState(seed).permutation(n_rows)
+    first_of_class = np.unique(codes[order], return_index=True)[1]
+    free = np.delete(order, first_of_class)
+    if len(free) < size:
         raise ValueError(
-            f"early_stopping=True needs more than {size} rows of classes that have at least two rows; "
-            f"got {len(shared)} of n_samples={n_rows}."
+            f"early_stopping=True takes {size} validation rows and leaves one row of each of the {len(counts)} classes "
+            f"for training; got n_samples={n_rows}. Use a smaller validation_fraction, more data, or "
+            "early_stopping=False."
         )
-    n_shared_classes = np.count_nonzero(counts > 1)
-    stratify = min(size, len(shared) - size) >= n_shared_classes
-    splitter = StratifiedShuffleSplit if stratify else ShuffleSplit
-    train, valid = next(splitter(1, test_size=size, random_state=seed).split(shared, codes[shared]))
-    return np.concatenate([shared[train], alone]), shared[valid]
+    return np.concatenate([order[first_of_class], free[size:]]), free[:size]
 
 
 class Patience:

@@ -8,6 +8,7 @@ who does not ask for it.
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,9 +16,19 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse
 import torch
-from sklearn.utils import gen_batches
+from sklearn.utils import gen_batches, gen_even_slices
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, Freezer, InputShapeSetter, PrintLog, Unfreezer
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    EpochTimer,
+    Freezer,
+    InputShapeSetter,
+    PrintLog,
+    Unfreezer,
+)
 from torch import Tensor
 
 from skreg.layers import MLP, LayerRecord
@@ -36,19 +47,44 @@ DIVERGENCE_FACTOR = 1e6
 ADAPTIVE_DIVISOR = 5.0
 SMALLEST_ADAPTIVE_RATE = 1e-6
 # skorch callbacks that act on parts which a RegularizedNet does not have; ignoring them would be silent.
-UNSUPPORTED_CALLBACKS = (Freezer, Unfreezer, InputShapeSetter)
+UNSUPPORTED_CALLBACKS = {
+    Freezer: "all parameters are updated together; use warm_start",
+    Unfreezer: "all parameters are updated together; use warm_start",
+    InputShapeSetter: "the network takes its shape from the data",
+    EpochScoring: "use early_stopping=True and scoring",
+    BatchScoring: "use early_stopping=True and scoring",
+}
+
+
+class _ThreadLimit:
+    """Counts the fits that run at the same time in Python threads, and knows the number of torch threads before."""
+
+    lock = threading.Lock()
+    n_running = 0
+    before = 1
 
 
 @contextlib.contextmanager
 def limited_threads(flops_per_step: float) -> Iterator[None]:
-    """Run torch on one thread where the work of a step is small; restore the number of threads afterwards."""
-    before = torch.get_num_threads()
-    if flops_per_step < FLOPS_FOR_THREADS:
-        torch.set_num_threads(1)
+    """Run torch on one thread where the work of a step is small; restore the number of threads afterwards.
+
+    Each Python thread has its own number, and a new one starts with what was set last anywhere. So all concurrent
+    fits restore the number that the first of them has found.
+    """
+    if flops_per_step >= FLOPS_FOR_THREADS:
+        yield
+        return
+    with _ThreadLimit.lock:
+        if _ThreadLimit.n_running == 0:
+            _ThreadLimit.before = torch.get_num_threads()
+        _ThreadLimit.n_running += 1
+    torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _ThreadLimit.lock:
+            _ThreadLimit.n_running -= 1
+            torch.set_num_threads(_ThreadLimit.before)
 
 
 class Batch(NamedTuple):
@@ -105,6 +141,9 @@ class Rows(torch.utils.data.Dataset):
 class BatchIterator:
     """Iterates over the batches of one epoch, shuffled anew for every epoch if a generator is given.
 
+    The rows are cut into ``ceil(n_rows / batch_size)`` batches whose sizes differ by at most one; fewer where that
+    would leave a batch with less than ``min_batch_size`` rows.
+
     After an epoch, ``target`` and ``weight`` hold the rows' targets and weights in the order of that epoch.
     """
 
@@ -112,7 +151,10 @@ class BatchIterator:
         self.rows = rows
         self.generator = generator
         self.block_size = rows.rows_per_block(batch_size)
-        self.spans = list(gen_batches(len(rows), batch_size, min_batch_size=min_batch_size))
+        # Batches of nearly equal size: the few rows that would be left over for a last batch would make a step of
+        # their own, as long as the others or, if every row counts the same, much shorter.
+        n_batches = min(math.ceil(len(rows) / batch_size), max(1, len(rows) // min_batch_size))
+        self.spans = list(gen_even_slices(len(rows), n_batches))
         self.target, self.weight = rows.target, rows.row_weight()
 
     def __len__(self):
@@ -152,12 +194,12 @@ def step_flops(layer_units, batch_size: int) -> float:
     return 6.0 * batch_size * sum(a * b for a, b in pairwise(layer_units))
 
 
-def outputs_in_blocks(module: MLP, rows: Rows, batch_size: int = 1024) -> Tensor:
+def outputs_in_blocks(module: MLP, rows: Rows) -> Tensor:
     """Return the outputs for all rows, shape (n_members, n_rows, n_outputs), computed in blocks."""
     n_rows = len(rows)
     Z = module.flat.new_empty(module.n_members, n_rows, module.layer_units[-1])
     with torch.no_grad():
-        for span in gen_batches(n_rows, rows.rows_per_block(batch_size)):
+        for span in gen_batches(n_rows, rows.rows_per_block(1)):
             module(rows.inputs(np.arange(span.start, span.stop)), out=Z[:, span])
     return Z
 
@@ -174,18 +216,15 @@ class LearningRate:
         ``lr``.
     power_t : float
         Exponent of "invscaling".
-    total_steps : int
-        Length of the cosine.
     """
 
-    def __init__(self, schedule: str, initial: float, power_t: float, total_steps: int):
-        self.schedule, self.initial = schedule, initial
-        self.power_t, self.total_steps = power_t, total_steps
+    def __init__(self, schedule: str, initial: float, power_t: float):
+        self.schedule, self.initial, self.power_t = schedule, initial, power_t
 
-    def at(self, step: int, n_rows_seen: int) -> float | None:
+    def at(self, step: int, total_steps: int, n_rows_seen: int) -> float | None:
         """Return the rate of a step, counted from 0; None if the schedule leaves it as it is."""
         if self.schedule == "cosine":
-            return self.initial * 0.5 * (1 + math.cos(math.pi * step / self.total_steps))
+            return self.initial * 0.5 * (1 + math.cos(math.pi * step / total_steps))
         if self.schedule == "invscaling":
             return self.initial / (n_rows_seen + 1) ** self.power_t
         return None
@@ -303,7 +342,7 @@ class RegularizedNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         """Return the batches of a data set of :class:`Rows`."""
         generator = self.generators["shuffle"] if training else None
-        # The moments of one row are no basis for batch normalization: add it to the batch before.
+        # The moments of one row are no basis for batch normalization.
         min_batch_size = 2 if self.module.normalization == "batch" else 1
         return BatchIterator(dataset, self.batch_size, generator, min_batch_size)
 
@@ -337,6 +376,7 @@ class RegularizedNet(NeuralNet):
         self.first_loss_ = None
         self.lowest_ = {"train_loss": math.inf, "valid_loss": math.inf}
         epochs = epochs if epochs is not None else self.max_epochs
+        self.total_steps_ = epochs * self.n_batches_
         for epoch in range(1, epochs + 1):
             self.notify("on_epoch_begin", **datasets)
             self.run_single_epoch(train_batches, training=True, prefix="train", step_fn=self.train_step)
@@ -357,6 +397,7 @@ class RegularizedNet(NeuralNet):
         if stops_early:
             self.module_.restore(best)
         else:
+            self._check_last_step(train_rows)
             self.best_epoch_ = epoch
         return self
 
@@ -390,8 +431,8 @@ class RegularizedNet(NeuralNet):
         """Take one optimizer step on a batch.
 
         Row i counts ``n_batches * weight_i``, with weights that sum to 1 over all rows. So the mean gradient of an
-        epoch's steps is that of the full objective, weights and a short last batch included. Dividing by the
-        batch's own size (or its sum of weights) would let the rows of a short (or light) batch count more.
+        epoch's steps is that of the full objective. Dividing by the batch's own sum of weights (or size) would let
+        the rows of a light (or short) batch count more.
         """
         module, weight = self.module_, batch.weight
         # Normalization over the batch needs weights that sum to 1 within the batch.
@@ -420,7 +461,7 @@ class RegularizedNet(NeuralNet):
                 training=True,
             )
         steps_before = self.flat_optimizer.n_steps
-        lr = self.learning_rate.at(steps_before, steps_before * self.batch_size)
+        lr = self.learning_rate.at(steps_before, self.total_steps_, steps_before * self.batch_size)
         if lr is not None:
             self.lr_ = lr
         if self.torch_optimizer_ is None:
@@ -443,20 +484,34 @@ class RegularizedNet(NeuralNet):
     def _record_objective(self) -> None:
         self.history.record("penalty", penalty_value(self.module_, self.penalty, self.alphas))
         self.history.record("lr", self.lr_)
-        objective = self.history[-1, "train_loss"] + self.history[-1, "penalty"]
+        self._check_divergence("training", self.history[-1, "train_loss"])
+
+    def _check_divergence(self, rows: str, loss: float) -> None:
+        """Raise if a loss, a weight or the penalty is out of bounds."""
         limit = DIVERGENCE_FACTOR * max(1.0, self.first_loss_)
-        if not (math.isfinite(objective) and objective <= limit and torch.isfinite(self.module_.flat).all()):
+        finite = math.isfinite(self.history[-1, "penalty"]) and torch.isfinite(self.module_.flat).all()
+        if not (finite and math.isfinite(loss) and loss <= limit):
             raise ValueError(
-                f"Training diverged in epoch {self.history[-1, 'epoch']}: the objective is {objective:.3g} (first "
-                f"loss {self.first_loss_:.3g}). The likely cause is a learning rate that is too large "
-                f"(learning_rate_init={self.learning_rate.initial!r}), or columns of X or targets with very large "
-                "values: scale them, for instance with make_pipeline(StandardScaler(), ...)."
+                f"Training diverged in epoch {self.history[-1, 'epoch']}: the loss on the {rows} rows is {loss:.3g}, "
+                f"the penalty {self.history[-1, 'penalty']:.3g} (first loss {self.first_loss_:.3g}). The likely cause "
+                f"is a learning rate that is too large (learning_rate_init={self.learning_rate.initial!r}), or columns "
+                "of X or targets with very large values: scale them, for instance with make_pipeline("
+                "StandardScaler(), ...)."
             )
+
+    def _check_last_step(self, rows: Rows) -> None:
+        """Judge the weights that the last step has left, which no training loss has seen, on a block of rows."""
+        span = slice(0, min(len(rows), rows.rows_per_block(1)))
+        with torch.no_grad():
+            Z = self.module_(rows.inputs(np.arange(span.stop)))
+            loss = self.criterion_.per_row(Z, rows.target[span]).mean()
+        self._check_divergence("training", float(loss))
 
     def _record_validation(self, rows: Rows) -> None:
         Z = outputs_in_blocks(self.module_, rows)
         weight = rows.row_weight()
         self._record_value("valid_loss", float((self.criterion_.per_row(Z, rows.target) @ weight)[0]))
+        self._check_divergence("validation", self.history[-1, "valid_loss"])
         if self.valid_scorer is None:
             score = float(self.criterion_.score(Z, rows.target, weight)[0])
         else:

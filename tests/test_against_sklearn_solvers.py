@@ -20,7 +20,7 @@ def linear(estimator, penalty, **options):
         "l1_ratio": L1_RATIO if penalty == "elasticnet" else None,
         "batch_size": 200,
         "learning_rate": "cosine",
-        "max_iter": 2500,
+        "max_iter": 1200,
         "random_state": 0,
         **options,
     }

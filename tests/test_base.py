@@ -6,10 +6,12 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from sklearn.exceptions import NotFittedError
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._base import _holds_text
 from skreg.penalties import L1
 
 BOTH = pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
@@ -57,6 +59,10 @@ BAD_PARAMETERS = [
     ({"device": "gpu7"}, "The 'device' parameter .* got 'gpu7'"),
     ({"device": "cuda:99"}, "The 'device' parameter .* got 'cuda:99'"),
     ({"callbacks": "print"}, "The 'callbacks' parameter"),
+    ({"device": "meta"}, "The 'device' parameter .* got 'meta'"),
+    ({"weight_decay": 1001}, "'weight_decay' parameter must be at most 1 / learning_rate_init.*weight_decay=1001"),
+    ({"normalization": "batch", "batch_size": 1}, "normalization='batch' needs batches of at least 2 rows"),
+    ({"warm_start": True, "normalization": "batch"}, "warm_start=True goes on from the fitted weights"),
     ({"random_state": "seed"}, "The 'random_state' parameter of .* Got 'seed' instead"),
 ]
 BAD_DATA = {
@@ -234,6 +240,10 @@ def test_state_holds_arrays_numbers_and_strings_only(kind):
         (lambda s: s["intercepts_"].__setitem__(0, np.zeros(7)), "'intercepts_'"),
         (lambda s: s.pop("intercepts_"), "'intercepts_'"),
         (lambda s: s.update(n_outputs_=7), "n_outputs_"),
+        (lambda s: s["coefs_"][0].__setitem__((0, 0), np.nan), "must be finite"),
+        (lambda s: s.update(activation="evil"), "unknown activation 'evil'"),
+        (lambda s: s.update(penalty_=print), "'penalty_'"),
+        (lambda s: s.update(n_layers_=99), "'n_layers_'"),
         (lambda s: s["normalization_params_"].append({}), "'normalization_params_'"),
         (lambda s: s["normalization_params_"][0].pop("gain"), "'normalization_params_'"),
         (lambda s: s["normalization_params_"][0].update(gain=np.zeros(99)), "'normalization_params_'"),
@@ -281,3 +291,84 @@ def test_float16_and_integers_become_float64():
 
 def test_a_tensor_device_is_accepted():
     RegularizedMLPRegressor((3,), max_iter=1, device=torch.device("cpu"), **FIXED).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"classes_": np.arange(2)}, {"classes_": "abc"}, {"_multilabel": "x"}, {"_multilabel": True}], ids=str
+)
+def test_classes_that_do_not_fit_the_outputs_are_refused(damage):
+    model = RegularizedMLPClassifier((5,), max_iter=1, **FIXED).fit(X, np.arange(60) % 3)
+    state = {**copy.deepcopy(model.__getstate__()), **damage}
+    if damage == {"_multilabel": True}:  # three outputs may be three labels
+        RegularizedMLPClassifier().__setstate__(state)
+        state["classes_"] = np.arange(4)
+    with pytest.raises(ValueError, match="The saved state is damaged: 'classes_'"):
+        RegularizedMLPClassifier().__setstate__(state)
+
+
+@BOTH
+def test_a_bad_strength_is_an_error_without_a_penalty_too(kind):
+    with (
+        pytest.warns(UserWarning, match="has no effect with penalty=None") as record,
+        pytest.raises(ValueError, match="4 numbers"),
+    ):
+        kind(penalty=None, alpha=[1, 2, 3, 4]).fit(X, Y)
+    assert record[0].filename == __file__
+
+
+def test_layer_normalization_cannot_go_on_as_batch_normalization():
+    model = RegularizedMLPRegressor((5,), normalization="layer", max_iter=1, **FIXED).fit(X, Y)
+    with pytest.raises(ValueError, match="warm_start=True goes on from .* normalization='batch'"):
+        model.set_params(warm_start=True, normalization="batch").fit(X, Y)
+
+
+@pytest.mark.parametrize("y", [["a", "b"] * 30, np.array(["1", "2"] * 30)])
+def test_regression_of_text(y):
+    with pytest.raises(ValueError, match="y must be an array of numbers|could not convert string to float"):
+        RegularizedMLPRegressor().fit(X, y)
+
+
+def test_only_ratios_of_weights_matter():
+    X32, weight = X.astype(np.float32), RNG.uniform(0.5, 2, 60)
+    options = {"hidden_layer_sizes": (5,), "max_iter": 5, **FIXED}
+    expected = RegularizedMLPRegressor(**options).fit(X32, Y, sample_weight=weight)
+    for scale in (1e-30, 1e38):
+        model = RegularizedMLPRegressor(**options).fit(X32, Y, sample_weight=weight * scale)
+        np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-4, atol=1e-6)
+
+
+def test_weights_and_a_scorer_that_does_not_take_them():
+    model = RegularizedMLPRegressor((5,), early_stopping=True, max_iter=2, scoring=lambda e, X, y: 0.0, **FIXED)
+    with pytest.raises(ValueError, match="'scoring' must take sample_weight"):
+        model.fit(X, Y, sample_weight=np.ones(60))
+    model.set_params(scoring="r2").fit(X, Y, sample_weight=2.0)
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "coo_matrix", "dia_array"])
+def test_sparse_data_and_a_scorer(kind):
+    model = RegularizedMLPRegressor((5,), early_stopping=True, max_iter=2, scoring="r2", **FIXED)
+    dense = copy.deepcopy(model).fit(X, Y).history_["valid_score"]
+    sparse = model.fit(getattr(scipy.sparse, kind)(X), Y).history_["valid_score"]
+    np.testing.assert_allclose(sparse, dense)
+
+
+def test_numbers_too_large_for_a_float32_network():
+    model = RegularizedMLPRegressor((5,), max_iter=1, **FIXED).fit(X.astype(np.float32), Y)
+    with pytest.raises(ValueError, match="too large for the fitted network's float32"):
+        model.predict(X * 1e39)
+
+
+def test_a_dropout_rate_just_below_one():
+    RegularizedMLPRegressor((5,), dropout=1 - 1e-9, max_iter=1, **FIXED).fit(X, Y)
+
+
+def test_text_is_looked_for_only_where_it_can_be():
+    class Unreadable(np.ndarray):
+        def ravel(self, *args):
+            raise AssertionError("numbers were searched for text")
+
+    assert not _holds_text(np.zeros((2, 2)).view(Unreadable))
+    assert _holds_text(np.array([["a", 1.0]], dtype=object))
+    assert _holds_text([["a", 1.0]])
+    assert not _holds_text(pd.DataFrame({"a": [1.0]}))
+    assert _holds_text(pd.DataFrame({"a": [1.0], "b": ["x"]}))

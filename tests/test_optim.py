@@ -7,7 +7,7 @@ from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
 
 from skreg.layers import MLP
 from skreg.optim import METRIC_FLOOR, STEPS_BETWEEN_FLUSHES, ProximalAdam, ProximalSGD, as_torch_optimizer
-from skreg.penalties import L1, L2, ElasticNet
+from skreg.penalties import L1, L2, ElasticNet, Penalty
 
 
 def make(n_members=1, seed=0):
@@ -200,3 +200,29 @@ def test_torch_optimizer_takes_the_rate_from_its_group_and_saves_its_state():
             m.flat_grad.copy_(grad)
             optimizer.step()
     assert torch.equal(module.flat, restored.flat)
+
+
+class LogCosh(Penalty):
+    """A smooth penalty that is not L2."""
+
+    smooth = True
+
+    def value(self, W, alpha):
+        return (torch.log(torch.cosh(W)) * alpha).sum(dim=(1, 2))
+
+    def gradient(self, W, alpha):
+        return torch.tanh(W) * alpha
+
+    def prox(self, W, step, alpha):
+        raise NotImplementedError
+
+
+def test_adam_uses_the_gradient_of_any_smooth_penalty():
+    module = MLP((3, 1), dtype=torch.float64)
+    optimizer = ProximalAdam(module, LogCosh(), [0.5])
+    center = torch.tensor([3.0, -1.0, 0.2], dtype=torch.float64)
+    for step in range(3000):
+        module.flat_grad[:3] = module.flat[:3] - center
+        optimizer.step(0.05 * 0.5 * (1 + np.cos(np.pi * step / 3000)))
+    W = module.flat[:3]
+    torch.testing.assert_close(W + 0.5 * torch.tanh(W), center, rtol=0, atol=1e-6)

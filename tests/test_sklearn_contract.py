@@ -33,12 +33,12 @@ OPTIONS = [
     {"hidden_layer_sizes": (), "learning_rate_init": 0.05, "penalty": "l1"},
 ]
 # scikit-learn checks its own MLP with 100 epochs. Inputs and targets of its checks are not scaled, hence tanh for SGD.
-SHARED = {"max_iter": 60, "n_iter_no_change": 10}
+SHARED = {"max_iter": 50}
 ESTIMATORS = [
     *(RegularizedMLPClassifier(**SHARED, **options) for options in OPTIONS),
     RegularizedMLPClassifier(**SHARED, label_smoothing=0.1),
     RegularizedMLPClassifier(**SHARED, solver="sgd", penalty="l1", learning_rate_init=0.01),
-    *(RegularizedMLPRegressor(**{**SHARED, "max_iter": 100}, **options) for options in OPTIONS),
+    *(RegularizedMLPRegressor(**SHARED, **options) for options in OPTIONS),
     RegularizedMLPRegressor(max_iter=100, activation="tanh", solver="sgd", penalty="l1", learning_rate_init=1e-3),
 ]
 

@@ -47,13 +47,15 @@ def test_the_only_row_of_a_class_is_for_training():
 
 def test_more_classes_than_validation_rows():
     classes = np.repeat(np.arange(15), 2)
-    train, valid = split_validation(30, 0.1, classes=classes, seed=0)
-    assert len(valid) == 10
-    assert len(train) == 20
+    for seed in range(20):
+        train, valid = split_validation(30, 0.1, classes=classes, seed=seed)
+        assert len(valid) == 10
+        assert len(train) == 20
+        assert set(classes[train]) == set(range(15))
 
 
 def test_classes_with_one_row_each_cannot_be_split():
-    with pytest.raises(ValueError, match="needs more than 3 rows of classes that have at least two rows; got 0"):
+    with pytest.raises(ValueError, match="leaves one row of each of the 10 classes for training; got n_samples=10"):
         split_validation(10, 0.1, classes=np.arange(10), seed=0)
 
 
