@@ -411,11 +411,11 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
                 stacklevel=5,
             )
         explicit = self.alpha is not None or self.penalty != "l2"
-        if self.normalization == "batch" and penalty is not None and explicit and any(alphas[:-1]):
+        if self.normalization and penalty is not None and explicit and any(alphas[:-1]):
             warnings.warn(
-                "normalization='batch' undoes the scale of the weights before it, so a penalty on hidden layers has "
-                "no minimizer: it shrinks them for as long as training runs. Give alpha one number for each weight "
-                f"matrix, with 0 for all but the last; got alpha={penalty.alpha!r}.",
+                f"normalization={self.normalization!r} undoes the scale of the weights before it, so a penalty on "
+                "hidden layers has no minimizer: it shrinks them for as long as training runs. Give alpha one number "
+                f"for each weight matrix, with 0 for all but the last; got alpha={penalty.alpha!r}.",
                 stacklevel=5,
             )
 

@@ -113,7 +113,7 @@ penalty_ : Penalty or None
     The penalty that was used, with its strength.
 sparsity_ : ndarray of shape (n_layers - 1,)
     Share of weights that are exactly zero, for every weight matrix.
-history_ : dict of ndarray of shape (n_iter_,)
+history_ : dict of ndarray of shape (`n_iter_`,)
     One number for each epoch of the last `fit`: 'epoch', 'train_loss', 'penalty', 'train_score', 'lr', and with
     early stopping 'valid_loss' and 'valid_score'. Training loss and score are taken during the epoch, with dropout
     and on changing weights; validation ones after it. 'stopping_reason' is text, empty but for the last epoch.
@@ -142,7 +142,7 @@ out_activation_ : str
     Function that maps outputs to predictions.
 n_features_in_ : int
     Number of columns of X.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Names of the columns of X, if it was a data frame with string names.
 """
 

@@ -40,7 +40,7 @@ from skreg.stopping import Patience, patience_in_epochs
 # Rows are gathered (and sparse rows made dense) in blocks of about this many bytes.
 BLOCK_BYTES = 4 * 2**20
 # Below this many floating-point operations a step, a second thread costs more than it gains.
-FLOPS_FOR_THREADS = 1e8
+FLOPS_FOR_THREADS = 2e9
 # The fit is abandoned when its objective exceeds this many times max(1, first loss).
 DIVERGENCE_FACTOR = 1e6
 # An adaptive learning rate is divided by this when progress stalls, and training ends at the smallest rate.

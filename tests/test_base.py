@@ -168,14 +168,14 @@ def test_columns_of_very_different_scales_warn(kind):
     model.fit(X * [1, 1, 1, 100], Y)
 
 
-def test_a_penalty_before_batch_normalization_warns():
-    options = {"hidden_layer_sizes": (3,), "normalization": "batch", "max_iter": 2, **FIXED}
-    with pytest.warns(UserWarning, match="normalization='batch' undoes the scale"):
+@pytest.mark.parametrize("normalization", ["batch", "layer"])
+def test_a_penalty_before_a_normalization_warns(normalization):
+    options = {"hidden_layer_sizes": (3,), "normalization": normalization, "max_iter": 2, **FIXED}
+    with pytest.warns(UserWarning, match=f"normalization='{normalization}' undoes the scale"):
         RegularizedMLPClassifier(alpha=0.1, **options).fit(X, Y)
     RegularizedMLPClassifier(alpha=(0, 0.1), **options).fit(X, Y)
     RegularizedMLPClassifier(**options).fit(X, Y)
     RegularizedMLPClassifier(penalty=None, **options).fit(X, Y)
-    RegularizedMLPClassifier(alpha=0.1, **{**options, "normalization": "layer"}).fit(X, Y)
 
 
 def test_a_batch_larger_than_the_data_warns():
