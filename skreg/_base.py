@@ -352,7 +352,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         if self.normalization == "batch" and (n_rows < 2 or self.batch_size == 1):
             raise ValueError(
                 "normalization='batch' needs batches of at least 2 rows; got "
-                f"batch_size={self.batch_size!r} and {n_rows} training rows."
+                f"batch_size={self.batch_size!r} and n_samples={n_rows} for training."
             )
         if self.batch_size == "auto":
             return min(AUTO_BATCH_SIZE, n_rows)

@@ -200,7 +200,8 @@ class L2(Penalty):
     >>> X, y = load_diabetes(return_X_y=True)
     >>> X, y = scale(X), scale(y)
     >>> model = RegularizedMLPRegressor(
-    ...     (), penalty=L2(alpha=0.1), batch_size=len(X), learning_rate="cosine", learning_rate_init=0.01, max_iter=1500
+    ...     (), penalty=L2(alpha=0.1), batch_size=len(X), learning_rate="cosine", learning_rate_init=0.02,
+    ...     max_iter=2000, random_state=0,
     ... ).fit(X, y)
     >>> ridge = Ridge(alpha=0.1 * len(X)).fit(X, y)
     >>> bool(abs(model.coefs_[0].ravel() - ridge.coef_).max() < 1e-5)

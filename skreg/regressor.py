@@ -28,7 +28,6 @@ Examples
 Without hidden layers and with an L1 penalty, it is the lasso:
 
 >>> import numpy as np
-import scipy.sparse
 >>> from sklearn.datasets import load_diabetes
 >>> from sklearn.linear_model import Lasso
 >>> from sklearn.preprocessing import scale
