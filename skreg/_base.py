@@ -48,6 +48,9 @@ MAX_SCALE_RATIO = 1e3
 # scikit-learn's MLP takes batches of 200 rows unless told otherwise.
 AUTO_BATCH_SIZE = 200
 
+# What `normalization_params_` holds for every hidden layer.
+NORMALIZATION_PARAMETERS = {"batch": {"gain", "shift", "mean", "variance"}, "layer": {"gain", "shift"}}
+
 _HISTORY_COLUMNS = ("epoch", "train_loss", "penalty", "train_score", "valid_loss", "valid_score", "lr")
 
 
@@ -262,6 +265,12 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             module.initialize([_generator(seeds["init"])])
         train_rows = rows(train, self._training_target)
         self.out_activation_ = loss.out_activation
+        valid_scorer = None
+        if valid is not None and self.scoring != "loss":
+            # Scorers get the rows as the user gave them, with column names; sparse ones only in a form that has rows.
+            X_valid = data[valid] if scipy.sparse.issparse(data) else safe_indexing(X, kept[valid])
+            valid_weight = None if weight is None else weight[valid]
+            valid_scorer = self._make_valid_scorer(module, X_valid, safe_indexing(y, kept[valid]), valid_weight)
         net = RegularizedNet(
             module,
             loss,
@@ -274,14 +283,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
                 "dropout": _generator(seeds["dropout"], device),
             },
             valid_rows=None if valid is None else rows(valid),
-            valid_scorer=None
-            if valid is None or self.scoring == "loss"
-            else self._make_valid_scorer(
-                module,
-                data[valid] if scipy.sparse.issparse(data) else safe_indexing(X, kept[valid]),
-                safe_indexing(y, kept[valid]),
-                None if weight is None else weight[valid],
-            ),
+            valid_scorer=valid_scorer,
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             max_epochs=self.max_iter,
@@ -499,8 +501,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
     def _load_parameters(self, module: MLP) -> None:
         """Copy the fitted attributes into a module of the same shape."""
         shapes = [tuple(W.shape[1:]) for W in module.weights]
-        kinds = {"batch": {"gain", "shift", "mean", "variance"}, "layer": {"gain", "shift"}}
-        needed = [kinds[module.normalization]] * len(module.gains) if module.normalization else []
+        needed = [NORMALIZATION_PARAMETERS[module.normalization]] * len(module.gains) if module.normalization else []
         if shapes != [W.shape for W in self.coefs_] or needed != [set(p) for p in self.normalization_params_]:
             raise ValueError(
                 "warm_start=True goes on from the fitted weights, whose shapes are "
@@ -628,7 +629,7 @@ def _check_fitted_state(state: dict) -> None:
     )
     for layer, W in zip(layers, coefs, strict=False):
         check(
-            isinstance(layer, dict) and set(layer) in ({"gain", "shift"}, {"gain", "shift", "mean", "variance"}),
+            isinstance(layer, dict) and set(layer) in NORMALIZATION_PARAMETERS.values(),
             "'normalization_params_' must hold gain and shift, and mean and variance for batches",
         )
         check(

@@ -11,6 +11,8 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import scale
 
+from skreg.stopping import split_validation
+
 
 @pytest.fixture(scope="session")
 def digits():
@@ -27,6 +29,17 @@ def linear_problem():
     weights = np.zeros((20, 3))
     weights[:5] = rng.normal(size=(5, 3)) + 1
     return X, X @ weights + 0.5 * rng.normal(size=(200, 3))
+
+
+@pytest.fixture(scope="session")
+def held_out():
+    """Return a function that gives the rows which early stopping holds out with random_state=0."""
+
+    def rows(n_rows, classes=None):
+        seed = np.random.RandomState(0).randint(2**31 - 1, size=4)[3]
+        return split_validation(n_rows, 0.1, classes=classes, seed=int(seed))[1]
+
+    return rows
 
 
 @pytest.fixture

@@ -95,14 +95,11 @@ def test_label_smoothing_of_several_classes_has_its_known_optimum():
     np.testing.assert_allclose(np.sort(model.predict_proba(X)[0]), [0.1, 0.1, 0.8], atol=1e-3)
 
 
-def test_the_validation_loss_uses_plain_labels(digits):
+def test_the_validation_loss_uses_plain_labels(digits, held_out):
     X, y = digits
     model = RegularizedMLPClassifier((16,), label_smoothing=0.4, early_stopping=True, max_iter=30, **FIXED)
     model.fit(X, y)
-    seeds = np.random.RandomState(0).randint(2**31 - 1, size=4)
-    from skreg.stopping import split_validation
-
-    _, valid = split_validation(len(y), 0.1, classes=y, seed=int(seeds[3]))
+    valid = held_out(len(y), y)
     expected = log_loss(y[valid], model.predict_proba(X[valid]), labels=model.classes_)
     assert model.history_["valid_loss"][model.best_epoch_ - 1] == pytest.approx(expected, rel=1e-5)
     assert model.best_validation_score_ == pytest.approx(model.score(X[valid], y[valid]))

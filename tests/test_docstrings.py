@@ -3,6 +3,7 @@
 import inspect
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpydoc.docscrape import FunctionDoc, NumpyDocString
 
@@ -41,7 +42,6 @@ def test_public_methods_are_documented(kind):
 
 @pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
 def test_fitted_attributes_are_documented_and_exist(kind):
-    pd = pytest.importorskip("pandas")
     X = pd.DataFrame(RNG.normal(size=(60, 2)), columns=["a", "b"])
     model = kind(max_iter=1, n_iter_no_change=np.inf, early_stopping=True).fit(X, X["a"] > 0)
     documented = set(names(NumpyDocString(inspect.getdoc(kind))["Attributes"]))

@@ -5,6 +5,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 import torch
@@ -151,7 +152,6 @@ def test_scoring_is_what_early_stopping_maximizes(digits, scoring):
 
 
 def test_scoring_takes_a_callable_and_sees_feature_names():
-    pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
     seen = []
@@ -172,16 +172,13 @@ def test_a_scorer_that_returns_nan_is_an_error():
         model.fit(X, X[:, 0])
 
 
-def test_validation_rows_do_not_influence_the_weights(digits):
+def test_validation_rows_do_not_influence_the_weights(digits, held_out):
     X, y = digits
     X, y = X[:200].astype(float), y[:200]
     model = RegularizedMLPClassifier((8,), normalization="batch", early_stopping=True, max_iter=5, random_state=0)
     with pytest.warns(ConvergenceWarning):
         model.fit(X, y)
-    from skreg.stopping import split_validation
-
-    seeds = np.random.RandomState(0).randint(2**31 - 1, size=4)
-    _, valid = split_validation(200, 0.1, classes=y, seed=int(seeds[3]))
+    valid = held_out(200, y)
     changed = X.copy()
     changed[valid] = np.random.default_rng(0).normal(size=(len(valid), 64))
     model.set_params(n_iter_no_change=np.inf)
@@ -390,16 +387,13 @@ def test_patience_lasts_a_hundred_steps_in_a_fit():
     assert model.n_iter_ - model.best_epoch_ >= 100
 
 
-def test_the_validation_loss_is_weighted():
+def test_the_validation_loss_is_weighted(held_out):
     rng = np.random.default_rng(0)
     X, weight = rng.normal(size=(100, 3)), rng.uniform(0.1, 10, 100)
     y = X[:, 0] + rng.normal(size=100)
     model = RegularizedMLPRegressor((4,), early_stopping=True, max_iter=3, random_state=0, **FIXED)
     model.fit(X, y, sample_weight=weight)
-    seeds = np.random.RandomState(0).randint(2**31 - 1, size=4)
-    from skreg.stopping import split_validation
-
-    _, valid = split_validation(100, 0.1, classes=None, seed=int(seeds[3]))
+    valid = held_out(100)
     errors = 0.5 * (y[valid] - model.predict(X[valid])) ** 2
     expected = np.average(errors, weights=weight[valid])
     assert model.history_["valid_loss"][model.best_epoch_ - 1] == pytest.approx(expected)
