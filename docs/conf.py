@@ -77,7 +77,9 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {page: [] for page in ("index", "user_guide", "adding_a_penalty", "auto_examples/**")}
+html_sidebars = {
+    page: [] for page in ("index", "user_guide", "feature_selection", "adding_a_penalty", "auto_examples/**")
+}
 
 # -- Formulas ------------------------------------------------------------------------------------------------------
 # Browsers draw MathML themselves, so formulas need no script, no font and no network.

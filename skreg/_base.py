@@ -28,10 +28,15 @@ from skreg._sklearn_private import (
     fit_context,
     safe_indexing,
 )
+from skreg.constraints import ALIASES as CONSTRAINTS
+from skreg.constraints import Constraint, resolve_constraint
 from skreg.layers import ACTIVATIONS, MLP, NORMALIZATION_AXES
 from skreg.losses import Loss
 from skreg.optim import ProximalAdam, ProximalSGD
-from skreg.penalties import ALIASES, Penalty, layer_strengths, resolve_penalty
+from skreg.penalties import Penalty
+from skreg.penalties._base import layer_strengths
+from skreg.penalties._resolve import ALIASES, resolve_penalty
+from skreg.pruning import Weights, prune_weights
 from skreg.stopping import split_validation
 from skreg.training import (
     UNSUPPORTED_CALLBACKS,
@@ -63,6 +68,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         "penalty": [StrOptions(set(ALIASES)), Penalty, None],
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like", None],
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "constraint": [StrOptions(set(CONSTRAINTS)), Constraint, list, tuple, None],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
         "normalization": [StrOptions(set(NORMALIZATION_AXES)), None],
@@ -99,6 +105,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         penalty,
         alpha,
         l1_ratio,
+        constraint,
         dropout,
         input_dropout,
         normalization,
@@ -131,6 +138,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.constraint = constraint
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.normalization = normalization
@@ -163,6 +171,10 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
     @abstractmethod
     def _encode_targets(self, y, dtype, keep_classes: bool) -> np.ndarray:
         """Return targets of shape (n_samples, n_outputs) for the loss; set what decoding needs."""
+
+    @abstractmethod
+    def _encode_known(self, y) -> np.ndarray:
+        """Return targets for the loss of a fitted estimator, which may lack some of its classes."""
 
     @abstractmethod
     def _make_loss(self) -> Loss:
@@ -221,8 +233,8 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         goes_on = self.warm_start and hasattr(self, "coefs_")
         hidden_units, dropout = self._check_layers()
         penalty = resolve_penalty(self.penalty, self.alpha, self.l1_ratio)
-        strength = penalty.alpha if penalty is not None else 0.0 if self.alpha is None else self.alpha
-        alphas = layer_strengths(strength, len(hidden_units) + 1)
+        if penalty is None:  # without effect, but not without meaning
+            layer_strengths(0.0 if self.alpha is None else self.alpha, len(hidden_units) + 1)
         if self.weight_decay * self.learning_rate_init > 1:
             raise ValueError(
                 "The 'weight_decay' parameter must be at most 1 / learning_rate_init, or a step would turn signs; "
@@ -231,7 +243,10 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         device = self._check_device()
         self._check_callbacks()
         data, targets, weight, kept = self._check_data(X, y, sample_weight, reset=not goes_on)
-        self._warn_of_bad_settings(data, penalty, alphas)
+        layer_units = (data.shape[1], *hidden_units, targets.shape[1])
+        penalties = [None] * (len(layer_units) - 1) if penalty is None else penalty.for_layers(layer_units)
+        constraints = resolve_constraint(self.constraint, penalties)
+        self._warn_of_bad_settings(data, penalties)
 
         seeds = self._draw_seeds("init", "shuffle", "dropout", "split")
         loss = self._make_loss()
@@ -241,7 +256,6 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
                 len(targets), self.validation_fraction, classes=self._strata(targets), seed=seeds["split"]
             )
         batch_size = self._check_batch_size(len(train))
-        layer_units = (data.shape[1], *hidden_units, targets.shape[1])
 
         def rows(indices, prepare=lambda target, loss: target):
             target = prepare(torch.as_tensor(targets[indices], device=device), loss)
@@ -256,6 +270,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             normalization=self.normalization,
             dropout=dropout,
             input_dropout=float(self.input_dropout),
+            skip=penalty is not None and penalty.skip,
             dtype=torch.float32 if data.dtype == np.float32 else torch.float64,
             device=device,
         )
@@ -274,9 +289,8 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         net = RegularizedNet(
             module,
             loss,
-            flat_optimizer=self._make_optimizer(module, penalty, alphas),
-            penalty=penalty,
-            alphas=alphas,
+            flat_optimizer=self._make_optimizer(module, penalties, constraints),
+            penalties=penalties,
             learning_rate=LearningRate(self.learning_rate, self.learning_rate_init, self.power_t),
             generators={
                 "shuffle": _generator(seeds["shuffle"]) if self.shuffle else None,
@@ -402,7 +416,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
     def _check_weighted_targets(self, targets: np.ndarray) -> None:
         """Raise if the rows with positive weight are not enough to learn from."""
 
-    def _warn_of_bad_settings(self, data, penalty, alphas) -> None:
+    def _warn_of_bad_settings(self, data, penalties) -> None:
         low, high = min_max_axis(data, axis=0) if scipy.sparse.issparse(data) else (data.min(0), data.max(0))
         scales = (high - low)[high > low]
         if len(scales) and scales.max() > MAX_SCALE_RATIO * scales.min():
@@ -413,11 +427,12 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
                 stacklevel=5,
             )
         explicit = self.alpha is not None or self.penalty != "l2"
-        if self.normalization and penalty is not None and explicit and any(alphas[:-1]):
+        if self.normalization and explicit and any(penalties[:-1]):
             warnings.warn(
                 f"normalization={self.normalization!r} undoes the scale of the weights before it, so a penalty on "
                 "hidden layers has no minimizer: it shrinks them for as long as training runs. Give alpha one number "
-                f"for each weight matrix, with 0 for all but the last; got alpha={penalty.alpha!r}.",
+                "for each weight matrix, with 0 for all but the last; got the strengths "
+                f"{[0.0 if p is None else p.alpha for p in penalties]}.",
                 stacklevel=5,
             )
 
@@ -435,20 +450,20 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             draws = check_random_state(self.random_state).randint(2**31 - 1, size=len(purposes))
         return dict(zip(purposes, (int(seed) for seed in draws), strict=True))
 
-    def _make_optimizer(self, module, penalty, alphas):
+    def _make_optimizer(self, module, penalties, constraints):
         if self.solver == "sgd":
             return ProximalSGD(
                 module,
-                penalty,
-                alphas,
+                penalties,
+                constraints,
                 weight_decay=self.weight_decay,
                 momentum=self.momentum,
                 nesterovs_momentum=self.nesterovs_momentum,
             )
         return ProximalAdam(
             module,
-            penalty,
-            alphas,
+            penalties,
+            constraints,
             weight_decay=self.weight_decay,
             beta_1=self.beta_1,
             beta_2=self.beta_2,
@@ -483,6 +498,11 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             return [t[0].detach().cpu().numpy().copy() for t in tensors]
 
         self.coefs_ = arrays(module.weights)
+        self.skip_coef_ = None
+        if module.skip:
+            n_units = module.layer_units[1]
+            self.skip_coef_ = self.coefs_[0][:, n_units:].copy()
+            self.coefs_[0] = self.coefs_[0][:, :n_units].copy()
         self.intercepts_ = [b[0] for b in arrays(module.biases)]
         names = {
             "gain": module.gains,
@@ -494,23 +514,30 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         self.normalization_params_ = [
             {name: values[i] for name, values in columns.items()} for i in range(len(module.gains))
         ]
+        self.input_features_ = np.arange(module.layer_units[0])
         self.n_layers_ = len(module.layer_units)
         self.n_outputs_ = module.layer_units[-1]
 
     @torch.no_grad()
     def _load_parameters(self, module: MLP) -> None:
         """Copy the fitted attributes into a module of the same shape."""
-        shapes = [tuple(W.shape[1:]) for W in module.weights]
+        shapes = list(pairwise(module.layer_units))
         needed = [NORMALIZATION_PARAMETERS[module.normalization]] * len(module.gains) if module.normalization else []
-        if shapes != [W.shape for W in self.coefs_] or needed != [set(p) for p in self.normalization_params_]:
+        fits = shapes == [W.shape for W in self.coefs_] and needed == [set(p) for p in self.normalization_params_]
+        if not fits or module.skip != (self.skip_coef_ is not None):
             raise ValueError(
                 "warm_start=True goes on from the fitted weights, whose shapes are "
                 f"{[W.shape for W in self.coefs_]}; the parameters and data of this call need {shapes} "
-                f"with normalization={self.normalization!r}. Use warm_start=False."
+                f"with normalization={self.normalization!r} and {'a' if module.skip else 'no'} skip connection. "
+                "Use warm_start=False."
             )
-        for tensors, arrays in ((module.weights, self.coefs_), (module.biases, self.intercepts_)):
-            for tensor, array in zip(tensors, arrays, strict=True):
-                tensor[0] = torch.as_tensor(np.array(array))
+        first, skip = module.first_weights()
+        tensors = [first, *module.weights[1:], *module.biases]
+        arrays = [*self.coefs_, *self.intercepts_]
+        if module.skip:
+            tensors, arrays = [*tensors, skip], [*arrays, self.skip_coef_]
+        for tensor, array in zip(tensors, arrays, strict=True):
+            tensor[0] = torch.as_tensor(np.array(array))
         for i, parameters in enumerate(self.normalization_params_):
             module.gains[i][0] = torch.as_tensor(np.array(parameters["gain"]))
             module.shifts[i][0] = torch.as_tensor(np.array(parameters["shift"]))
@@ -536,7 +563,66 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         else:
             self.best_loss_ = min(self.loss_curve_)
             self.validation_scores_ = self.best_validation_score_ = None
-        self.sparsity_ = np.array([np.mean(W == 0) for W in self.coefs_])
+        self.sparsity_ = _sparsity(self.coefs_)
+
+    # -- selection -----------------------------------------------------------------------------------------
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Norm of the weights that each feature is gated by: the skip connection's or the first layer's."""
+        check_is_fitted(self)
+        gate = self.coefs_[0] if self.skip_coef_ is None else self.skip_coef_
+        importances = np.zeros(self.n_features_in_, dtype=gate.dtype)
+        importances[self.input_features_] = np.linalg.norm(gate, axis=1)
+        return importances
+
+    @property
+    def selected_features_(self) -> np.ndarray:
+        """Names (after a fit on a data frame) or numbers of the features that any weight is not zero for."""
+        check_is_fitted(self)
+        used = (self.coefs_[0] != 0).any(axis=1)
+        if self.skip_coef_ is not None:
+            used |= (self.skip_coef_ != 0).any(axis=1)
+        selected = self.input_features_[used]
+        return self.feature_names_in_[selected] if hasattr(self, "feature_names_in_") else selected
+
+    def prune(self):
+        """Return a smaller fitted estimator with the same predictions.
+
+        Removes features whose outgoing weights are all zero, hidden units whose incoming weights are all zero (what
+        they put out, a constant, moves into the next layer's biases), and hidden units that nothing reads. With
+        ``normalization='layer'`` hidden units stay, because each has a part in the scale of the others.
+
+        The new estimator takes the same X and reads the columns ``input_features_`` of it. Its attribute
+        ``pruning_`` is a dictionary that tells what was saved, from the first network to the pruned one:
+        ``n_parameters``, ``n_features``, ``hidden_layer_sizes`` and ``n_multiplications`` for each row predicted. It
+        cannot go on with ``warm_start``; :meth:`fit` trains the whole network anew.
+
+        Returns
+        -------
+        object
+            A new estimator of the same class and parameters.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+        """
+        check_is_fitted(self)
+        before = Weights(self.coefs_, self.intercepts_, self.normalization_params_, self.skip_coef_)
+        after, features = prune_weights(before, self.activation)
+        pruned = copy.deepcopy(self)
+        pruned.coefs_, pruned.intercepts_ = after.coefs, after.intercepts
+        pruned.normalization_params_, pruned.skip_coef_ = after.normalization, after.skip
+        pruned.input_features_ = self.input_features_[features]
+        pruned.sparsity_ = _sparsity(after.coefs)
+        pruned.pruning_ = {
+            "n_parameters": (before.n_parameters, after.n_parameters),
+            "n_features": (len(self.input_features_), len(features)),
+            "hidden_layer_sizes": tuple(tuple(W.shape[1] for W in w.coefs[:-1]) for w in (before, after)),
+            "n_multiplications": (before.n_multiplications, after.n_multiplications),
+        }
+        return pruned
 
     # -- prediction ----------------------------------------------------------------------------------------
 
@@ -550,6 +636,8 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             values = data.data if scipy.sparse.issparse(data) else data
             if not np.isfinite(values).all():
                 raise ValueError(f"X holds values that are too large for the fitted network's {data.dtype}.")
+        if len(self.input_features_) < self.n_features_in_:
+            data = data[:, self.input_features_]
         layer_units = (len(self.coefs_[0]), *(W.shape[1] for W in self.coefs_))
         normalization = None
         if self.normalization_params_:
@@ -558,6 +646,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             layer_units,
             activation=self.activation,
             normalization=normalization,
+            skip=self.skip_coef_ is not None,
             dtype=torch.float32 if data.dtype == np.float32 else torch.float64,
             device=self.device if torch.cuda.is_available() else "cpu",
         )
@@ -565,6 +654,12 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         rows = Rows(data, module.flat.new_empty(data.shape[0], layer_units[-1]), None)
         with limited_threads(step_flops(layer_units, AUTO_BATCH_SIZE)):
             return outputs_in_blocks(module, rows)[0].cpu()
+
+    def _mean_loss(self, X, y, sample_weight=None) -> float:
+        """Return the mean loss on some rows, without the penalty."""
+        Z = self._outputs(X).to(torch.float64).unsqueeze(0)
+        per_row = self._make_loss().per_row(Z, torch.from_numpy(self._encode_known(y)))[0].numpy()
+        return float(np.average(per_row, weights=sample_weight))
 
     # -- state ---------------------------------------------------------------------------------------------
 
@@ -585,10 +680,18 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             _check_fitted_state(state)
         super().__setstate__(state)
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coefs_")
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _sparsity(coefs: list[np.ndarray]) -> np.ndarray:
+    """Return the share of exact zeros in each matrix."""
+    return np.array([np.mean(W == 0) for W in coefs])
 
 
 def _check_fitted_state(state: dict) -> None:
@@ -610,7 +713,15 @@ def _check_fitted_state(state: dict) -> None:
         all(W.shape[1] == V.shape[0] for W, V in pairwise(coefs)),
         f"the shapes in 'coefs_' do not follow each other: {[W.shape for W in coefs]}",
     )
-    check(coefs[0].shape[0] == state.get("n_features_in_"), "'coefs_' does not match 'n_features_in_'")
+    features, n_features = state.get("input_features_"), state.get("n_features_in_")
+    check(
+        isinstance(features, np.ndarray)
+        and features.dtype.kind == "i"
+        and features.shape == coefs[0].shape[:1]
+        and isinstance(n_features, Integral)
+        and set(features.tolist()) <= set(range(n_features)),
+        "'input_features_' does not match 'coefs_' and 'n_features_in_'",
+    )
     check(coefs[-1].shape[1] == state.get("n_outputs_"), "'coefs_' does not match 'n_outputs_'")
     check(
         isinstance(intercepts, list)
@@ -618,7 +729,13 @@ def _check_fitted_state(state: dict) -> None:
         and all(is_array(b, dtype, 1) and len(b) == W.shape[1] for b, W in zip(intercepts, coefs, strict=True)),
         "'intercepts_' must hold one vector for each matrix in 'coefs_'",
     )
-    check(all(np.isfinite(a).all() for a in (*coefs, *intercepts)), "weights and intercepts must be finite")
+    skip = state.get("skip_coef_")
+    check(
+        skip is None or (is_array(skip, dtype, 2) and skip.shape == (len(coefs[0]), coefs[-1].shape[1])),
+        "'skip_coef_' must be None or a matrix from the inputs to the outputs",
+    )
+    skips = [] if skip is None else [skip]
+    check(all(np.isfinite(a).all() for a in (*coefs, *intercepts, *skips)), "weights and intercepts must be finite")
     check(state.get("activation") in ACTIVATIONS, f"unknown activation {state.get('activation')!r}")
     check(state.get("n_layers_") == len(coefs) + 1, "'n_layers_' does not match 'coefs_'")
     check(isinstance(state.get("penalty_"), Penalty | None), "'penalty_' must be a penalty or None")

@@ -4,6 +4,8 @@ The classifier's and the regressor's ``__doc__`` are put together from these tex
 parameter cannot differ between them.
 """
 
+import re
+
 OBJECTIVE = r"""
 With sample weights :math:`s_i`, network :math:`f` and weight matrices :math:`W_1, \dots, W_L`, it minimizes
 
@@ -25,15 +27,20 @@ hidden_layer_sizes : int or sequence of int, default=(100,)
     Number of units of every hidden layer. ``()`` gives the linear model, for which the problem is convex.
 activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
     Activation of the hidden layers.
-penalty : {'l1', 'l2', 'elasticnet'}, Penalty object or None, default='l2'
-    Penalty on the weight matrices. An object of :mod:`skreg.penalties` brings its own strength, which can be
-    swept as ``penalty__alpha``; None means no penalty.
+penalty : str, Penalty object or None, default='l2'
+    Penalty on the weight matrices: 'l1', 'l2', 'elasticnet', 'group_lasso', 'sparse_group_lasso', 'hierarchical',
+    'mcp' or 'scad'. An object of :mod:`skreg.penalties` brings its own strength, which can be swept as
+    ``penalty__alpha``, and takes further parameters, such as groups; None means no penalty.
 alpha : float or sequence of float, default=None
     Strength of the penalty, at least 0: one for all weight matrices, or one for each, so that
     ``alpha=(0.02, 0, 0)`` penalizes only the first of three. None means 1e-4. Must be None beside a penalty
-    object; has no effect (and warns) beside ``penalty=None``.
+    object; has no effect (and warns) beside ``penalty=None``. One number for 'group_lasso', 'sparse_group_lasso' or
+    'hierarchical' penalizes the first matrix so, and the others by L2 of strength 1e-3.
 l1_ratio : float, default=None
-    Share of L1 in ``penalty='elasticnet'``, in [0, 1]. None means 0.5.
+    Share of L1 in 'elasticnet' and 'sparse_group_lasso', in [0, 1]. None means 0.5.
+constraint : {'max_norm', 'nonnegative'}, Constraint object, list of these or None, default=None
+    Set that every step projects the weight matrices onto (:mod:`skreg.constraints`): one for all of them, or a list
+    with one for each. 'max_norm' bounds the norm of each unit's incoming weights by 3.
 dropout : float or sequence of float, default=0.0
     Probability, in [0, 1), that a hidden unit is left out in a training step: one for all hidden layers, or one
     for each.
@@ -106,6 +113,17 @@ Attributes
     Weight matrix of every layer.
 intercepts_ : list of ndarray of shape (n_units,)
     Biases of every layer.
+skip_coef_ : ndarray of shape (n_features, n_outputs) or None
+    Weights of the skip connection from the inputs to the outputs; None without one. ``penalty='hierarchical'`` has
+    one beside its hidden layers.
+input_features_ : ndarray of int of shape (n_inputs,)
+    Numbers of the columns of X that the network reads: all of them, unless :meth:`prune` has removed some.
+feature_importances_ : ndarray of shape (`n_features_in_`,)
+    Euclidean norm of the weights of each feature in the first layer; with a skip connection, of those alone. Exactly
+    0 for features that are left out. To use them in :class:`~sklearn.feature_selection.SelectFromModel`, give it
+    ``threshold=1e-10``: its default, the mean, drops selected features.
+selected_features_ : ndarray of int or str of shape (n_selected,)
+    The features with any weight that is not 0, as numbers, or as names after a fit on a data frame.
 normalization_params_ : list of dict
     For every normalized hidden layer, arrays 'gain' and 'shift' and, for batches, the 'mean' and 'variance'
     that predictions use; empty without normalization.
@@ -156,5 +174,110 @@ def estimator_docstring(summary: str, loss: str, own_parameters: str, own_attrib
             PARAMETERS % {"own_parameters": own_parameters},
             ATTRIBUTES % {"own_attributes": own_attributes, "score": score},
             end,
+        ]
+    )
+
+
+CV_PARAMETERS = """alphas : int or array-like of float, default=30
+    Strengths to try, or their number. A number makes a geometric grid up to where no feature is left, as in
+    :func:`~skreg.model_selection.regularization_path`.
+eps : float, default=1e-3
+    The lowest strength of such a grid, in units of the highest; in (0, 1).
+cv : int, cross-validation splitter or iterable of splits, default=5
+    Folds. An int makes stratified folds for classes, and contiguous ones for numbers.
+scoring : str or callable, default='loss'
+    What the folds are scored by, higher is better: minus the mean loss on their held-out rows, or any scorer of
+    scikit-learn. (Early stopping always monitors the loss.)
+selection : {'best', 'one_se'}, default='best'
+    The strength with the best mean score, or the largest whose mean score is within one standard error of it.
+relax : bool, default=False
+    Whether the features that each strength selects are fitted anew without the selecting penalty, for its score and in
+    the end: the relaxed lasso. The penalty then selects, and does not shrink.
+adaptive : bool, default=False
+    Whether a second path follows, on the features that the best strength of a first one keeps, with weights that are
+    inverse to the norms there: the adaptive lasso. Each fold has weights of its own, from its own training rows. Needs
+    'group_lasso' or 'sparse_group_lasso' over features, or an object with weights.
+refit : bool, default=True
+    Whether to fit all rows with the chosen strength; otherwise the estimator cannot predict.
+direction : {'auto', 'up', 'down'}, default='auto'
+    Whether paths begin with the weakest or the strongest penalty, as in
+    :func:`~skreg.model_selection.regularization_path`.
+n_jobs : int, default=None
+    Number of folds that are fitted at the same time, in processes; None is 1.
+"""
+
+CV_ATTRIBUTES = """alpha_ : float
+    The chosen strength.
+alphas_ : ndarray of shape (n_alphas,)
+    The strengths that were tried, ascending.
+scores_path_ : ndarray of shape (n_folds, n_alphas)
+    Score of every fold and strength.
+n_selected_path_ : ndarray of int of shape (n_folds, n_alphas)
+    Number of features that are used, for every fold and strength.
+best_score_ : float
+    Mean score of the chosen strength.
+first_alpha_ : float or None
+    The strength of the first path whose norms became weights; None unless `adaptive`.
+"""
+
+CV_END = """
+See Also
+--------
+%(plain)s : The same with a given strength.
+skreg.model_selection.regularization_path : The path alone.
+
+Notes
+-----
+The strength with the best plain score keeps too many features: what predicts well is a penalty too weak to select
+sharply, because a stronger one also shrinks what matters. `relax` takes the shrinkage out of the comparison,
+`adaptive` penalizes large groups less than small ones, and ``selection='one_se'`` prefers few features among equals.
+Use all three to find out which features matter, and the defaults to predict.
+
+References
+----------
+.. [1] N. Meinshausen, "Relaxed lasso", Computational Statistics and Data Analysis 52(1), 2007.
+.. [2] H. Zou, "The adaptive lasso and its oracle properties", Journal of the American Statistical Association
+   101(476), 2006.
+.. [3] T. Hastie, R. Tibshirani and J. Friedman, "The Elements of Statistical Learning", 2nd edition, 2009, section
+   7.10.1 (one standard error).
+
+Examples
+--------
+%(example)s"""
+
+
+def cv_docstring(text: str, plain: str, example: str) -> str:
+    """Return the docstring of an estimator with cross-validation, from that of the estimator with a given strength."""
+    start, parameters = text.split("Parameters\n----------\n")
+    parameters, attributes = parameters.split("\nAttributes\n----------\n")
+    attributes = attributes.split("\nSee Also\n--------\n")[0]
+    # Each description begins in the first column and goes on indented.
+    kept = [
+        block
+        for block in re.split(r"\n(?=\w+ : )", parameters.rstrip())
+        if block.split(" : ")[0] not in ("alpha", "warm_start", "scoring")
+    ]
+    parameters = "\n".join(kept)
+    changes = {
+        "default='l2'\n": "default='group_lasso'\n",
+        "brings its own strength, which can be swept as\n    ``penalty__alpha``, and takes further parameters": (
+            "takes further parameters (its alpha\n    is not used)"
+        ),
+        "such as groups; None means no penalty.": "such as groups.",
+        "Whether to print a table with one line for each epoch.": "Whether to show a progress bar of the folds.",
+        "(or of what `scoring` says, when stopping early)": "(or of the validation loss, when stopping early)",
+    }
+    for old, new in changes.items():
+        if old not in parameters:
+            raise ValueError(f"the parameters' description has changed: {old!r} is not in it")
+        parameters = parameters.replace(old, new)
+    summary, _, objective = start.partition("\n")
+    summary = summary.rstrip(".") + " that chooses its strength by cross-validation along a path."
+    return "\n".join(
+        [
+            summary + "\n" + objective.rstrip() + "\n",
+            "Parameters\n----------\n" + parameters + "\n" + CV_PARAMETERS,
+            "Attributes\n----------\n" + CV_ATTRIBUTES + attributes,
+            CV_END % {"plain": f"skreg.{plain}", "example": example.strip() + "\n"},
         ]
     )

@@ -4,6 +4,7 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
+import scipy.sparse
 import torch
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
@@ -81,6 +82,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         penalty="l2",
         alpha=None,
         l1_ratio=None,
+        constraint=None,
         dropout=0.0,
         input_dropout=0.0,
         normalization=None,
@@ -115,6 +117,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
             penalty=penalty,
             alpha=alpha,
             l1_ratio=l1_ratio,
+            constraint=constraint,
             dropout=dropout,
             input_dropout=input_dropout,
             normalization=normalization,
@@ -176,6 +179,15 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
                 f"RegularizedMLPClassifier needs rows (with positive weight) of at least 2 classes; got {n_present} "
                 "class."
             )
+
+    def _encode_known(self, y):
+        if self._multilabel:
+            return np.asarray(y.toarray() if scipy.sparse.issparse(y) else y, dtype=np.float64)
+        y = column_or_1d(y)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y holds classes that the rows for training did not have: {unknown.tolist()!r}.")
+        return LabelBinarizer().fit(self.classes_).transform(y).astype(np.float64)
 
     def _make_loss(self):
         is_multiclass = not self._multilabel and len(self.classes_) > 2

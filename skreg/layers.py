@@ -108,6 +108,9 @@ class MLP(nn.Module):
         Rate of every hidden layer, in [0, 1); a tensor of shape (n_members, 1, 1) gives each member its own.
     input_dropout : float or Tensor, default=0.0
         Rate of the inputs.
+    skip : bool, default=False
+        Whether a linear map from the inputs is added to the outputs. Its weights are the last ``n_outputs`` columns
+        of the first weight matrix, so that one product serves both. Without hidden layers there is nothing to add.
     n_members : int, default=1
         Number of networks.
     dtype : torch.dtype, default=torch.float32
@@ -136,6 +139,7 @@ class MLP(nn.Module):
         normalization: str | None = None,
         dropout: Sequence[float | Tensor] = (),
         input_dropout: float | Tensor = 0.0,
+        skip: bool = False,
         n_members: int = 1,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
@@ -149,8 +153,12 @@ class MLP(nn.Module):
         # Rates in front of every linear layer: first that of the inputs.
         self.dropout_rates = (input_dropout, *(dropout or [0.0] * len(hidden_units)))
 
+        self.skip = skip and len(hidden_units) > 0
+
         normalized = hidden_units if normalization else ()
         weight_shapes = [(n_members, n_in, n_out) for n_in, n_out in pairwise(self.layer_units)]
+        if self.skip:
+            weight_shapes[0] = (n_members, self.layer_units[0], self.layer_units[1] + self.layer_units[-1])
         bias_shapes = [(n_members, 1, n_out) for n_out in self.layer_units[1:]]
         scale_shapes = [(n_members, 1, n_units) for n_units in normalized]
         shapes = [*weight_shapes, *bias_shapes, *scale_shapes, *scale_shapes]
@@ -188,6 +196,11 @@ class MLP(nn.Module):
     def _views(flat: Tensor, sizes: Sequence[int], shapes: Sequence[tuple]) -> list[Tensor]:
         return [part.view(shape) for part, shape in zip(flat.split(sizes), shapes, strict=True)]
 
+    def first_weights(self) -> tuple[Tensor, Tensor]:
+        """Return the weights of the first layer and those of the skip connection (with no column without one)."""
+        n_units = self.layer_units[1]
+        return self.weights[0][..., :n_units], self.weights[0][..., n_units:]
+
     @torch.no_grad()
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
         """Draw Glorot-uniform weights, one generator for each member; biases are zero.
@@ -198,7 +211,9 @@ class MLP(nn.Module):
         """
         factor = 2.0 if self.activation == "logistic" else 6.0
         for member, generator in enumerate(generators):
-            for W in self.weights:
+            first, skip = self.first_weights()
+            # The skip connection last, so that the others are the same with and without it.
+            for W in (first, *self.weights[1:], *([skip] if self.skip else [])):
                 n_in, n_out = W.shape[1:]
                 bound = (factor / (n_in + n_out)) ** 0.5
                 draws = torch.rand(n_in, n_out, generator=generator, dtype=torch.float64)
@@ -243,7 +258,11 @@ class MLP(nn.Module):
                 self._n_batches += 1
         last = len(self.weights) - 1
         for i in range(last):
-            Z = torch.baddbmm(self.biases[i], A, self.weights[i])
+            if i == 0 and self.skip:
+                Z, skipped = torch.bmm(A, self.weights[0]).split([self.layer_units[1], self.layer_units[-1]], dim=2)
+                Z = Z + self.biases[0]
+            else:
+                Z = torch.baddbmm(self.biases[i], A, self.weights[i])
             layer = LayerRecord(A)
             if self.normalization:
                 Z = self._normalize(Z, i, layer if training else None, row_weight)
@@ -254,8 +273,10 @@ class MLP(nn.Module):
         if training:
             record.append(LayerRecord(A))
         if out is None:
-            return torch.baddbmm(self.biases[last], A, self.weights[last])
-        return torch.baddbmm(self.biases[last], A, self.weights[last], out=out)
+            out = torch.baddbmm(self.biases[last], A, self.weights[last])
+        else:
+            torch.baddbmm(self.biases[last], A, self.weights[last], out=out)
+        return out.add_(skipped) if self.skip else out
 
     def backward(self, dZ: Tensor, record: list[LayerRecord], row_weight: Tensor | None = None) -> None:
         """Write the gradients of all parameters into ``flat_grad``, given that of the outputs.
@@ -270,8 +291,10 @@ class MLP(nn.Module):
             As given to :meth:`forward`.
         """
         activation = ACTIVATIONS[self.activation]
+        d_outputs = dZ
         for i in range(len(record) - 1, -1, -1):
-            torch.bmm(record[i].inputs.transpose(1, 2), dZ, out=self.weights[i].grad)
+            with_skip = torch.cat([dZ, d_outputs], dim=2) if i == 0 and self.skip else dZ
+            torch.bmm(record[i].inputs.transpose(1, 2), with_skip, out=self.weights[i].grad)
             torch.sum(dZ, dim=1, keepdim=True, out=self.biases[i].grad)
             if i == 0:
                 return

@@ -26,6 +26,10 @@ class Loss(torch.nn.Module, ABC):
         """Return predictions (probabilities or means) from the outputs of the last layer."""
 
     @abstractmethod
+    def inverse_link(self, mean: Tensor) -> Tensor:
+        """Return outputs whose predictions are ``mean``; for mean targets, the best constant outputs."""
+
+    @abstractmethod
     def per_row(self, Z: Tensor, T: Tensor) -> Tensor:
         """Return the loss of every row, of shape (n_members, n_rows); outputs are summed."""
 
@@ -51,6 +55,10 @@ class SoftmaxLogLoss(Loss):
         """Return the softmax over outputs."""
         return torch.softmax(Z, dim=-1)
 
+    def inverse_link(self, mean):
+        """Return the logarithms of the probabilities."""
+        return mean.log()
+
     def per_row(self, Z, T):
         """Return the cross-entropy; exact where probabilities underflow."""
         return -(torch.log_softmax(Z, dim=-1) * T).sum(dim=-1)
@@ -73,6 +81,10 @@ class LogisticLogLoss(Loss):
         """Return the logistic function of every output."""
         return torch.sigmoid(Z)
 
+    def inverse_link(self, mean):
+        """Return the logits of the probabilities."""
+        return torch.logit(mean)
+
     def per_row(self, Z, T):
         """Return the cross-entropy, summed over labels; exact where probabilities underflow."""
         return torch.nn.functional.binary_cross_entropy_with_logits(Z, T.expand_as(Z), reduction="none").sum(dim=-1)
@@ -94,6 +106,10 @@ class HalfSquaredError(Loss):
     def link(self, Z):
         """Return the outputs themselves."""
         return Z.clone()
+
+    def inverse_link(self, mean):
+        """Return the means themselves."""
+        return mean.clone()
 
     def gradient(self, Z, T):
         """Return the residual."""

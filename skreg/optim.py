@@ -7,13 +7,15 @@ stock optimizer offers, and constructing a ``torch.optim.Optimizer`` imports ``t
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from skreg.constraints import Constraint
 from skreg.layers import MLP
-from skreg.penalties import Penalty
+from skreg.penalties._base import LayerPenalty
 
 # Share of the layer's root mean square below which Adam's metric does not fall. Without it, weights that have not
 # had a gradient yet take a proximal step of lr / epsilon and are wiped out at once. A higher floor spares more of
@@ -28,14 +30,46 @@ STEPS_BETWEEN_FLUSHES = 50
 
 
 @dataclass
-class PenalizedLayer:
-    """A weight matrix with its gradient, the slice of the flat buffers that it occupies, and its strength."""
+class RegularizedLayer:
+    """A weight matrix with its gradient, the slice of the flat buffers that it occupies, and what acts on it."""
 
     W: Tensor
     grad: Tensor
     span: slice
-    alpha: float | Tensor
+    penalty: LayerPenalty | None
+    constraint: Constraint | None
     lr_scale: float | Tensor
+
+    @property
+    def proximal(self) -> bool:
+        """Whether the layer needs a proximal step; otherwise its penalty acts through its gradient."""
+        return self.constraint is not None or not self.penalty.smooth
+
+    def prox(self, step: float | Tensor) -> Tensor:
+        """Return the proximal point of the weights."""
+        if self.constraint is not None:
+            return self.constraint.prox(self.W, step, self.penalty)
+        result = self.penalty.prox(self.W, step)
+        # A member without strength has no bound on its weights either.
+        return result if self.penalized is None else torch.where(self.penalized, result, self.W)
+
+    @property
+    def penalized(self) -> Tensor | None:
+        """Which members have a penalty, where each has a strength of its own; otherwise None."""
+        alpha = None if self.penalty is None else self.penalty.alpha
+        return alpha > 0 if isinstance(alpha, Tensor) else None
+
+    def mean_over_blocks(self, T: Tensor) -> Tensor:
+        """Return the mean over each block of weights that must share a step.
+
+        A constraint that ties weights together admits no penalty that ties others.
+        """
+        if self.constraint is not None:
+            T = self.constraint.mean_over_blocks(T)
+        if self.penalty is None:
+            return T
+        means = self.penalty.mean_over_blocks(T)
+        return means if means is T or self.penalized is None else torch.where(self.penalized, means, T)
 
 
 class FlatOptimizer(ABC):
@@ -45,10 +79,10 @@ class FlatOptimizer(ABC):
     ----------
     module : MLP
         The networks; its ``flat`` and ``flat_grad`` are read and ``flat`` is updated.
-    penalty : Penalty or None
-        What is penalized.
-    alphas : sequence of float or Tensor of shape (n_members, 1, 1)
-        The penalty's strength for every weight matrix.
+    penalties : sequence of LayerPenalty or None
+        What is penalized on every weight matrix.
+    constraints : sequence of Constraint or None, default=()
+        What constrains every weight matrix; empty if nothing does.
     weight_decay : float
         Decoupled decay: every weight matrix is multiplied by ``1 - lr * weight_decay`` before the step
         (Loshchilov and Hutter, 2019, algorithm 2). It is not part of the objective.
@@ -59,13 +93,13 @@ class FlatOptimizer(ABC):
     def __init__(
         self,
         module: MLP,
-        penalty: Penalty | None,
-        alphas,
+        penalties: Sequence[LayerPenalty | None],
+        constraints: Sequence[Constraint | None] = (),
+        *,
         weight_decay: float = 0.0,
         lr_scales: Tensor | None = None,
     ):
         self.module = module
-        self.penalty = penalty
         self.weight_decay = weight_decay
         # The members' scales at every coordinate of the flat buffers, as a number when they are all 1.
         self.flat_scale: float | Tensor = 1.0
@@ -74,12 +108,14 @@ class FlatOptimizer(ABC):
             self.flat_scale = torch.cat(blocks)
         self.layers = []
         start = 0
-        for W, alpha in zip(module.weights, alphas, strict=True):
+        lr_scale = 1.0 if lr_scales is None else lr_scales.view(-1, 1, 1)
+        constraints = constraints or [None] * len(module.weights)
+        for W, penalty, constraint in zip(module.weights, penalties, constraints, strict=True):
             span = slice(start, start + W.numel())
             start = span.stop
-            if penalty is not None and (isinstance(alpha, Tensor) or alpha > 0):
-                lr_scale = 1.0 if lr_scales is None else lr_scales.view(-1, 1, 1)
-                self.layers.append(PenalizedLayer(W.data, W.grad, span, alpha, lr_scale))
+            if penalty is not None or constraint is not None:
+                here = None if penalty is None else penalty.to(W.dtype, W.device)
+                self.layers.append(RegularizedLayer(W.data, W.grad, span, here, constraint, lr_scale))
         self.n_steps = 0
 
     @torch.no_grad()
@@ -103,10 +139,12 @@ class FlatOptimizer(ABC):
     def _buffers(self) -> list[Tensor]:
         """Return the flat state tensors."""
 
-    def _unpenalized_spans(self) -> list[slice]:
-        """Return the runs of the flat buffers between the penalized layers."""
+    def _plain_spans(self) -> list[slice]:
+        """Return the runs of the flat buffers between the layers with a proximal step."""
         spans, start = [], 0
         for layer in self.layers:
+            if not layer.proximal:
+                continue
             spans.append(slice(start, layer.span.start))
             start = layer.span.stop
         spans.append(slice(start, self.module.flat.numel()))  # never empty: biases are not penalized
@@ -121,19 +159,21 @@ class ProximalAdam(FlatOptimizer):
         d = max(sqrt(v), 0.1 * rms(sqrt(v))) + epsilon
         w = prox of (lr / d) * alpha * Omega at  w - lr * m / d
 
+    Where a penalty or a constraint ties weights together, v is its mean over each block of them, so that the block
+    has one step.
+
     The gradient step and the prox share the metric d, so that a fixed point satisfies 0 ∈ ∇loss + alpha * ∂Omega
     whatever d is (Yun, Lozano and Yang, "Adaptive proximal gradient methods", NeurIPS 2021, algorithm 1). A
     soft-threshold at lr * alpha after a plain Adam step does not have this fixed point. Smooth penalties are
     added to the gradient, which has the same minimizer and lets one fused call update everything.
     """
 
-    def __init__(self, module, penalty, alphas, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **options):
-        super().__init__(module, penalty, alphas, **options)
+    def __init__(self, module, penalties, constraints=(), *, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **options):
+        super().__init__(module, penalties, constraints, **options)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.mean = torch.zeros_like(module.flat)
         self.square = torch.zeros_like(module.flat)
-        self._proximal = penalty is not None and not penalty.smooth
-        self._spans = self._unpenalized_spans() if self._proximal else [slice(0, module.flat.numel())]
+        self._spans = self._plain_spans()
         self._fused = [
             [buffer[span] for span in self._spans] for buffer in (module.flat, module.flat_grad, self.mean, self.square)
         ]
@@ -145,10 +185,10 @@ class ProximalAdam(FlatOptimizer):
 
     def _update(self, lr):
         for layer in self.layers:
-            if self._proximal:
+            if layer.proximal:
                 self._proximal_step(layer, lr)
             else:
-                layer.grad.add_(self.penalty.gradient(layer.W, layer.alpha))
+                layer.grad.add_(layer.penalty.gradient(layer.W))
         parameters, gradients, means, squares = self._fused
         before = None if isinstance(self.flat_scale, float) else [p.clone() for p in parameters]
         for step in self._fused_step:
@@ -174,7 +214,7 @@ class ProximalAdam(FlatOptimizer):
             for span, old, new in zip(self._spans, before, parameters, strict=True):
                 new.copy_(torch.lerp(old, new, self.flat_scale[span]))
 
-    def _proximal_step(self, layer: PenalizedLayer, lr: float) -> None:
+    def _proximal_step(self, layer: RegularizedLayer, lr: float) -> None:
         mean = self.mean[layer.span].view_as(layer.W)
         square = self.square[layer.span].view_as(layer.W)
         mean.lerp_(layer.grad, 1 - self.beta_1)
@@ -183,12 +223,13 @@ class ProximalAdam(FlatOptimizer):
         correction_1 = 1 - self.beta_1**self.n_steps
         correction_2 = math.sqrt(1 - self.beta_2**self.n_steps)
         floor = square.mean(dim=(1, 2), keepdim=True).sqrt_().mul_(METRIC_FLOOR)
-        if isinstance(layer.alpha, Tensor):
-            floor.mul_(layer.alpha > 0)  # a member without penalty takes the steps of plain Adam
-        metric = square.sqrt().clamp_min_(floor).add_(self.epsilon * correction_2)
+        if layer.constraint is None and layer.penalized is not None:
+            # A member without penalty takes the steps of plain Adam.
+            floor.mul_(layer.penalized)
+        metric = layer.mean_over_blocks(square).sqrt().clamp_min_(floor).add_(self.epsilon * correction_2)
         step = metric.reciprocal_().mul_(lr * correction_2 * layer.lr_scale)
         layer.W.addcmul_(mean, step, value=-1 / correction_1)
-        layer.W.copy_(self.penalty.prox(layer.W, step, layer.alpha))
+        layer.W.copy_(layer.prox(step))
 
 
 class ProximalSGD(FlatOptimizer):
@@ -202,8 +243,8 @@ class ProximalSGD(FlatOptimizer):
     1 - momentum at the fixed point.
     """
 
-    def __init__(self, module, penalty, alphas, *, momentum=0.9, nesterovs_momentum=True, **options):
-        super().__init__(module, penalty, alphas, **options)
+    def __init__(self, module, penalties, constraints=(), *, momentum=0.9, nesterovs_momentum=True, **options):
+        super().__init__(module, penalties, constraints, **options)
         self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
         self.velocity = torch.zeros_like(module.flat)
 
@@ -222,7 +263,7 @@ class ProximalSGD(FlatOptimizer):
         # How far one unit of a new (here: implicit) gradient moves the weights, in units of lr.
         reach = 1 + self.momentum if self.nesterovs_momentum else 1.0
         for layer in self.layers:
-            proximal_point = self.penalty.prox(layer.W, lr * reach * layer.lr_scale, layer.alpha)
+            proximal_point = layer.prox(lr * reach * layer.lr_scale)
             moved = proximal_point - layer.W
             self.velocity[layer.span].view_as(layer.W).add_(moved, alpha=1 / reach)
             layer.W.copy_(proximal_point)

@@ -1,5 +1,6 @@
 """RegularizedMLPRegressor: what is special to regression."""
 
+import numpy as np
 import scipy.sparse
 from sklearn.base import RegressorMixin
 
@@ -64,6 +65,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         penalty="l2",
         alpha=None,
         l1_ratio=None,
+        constraint=None,
         dropout=0.0,
         input_dropout=0.0,
         normalization=None,
@@ -97,6 +99,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
             penalty=penalty,
             alpha=alpha,
             l1_ratio=l1_ratio,
+            constraint=constraint,
             dropout=dropout,
             input_dropout=input_dropout,
             normalization=normalization,
@@ -131,6 +134,9 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         # A vector stays a vector in predictions, a matrix of one column a matrix.
         self._target_ndim = y.ndim
         return y.astype(dtype).reshape(len(y), -1)
+
+    def _encode_known(self, y):
+        return np.asarray(y, dtype=np.float64).reshape(len(y), -1)
 
     def _make_loss(self):
         return HalfSquaredError()

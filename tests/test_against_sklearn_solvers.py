@@ -2,12 +2,24 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, MultiTaskElasticNet, Ridge
+from scipy.special import softmax
+from sklearn.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    MultiTaskElasticNet,
+    MultiTaskLasso,
+    Ridge,
+)
+from sklearn.preprocessing import scale
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.penalties import MCP, SCAD, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
 
 ALPHA, L1_RATIO = 0.05, 0.4
-ADAM = {"solver": "adam", "learning_rate_init": 0.05}
+ADAM = {"solver": "adam", "learning_rate_init": 0.1, "max_iter": 800}
+MINIBATCHES = {"solver": "adam", "learning_rate_init": 0.05, "max_iter": 500}
 HEAVY_BALL = {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05}
 NESTEROV = {"solver": "sgd", "nesterovs_momentum": True, "learning_rate_init": 0.05}
 
@@ -20,7 +32,7 @@ def linear(estimator, penalty, **options):
         "l1_ratio": L1_RATIO if penalty == "elasticnet" else None,
         "batch_size": 200,
         "learning_rate": "cosine",
-        "max_iter": 1200,
+        "max_iter": 500,
         "random_state": 0,
         **options,
     }
@@ -91,7 +103,7 @@ def test_logistic_regression(linear_problem, penalty, n_classes):
 def test_minibatches_come_to_the_same_solution(linear_problem, penalty, batch_size):
     X, Y = linear_problem
     expected = REGRESSION[penalty].fit(X, Y[:, 0])
-    model = linear(RegularizedMLPRegressor, penalty, **ADAM, batch_size=batch_size).fit(X, Y[:, 0])
+    model = linear(RegularizedMLPRegressor, penalty, **MINIBATCHES, batch_size=batch_size).fit(X, Y[:, 0])
     assert_same(model, expected.coef_.reshape(-1, 1), expected.intercept_, atol=1e-3, same_support=False)
 
 
@@ -100,7 +112,7 @@ def test_minibatches_come_to_the_same_classifier(linear_problem, penalty):
     X, Y = linear_problem
     y = Y[:, 0] > 0
     expected = logistic(X, y, penalty)
-    model = linear(RegularizedMLPClassifier, penalty, **ADAM, batch_size=64).fit(X, y)
+    model = linear(RegularizedMLPClassifier, penalty, **MINIBATCHES, batch_size=64).fit(X, y)
     assert_same(model, expected.coef_.T, expected.intercept_, atol=1e-3, same_support=False)
 
 
@@ -119,7 +131,7 @@ def test_sample_weights_in_minibatches_are_unbiased(linear_problem):
     y = Y[:, 0] > np.quantile(Y[:, 0], 0.9)
     weight = np.where(y, 5.0, 5 / 9)
     expected = logistic(X, y, "l2", weight=weight, C=1 / (weight.sum() * ALPHA))
-    model = linear(RegularizedMLPClassifier, "l2", **ADAM, batch_size=32)
+    model = linear(RegularizedMLPClassifier, "l2", **MINIBATCHES, batch_size=32)
     model.fit(X, y, sample_weight=weight)
     assert_same(model, expected.coef_.T, expected.intercept_, atol=1e-3, same_support=False)
 
@@ -127,7 +139,7 @@ def test_sample_weights_in_minibatches_are_unbiased(linear_problem):
 def test_rows_in_a_short_last_batch_count_like_all_others(linear_problem):
     X, Y = linear_problem
     expected = REGRESSION["l2"].fit(X, Y[:, 0])
-    model = linear(RegularizedMLPRegressor, "l2", **ADAM, batch_size=64, shuffle=False).fit(X, Y[:, 0])
+    model = linear(RegularizedMLPRegressor, "l2", **MINIBATCHES, batch_size=64, shuffle=False).fit(X, Y[:, 0])
     assert_same(model, expected.coef_.reshape(-1, 1), expected.intercept_, atol=1e-3)
 
 
@@ -154,3 +166,146 @@ def test_strength_does_not_depend_on_the_batch_size_with_hidden_layers(linear_pr
         ).fit(X, Y)  # fmt: skip
         norms.append(sum((W**2).sum() for W in model.coefs_))
     assert norms[0] == pytest.approx(norms[1], rel=0.05)
+
+
+LISTS = [[0, 5, 6], [1], [2, 3, 4, 7, 8, 9], [10, 11], list(range(12, 20))]
+
+
+def assert_multi_task_lasso(model, X, Y, atol, same_support=True):
+    expected = MultiTaskLasso(alpha=ALPHA, tol=1e-12, max_iter=10**5).fit(X, Y)
+    np.testing.assert_allclose(model.coefs_[0], expected.coef_.T, rtol=0, atol=atol)
+    np.testing.assert_allclose(model.intercepts_[0], expected.intercept_, rtol=0, atol=atol)
+    dropped = (expected.coef_ == 0).all(axis=0)
+    assert 0 < dropped.sum() < 20
+    if same_support:
+        np.testing.assert_array_equal((model.coefs_[0] == 0).all(axis=1), dropped)
+        np.testing.assert_array_equal((model.coefs_[0] == 0).any(axis=1), dropped)
+
+
+@pytest.mark.parametrize("solver", [ADAM, HEAVY_BALL, NESTEROV], ids=["adam", "heavy ball", "nesterov"])
+def test_group_lasso_over_features_is_multi_task_lasso(linear_problem, solver):
+    model = linear(RegularizedMLPRegressor, "group_lasso", **solver).fit(*linear_problem)
+    assert_multi_task_lasso(model, *linear_problem, atol=1e-5)
+
+
+def test_group_lasso_in_minibatches_is_multi_task_lasso(linear_problem):
+    model = linear(RegularizedMLPRegressor, "group_lasso", **MINIBATCHES, batch_size=50).fit(*linear_problem)
+    assert_multi_task_lasso(model, *linear_problem, atol=1e-3, same_support=False)
+
+
+def test_hierarchical_without_hidden_layers_is_multi_task_lasso(linear_problem):
+    model = linear(RegularizedMLPRegressor, Hierarchical(ALPHA), alpha=None, **ADAM).fit(*linear_problem)
+    assert model.skip_coef_ is None
+    assert_multi_task_lasso(model, *linear_problem, atol=1e-5)
+
+
+def gradient_of_squares(model, X, Y):
+    """Return the gradient of the loss of a regression, and check that the intercepts are optimal."""
+    residual = X @ model.coefs_[0] + model.intercepts_[0] - Y
+    np.testing.assert_allclose(residual.mean(axis=0), 0, atol=1e-5)
+    return X.T @ residual / len(X)
+
+
+def assert_group_conditions(W, G, groups, strengths, l1=0.0):
+    """Check 0 in G + l1 * d|W| + strength_g * d||W_g||, group by group."""
+    n_zero = 0
+    for group, strength in zip(groups, strengths, strict=True):
+        w, g = W[group], G[group]
+        if not w.any():
+            # The part of the gradient that L1 leaves over must fit into the ball of the group term.
+            n_zero += 1
+            assert np.linalg.norm(np.sign(g) * np.maximum(np.abs(g) - l1, 0)) <= strength + 1e-5
+            continue
+        rest = g + strength * w / np.linalg.norm(w)
+        np.testing.assert_allclose(rest[w != 0], -l1 * np.sign(w[w != 0]), atol=1e-5)
+        assert (np.abs(rest[w == 0]) <= l1 + 1e-5).all()
+    assert 0 < n_zero < len(groups)
+
+
+@pytest.mark.parametrize("solver", [ADAM, NESTEROV], ids=["adam", "nesterov"])
+@pytest.mark.parametrize("weights", [None, [0.2, 1.0, 0.5, 3.0, 2.0]], ids=["equal", "adaptive"])
+def test_group_lasso_over_lists_satisfies_its_optimality_conditions(linear_problem, solver, weights):
+    X, Y = linear_problem
+    penalty = GroupLasso(0.1, groups=LISTS, group_weights=weights)
+    model = linear(RegularizedMLPRegressor, penalty, alpha=None, **solver).fit(X, Y)
+    strengths = [0.1 * len(group) ** 0.5 * w for group, w in zip(LISTS, weights or [1] * 5, strict=True)]
+    assert_group_conditions(model.coefs_[0], gradient_of_squares(model, X, Y), LISTS, strengths)
+
+
+@pytest.mark.parametrize("groups", ["features", LISTS], ids=["features", "lists"])
+def test_sparse_group_lasso_satisfies_its_optimality_conditions(linear_problem, groups):
+    X, Y = linear_problem
+    strength = 0.4 if groups == "features" else 0.15
+    penalty = SparseGroupLasso(strength, l1_ratio=L1_RATIO, groups=groups)
+    model = linear(RegularizedMLPRegressor, penalty, alpha=None, **ADAM).fit(X, Y)
+    rows = [[j] for j in range(20)] if groups == "features" else LISTS
+    strengths = [strength * (1 - L1_RATIO) * len(group) ** 0.5 for group in rows]
+    W = model.coefs_[0]
+    assert_group_conditions(W, gradient_of_squares(model, X, Y), rows, strengths, l1=strength * L1_RATIO)
+    kept = W[(W != 0).any(axis=1)]
+    assert (kept == 0).any()  # zeros inside of what is kept
+
+
+@pytest.mark.parametrize("groups", ["features", LISTS], ids=["features", "lists"])
+def test_multinomial_group_lasso_satisfies_its_optimality_conditions(linear_problem, groups):
+    X, Y = linear_problem
+    y = np.digitize(Y[:, 0], np.quantile(Y[:, 0], [1 / 3, 2 / 3]))
+    model = linear(RegularizedMLPClassifier, GroupLasso(ALPHA, groups=groups), alpha=None, **ADAM).fit(X, y)
+    residual = softmax(X @ model.coefs_[0] + model.intercepts_[0], axis=1) - np.eye(3)[y]
+    np.testing.assert_allclose(residual.mean(axis=0), 0, atol=1e-5)
+    rows = [[j] for j in range(20)] if groups == "features" else LISTS
+    strengths = [ALPHA * len(group) ** 0.5 for group in rows]
+    assert_group_conditions(model.coefs_[0], X.T @ residual / len(X), rows, strengths)
+
+
+@pytest.mark.parametrize("for_every_weight", [False, True])
+def test_weighted_l1_is_the_lasso_on_rescaled_columns(linear_problem, for_every_weight):
+    X, Y = linear_problem
+    weights = np.random.default_rng(0).uniform(0.3, 3, size=(20, 3))
+    given = weights if for_every_weight else weights[:, 0]
+    weights = weights if for_every_weight else np.repeat(weights[:, :1], 3, axis=1)
+    model = linear(RegularizedMLPRegressor, WeightedL1(ALPHA, weights=given), alpha=None, **ADAM).fit(X, Y)
+    for k, y in enumerate(Y.T):
+        lasso = Lasso(alpha=ALPHA, tol=1e-12, max_iter=10**5).fit(X / weights[:, k], y)
+        np.testing.assert_allclose(model.coefs_[0][:, k], lasso.coef_ / weights[:, k], rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(model.coefs_[0][:, k] == 0, lasso.coef_ == 0)
+
+
+def slope_of_mcp(w, alpha, gamma):
+    return np.maximum(alpha - np.abs(w) / gamma, 0)
+
+
+def slope_of_scad(w, alpha, gamma):
+    return np.minimum(alpha, np.maximum(gamma * alpha - np.abs(w), 0) / (gamma - 1))
+
+
+@pytest.mark.parametrize("solver", [ADAM, HEAVY_BALL, NESTEROV], ids=["adam", "heavy ball", "nesterov"])
+@pytest.mark.parametrize(
+    ("penalty", "slope"), [(MCP(0.2), slope_of_mcp), (SCAD(0.2), slope_of_scad)], ids=["mcp", "scad"]
+)
+def test_nonconvex_penalties_end_at_a_stationary_point_and_spare_large_coefficients(
+    linear_problem, solver, penalty, slope
+):
+    X, Y = linear_problem
+    y = Y[:, :1]
+    model = linear(RegularizedMLPRegressor, penalty, alpha=None, **solver).fit(X, y)
+    W, G = model.coefs_[0], gradient_of_squares(model, X, y)
+    zero = W == 0
+    assert 10 < zero.sum() < 20
+    assert (np.abs(G[zero]) <= 0.2 + 1e-5).all()
+    np.testing.assert_allclose(G[~zero], (-np.sign(W) * slope(W, 0.2, penalty.gamma))[~zero], atol=1e-5)
+    # Coefficients beyond gamma * alpha have no gradient: given the others, they are those of least squares.
+    large = (np.abs(W) > penalty.gamma * 0.2)[:, 0]
+    assert large.sum() >= 3
+    rest = y[:, 0] - X[:, ~large] @ W[~large, 0]
+    np.testing.assert_allclose(W[large, 0], LinearRegression().fit(X[:, large], rest).coef_, atol=1e-5)
+
+
+@pytest.mark.parametrize("penalty", [MCP(0.3), SCAD(0.3)], ids=["mcp", "scad"])
+def test_nonconvex_penalties_find_the_least_squares_of_a_clear_support(penalty):
+    rng = np.random.default_rng(0)
+    X = scale(rng.normal(size=(200, 8)))
+    y = X[:, :3] @ [3.0, -2.0, 4.0] + 0.5 * rng.normal(size=200)
+    model = linear(RegularizedMLPRegressor, penalty, alpha=None, **ADAM).fit(X, y)
+    assert model.selected_features_.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(model.coefs_[0][:3, 0], LinearRegression().fit(X[:, :3], y).coef_, atol=1e-5)

@@ -32,9 +32,12 @@ def reference(module, member, X, masks=(), row_weight=None):
     """Return the outputs of one member, by torch functions that autograd records."""
     A = X * masks[0][member] if masks else X
     for i in range(len(UNITS) - 1):
-        Z = A @ module.weights[i][member] + module.biases[i][member]
+        W = module.weights[i][member]
+        if i == 0 and module.skip:
+            W, skipped = W[:, : UNITS[1]], A @ W[:, UNITS[1] :]
+        Z = A @ W + module.biases[i][member]
         if i == len(UNITS) - 2:
-            return Z
+            return Z + skipped if module.skip else Z
         if module.normalization == "layer":
             Z = F.layer_norm(Z, Z.shape[1:], module.gains[i][member, 0], module.shifts[i][member, 0])
         elif module.normalization == "batch":
@@ -72,9 +75,10 @@ def check_against_autograd(module, X, dZ, masks=(), row_weight=None, seed=None):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("normalization", [None, "batch", "layer"])
-def test_gradients_of_every_activation_and_normalization(activation, normalization):
+@pytest.mark.parametrize("skip", [False, True])
+def test_gradients_of_every_activation_and_normalization(activation, normalization, skip):
     X, dZ, _ = data()
-    check_against_autograd(make(activation=activation, normalization=normalization), X, dZ)
+    check_against_autograd(make(activation=activation, normalization=normalization, skip=skip), X, dZ)
 
 
 def test_gradients_of_weighted_batch_normalization():
@@ -84,10 +88,12 @@ def test_gradients_of_weighted_batch_normalization():
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("normalization", [None, "batch", "layer"])
-def test_gradients_with_dropout(activation, normalization):
+@pytest.mark.parametrize("skip", [False, True])
+def test_gradients_with_dropout(activation, normalization, skip):
     X, dZ, _ = data()
     rates = (0.2, 0.5, 0.3)
-    module = make(activation=activation, normalization=normalization, dropout=rates[1:], input_dropout=rates[0])
+    options = {"activation": activation, "normalization": normalization, "skip": skip}
+    module = make(dropout=rates[1:], input_dropout=rates[0], **options)
     generator = torch.Generator().manual_seed(3)
     masks = [
         dropout_mask(torch.empty(2, len(X), n, dtype=X.dtype), rate, generator)
@@ -97,8 +103,9 @@ def test_gradients_with_dropout(activation, normalization):
     check_against_autograd(module, X, dZ, masks=masks, seed=3)
 
 
-def test_forward_is_differentiable_by_autograd():
-    module = make(n_members=1, normalization="layer")
+@pytest.mark.parametrize("skip", [False, True])
+def test_forward_is_differentiable_by_autograd(skip):
+    module = make(n_members=1, normalization="layer", skip=skip)
     X, dZ, _ = data()
     closed_form(module, X, dZ[:1])
     closed = module.flat_grad.clone()
@@ -107,9 +114,47 @@ def test_forward_is_differentiable_by_autograd():
     torch.testing.assert_close(module.flat_grad, closed)
 
 
-def test_members_are_independent():
+def test_the_skip_connection_adds_a_linear_map_of_the_inputs():
+    module, plain = make(skip=True), make()
+    with torch.no_grad():
+        for with_skip, without in zip(module.weights, plain.weights, strict=True):
+            without.copy_(with_skip[..., : without.shape[2]])
+        X, _, _ = data()
+        hidden, skip = module.first_weights()
+        assert hidden.shape == (2, UNITS[0], UNITS[1])
+        assert skip.shape == (2, UNITS[0], UNITS[-1])
+        torch.testing.assert_close(module(X), plain(X) + X @ skip)
+        out = torch.empty(2, len(X), UNITS[-1], dtype=X.dtype)
+        assert module(X, out=out).data_ptr() == out.data_ptr()
+        assert torch.equal(out, module(X))
+    assert module.n_weights == plain.n_weights + skip.numel()
+
+
+def test_the_skip_connection_leaves_the_initial_weights_of_the_network():
+    """K members: the generator draws the skip weights last."""
+    plain, module = (MLP(UNITS, n_members=3, skip=skip, dtype=torch.float64) for skip in (False, True))
+    for m in (plain, module):
+        m.initialize([torch.Generator().manual_seed(seed) for seed in (4, 5, 6)])
+    hidden, skip = module.first_weights()
+    for with_skip, without in zip((hidden, *module.weights[1:]), plain.weights, strict=True):
+        assert torch.equal(with_skip, without)
+    bound = (6 / (UNITS[0] + UNITS[-1])) ** 0.5
+    assert 0.5 * bound < skip.abs().amax(dim=(1, 2)).min()
+    assert skip.abs().max() <= bound
+    assert not torch.equal(skip[0], skip[1])
+
+
+def test_without_hidden_layers_there_is_no_skip_connection():
+    module = MLP((4, 2), skip=True)
+    assert not module.skip
+    assert module.weights[0].shape == (1, 4, 2)
+    assert module.first_weights()[1].shape == (1, 4, 0)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_members_are_independent(skip):
     X, dZ, _ = data()
-    pair, alone = make(n_members=2), make(n_members=1)
+    pair, alone = make(n_members=2, skip=skip), make(n_members=1, skip=skip)
     for i in range(len(UNITS) - 1):
         alone.weights[i].data[0] = pair.weights[i].data[1]
         alone.biases[i].data[0] = pair.biases[i].data[1]
@@ -127,14 +172,15 @@ def test_members_may_have_rows_of_their_own():
         torch.testing.assert_close(module(X)[1], module(X[1])[1])
 
 
-def test_parameters_and_gradients_are_views_of_the_flat_buffers():
-    module = make(normalization="batch")
+@pytest.mark.parametrize("skip", [False, True])
+def test_parameters_and_gradients_are_views_of_the_flat_buffers(skip):
+    module = make(normalization="batch", skip=skip)
     assert sum(p.numel() for p in module.parameters()) == module.flat.numel()
     with torch.no_grad():
         module.flat.fill_(2)
         module.flat_grad.fill_(3)
     assert all((p == 2).all() and (p.grad == 3).all() for p in module.parameters())
-    n_weights = 2 * (5 * 7 + 7 * 6 + 6 * 3)
+    n_weights = 2 * (5 * (7 + 3 * skip) + 7 * 6 + 6 * 3)
     assert module.n_weights == n_weights
 
 

@@ -5,15 +5,23 @@ import pytest
 import torch
 from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
 
+from skreg.constraints import MaxNorm, Nonnegative
 from skreg.layers import MLP
 from skreg.optim import METRIC_FLOOR, STEPS_BETWEEN_FLUSHES, ProximalAdam, ProximalSGD, as_torch_optimizer
-from skreg.penalties import L1, L2, ElasticNet, Penalty
+from skreg.penalties import L1, L2, MCP, ElasticNet, GroupLasso, Hierarchical, Penalty, SparseGroupLasso, WeightedL1
+from skreg.penalties._base import LayerPenalty
 
 
 def make(n_members=1, seed=0):
     module = MLP((6, 5, 2), n_members=n_members, dtype=torch.float64)
     module.initialize([torch.Generator().manual_seed(seed + k) for k in range(n_members)])
     return module
+
+
+def on(penalty, alphas):
+    """Return a penalty with a strength for each weight matrix."""
+    is_on = [penalty is not None and (isinstance(alpha, torch.Tensor) or alpha > 0) for alpha in alphas]
+    return [LayerPenalty(penalty, alpha) if on else None for on, alpha in zip(is_on, alphas, strict=True)]
 
 
 def gradients(n_steps, size, seed=0):
@@ -36,7 +44,7 @@ def test_adam_without_penalty_is_torchs():
     for grad in grads:
         p.grad = grad.clone()
         reference.step()
-    result = run(module, ProximalAdam(module, None, [0.0, 0.0]), grads)
+    result = run(module, ProximalAdam(module, on(None, [0.0, 0.0])), grads)
     torch.testing.assert_close(result, p.detach(), rtol=1e-12, atol=1e-14)
 
 
@@ -49,7 +57,7 @@ def test_l2_in_adam_is_torchs_coupled_weight_decay_on_weights_alone():
     for grad in grads:
         W.grad, b.grad = (part.clone() for part in grad.split([module.n_weights, 7]))
         reference.step()
-    result = run(module, ProximalAdam(module, L2(), [0.3, 0.3]), grads)
+    result = run(module, ProximalAdam(module, on(L2(), [0.3, 0.3])), grads)
     torch.testing.assert_close(result, torch.cat([W, b]).detach(), rtol=1e-12, atol=1e-14)
 
 
@@ -62,7 +70,7 @@ def test_decoupled_weight_decay_is_torchs_adamw():
     for grad in grads:
         W.grad, b.grad = (part.clone() for part in grad.split([module.n_weights, 7]))
         reference.step()
-    result = run(module, ProximalAdam(module, None, [0.0, 0.0], weight_decay=0.3), grads)
+    result = run(module, ProximalAdam(module, on(None, [0.0, 0.0]), weight_decay=0.3), grads)
     torch.testing.assert_close(result, torch.cat([W, b]).detach(), rtol=1e-12, atol=1e-14)
 
 
@@ -74,18 +82,18 @@ def test_sgd_without_penalty_is_scikit_learns(nesterov):
     reference = SGDOptimizer(parameters, 0.01, momentum=0.9, nesterov=nesterov)
     for grad in grads:
         reference.update_params(parameters, [grad.numpy()])
-    result = run(module, ProximalSGD(module, None, [0, 0], momentum=0.9, nesterovs_momentum=nesterov), grads)
+    result = run(module, ProximalSGD(module, on(None, [0, 0]), momentum=0.9, nesterovs_momentum=nesterov), grads)
     np.testing.assert_allclose(result.numpy(), parameters[0], rtol=1e-12)
 
 
-def adam_by_hand(W, grads, penalty, alpha, lr, epsilon=1e-8):
+def adam_by_hand(W, grads, prox, lr, block_mean=lambda T: T, epsilon=1e-8):
     """Return weights after proximal Adam steps, written as in the class's docstring."""
     m = v = torch.zeros_like(W)
     for t, g in enumerate(grads, start=1):
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
-        m_hat, root = m / (1 - 0.9**t), torch.sqrt(v / (1 - 0.999**t))
-        d = torch.maximum(root, METRIC_FLOOR * root.square().mean().sqrt()) + epsilon
-        W = penalty.prox(W - lr * m_hat / d, lr / d, alpha)
+        m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+        d = torch.maximum(block_mean(v_hat).sqrt(), METRIC_FLOOR * v_hat.mean().sqrt()) + epsilon
+        W = prox(W - lr * m_hat / d, lr / d)
     return W
 
 
@@ -94,18 +102,94 @@ def test_proximal_adam_is_its_definition_and_leaves_other_layers_to_adam(penalty
     module, plain = make(), make()
     grads = gradients(9, module.flat.numel())
     start = module.weights[0].detach()[0].clone()
-    run(module, ProximalAdam(module, penalty, [2.0, 0.0]), grads)
-    run(plain, ProximalAdam(plain, None, [0.0, 0.0]), grads)
-    expected = adam_by_hand(start, [g[:30].view(6, 5) for g in grads], penalty, 2.0, 0.01)
+    run(module, ProximalAdam(module, on(penalty, [2.0, 0.0])), grads)
+    run(plain, ProximalAdam(plain, on(None, [0.0, 0.0])), grads)
+    first = [g[:30].view(6, 5) for g in grads]
+    expected = adam_by_hand(start, first, lambda W, step: penalty.prox(W, step, 2.0), 0.01)
     torch.testing.assert_close(module.weights[0].detach()[0], expected, rtol=1e-10, atol=1e-14)
     assert (module.weights[0] == 0).any()
     torch.testing.assert_close(module.flat[30:], plain.flat[30:], rtol=1e-12, atol=1e-14)
 
 
+def norms_by_hand(W, step, alpha, axis):
+    """Return the prox of the group lasso over rows or columns."""
+    norm = W.norm(dim=axis, keepdim=True)
+    return W * (1 - alpha * step / norm).clamp_min(0)
+
+
+def max_norm_by_hand(W, bound):
+    return W * (bound / W.norm(dim=0, keepdim=True)).clamp_max(1)
+
+
+def lists_by_hand(W, step, alpha):
+    W = W.clone()
+    for rows in (slice(0, 1), slice(1, 6)):
+        W[rows] *= max(0, 1 - alpha * step[rows][0, 0] * len(W[rows]) ** 0.5 / W[rows].norm())
+    return W
+
+
+def rows_mean(T):
+    return T.mean(dim=1, keepdim=True).expand_as(T)
+
+
+def columns_mean(T):
+    return T.mean(dim=0, keepdim=True).expand_as(T)
+
+
+def lists_mean(T):
+    return torch.cat([T[:1].mean().expand(1, 5), T[1:].mean().expand(5, 5)])
+
+
+BLOCKS = {
+    "features": (GroupLasso(), None, rows_mean, lambda W, step: norms_by_hand(W, step, 2.0, 1)),
+    "neurons": (GroupLasso(groups="neurons"), None, columns_mean, lambda W, step: norms_by_hand(W, step, 2.0, 0)),
+    "lists": (
+        GroupLasso(groups=[[0], [1, 2, 3, 4, 5]]), None, lists_mean, lambda W, step: lists_by_hand(W, step, 2.0)
+    ),
+    "max norm": (None, MaxNorm(0.5), columns_mean, lambda W, step: max_norm_by_hand(W, 0.5)),
+    "max norm and neurons": (
+        GroupLasso(groups="neurons"), MaxNorm(0.5), columns_mean,
+        lambda W, step: max_norm_by_hand(norms_by_hand(W, step, 2.0, 0), 0.5),
+    ),
+    "max norm and l1": (
+        L1(), MaxNorm(0.5), columns_mean,
+        lambda W, step: max_norm_by_hand(W.sign() * (W.abs() - 2.0 * step).clamp_min(0), 0.5),
+    ),
+    "nonnegative and features": (
+        GroupLasso(), Nonnegative(), rows_mean, lambda W, step: norms_by_hand(W.clamp_min(0), step, 2.0, 1)
+    ),
+    "nonnegative": (None, Nonnegative(), lambda T: T, lambda W, step: W.clamp_min(0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BLOCKS)
+def test_weights_that_are_tied_together_share_one_step(case):
+    penalty, constraint, block_mean, prox = BLOCKS[case]
+    module, plain = make(), make()
+    # Gradients of very different sizes inside of every block: their metrics differ unless they are shared.
+    spread = torch.ones(module.flat.numel(), dtype=torch.float64)
+    spread[:30] = torch.logspace(-2, 1, 30, dtype=torch.float64)[
+        torch.randperm(30, generator=torch.Generator().manual_seed(0))
+    ]
+    grads = [spread * g for g in gradients(9, module.flat.numel())]
+    start = module.weights[0].detach()[0].clone()
+    layer = None
+    if penalty is not None:
+        layer = LayerPenalty(penalty, 2.0, penalty.for_layers((6, 5, 2))[0].options)
+    run(module, ProximalAdam(module, [layer, None], [constraint, None]), grads)
+    run(plain, ProximalAdam(plain, [None, None]), grads)
+    expected = adam_by_hand(start, [g[:30].view(6, 5) for g in grads], prox, 0.01, block_mean)
+    torch.testing.assert_close(module.weights[0].detach()[0], expected, rtol=1e-10, atol=1e-14)
+    torch.testing.assert_close(module.flat[30:], plain.flat[30:], rtol=1e-12, atol=1e-14)
+    if block_mean(grads[0][:30].view(6, 5)).unique().numel() < 30:
+        separate = adam_by_hand(start, [g[:30].view(6, 5) for g in grads], prox, 0.01)
+        assert (separate - expected).abs().max() > 1e-3
+
+
 def optimizers(penalty, alpha):
-    yield lambda m: ProximalAdam(m, penalty, [alpha])
+    yield lambda m: ProximalAdam(m, on(penalty, [alpha]))
     for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
-        yield lambda m, a=momentum, b=nesterov: ProximalSGD(m, penalty, [alpha], momentum=a, nesterovs_momentum=b)
+        yield lambda m, a=momentum, b=nesterov: ProximalSGD(m, on(penalty, [alpha]), momentum=a, nesterovs_momentum=b)
 
 
 @pytest.mark.parametrize("penalty", [L1(), L2(), ElasticNet(l1_ratio=0.3)])
@@ -119,9 +203,9 @@ def test_fixed_points_are_optimal_whatever_the_metric(penalty):
         module = MLP((40, 1), dtype=torch.float64)
         module.initialize([torch.Generator().manual_seed(0)])
         optimizer = make_optimizer(module)
-        for step in range(6000):
+        for step in range(2500):
             module.flat_grad[:40] = h * (module.flat[:40] - c)
-            optimizer.step(0.5 * 0.5 * (1 + np.cos(np.pi * step / 6000)))
+            optimizer.step(0.5 * 0.5 * (1 + np.cos(np.pi * step / 2500)))
         result = module.flat[:40]
         torch.testing.assert_close(result, expected, rtol=0, atol=1e-6)
         assert ((result == 0) == (expected == 0)).all()
@@ -133,7 +217,7 @@ def test_the_floor_keeps_weights_that_have_had_no_gradient():
     grad = torch.zeros_like(module.flat)
     grad[: 25 * 50] = 1e-2 * gradients(1, 25 * 50)[0]
     before = module.weights[0].detach().clone()
-    run(module, ProximalAdam(module, L1(), [1e-6]), [grad], lr=1e-3)
+    run(module, ProximalAdam(module, on(L1(), [1e-6])), [grad], lr=1e-3)
     silent = module.weights[0].detach()[0, 25:]
     assert (silent == 0).double().mean() < 0.01
     assert (silent - before[0, 25:]).abs().max() < 1e-4
@@ -145,10 +229,10 @@ def test_members_with_strengths_and_rates_of_their_own_equal_single_networks(kin
     population = make(n_members=3)
     alphas = torch.tensor([0.0, 0.05, 0.3], dtype=torch.float64).view(3, 1, 1)
     lr_scales = torch.tensor([1.0, 0.5, 2.0], dtype=torch.float64)
-    optimizer = kind(population, penalty, [alphas, 0.0], weight_decay=0.1, lr_scales=lr_scales)
+    optimizer = kind(population, on(penalty, [alphas, 0.0]), weight_decay=0.1, lr_scales=lr_scales)
     singles = [make(seed=k) for k in range(3)]
     single_optimizers = [
-        kind(module, penalty, [float(alphas[k]), 0.0], weight_decay=0.1 * 1.0) for k, module in enumerate(singles)
+        kind(module, on(penalty, [float(alphas[k]), 0.0]), weight_decay=0.1 * 1.0) for k, module in enumerate(singles)
     ]
     rng = np.random.default_rng(0)
     for _ in range(STEPS_BETWEEN_FLUSHES + 5):
@@ -165,9 +249,56 @@ def test_members_with_strengths_and_rates_of_their_own_equal_single_networks(kin
             torch.testing.assert_close(blocks[0][k], blocks[k + 1][0], rtol=1e-9, atol=1e-12)
 
 
+TYING = {
+    "features": (GroupLasso(), None),
+    "neurons": (GroupLasso(groups="neurons", group_weights=[1, 2, 3, 4, 5]), None),
+    "lists": (GroupLasso(groups=[[0, 5], [1, 2, 3, 4]]), None),
+    "sparse": (SparseGroupLasso(l1_ratio=0.4), None),
+    "hierarchical": (Hierarchical(M=0.5), None),
+    "mcp": (MCP(), None),
+    "weighted": (WeightedL1(weights=[1, 2, 3, 4, 5, 6]), None),
+    "max norm": (None, MaxNorm(0.5)),
+    "max norm and neurons": (GroupLasso(groups="neurons"), MaxNorm(0.5)),
+    "nonnegative and features": (GroupLasso(), Nonnegative()),
+}
+
+
+@pytest.mark.parametrize("kind", [ProximalAdam, ProximalSGD])
+@pytest.mark.parametrize("case", TYING)
+def test_members_with_tied_weights_equal_single_networks(kind, case):
+    """The first member has no strength, and must be as if there were no penalty."""
+    penalty, constraint = TYING[case]
+    skip = penalty is not None and penalty.skip
+    alphas = torch.tensor([0.0, 0.05, 0.6], dtype=torch.float64).view(3, 1, 1)
+
+    def build(n_members, seed, alpha):
+        module = MLP((6, 5, 2), n_members=n_members, skip=skip, dtype=torch.float64)
+        module.initialize([torch.Generator().manual_seed(seed + k) for k in range(n_members)])
+        layer = None
+        if penalty is not None and (isinstance(alpha, torch.Tensor) or alpha > 0):
+            layer = LayerPenalty(penalty, alpha, penalty.for_layers((6, 5, 2))[0].options)
+        return module, kind(module, [layer, None], [constraint, None])
+
+    population, optimizer = build(3, 0, alphas)
+    singles = [build(1, k, float(alphas[k])) for k in range(3)]
+    rng = np.random.default_rng(0)
+    for _ in range(15):
+        for blocks in zip(population.parameters(), *(m.parameters() for m, _ in singles), strict=True):
+            grad = torch.from_numpy(rng.normal(size=blocks[0].shape) * 10 ** rng.uniform(-2, 1, size=blocks[0].shape))
+            blocks[0].grad.copy_(grad)
+            for k in range(3):
+                blocks[k + 1].grad.copy_(grad[k : k + 1])
+        optimizer.step(0.02)
+        for _, single in singles:
+            single.step(0.02)
+    for k, (module, _) in enumerate(singles):
+        for together, alone in zip(population.parameters(), module.parameters(), strict=True):
+            torch.testing.assert_close(together[k], alone[0], rtol=1e-9, atol=1e-12)
+
+
 def test_negligible_numbers_are_flushed():
     module = make()
-    optimizer = ProximalAdam(module, L2(), [1e-4, 1e-4])
+    optimizer = ProximalAdam(module, on(L2(), [1e-4, 1e-4]))
     module.flat[0] = 1e-30
     for _ in range(STEPS_BETWEEN_FLUSHES):
         module.flat_grad.zero_()
@@ -181,7 +312,7 @@ def test_negligible_numbers_are_flushed():
 def test_torch_optimizer_takes_the_rate_from_its_group_and_saves_its_state():
     module, other = make(), make()
     grads = gradients(6, module.flat.numel())
-    flat = ProximalAdam(module, L1(), [0.1, 0.1])
+    flat = ProximalAdam(module, on(L1(), [0.1, 0.1]))
     wrapped = as_torch_optimizer(flat, 0.5)
     assert isinstance(wrapped, torch.optim.Optimizer)
     wrapped.param_groups[0]["lr"] = 0.01
@@ -189,11 +320,11 @@ def test_torch_optimizer_takes_the_rate_from_its_group_and_saves_its_state():
         module.flat_grad.copy_(grad)
         wrapped.step()
     torch.testing.assert_close(
-        module.flat, run(other, ProximalAdam(other, L1(), [0.1, 0.1]), grads[:3]), rtol=0, atol=0
+        module.flat, run(other, ProximalAdam(other, on(L1(), [0.1, 0.1])), grads[:3]), rtol=0, atol=0
     )
     restored = make()
     restored.flat.copy_(module.flat)
-    again = as_torch_optimizer(ProximalAdam(restored, L1(), [0.1, 0.1]), 0.9)
+    again = as_torch_optimizer(ProximalAdam(restored, on(L1(), [0.1, 0.1])), 0.9)
     again.load_state_dict(wrapped.state_dict())
     for optimizer, m in ((wrapped, module), (again, restored)):
         for grad in grads[3:]:
@@ -219,7 +350,7 @@ class LogCosh(Penalty):
 
 def test_adam_uses_the_gradient_of_any_smooth_penalty():
     module = MLP((3, 1), dtype=torch.float64)
-    optimizer = ProximalAdam(module, LogCosh(), [0.5])
+    optimizer = ProximalAdam(module, on(LogCosh(), [0.5]))
     center = torch.tensor([3.0, -1.0, 0.2], dtype=torch.float64)
     for step in range(3000):
         module.flat_grad[:3] = module.flat[:3] - center

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg.penalties import L1, ElasticNet
 
 # Every pair of values of penalty, dropout and early stopping occurs, and every other option at least once.
@@ -31,10 +32,21 @@ OPTIONS = [
     {"penalty": "elasticnet", "dropout": (0.2, 0.1), "early_stopping": True, "hidden_layer_sizes": (30, 20)},
     {"input_dropout": 0.1, "learning_rate": "cosine", "weight_decay": 0.01},
     {"hidden_layer_sizes": (), "learning_rate_init": 0.05, "penalty": "l1"},
+    {"penalty": "group_lasso", "dropout": 0.2},
+    {"penalty": "sparse_group_lasso", "early_stopping": True, "constraint": [None, "max_norm"]},
+    {"penalty": "hierarchical"},
+    {"penalty": "hierarchical", "dropout": 0.2, "early_stopping": True},
+    {"penalty": "mcp", "constraint": "nonnegative"},
+    {"penalty": "scad", "early_stopping": True},
+    {"constraint": "max_norm", "dropout": 0.2},
 ]
 # scikit-learn checks its own MLP with 100 epochs. Inputs and targets of its checks are not scaled, hence tanh for SGD.
 SHARED = {"max_iter": 50}
+# Few and short fits: their number is strengths times folds.
+CHOICE = {"max_iter": 20, "alphas": [1e-3, 1e-1], "cv": 3}
 ESTIMATORS = [
+    RegularizedMLPClassifierCV(**CHOICE, selection="one_se"),
+    RegularizedMLPRegressorCV(**CHOICE, relax=True, adaptive=True),
     *(RegularizedMLPClassifier(**SHARED, **options) for options in OPTIONS),
     RegularizedMLPClassifier(**SHARED, label_smoothing=0.1),
     RegularizedMLPClassifier(**SHARED, solver="sgd", penalty="l1", learning_rate_init=0.01),

@@ -1,0 +1,531 @@
+"""Estimators that choose the strength of their penalty by cross-validation along a path."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils.multiclass import type_of_target
+from tqdm import tqdm
+
+from skreg._base import BaseRegularizedMLP
+from skreg._docs import cv_docstring
+from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, safe_indexing
+from skreg.classifier import RegularizedMLPClassifier
+from skreg.model_selection._alphas import check_alphas, penalty_of
+from skreg.model_selection._path import find_alphas, fit_path
+from skreg.regressor import RegularizedMLPRegressor
+
+
+@dataclass
+class Problem:
+    """An estimator and the features that it may use: all of them, or those that an earlier fit has kept."""
+
+    estimator: BaseRegularizedMLP
+    features: np.ndarray
+
+    def columns(self, X):
+        """Return the columns of X that belong to the features."""
+        return X if len(self.features) == X.shape[1] else safe_indexing(X, self.features, axis=1)
+
+    def path(self, X, y, sample_weight, alphas, **options) -> list:
+        """Return a fitted estimator for each strength; it takes the columns of the features."""
+        return fit_path(self.estimator, self.columns(X), y, sample_weight, alphas, **options)
+
+    def adapted(self, model) -> "Problem | None":
+        """Return the problem of the second stage after a fit of this one; None if the fit uses no feature."""
+        if not model.feature_importances_.any():
+            return None
+        penalty, kept = model.penalty_.adapted(model.coefs_[0])
+        return Problem(
+            clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None), self.features[kept]
+        )
+
+    def relaxed(self, model, X, y, sample_weight):
+        """Return the features of a fit, and a fit on them alone without the selecting penalty."""
+        used = np.flatnonzero(model.feature_importances_)
+        if not len(used):
+            return used, model
+        penalty = clone(model.penalty_).set_params(alpha=0.0)
+        free = clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None)
+        features = self.features[used]
+        return features, free.fit(safe_indexing(X, features, axis=1), y, sample_weight)
+
+
+def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None) -> None:
+    """Turn an estimator that was fitted on some columns into one that takes all of them."""
+
+    def spread(W):
+        full = np.zeros((n_features, W.shape[1]), dtype=W.dtype)
+        full[features] = W
+        return full
+
+    model.coefs_ = [spread(model.coefs_[0]), *model.coefs_[1:]]
+    if model.skip_coef_ is not None:
+        model.skip_coef_ = spread(model.skip_coef_)
+    model.sparsity_ = np.array([np.mean(W == 0) for W in model.coefs_])
+    model.input_features_ = np.arange(n_features)
+    model.n_features_in_ = n_features
+    if names is not None:
+        model.feature_names_in_ = names
+
+
+@dataclass
+class FoldPath:
+    """What a fold says of each strength."""
+
+    scores: np.ndarray
+    n_selected: np.ndarray
+    problems: list
+
+
+def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, direction, keep_problems) -> FoldPath:
+    """Fit a path on the training rows of a fold, and score it on the others.
+
+    Parameters
+    ----------
+    problem : Problem or None
+        What to fit; None for the best constant.
+    X, y, sample_weight : array-like
+        All rows.
+    split : tuple of ndarray
+        Numbers of the rows for training and for testing.
+    alphas : ndarray
+        Strengths, ascending.
+    score : callable
+        Takes a fitted estimator, X, y and sample weights.
+    relax : bool
+        Whether the features that a fit has selected are scored after a fit without the penalty.
+    direction : str
+        Of the path.
+    keep_problems : bool
+        Whether the problems of a second stage are wanted.
+
+    Returns
+    -------
+    FoldPath
+        Its entries have the order of ``alphas``.
+    """
+    (X_train, y_train, w_train), (X_test, y_test, w_test) = (
+        (safe_indexing(X, rows), safe_indexing(y, rows), None if sample_weight is None else sample_weight[rows])
+        for rows in split
+    )
+    models = problem.path(X_train, y_train, w_train, alphas, direction=direction)
+    plain = [score(model, problem.columns(X_test), y_test, w_test) for model in models]
+    scores = plain
+    if relax:
+        known = {}
+        scores = []
+        for model, plain_score in zip(models, plain, strict=True):
+            used = tuple(np.flatnonzero(model.feature_importances_))
+            if not used:
+                known[used] = plain_score
+            if used not in known:
+                features, free = problem.relaxed(model, X_train, y_train, w_train)
+                known[used] = score(free, safe_indexing(X_test, features, axis=1), y_test, w_test)
+            scores.append(known[used])
+    return FoldPath(
+        np.array(scores),
+        np.array([np.count_nonzero(model.feature_importances_) for model in models]),
+        [problem.adapted(model) for model in models] if keep_problems else [],
+    )
+
+
+def choose(scores: np.ndarray, selection: str) -> int:
+    """Return the index of the chosen strength, from scores of shape (n_folds, n_alphas), strengths ascending.
+
+    'best' is the highest mean, and the largest strength among equals. 'one_se' is the largest strength whose mean is
+    within one standard error of that (Hastie, Tibshirani and Friedman, 2009, section 7.10.1).
+    """
+    mean = scores.mean(axis=0)
+    best = len(mean) - 1 - int(np.argmax(mean[::-1]))
+    if selection == "best":
+        return best
+    standard_error = scores[:, best].std(ddof=1) / np.sqrt(len(scores))
+    return int(np.flatnonzero(mean >= mean[best] - standard_error).max())
+
+
+class PathCV:
+    """What the estimators with cross-validation share."""
+
+    _cv_constraints: ClassVar[dict] = {
+        "alphas": [Interval(Integral, 2, None, closed="left"), "array-like"],
+        "eps": [Interval(Real, 0, 1, closed="neither")],
+        "cv": ["cv_object"],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
+        "selection": [StrOptions({"best", "one_se"})],
+        "relax": ["boolean"],
+        "adaptive": ["boolean"],
+        "refit": ["boolean"],
+        "direction": [StrOptions({"auto", "up", "down"})],
+        "n_jobs": [Integral, None],
+    }
+
+    @abstractmethod
+    def _plain_class(self) -> type:
+        """Return the class of the estimator without cross-validation."""
+
+    def _plain_estimator(self):
+        kind = self._plain_class()
+        own = {*self._cv_constraints, "verbose"}
+        return kind(**{name: value for name, value in self.get_params(deep=False).items() if name not in own})
+
+    def _fit(self, X, y, sample_weight):
+        plain = self._plain_estimator()
+        penalty = penalty_of(plain)
+        self._check_choice(penalty)
+        alphas = check_alphas(self.alphas, minimum_number=2)
+        # Raises what fit would raise, before anything is trained, and tells what the estimator has seen.
+        self._check_data(X, y, sample_weight, reset=True)
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X)
+        splits = self._check_folds(X, y, sample_weight)
+
+        problem = Problem(plain, np.arange(self.n_features_in_))
+        problems = [problem] * len(splits)
+        self.first_alpha_ = None
+        if self.adaptive:
+            grid = self._grid(problem, X, y, sample_weight, alphas)
+            folds = self._score(problems, X, y, sample_weight, splits, grid, relax=False, keep_problems=True)
+            first = choose(np.stack([fold.scores for fold in folds]), "best")
+            self.first_alpha_ = float(grid[first])
+            models = problem.path(X, y, sample_weight, grid, until=grid[first], direction=self.direction)
+            adapted = problem.adapted(models[first if len(models) > first else 0])
+            problems = [fold.problems[first] or problem for fold in folds]
+            problem = adapted or problem
+        self.alphas_ = self._grid(problem, X, y, sample_weight, alphas)
+        folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, relax=self.relax, keep_problems=False)
+        self.scores_path_ = np.stack([fold.scores for fold in folds])
+        self.n_selected_path_ = np.stack([fold.n_selected for fold in folds])
+        chosen = choose(self.scores_path_, self.selection)
+        self.alpha_ = float(self.alphas_[chosen])
+        self.best_score_ = float(self.scores_path_[:, chosen].mean())
+        if self.refit:
+            self._take(self._refit(problem, X, y, sample_weight, chosen))
+
+    def _check_choice(self, penalty):
+        if self.relax and penalty.smooth:
+            raise ValueError(f"relax=True needs a penalty that selects features; got penalty={self.penalty!r}.")
+        if self.adaptive and not penalty.adaptable:
+            raise ValueError(
+                "adaptive=True needs a penalty with weights for features: 'group_lasso' or 'sparse_group_lasso' whose "
+                f"groups are features, or WeightedL1; got penalty={self.penalty!r}."
+            )
+
+    def _check_folds(self, X, y, sample_weight) -> list:
+        """Return the splits; raise ValueError if the training rows of one lack a class."""
+        labels = np.asarray(y) if is_classifier(self) and not hasattr(y, "tocsr") else None
+        if labels is not None and type_of_target(labels).startswith("multilabel"):
+            labels = None
+        splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y))
+        if len(splits) < 2 and self.selection == "one_se":
+            raise ValueError(f"selection='one_se' needs at least 2 folds; got {len(splits)} from cv={self.cv!r}.")
+        if labels is None:
+            return splits
+        counts = np.ones(len(labels), dtype=bool) if sample_weight is None else sample_weight > 0
+        n_classes = len(np.unique(labels[counts]))
+        for i, (train, _) in enumerate(splits):
+            present = np.unique(labels[train][counts[train]])
+            if len(present) < n_classes:
+                raise ValueError(
+                    f"The training rows of every fold must hold all {n_classes} classes; those of fold {i} from "
+                    f"cv={self.cv!r} hold only {present.tolist()!r}. Use fewer folds, or stratified ones."
+                )
+        return splits
+
+    def _grid(self, problem, X, y, sample_weight, alphas) -> np.ndarray:
+        if isinstance(alphas, np.ndarray):
+            return alphas
+        return find_alphas(problem.estimator, problem.columns(X), y, sample_weight, alphas, self.eps)
+
+    def _score(self, problems, X, y, sample_weight, splits, alphas, *, relax, keep_problems) -> list[FoldPath]:
+        tasks = (
+            delayed(score_fold)(
+                problem,
+                X,
+                y,
+                sample_weight,
+                split,
+                alphas,
+                score=self._scorer(),
+                relax=relax,
+                direction=self.direction,
+                keep_problems=keep_problems,
+            )
+            for problem, split in zip(problems, splits, strict=True)
+        )
+        done = Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
+        return list(tqdm(done, total=len(splits), desc="folds", disable=not self.verbose))
+
+    def _scorer(self):
+        """Return a function of a fitted estimator, X, y and sample weights; higher is better."""
+        if self.scoring == "loss":
+            return negative_loss
+        return WeightedScorer(check_scoring(self._plain_estimator(), scoring=self.scoring))
+
+    def _refit(self, problem, X, y, sample_weight, chosen: int):
+        """Return an estimator that was fitted on all rows with the chosen strength, and takes all columns."""
+        alpha = self.alphas_[chosen]
+        models = problem.path(X, y, sample_weight, self.alphas_, until=alpha, direction=self.direction)
+        model = next(m for m in models if penalty_of(m).alpha == alpha)
+        features = problem.features
+        if self.relax and model.feature_importances_.any():
+            features, model = problem.relaxed(model, X, y, sample_weight)
+        embed(model, features, self.n_features_in_, getattr(self, "feature_names_in_", None))
+        return model
+
+    def _take(self, model) -> None:
+        """Take over what a fitted estimator has learned."""
+        learned = {name: value for name, value in vars(model).items() if name not in model.get_params(deep=False)}
+        vars(self).update(learned)
+
+
+def negative_loss(model, X, y, sample_weight) -> float:
+    """Return minus the mean loss."""
+    return -model._mean_loss(X, y, sample_weight)
+
+
+@dataclass
+class WeightedScorer:
+    """A scorer of scikit-learn that gets sample weights where there are any."""
+
+    scorer: object
+
+    def __call__(self, model, X, y, sample_weight) -> float:
+        """Return the score."""
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(self.scorer(model, X, y, **weights))
+
+
+_CLASSIFIER_EXAMPLE = """
+>>> from skreg.datasets import make_interactions
+>>> from skreg.model_selection import RegularizedMLPClassifierCV
+>>> X, y = make_interactions(n_samples=300, n_features=15, task="classification", random_state=0)
+>>> model = RegularizedMLPClassifierCV(
+...     (20,), alphas=10, adaptive=True, relax=True, selection="one_se", cv=3, learning_rate="cosine",
+...     learning_rate_init=0.02, max_iter=60, batch_size=50, random_state=0,
+... ).fit(X, y)
+>>> model.selected_features_
+array([0, 1, 2, 3, 4])
+"""
+_REGRESSOR_EXAMPLE = """
+Which of 15 features matter, of which five do and five are correlated with those?
+
+>>> from skreg.datasets import make_interactions
+>>> from skreg.model_selection import RegularizedMLPRegressorCV
+>>> X, y = make_interactions(n_samples=300, n_features=15, random_state=0)
+>>> model = RegularizedMLPRegressorCV(
+...     (20,), alphas=10, adaptive=True, relax=True, selection="one_se", cv=3, learning_rate="cosine",
+...     learning_rate_init=0.02, max_iter=60, batch_size=50, random_state=0,
+... ).fit(X, y)
+>>> model.selected_features_
+array([0, 1, 2, 3, 4])
+"""
+
+
+class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
+    """Put together below."""
+
+    __doc__ = cv_docstring(RegularizedMLPClassifier.__doc__, "RegularizedMLPClassifier", example=_CLASSIFIER_EXAMPLE)
+
+    _parameter_constraints: ClassVar[dict] = {
+        **{
+            k: v for k, v in RegularizedMLPClassifier._parameter_constraints.items() if k not in ("alpha", "warm_start")
+        },
+        **PathCV._cv_constraints,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        penalty="group_lasso",
+        l1_ratio=None,
+        constraint=None,
+        dropout=0.0,
+        input_dropout=0.0,
+        normalization=None,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        solver="adam",
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        device="cpu",
+        callbacks=None,
+        alphas=30,
+        eps=1e-3,
+        cv=5,
+        scoring="loss",
+        selection="best",
+        relax=False,
+        adaptive=False,
+        refit=True,
+        direction="auto",
+        n_jobs=None,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            penalty=penalty,
+            l1_ratio=l1_ratio,
+            constraint=constraint,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            normalization=normalization,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            solver=solver,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            device=device,
+            callbacks=callbacks,
+        )
+        self.alphas = alphas
+        self.eps = eps
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.relax = relax
+        self.adaptive = adaptive
+        self.refit = refit
+        self.direction = direction
+        self.n_jobs = n_jobs
+
+    def _plain_class(self):
+        return RegularizedMLPClassifier
+
+
+class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
+    """Put together below."""
+
+    __doc__ = cv_docstring(RegularizedMLPRegressor.__doc__, "RegularizedMLPRegressor", example=_REGRESSOR_EXAMPLE)
+
+    _parameter_constraints: ClassVar[dict] = {
+        **{k: v for k, v in RegularizedMLPRegressor._parameter_constraints.items() if k not in ("alpha", "warm_start")},
+        **PathCV._cv_constraints,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        penalty="group_lasso",
+        l1_ratio=None,
+        constraint=None,
+        dropout=0.0,
+        input_dropout=0.0,
+        normalization=None,
+        weight_decay=0.0,
+        solver="adam",
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        device="cpu",
+        callbacks=None,
+        alphas=30,
+        eps=1e-3,
+        cv=5,
+        scoring="loss",
+        selection="best",
+        relax=False,
+        adaptive=False,
+        refit=True,
+        direction="auto",
+        n_jobs=None,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            penalty=penalty,
+            l1_ratio=l1_ratio,
+            constraint=constraint,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            normalization=normalization,
+            weight_decay=weight_decay,
+            solver=solver,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            device=device,
+            callbacks=callbacks,
+        )
+        self.alphas = alphas
+        self.eps = eps
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.relax = relax
+        self.adaptive = adaptive
+        self.refit = refit
+        self.direction = direction
+        self.n_jobs = n_jobs
+
+    def _plain_class(self):
+        return RegularizedMLPRegressor

@@ -1,0 +1,127 @@
+"""How features leave a network along a path, drawn."""
+
+import numpy as np
+
+
+class RegularizationPathDisplay:
+    """Draws the norm of each feature's weights against the strength of the penalty, and the score below.
+
+    Parameters
+    ----------
+    path : RegularizationPath
+        What to draw.
+
+    Attributes
+    ----------
+    ax_ : ndarray of matplotlib Axes of shape (2,)
+        The axes of norms and of scores.
+    figure_ : matplotlib Figure
+        The figure.
+    lines_ : list of matplotlib Line2D
+        One line for each feature.
+
+    See Also
+    --------
+    regularization_path : Makes a path.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.preprocessing import scale
+    >>> from skreg import RegularizedMLPRegressor
+    >>> from skreg.model_selection import RegularizationPathDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = RegularizedMLPRegressor((), penalty="l1", learning_rate="cosine", learning_rate_init=0.01, max_iter=100)
+    >>> display = RegularizationPathDisplay.from_estimator(model, scale(X), scale(y), alphas=20)
+    >>> len(display.lines_)
+    10
+    """
+
+    def __init__(self, path):
+        self.path = path
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, highlight=None, ax=None, **options):
+        """Compute a path and draw it.
+
+        Parameters
+        ----------
+        estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
+            What to fit.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        highlight : array-like of int or str, default=None
+            As for :meth:`plot`.
+        ax : sequence of two matplotlib Axes, default=None
+            As for :meth:`plot`.
+        **options : dict
+            Passed to :func:`regularization_path`.
+
+        Returns
+        -------
+        RegularizationPathDisplay
+            The display.
+        """
+        from skreg.model_selection._path import regularization_path
+
+        return cls(regularization_path(estimator, X, y, **options)).plot(highlight=highlight, ax=ax)
+
+    def plot(self, *, highlight=None, ax=None):
+        """Draw the path.
+
+        Parameters
+        ----------
+        highlight : array-like of int or str, default=None
+            Features to draw in colour, with a legend, as numbers or names; the others are grey. None takes the (up to
+            eight) features that stay in longest.
+        ax : sequence of two matplotlib Axes, default=None
+            Where to draw norms and scores; None makes a figure.
+
+        Returns
+        -------
+        RegularizationPathDisplay
+            The display itself.
+        """
+        import matplotlib.pyplot as plt
+
+        path = self.path
+        if ax is None:
+            _, ax = plt.subplots(2, 1, sharex=True, figsize=(7, 6), height_ratios=(2, 1), layout="constrained")
+        self.ax_ = np.asarray(ax)
+        self.figure_ = self.ax_[0].figure
+        names = self._names()
+        chosen = self._longest() if highlight is None else [self._number(feature, names) for feature in highlight]
+        importances = path.importances
+        colors = dict(zip(chosen, plt.colormaps["tab10"](np.arange(len(chosen)) % 10), strict=True))
+        self.lines_ = []
+        for j in range(importances.shape[1]):
+            style = {"color": colors[j], "label": names[j], "zorder": 3} if j in colors else {"color": "0.8", "lw": 0.8}
+            self.lines_ += self.ax_[0].plot(path.alphas, importances[:, j], **style)
+        self.ax_[0].set(xscale="log", ylabel="norm of a feature's weights")
+        if chosen:
+            self.ax_[0].legend(loc="upper right", fontsize="small")
+        self.ax_[1].plot(path.alphas, path.scores, color="black", marker=".")
+        self.ax_[1].set(xscale="log", xlabel="alpha (strength of the penalty)", ylabel="score")
+        counts = self.ax_[1].twinx()
+        counts.plot(path.alphas, path.n_selected, color="tab:blue", ls="--")
+        counts.set_ylabel("features used (dashed)", color="tab:blue")
+        counts.set_ylim(bottom=0)
+        return self
+
+    def _names(self) -> list[str]:
+        model = self.path.estimators[0]
+        named = hasattr(model, "feature_names_in_")
+        return [str(name) for name in (model.feature_names_in_ if named else range(model.n_features_in_))]
+
+    def _number(self, feature, names: list[str]) -> int:
+        if str(feature) not in names:
+            raise ValueError(f"The 'highlight' parameter must hold features of the path; got {feature!r}.")
+        return names.index(str(feature))
+
+    def _longest(self) -> list[int]:
+        """Return the features that are used at the largest strengths, in the order of leaving, the last first."""
+        used = self.path.importances > 0
+        n_used = used.sum(axis=0)
+        return [int(j) for j in np.argsort(-n_used, kind="stable")[:8] if n_used[j]]

@@ -1,0 +1,229 @@
+"""What a penalty is, and how one comes to act on the weight matrices of a network."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from skreg._sklearn_private import Interval
+from skreg.proximal import Scalars
+
+DEFAULT_ALPHA = 1e-4
+DEFAULT_L1_RATIO = 0.5
+# What every penalty says of its strength, and those with a share of L1 of that.
+ALPHA_CONSTRAINT = {"alpha": [Interval(Real, 0, None, closed="left"), "array-like"]}
+L1_RATIO_CONSTRAINT = {"l1_ratio": [Interval(Real, 0, 1, closed="both")]}
+
+
+class Penalty(BaseEstimator, ABC):
+    """Base class of all penalties.
+
+    A subclass pairs :meth:`value` with :meth:`prox` and knows nothing of optimizers, layers or training loops.
+    Weights carry a leading axis of ``n_members`` networks that are trained together.
+
+    Attributes
+    ----------
+    smooth : bool
+        Class attribute. True if the penalty is differentiable everywhere; it then has a method
+        ``gradient(W, alpha)``, and the optimizer may add that to the gradient of the loss instead of taking a
+        proximal step. Both have the same minimizer.
+    convex : bool
+        Class attribute. True if :meth:`value` is a convex function of the weights.
+    skip : bool
+        Class attribute. True if the network needs a skip connection from its inputs to its outputs. The first weight
+        matrix is then that of the first hidden layer and, in the last columns, that of the skip connection.
+
+    See Also
+    --------
+    L1 : Sum of absolute values.
+    L2 : Half the sum of squares.
+    GroupLasso : Sum of the norms of groups.
+
+    Examples
+    --------
+    The proximal operator of L1 is the soft threshold:
+
+    >>> import torch
+    >>> from skreg.penalties import L1
+    >>> L1().prox(torch.tensor([[[3.0, -0.5]]]), step=1.0, alpha=1.0)
+    tensor([[[2., 0.]]])
+    """
+
+    smooth: ClassVar[bool] = False
+    convex: ClassVar[bool] = True
+    skip: ClassVar[bool] = False
+
+    @abstractmethod
+    def value(self, W: Tensor, alpha: Scalars) -> Tensor:
+        """Return the penalty of each member.
+
+        Parameters
+        ----------
+        W : Tensor of shape (n_members, n_inputs, n_outputs)
+            One weight matrix of every member.
+        alpha : float or Tensor that broadcasts to (n_members, 1, 1)
+            The strength; at least 0.
+
+        Returns
+        -------
+        Tensor of shape (n_members,)
+            ``alpha * Omega(W)``.
+        """
+
+    @abstractmethod
+    def prox(self, W: Tensor, step: Scalars, alpha: Scalars) -> Tensor:
+        """Return the minimizer of ``sum((Z - W)**2 / (2 * step)) + alpha * Omega(Z)`` over ``Z``.
+
+        Parameters
+        ----------
+        W : Tensor of shape (n_members, n_inputs, n_outputs)
+            One weight matrix of every member.
+        step : float or Tensor that broadcasts to the shape of W
+            The step of each coordinate; positive, and the same for all weights that the penalty ties together.
+        alpha : float or Tensor that broadcasts to (n_members, 1, 1)
+            The strength; at least 0.
+
+        Returns
+        -------
+        Tensor of the shape of W
+            A new tensor; ``W`` is left as it is. Of a penalty that is not convex, the global minimizer.
+        """
+
+    def alpha_max(self, gradient: Tensor, **options) -> Tensor:
+        """Return the smallest strength at which zero is a minimum of ``sum(gradient * W) + alpha * Omega(W)``.
+
+        Parameters
+        ----------
+        gradient : Tensor of shape (n_members, n_inputs, n_outputs)
+            Gradient of the loss where all weights are zero.
+        **options : dict
+            What the penalty has said of the weight matrix in :meth:`for_layers`.
+
+        Returns
+        -------
+        Tensor of shape (n_members,)
+            The strength; inf if no strength sets all weights to zero.
+        """
+        return gradient.new_full((len(gradient),), math.inf)
+
+    def mean_over_blocks(self, T: Tensor, **options) -> Tensor:
+        """Return the mean of T over each block of weights that the penalty ties together.
+
+        Parameters
+        ----------
+        T : Tensor of shape (n_members, n_inputs, n_outputs)
+            One number for every weight.
+        **options : dict
+            What the penalty has said of the weight matrix in :meth:`for_layers`.
+
+        Returns
+        -------
+        Tensor that broadcasts to the shape of T
+            ``T`` itself where every weight stands alone.
+        """
+        return T
+
+    @property
+    def adaptable(self) -> bool:
+        """Whether the penalty has weights for features or groups of them, and so :meth:`adapted`."""
+        return False
+
+    def adapted(self, W: np.ndarray) -> "tuple[Penalty, np.ndarray]":
+        """Return the adaptive form of the penalty, in which what was small in an earlier fit is penalized more.
+
+        Parameters
+        ----------
+        W : ndarray of shape (n_features, n_units)
+            First weight matrix of the earlier fit; not all of it may be zero.
+
+        Returns
+        -------
+        penalty : Penalty
+            With weights that are inverse to the size of the weights or groups, 1 for the largest, for the features
+            that are kept.
+        features : ndarray of int
+            The features that the earlier fit has used; the others are to be left out.
+
+        Raises
+        ------
+        NotImplementedError
+            If the penalty is not :attr:`adaptable`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no weights")
+
+    def for_layers(self, layer_units: Sequence[int]) -> "list[LayerPenalty | None]":
+        """Return what the penalty is for every weight matrix of a network.
+
+        Parameters
+        ----------
+        layer_units : sequence of int
+            Number of inputs, of units in every hidden layer, and of outputs.
+
+        Returns
+        -------
+        list of LayerPenalty or None
+            One for every weight matrix; None where nothing is penalized.
+        """
+        strengths = layer_strengths(self.alpha, len(layer_units) - 1)
+        return [LayerPenalty(self, alpha) if alpha else None for alpha in strengths]
+
+
+@dataclass
+class LayerPenalty:
+    """A penalty on one weight matrix, with its strength and what else its methods need to know of the matrix."""
+
+    penalty: Penalty
+    alpha: float | Tensor
+    options: dict = field(default_factory=dict)
+
+    def to(self, dtype: torch.dtype, device: torch.device | str) -> "LayerPenalty":
+        """Return the same with the tensors among the options in a type and on a device."""
+        options = {
+            name: value.to(device, dtype) if hasattr(value, "to") else value for name, value in self.options.items()
+        }
+        return LayerPenalty(self.penalty, self.alpha, options)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the penalty may act through its gradient."""
+        return self.penalty.smooth
+
+    def value(self, W: Tensor) -> Tensor:
+        """Return the penalty of each member."""
+        return self.penalty.value(W, self.alpha, **self.options)
+
+    def gradient(self, W: Tensor) -> Tensor:
+        """Return the gradient of a smooth penalty."""
+        return self.penalty.gradient(W, self.alpha, **self.options)
+
+    def prox(self, W: Tensor, step: Scalars) -> Tensor:
+        """Return the minimizer of the proximal problem."""
+        return self.penalty.prox(W, step, self.alpha, **self.options)
+
+    def alpha_max(self, gradient: Tensor) -> Tensor:
+        """Return the smallest strength at which zero is a minimum."""
+        return self.penalty.alpha_max(gradient, **self.options)
+
+    def mean_over_blocks(self, T: Tensor) -> Tensor:
+        """Return the mean over each block of weights that the penalty ties together."""
+        return self.penalty.mean_over_blocks(T, **self.options)
+
+
+def layer_strengths(alpha: float | Sequence[float], n_layers: int) -> list[float]:
+    """Return one strength for each weight matrix, from one number for all or a sequence with one for each."""
+    values = [alpha] * n_layers if np.ndim(alpha) == 0 else list(alpha)
+    if len(values) != n_layers:
+        raise ValueError(
+            f"The 'alpha' parameter must be one number, or one for each of the {n_layers} weight matrices; "
+            f"got {len(values)} numbers: {alpha!r}."
+        )
+    if not all(isinstance(a, Real) and np.isfinite(a) and a >= 0 for a in values):
+        raise ValueError(f"The 'alpha' parameter must be finite and at least 0 for every weight matrix; got {alpha!r}.")
+    return [float(a) for a in values]

@@ -1,0 +1,61 @@
+"""From the parameters of an estimator to a penalty."""
+
+import warnings
+
+from sklearn.base import clone
+
+from skreg._sklearn_private import validate_parameter_constraints
+from skreg.penalties._base import Penalty
+from skreg.penalties._coordinate import L1, L2, MCP, SCAD, ElasticNet
+from skreg.penalties._groups import GroupLasso, SparseGroupLasso
+from skreg.penalties._hierarchical import Hierarchical
+
+# The strings that ``penalty`` accepts. A new penalty needs one class and one line here.
+ALIASES: dict[str, type[Penalty]] = {
+    "l1": L1,
+    "l2": L2,
+    "elasticnet": ElasticNet,
+    "group_lasso": GroupLasso,
+    "sparse_group_lasso": SparseGroupLasso,
+    "hierarchical": Hierarchical,
+    "mcp": MCP,
+    "scad": SCAD,
+}
+
+
+def check_penalty(penalty: Penalty) -> None:
+    """Raise if a parameter of a penalty object is not allowed."""
+    validate_parameter_constraints(
+        penalty._parameter_constraints,
+        penalty.get_params(deep=False),
+        caller_name=type(penalty).__name__,
+    )
+
+
+def resolve_penalty(penalty, alpha, l1_ratio) -> Penalty | None:
+    """Return the penalty that the parameters of an estimator stand for, as a new, checked object.
+
+    A string reads the flat strengths ``alpha`` and ``l1_ratio`` (None stands for 1e-4 and 0.5). An object brings
+    its own, so a flat strength beside it is an error. Beside ``penalty=None`` a flat strength has no effect and
+    gives a warning, so that a grid over ``penalty`` and ``alpha`` runs.
+    """
+    flat = {"alpha": alpha, "l1_ratio": l1_ratio}
+    given = [name for name, value in flat.items() if value is not None]
+    if isinstance(penalty, Penalty):
+        if given:
+            raise ValueError(
+                f"{given[0]!r} must be None when 'penalty' is an object, which brings its own strength; got "
+                f"{given[0]}={flat[given[0]]!r} beside penalty={penalty!r}. Set it on the object: "
+                f"penalty__{given[0]}={flat[given[0]]!r}."
+            )
+        resolved = clone(penalty)
+        check_penalty(resolved)
+        return resolved
+    penalty_class = None if penalty is None else ALIASES[penalty]
+    read = () if penalty_class is None else penalty_class._parameter_constraints
+    for name in given:
+        if name not in read:
+            warnings.warn(f"{name}={flat[name]!r} has no effect with penalty={penalty!r}.", stacklevel=5)
+    if penalty_class is None:
+        return None
+    return penalty_class(**{name: flat[name] for name in given if name in read})

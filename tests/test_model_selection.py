@@ -1,0 +1,468 @@
+"""Paths, the strengths they run over, and the estimators that choose one by cross-validation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import RFE, SelectFromModel
+from sklearn.linear_model import Lasso, LogisticRegression, lasso_path
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.datasets import make_interactions
+from skreg.model_selection import (
+    RegularizationPathDisplay,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressorCV,
+    alpha_max,
+    regularization_path,
+)
+from skreg.model_selection._cv import choose
+from skreg.penalties import L1, MCP, SCAD, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
+
+LINEAR = {
+    "hidden_layer_sizes": (),
+    "learning_rate": "cosine",
+    "learning_rate_init": 0.05,
+    "max_iter": 600,
+    "random_state": 0,
+}
+DEEP = {
+    "hidden_layer_sizes": (16,),
+    "learning_rate": "cosine",
+    "learning_rate_init": 0.02,
+    "max_iter": 60,
+    "batch_size": 50,
+    "random_state": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def interactions():
+    X, y = make_interactions(n_samples=200, n_features=15, random_state=0)
+    return scale(X), y
+
+
+@pytest.fixture(scope="module")
+def classes():
+    X, y = make_interactions(n_samples=200, n_features=15, task="classification", random_state=0)
+    return scale(X), y
+
+
+SELECTING = [
+    "l1",
+    "elasticnet",
+    "group_lasso",
+    "sparse_group_lasso",
+    "hierarchical",
+    "mcp",
+    "scad",
+    GroupLasso(groups=[list(range(7)), list(range(7, 20))]),
+    SparseGroupLasso(l1_ratio=0.2, groups=[[0, 2], [1], list(range(3, 20))]),
+    GroupLasso(groups="neurons"),
+    WeightedL1(weights=np.linspace(0.5, 2, 20)),
+]
+
+
+def with_strength(model, alpha):
+    is_string = isinstance(model.penalty, str)
+    return clone(model).set_params(**{"alpha" if is_string else "penalty__alpha": alpha})
+
+
+class TestAlphaMax:
+    @pytest.mark.parametrize("penalty", SELECTING, ids=str)
+    def test_all_weights_are_zero_there_and_not_below_without_hidden_layers(self, linear_problem, penalty):
+        X, Y = linear_problem
+        model = RegularizedMLPRegressor(**LINEAR, penalty=penalty)
+        largest = alpha_max(model, X, Y)
+        for factor in (1.0, 1.5):
+            assert not with_strength(model, factor * largest).fit(X, Y).coefs_[0].any(), factor
+        assert with_strength(model, 0.95 * largest).fit(X, Y).coefs_[0].any()
+
+    @pytest.mark.parametrize("n_classes", [2, 3])
+    @pytest.mark.parametrize("penalty", ["l1", "group_lasso"])
+    def test_classification_with_weights(self, linear_problem, penalty, n_classes):
+        X, Y = linear_problem
+        y = np.digitize(Y[:, 0], np.quantile(Y[:, 0], np.arange(1, n_classes) / n_classes))
+        weight = np.random.default_rng(0).uniform(0.1, 3, len(X))
+        model = RegularizedMLPClassifier(**LINEAR, penalty=penalty)
+        largest = alpha_max(model, X, y, sample_weight=weight)
+        assert not with_strength(model, largest).fit(X, y, weight).coefs_[0].any()
+        assert with_strength(model, 0.95 * largest).fit(X, y, weight).coefs_[0].any()
+
+    def test_it_is_that_of_scikit_learns_lasso(self, linear_problem):
+        X, Y = linear_problem
+        expected = np.abs(X.T @ (Y[:, 0] - Y[:, 0].mean())).max() / len(X)
+        assert alpha_max(RegularizedMLPRegressor((), penalty="l1"), X, Y[:, 0]) == pytest.approx(expected, rel=2e-3)
+        sparse = alpha_max(RegularizedMLPRegressor((), penalty="l1"), scipy.sparse.csr_array(X), Y[:, 0])
+        assert sparse == pytest.approx(expected, rel=2e-3)
+
+    @pytest.mark.parametrize("penalty", ["hierarchical", Hierarchical(M=1.0), "group_lasso"], ids=str)
+    def test_hidden_layers(self, interactions, penalty):
+        X, y = interactions
+        model = RegularizedMLPRegressor(**DEEP, penalty=penalty)
+        largest = alpha_max(model, X, y)
+        for factor in (1.0, 1.5, 4.0):
+            fitted = with_strength(model, factor * largest).fit(X, y)
+            assert not fitted.coefs_[0].any()
+            assert fitted.skip_coef_ is None or not fitted.skip_coef_.any()
+        assert with_strength(model, 0.95 * largest).fit(X, y).coefs_[0].any()
+
+    @pytest.mark.parametrize("penalty", ["l2", None])
+    def test_there_is_none_without_zeros(self, interactions, penalty):
+        with pytest.raises(ValueError, match=r"penalty=?.*(got|Got).*(None|'l2')"):
+            alpha_max(RegularizedMLPRegressor((), penalty=penalty), *interactions)
+
+
+class TestPath:
+    def test_the_lasso_path_is_scikit_learns(self, linear_problem):
+        X, Y = linear_problem
+        y = Y[:, 0] - Y[:, 0].mean()
+        path = regularization_path(
+            RegularizedMLPRegressor(**{**LINEAR, "max_iter": 1000}, penalty="l1"), X, y, alphas=8, warm_max_iter=1000
+        )
+        _, coefs, _ = lasso_path(X, y, alphas=path.alphas[::-1], tol=1e-12, max_iter=10**5)
+        np.testing.assert_allclose(path.coefs[:, :, 0], coefs.T[::-1], atol=1e-5)
+        np.testing.assert_array_equal(path.n_selected, (coefs.T[::-1] != 0).sum(axis=1))
+        assert path.n_selected[-1] == 0
+        assert path.n_selected[0] > 5
+        assert (np.diff(path.scores) <= 1e-9).all()
+
+    @pytest.mark.parametrize("penalty", ["group_lasso", "hierarchical"])
+    def test_objectives_are_not_above_those_of_cold_fits(self, interactions, penalty):
+        X, y = interactions
+        model = RegularizedMLPRegressor(**{**DEEP, "max_iter": 150}, penalty=penalty)
+        path = regularization_path(model, X, y, alphas=50)
+        cold = [with_strength(model, path.alphas[i]).fit(X, y).loss_ for i in (0, 16, 33, 49)]
+        assert (path.objectives[[0, 16, 33, 49]] <= np.array(cold) + 1e-3).all()
+        # The first one is a cold fit.
+        assert path.objectives[0] == cold[0]
+
+    def test_it_goes_from_dense_to_sparse_and_finds_the_order(self, interactions):
+        X, y = interactions
+        path = regularization_path(RegularizedMLPRegressor(**DEEP, penalty="group_lasso"), X, y, alphas=20)
+        assert path.n_selected[0] == 15
+        assert path.n_selected[-1] <= 2
+        n_used = (path.importances > 0).sum(axis=0)
+        assert set(np.argsort(-n_used)[:4]) <= set(range(5))
+        assert path.frame()["n_selected"].tolist() == path.n_selected.tolist()
+        assert [len(features) for features in path.selected] == path.n_selected.tolist()
+        # What comes out is as it went in, but for the strength.
+        parameters = path.estimators[7].get_params()
+        expected = RegularizedMLPRegressor(**DEEP, penalty="group_lasso", alpha=path.alphas[7]).get_params()
+        assert parameters == expected
+
+    def test_the_empty_end_is_the_best_constant(self, classes):
+        X, y = classes
+        model = RegularizedMLPClassifier(**DEEP, penalty="group_lasso")
+        path = regularization_path(model, X, y, alphas=[0.01, 5.0, 10.0])
+        share = y.mean()
+        np.testing.assert_allclose(path.estimators[-1].predict_proba(X)[:, 1], share, atol=2e-3)
+        entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+        assert path.objectives[-1] == pytest.approx(entropy, abs=1e-3)
+
+    def test_directions(self, interactions):
+        X, y = interactions
+        model = RegularizedMLPRegressor(**DEEP, penalty="group_lasso")
+        down = regularization_path(model, X, y, alphas=[0.01, 5.0, 10.0], direction="down")
+        up = regularization_path(model, X, y, alphas=[0.01, 5.0, 10.0], direction="up")
+        assert down.alphas.tolist() == up.alphas.tolist() == [0.01, 5.0, 10.0]
+        assert up.n_selected[0] > 0 == up.n_selected[-1]
+        # The first fit of either is cold.
+        cold = with_strength(model, 10.0).fit(X, y)
+        np.testing.assert_array_equal(down.coefs[-1], cold.coefs_[0])
+
+    def test_validation_rows_scorers_weights_and_names(self, interactions):
+        X, y = interactions
+        X = pd.DataFrame(X, columns=[f"f{j}" for j in range(15)])
+        model = RegularizedMLPRegressor(**DEEP, penalty=GroupLasso())
+        weight = np.r_[np.ones(150), np.zeros(50)]
+        held_out = {"X_val": X[150:], "y_val": y[150:], "scoring": "neg_mean_squared_error"}
+        path = regularization_path(model, X, y, alphas=[0.05, 0.5], sample_weight=weight, **held_out)
+        fitted = path.estimators[0]
+        assert path.scores[0] == pytest.approx(-np.mean((fitted.predict(X[150:]) - y[150:]) ** 2))
+        assert set(path.selected[1]) <= set(X.columns)
+        alone = regularization_path(model, X[:150], y[:150], alphas=[0.05, 0.5])
+        np.testing.assert_allclose(path.coefs, alone.coefs, atol=1e-12)
+
+    def test_penalties_without_zeros_have_a_path_too(self, interactions):
+        path = regularization_path(RegularizedMLPRegressor(**DEEP, penalty="l2"), *interactions, alphas=5)
+        norms = [np.linalg.norm(W) for W in path.coefs]
+        assert norms[0] > 2 * norms[3] > 20 * norms[4]
+
+    def test_progress_bar(self, interactions, capsys):
+        model = RegularizedMLPRegressor(**DEEP, penalty="l1")
+        regularization_path(model, *interactions, alphas=[0.1, 1.0])
+        assert capsys.readouterr().err == ""
+        regularization_path(model, *interactions, alphas=[0.1, 1.0], verbose=True)
+        assert "2/2" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"alphas": [0.1, -1.0]}, r"'alphas' parameter must be .* positive ones; got \[0\.1, -1\.0\]"),
+            ({"alphas": [0.0]}, "positive ones; got"),
+            ({"alphas": []}, "positive ones; got"),
+            ({"alphas": [np.nan]}, "positive ones; got"),
+            ({"alphas": "many"}, "positive ones; got 'many'"),
+            ({"alphas": 0}, "'alphas' parameter must be at least 1 as a number; got 0"),
+            ({"alphas": True}, "positive ones; got True"),
+            ({"eps": 1.0}, "'eps' parameter of regularization_path must be .* Got 1.0"),
+            ({"direction": "left"}, "'direction' parameter .* Got 'left'"),
+            ({"warm_max_iter": 0}, "'warm_max_iter' parameter .* Got 0"),
+            ({"X_val": np.zeros((2, 15))}, "X_val and y_val must be given together"),
+        ],
+    )
+    def test_bad_input(self, interactions, options, message):
+        with pytest.raises(ValueError, match=message):
+            regularization_path(RegularizedMLPRegressor(**DEEP, penalty="l1"), *interactions, **options)
+
+    @pytest.mark.parametrize(
+        ("penalty", "message"),
+        [(None, "must be a penalty whose strength can be chosen; got None"), (L1(alpha=(1, 0)), "one number, too")],
+    )
+    def test_penalties_without_one_strength(self, interactions, penalty, message):
+        with pytest.raises(ValueError, match=message):
+            regularization_path(RegularizedMLPRegressor(**DEEP, penalty=penalty), *interactions)
+
+    def test_nothing_to_explain(self, interactions):
+        X, _ = interactions
+        with pytest.raises(ValueError, match="No feature has an effect on y"):
+            regularization_path(RegularizedMLPRegressor(**DEEP, penalty="l1"), X, np.ones(len(X)))
+
+
+class TestDisplay:
+    def test_lines_are_the_norms(self, interactions):
+        plt = pytest.importorskip("matplotlib.pyplot")
+        path = regularization_path(RegularizedMLPRegressor(**DEEP, penalty="group_lasso"), *interactions, alphas=6)
+        display = RegularizationPathDisplay(path).plot(highlight=[0, 1])
+        assert len(display.lines_) == 15
+        np.testing.assert_array_equal(display.lines_[3].get_ydata(), path.importances[:, 3])
+        labels = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
+        assert labels == ["0", "1"]
+        assert display.figure_ is display.ax_[1].figure
+        plt.close(display.figure_)
+        with pytest.raises(ValueError, match="'highlight' parameter must hold features of the path; got 99"):
+            display.plot(highlight=[99])
+        plt.close("all")
+
+    def test_from_estimator_into_given_axes(self, interactions):
+        plt = pytest.importorskip("matplotlib.pyplot")
+        figure, ax = plt.subplots(2)
+        X = pd.DataFrame(interactions[0]).add_prefix("f")
+        display = RegularizationPathDisplay.from_estimator(
+            RegularizedMLPRegressor(**DEEP, penalty="l1"), X, interactions[1], alphas=[0.01, 0.1], ax=ax
+        )
+        assert display.figure_ is figure
+        assert len(display.ax_[0].get_legend().get_texts()) == 8
+        assert display.ax_[0].get_legend().get_texts()[0].get_text().startswith("f")
+        plt.close(figure)
+
+
+def choice(scores, selection):
+    return choose(np.array(scores, dtype=float), selection)
+
+
+class TestChoice:
+    def test_best_takes_the_largest_strength_among_equals(self):
+        assert choice([[1, 3, 3, 2], [1, 3, 3, 2]], "best") == 2
+
+    def test_one_standard_error(self):
+        # Means 4, 3.5, 2, 1; the standard error of the best is sd(3, 5) / sqrt(2) = 1.
+        assert choice([[3, 3.5, 2, 1], [5, 3.5, 2, 1]], "one_se") == 1
+        assert choice([[4, 3.5, 2, 1], [4, 3.5, 2, 1]], "one_se") == 0
+
+
+class TestCV:
+    def test_alpha_is_the_argmax_of_a_search_by_hand(self, linear_problem):
+        """Without hidden layers the path does not matter, so scikit-learn's lasso gives the same scores."""
+        X, Y = linear_problem
+        y = Y[:, 0]
+        alphas = np.geomspace(0.005, 1, 6)
+        folds = KFold(4, shuffle=True, random_state=0)
+        model = RegularizedMLPRegressorCV(
+            **LINEAR, penalty="l1", alphas=alphas, cv=folds, scoring="neg_mean_squared_error"
+        ).fit(X, y)
+        expected = [
+            [-np.mean((Lasso(alpha=a, tol=1e-10).fit(X[tr], y[tr]).predict(X[te]) - y[te]) ** 2) for a in alphas]
+            for tr, te in folds.split(X)
+        ]
+        np.testing.assert_allclose(model.scores_path_, expected, rtol=1e-4, atol=1e-4)
+        assert model.alpha_ == alphas[np.argmax(np.mean(expected, axis=0))]
+        lasso = Lasso(alpha=model.alpha_, tol=1e-12).fit(X, y)
+        np.testing.assert_allclose(model.coefs_[0][:, 0], lasso.coef_, atol=1e-4)
+        assert model.best_score_ == model.scores_path_.mean(axis=0).max()
+
+    def test_relax_without_hidden_layers_is_unpenalized_regression_on_the_selected(self, linear_problem):
+        X, Y = linear_problem
+        y = Y[:, 0]
+        folds = KFold(3, shuffle=True, random_state=0)
+        model = RegularizedMLPRegressorCV(
+            **LINEAR, penalty="group_lasso", alphas=[0.1, 0.3], cv=folds, relax=True, scoring="r2"
+        ).fit(X, y)
+        used = model.selected_features_
+        design = np.column_stack([X[:, used], np.ones(len(X))])
+        expected = np.linalg.lstsq(design, y, rcond=None)[0]
+        np.testing.assert_allclose(model.coefs_[0][used, 0], expected[:-1], atol=1e-5)
+        assert model.coefs_[0].shape == (20, 1)
+        assert 0 < len(used) < 20
+        # Scores are those of such regressions, too.
+        train, test = next(folds.split(X))
+        for i, alpha in enumerate((0.1, 0.3)):
+            there = np.flatnonzero(Lasso(alpha=alpha, tol=1e-10).fit(X[train], y[train]).coef_)
+            A, B = (np.column_stack([X[rows][:, there], np.ones(len(rows))]) for rows in (train, test))
+            prediction = B @ np.linalg.lstsq(A, y[train], rcond=None)[0]
+            r2 = 1 - np.sum((y[test] - prediction) ** 2) / np.sum((y[test] - y[test].mean()) ** 2)
+            assert model.scores_path_[0, i] == pytest.approx(r2, abs=1e-5)
+
+    def test_adaptive_without_hidden_layers_is_the_adaptive_lasso(self, linear_problem):
+        X, Y = linear_problem
+        y = Y[:, 0]
+        folds = KFold(3, shuffle=True, random_state=0)
+        model = RegularizedMLPRegressorCV(
+            **LINEAR, penalty="group_lasso", alphas=[0.02, 0.2], cv=folds, adaptive=True
+        ).fit(X, y)
+        first = Lasso(alpha=model.first_alpha_, tol=1e-12, max_iter=10**5).fit(X, y).coef_
+        kept = np.flatnonzero(first)
+        weight = np.abs(first).max() / np.abs(first[kept])
+        second = Lasso(alpha=model.alpha_, tol=1e-12, max_iter=10**5).fit(X[:, kept] / weight, y)
+        np.testing.assert_allclose(model.coefs_[0][kept, 0], second.coef_ / weight, atol=1e-5)
+        assert set(model.selected_features_) <= set(kept)
+
+    @pytest.mark.parametrize("task", ["regression", "classification"])
+    def test_the_features_that_matter_are_found(self, task):
+        """The benchmark has 200 features; the best alpha alone, without further stages, keeps more."""
+        X, y = make_interactions(n_samples=500, n_features=40, task=task, random_state=1)
+        X_test, y_test = make_interactions(2000, n_features=40, task=task, random_state=2)
+        options = DEEP
+        if task == "regression":
+            kind, plain = RegularizedMLPRegressorCV, RegularizedMLPRegressor
+        else:
+            kind, plain = RegularizedMLPClassifierCV, RegularizedMLPClassifier
+        model = kind(**options, adaptive=True, relax=True, selection="one_se").fit(X, y)
+        found = set(model.selected_features_.tolist())
+        n_right = len(found & set(range(5)))
+        assert 2 * n_right / (len(found) + 5) >= 0.88
+        oracle = plain(**DEEP, penalty="l2", alpha=(0, 1e-3)).fit(X[:, :5], y)
+        assert model.score(X_test, y_test) >= oracle.score(X_test[:, :5], y_test) - 0.03
+        assert len(kind(**options, alphas=8, cv=2).fit(X, y).selected_features_) > len(found)
+        # The later stages see only what the first has kept, and the fit takes all columns.
+        assert model.coefs_[0].shape == (40, 16)
+        assert model.prune().predict(X_test).shape == y_test.shape
+
+    def test_groups_of_features(self, interactions):
+        X, y = interactions
+        groups = [[0, 5], [1, 6], [2, 7], [3, 8], [4, 9], [10, 11], [12, 13, 14]]
+        model = RegularizedMLPRegressorCV(
+            **DEEP, penalty=GroupLasso(groups=groups), alphas=10, cv=3, adaptive=True, relax=True
+        ).fit(X, y)
+        found = set(model.selected_features_.tolist())
+        assert {0, 2, 3} <= found
+        assert all(found >= set(group) or not found & set(group) for group in groups)
+
+    @pytest.mark.parametrize(
+        "penalty", ["hierarchical", "sparse_group_lasso", "mcp", SCAD(), MCP(gamma=2), "l2"], ids=str
+    )
+    def test_every_penalty(self, interactions, penalty):
+        X, y = interactions
+        relax = penalty != "l2"
+        model = RegularizedMLPRegressorCV(**DEEP, penalty=penalty, alphas=5, cv=2, relax=relax).fit(X, y)
+        assert model.score(X, y) > 0.5
+        assert model.scores_path_.shape == model.n_selected_path_.shape == (2, 5)
+
+    def test_frames_pipelines_sparse_and_weights(self, classes):
+        X, y = classes
+        names = np.array([f"f{j}" for j in range(15)], dtype=object)
+        model = RegularizedMLPClassifierCV(**DEEP, alphas=4, cv=3, relax=True)
+        in_frame = clone(model).fit(pd.DataFrame(X, columns=names), y)
+        plain = clone(model).fit(X, y)
+        assert in_frame.selected_features_.tolist() == names[plain.selected_features_].tolist()
+        assert in_frame.feature_names_in_.tolist() == names.tolist()
+        sparse = clone(model).fit(scipy.sparse.csr_array(X), y)
+        np.testing.assert_allclose(sparse.scores_path_, plain.scores_path_, atol=1e-8)
+        in_pipeline = make_pipeline(StandardScaler(), clone(model)).fit(X, y)
+        np.testing.assert_allclose(in_pipeline.predict_proba(X), plain.predict_proba(X), atol=1e-6)
+        weighted = clone(model).fit(X, y, sample_weight=np.ones(len(y)))
+        np.testing.assert_allclose(weighted.scores_path_, plain.scores_path_, atol=1e-6)
+        lists = clone(model).fit(X.tolist(), y.tolist())
+        np.testing.assert_allclose(lists.scores_path_, plain.scores_path_, atol=1e-12)
+
+    def test_folds_in_parallel_are_the_same(self, classes):
+        model = RegularizedMLPClassifierCV(**DEEP, alphas=3, cv=2)
+        serial, parallel = clone(model).fit(*classes), clone(model).set_params(n_jobs=2).fit(*classes)
+        np.testing.assert_array_equal(serial.scores_path_, parallel.scores_path_)
+
+    def test_splits_given_as_an_iterable(self, classes):
+        X, y = classes
+        splits = list(GroupKFold(2).split(X, y, np.arange(len(y)) % 4))
+        model = RegularizedMLPClassifierCV(**DEEP, alphas=3, cv=splits, scoring="roc_auc").fit(X, y)
+        assert model.scores_path_.shape == (2, 3)
+        assert 0.5 < model.best_score_ <= 1
+
+    def test_the_loss_is_the_default_score(self, classes):
+        X, y = classes
+        splits = list(StratifiedKFold(2).split(X, y))
+        options = {**LINEAR, "penalty": "l1", "alphas": [0.02, 0.1], "cv": splits}
+        model = RegularizedMLPClassifierCV(**options).fit(X, y)
+        train, test = splits[0]
+        solver = LogisticRegression(C=1 / (100 * 0.02), l1_ratio=1, solver="saga", tol=1e-8, max_iter=10**5)
+        probability = solver.fit(X[train], y[train]).predict_proba(X[test])[np.arange(100), y[test]]
+        assert model.scores_path_[0, 0] == pytest.approx(np.mean(np.log(probability)), abs=1e-4)
+
+    def test_multilabel_and_several_outputs(self, interactions):
+        X, y = interactions
+        labels = np.column_stack([y > 0, X[:, 0] > 0]).astype(int)
+        assert RegularizedMLPClassifierCV(**DEEP, alphas=3, cv=2, relax=True).fit(X, labels).score(X, labels) > 0.5
+        outputs = np.column_stack([y, X[:, 0]])
+        model = RegularizedMLPRegressorCV(**DEEP, alphas=3, cv=2, penalty="hierarchical").fit(X, outputs)
+        assert model.skip_coef_.shape == (15, 2)
+
+    def test_without_refit_there_is_a_choice_and_no_network(self, classes):
+        X, y = classes
+        model = RegularizedMLPClassifierCV(**DEEP, alphas=3, cv=2, refit=False).fit(X, y)
+        assert model.alpha_ in model.alphas_
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+
+    def test_selectors(self, classes):
+        X, y = classes
+        model = RegularizedMLPClassifierCV(**DEEP, alphas=6, cv=2, relax=True)
+        selector = SelectFromModel(model, threshold=1e-10).fit(X, y)
+        np.testing.assert_array_equal(selector.get_support(indices=True), selector.estimator_.selected_features_)
+        plain = RegularizedMLPClassifier(**DEEP, penalty="group_lasso", alpha=0.05)
+        assert RFE(plain, n_features_to_select=4, step=5).fit(X, y).support_.sum() == 4
+
+    def test_progress_bar(self, classes, capsys):
+        RegularizedMLPClassifierCV(**DEEP, alphas=2, cv=2).fit(*classes)
+        assert capsys.readouterr().err == ""
+        RegularizedMLPClassifierCV(**DEEP, alphas=2, cv=2, verbose=True).fit(*classes)
+        assert "2/2" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"alphas": [-1.0, 1.0]}, "'alphas' parameter must be .* positive ones; got"),
+            ({"alphas": [0.0]}, "positive ones"),
+            ({"alphas": 1}, "'alphas' parameter of RegularizedMLPClassifierCV must be"),
+            ({"selection": "worst"}, "'selection' parameter .* Got 'worst'"),
+            ({"scoring": "nice"}, "'scoring' parameter .* Got 'nice'"),
+            ({"relax": True, "penalty": "l2"}, "relax=True needs a penalty that selects features; got penalty='l2'"),
+            ({"adaptive": True, "penalty": "hierarchical"}, "adaptive=True needs a penalty with weights"),
+            ({"adaptive": True, "penalty": GroupLasso(groups="neurons")}, "adaptive=True needs a penalty with weights"),
+            ({"penalty": None}, "penalty whose strength can be chosen; got None"),
+            ({"cv": KFold(2)}, r"training rows of every fold must hold all 2 classes; those of fold 1 .*only \[0\]"),
+            ({"cv": [(np.arange(150), np.arange(150, 200))], "selection": "one_se"}, "needs at least 2 folds; got 1"),
+        ],
+    )
+    def test_bad_input_changes_nothing(self, classes, options, message):
+        X, y = classes
+        order = np.argsort(y, kind="stable")
+        model = RegularizedMLPClassifierCV(**{**DEEP, "alphas": 3, "cv": 2, **options})
+        before = vars(model).copy()
+        with pytest.raises(ValueError, match=message):
+            model.fit(X[order], y[order])
+        assert vars(model) == before
