@@ -309,6 +309,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         with limited_threads(step_flops(layer_units, batch_size)):
             net.fit(train_rows)
         self._take_parameters(module)
+        vars(self).pop("pruning_", None)  # that was an earlier network
         self.penalty_ = penalty
         self._take_results(net, goes_on, len(train))
         if not net.converged_:

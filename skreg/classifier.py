@@ -182,7 +182,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
     def _encode_known(self, y):
         if self._multilabel:
-            return np.asarray(y.toarray() if scipy.sparse.issparse(y) else y, dtype=np.float64)
+            return np.array(y.toarray() if scipy.sparse.issparse(y) else y, dtype=np.float64)
         y = column_or_1d(y)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):

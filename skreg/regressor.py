@@ -136,7 +136,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         return y.astype(dtype).reshape(len(y), -1)
 
     def _encode_known(self, y):
-        return np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        return np.array(y, dtype=np.float64).reshape(len(y), -1)
 
     def _make_loss(self):
         return HalfSquaredError()

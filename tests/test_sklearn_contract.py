@@ -36,14 +36,14 @@ OPTIONS = [
     {"penalty": "sparse_group_lasso", "early_stopping": True, "constraint": [None, "max_norm"]},
     {"penalty": "hierarchical"},
     {"penalty": "hierarchical", "dropout": 0.2, "early_stopping": True},
-    {"penalty": "mcp", "constraint": "nonnegative"},
+    {"penalty": "mcp", "constraint": ["nonnegative", None]},
     {"penalty": "scad", "early_stopping": True},
     {"constraint": "max_norm", "dropout": 0.2},
 ]
 # scikit-learn checks its own MLP with 100 epochs. Inputs and targets of its checks are not scaled, hence tanh for SGD.
 SHARED = {"max_iter": 50}
 # Few and short fits: their number is strengths times folds.
-CHOICE = {"max_iter": 20, "alphas": [1e-3, 1e-1], "cv": 3}
+CHOICE = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.01, "max_iter": 30, "alphas": [1e-3, 1e-1], "cv": 2}
 ESTIMATORS = [
     RegularizedMLPClassifierCV(**CHOICE, selection="one_se"),
     RegularizedMLPRegressorCV(**CHOICE, relax=True, adaptive=True),

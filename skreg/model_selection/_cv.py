@@ -10,6 +10,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
 from tqdm import tqdm
 
@@ -182,7 +183,7 @@ class PathCV:
         alphas = check_alphas(self.alphas, minimum_number=2)
         # Raises what fit would raise, before anything is trained, and tells what the estimator has seen.
         self._check_data(X, y, sample_weight, reset=True)
-        X = X if hasattr(X, "shape") else np.asarray(X)
+        X, y = (np.asarray(data) if isinstance(data, list) else data for data in indexable(X, y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X)
         splits = self._check_folds(X, y, sample_weight)
