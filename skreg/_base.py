@@ -476,12 +476,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         scorer = check_scoring(self, scoring=self.scoring)
         weights = {}
         if sample_weight is not None:
-            parameters = inspect.signature(scorer).parameters.values()
-            if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
-                raise ValueError(
-                    "fit was given sample_weight, so the scorer given as 'scoring' must take sample_weight, too; got "
-                    f"{self.scoring!r}."
-                )
+            check_takes_weights(scorer, self.scoring)
             weights["sample_weight"] = sample_weight
 
         def score():
@@ -592,7 +587,9 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
 
         Removes features whose outgoing weights are all zero, hidden units whose incoming weights are all zero (what
         they put out, a constant, moves into the next layer's biases), and hidden units that nothing reads. With
-        ``normalization='layer'`` hidden units stay, because each has a part in the scale of the others.
+        ``normalization='layer'`` hidden units stay, because each has a part in the scale of the others. A feature that
+        only units without readers look at goes with them, so `selected_features_` and `feature_importances_` can be
+        smaller afterwards.
 
         The new estimator takes the same X and reads the columns ``input_features_`` of it. Its attribute
         ``pruning_`` is a dictionary that tells what was saved, from the first network to the pruned one:
@@ -688,6 +685,17 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def check_takes_weights(scorer, scoring) -> None:
+    """Raise if a scorer does not take sample weights."""
+    # A scorer made of a metric passes on whatever it is given: the metric itself tells.
+    parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters.values()
+    if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
+        raise ValueError(
+            "fit was given sample_weight, so the scorer given as 'scoring' must take sample_weight, too; got "
+            f"{scoring!r}."
+        )
 
 
 def _sparsity(coefs: list[np.ndarray]) -> np.ndarray:

@@ -220,6 +220,11 @@ first_alpha_ : float or None
     The strength of the first path whose norms became weights; None unless `adaptive`.
 """
 
+PENALTY_ATTRIBUTE = "The penalty that was used, with its strength.\n"
+CV_PENALTY_ATTRIBUTE = """The penalty of the last fit: with `relax` its strength is 0; with `adaptive` it has weights,
+    for the features that the first path has kept.
+"""
+
 CV_END = """
 See Also
 --------
@@ -246,6 +251,12 @@ Examples
 %(example)s"""
 
 
+def _replace_once(text: str, old: str, new: str) -> str:
+    if text.count(old) != 1:
+        raise ValueError(f"the text to change must be there once: {old!r}")
+    return text.replace(old, new)
+
+
 def cv_docstring(text: str, plain: str, example: str) -> str:
     """Return the docstring of an estimator with cross-validation, from that of the estimator with a given strength."""
     start, parameters = text.split("Parameters\n----------\n")
@@ -259,18 +270,20 @@ def cv_docstring(text: str, plain: str, example: str) -> str:
     ]
     parameters = "\n".join(kept)
     changes = {
-        "default='l2'\n": "default='group_lasso'\n",
+        "str, Penalty object or None, default='l2'\n": "str or Penalty object, default='group_lasso'\n",
         "brings its own strength, which can be swept as\n    ``penalty__alpha``, and takes further parameters": (
             "takes further parameters (its alpha\n    is not used)"
         ),
         "such as groups; None means no penalty.": "such as groups.",
         "Whether to print a table with one line for each epoch.": "Whether to show a progress bar of the folds.",
         "(or of what `scoring` says, when stopping early)": "(or of the validation loss, when stopping early)",
+        "are used as they are, not cloned, so what they record can be read after `fit`; a pickle leaves it out.": (
+            "are copied for each of the many fits."
+        ),
     }
     for old, new in changes.items():
-        if old not in parameters:
-            raise ValueError(f"the parameters' description has changed: {old!r} is not in it")
-        parameters = parameters.replace(old, new)
+        parameters = _replace_once(parameters, old, new)
+    attributes = _replace_once(attributes, PENALTY_ATTRIBUTE, CV_PENALTY_ATTRIBUTE)
     summary, _, objective = start.partition("\n")
     summary = summary.rstrip(".") + " that chooses its strength by cross-validation along a path."
     return "\n".join(

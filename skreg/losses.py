@@ -11,6 +11,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+# A class that no row has would make the best constant output infinite.
+SMALLEST_PROBABILITY = 1e-12
+
 
 class Loss(torch.nn.Module, ABC):
     """A loss, the link that maps outputs to predictions, and the score that users read beside it.
@@ -56,8 +59,8 @@ class SoftmaxLogLoss(Loss):
         return torch.softmax(Z, dim=-1)
 
     def inverse_link(self, mean):
-        """Return the logarithms of the probabilities."""
-        return mean.log()
+        """Return the logarithms of the probabilities, of at least 1e-12."""
+        return mean.clamp_min(SMALLEST_PROBABILITY).log()
 
     def per_row(self, Z, T):
         """Return the cross-entropy; exact where probabilities underflow."""
@@ -82,8 +85,8 @@ class LogisticLogLoss(Loss):
         return torch.sigmoid(Z)
 
     def inverse_link(self, mean):
-        """Return the logits of the probabilities."""
-        return torch.logit(mean)
+        """Return the logits of the probabilities, of which none is nearer to 0 or 1 than 1e-12."""
+        return torch.logit(mean, eps=SMALLEST_PROBABILITY)
 
     def per_row(self, Z, T):
         """Return the cross-entropy, summed over labels; exact where probabilities underflow."""

@@ -10,6 +10,8 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
+from skreg._base import BaseRegularizedMLP
+from skreg.constraints import Nonnegative, resolve_constraint
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import resolve_penalty
 
@@ -21,10 +23,6 @@ BRACKET_RATIO = 1.05
 MAX_FITS = 60
 # A gradient below this share of the product of the largest entries of X and y is zero.
 ROUNDING = 1e-12
-# The search for the end of a grid begins at this share of the strength that ends a linear path.
-SEARCH_START = 0.1
-# The grid of penalties that set nothing to zero, however strong they are.
-SMOOTH_GRID = (1e-5, 1e1)
 
 
 def with_alpha(estimator, alpha: float, **parameters):
@@ -49,6 +47,25 @@ def penalty_of(estimator) -> Penalty:
             "'group_lasso'."
         )
     return penalty
+
+
+def check_estimator(estimator) -> None:
+    """Raise unless an estimator is one whose strength can be varied, with valid parameters."""
+    if not isinstance(estimator, BaseRegularizedMLP) or "alpha" not in estimator.get_params(deep=False):
+        raise TypeError(
+            "The 'estimator' parameter must be a RegularizedMLPClassifier or a RegularizedMLPRegressor; got "
+            f"{estimator!r}."
+        )
+    estimator._validate_params()
+    penalty_of(estimator)
+
+
+def can_be_empty(estimator, n_features: int, n_outputs: int) -> bool:
+    """Return whether some strength of the penalty sets all weights of the first layer to zero."""
+    units, _ = estimator._check_layers()
+    layer = penalty_of(estimator).set_params(alpha=1.0).for_layers((n_features, *units, n_outputs))[0]
+    anything = torch.ones(1, n_features, units[0] if units else n_outputs, dtype=torch.float64)
+    return math.isfinite(float(layer.to(anything.dtype, anything.device).alpha_max(anything)[0]))
 
 
 def has_hidden_layers(estimator) -> bool:
@@ -115,11 +132,23 @@ class NullModel:
         gradient[gradient.abs() <= ROUNDING * abs(data).max() * target.abs().max()] = 0
         return cls(outputs.numpy(), float((per_row @ weight)[0]), gradient.unsqueeze(0))
 
+    def check_effect(self) -> None:
+        """Raise if no feature has an effect."""
+        if not self.gradient.any():
+            raise ValueError("No feature has an effect on y at any strength: y or X is constant. Give other data.")
+
+    @property
+    def scale(self) -> float:
+        """Norm of the gradient of the feature that it is largest for: the alpha_max of plain group lasso."""
+        return float(torch.linalg.vector_norm(self.gradient, dim=2).max())
+
     def alpha_max(self, estimator) -> float:
         """Return the smallest strength of a penalty at which it is a minimum among linear models."""
-        penalty = penalty_of(estimator).set_params(alpha=1.0)
-        layer = penalty.for_layers(tuple(self.gradient.shape[1:]))[0]
-        return float(layer.to(self.gradient.dtype, self.gradient.device).alpha_max(self.gradient)[0])
+        layers = penalty_of(estimator).set_params(alpha=1.0).for_layers(tuple(self.gradient.shape[1:]))
+        constraint = resolve_constraint(estimator.constraint, layers)[0]
+        # A weight that may not be negative stays at zero where its gradient is positive.
+        gradient = self.gradient.clamp_max(0) if isinstance(constraint, Nonnegative) else self.gradient
+        return float(layers[0].to(gradient.dtype, gradient.device).alpha_max(gradient)[0])
 
 
 def alpha_max(estimator, X, y, *, sample_weight=None):
@@ -146,12 +175,13 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     float
         A strength at which all weights of the first layer are exactly zero (with 'hierarchical': and of the skip
         connection), less than 5 % above one at which not all are. The closed form is rounded up by 0.1 %, because at
-        the exact value training approaches zero without reaching it.
+        the exact value training approaches zero without reaching it. It is that of all rows: with `early_stopping`,
+        which trains on a part of them, the strength can be a little higher.
 
     Raises
     ------
     ValueError
-        If there is no such strength: if the penalty is smooth, or None.
+        If there is no such strength: if the penalty is smooth or None, or y is constant.
 
     See Also
     --------
@@ -168,77 +198,40 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     >>> print(f"{alpha_max(model, scale(X), scale(y)):.3f}")
     0.587
     """
-    linear = NullModel.of(estimator, X, y, sample_weight).alpha_max(estimator)
-    if math.isinf(linear):
+    check_estimator(estimator)
+    null = NullModel.of(estimator, X, y, sample_weight)
+    if not can_be_empty(estimator, *null.gradient.shape[1:]):
         raise ValueError(f"No strength of the penalty sets all weights to zero; got penalty={estimator.penalty!r}.")
+    null.check_effect()
     if not has_hidden_layers(estimator):
-        return linear * ROUND_UP
+        return null.alpha_max(estimator) * ROUND_UP
 
     def empty(alpha):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             return is_empty(with_alpha(estimator, alpha, warm_start=False).fit(X, y, sample_weight))
 
-    return _bracket(empty, linear, BRACKET_RATIO)
+    return _bracket(empty, null.scale, BRACKET_RATIO)
 
 
 def _bracket(empty, start: float, ratio: float) -> float:
     """Return a strength that is empty, at most ``ratio`` above one that is not, from a start."""
-    start = max(start, np.finfo(np.float64).tiny)
     low = high = start
-    for _ in range(MAX_FITS):
-        if empty(high):
-            break
-        low, high = high, 2 * high
-    else:
-        raise ValueError(f"No strength up to alpha={high:.3g} sets all weights to zero.")
-    if low == high:
+    if empty(start):
         for _ in range(MAX_FITS):
             low, high = low / 2, low
             if not empty(low):
                 break
         else:
-            return high  # nothing is ever used: constant targets, or features that say nothing
+            raise ValueError(f"No feature is used at any strength down to alpha={low:.3g}.")
+    else:
+        for _ in range(MAX_FITS):
+            low, high = high, 2 * high
+            if empty(high):
+                break
+        else:
+            raise ValueError(f"No strength up to alpha={high:.3g} sets all weights to zero.")
     while high > ratio * low:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if empty(middle) else (middle, high)
     return high
-
-
-def automatic_alphas(fit_next, linear: float, n_alphas: int, eps: float) -> np.ndarray:
-    """Return a geometric grid, ascending, that ends where no feature is left.
-
-    Parameters
-    ----------
-    fit_next : callable or None
-        Takes a strength and returns a fitted estimator that has gone on from the last call; None if ``linear`` is the
-        end of the grid.
-    linear : float
-        The strength at which the null model is a minimum among linear models; inf if no strength gives zeros.
-    n_alphas : int
-        Number of strengths.
-    eps : float
-        The lowest one in units of the highest.
-
-    Returns
-    -------
-    ndarray of shape (n_alphas,)
-        The strengths.
-    """
-    if math.isinf(linear):
-        return np.geomspace(*SMOOTH_GRID, n_alphas)
-    if linear == 0:
-        raise ValueError("No feature has an effect on y at any strength: y or X is constant. Give other data.")
-    top = linear * ROUND_UP
-    if fit_next is not None:
-        # Doubling only goes up, so every fit can go on from the one before, as the path itself does.
-        top = linear * SEARCH_START
-        for _ in range(MAX_FITS):
-            if is_empty(fit_next(top)):
-                break
-            top *= 2
-        else:
-            raise ValueError(
-                f"No strength up to alpha={top:.3g} sets all weights to zero; give 'alphas' as a sequence."
-            )
-    return np.geomspace(top * eps, top, n_alphas)

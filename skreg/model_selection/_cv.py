@@ -1,25 +1,28 @@
 """Estimators that choose the strength of their penalty by cross-validation along a path."""
 
+import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
-from skreg._base import BaseRegularizedMLP
+from skreg._base import BaseRegularizedMLP, check_takes_weights
 from skreg._docs import cv_docstring
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, safe_indexing
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.model_selection._alphas import check_alphas, penalty_of
 from skreg.model_selection._path import find_alphas, fit_path
+from skreg.penalties._groups import GroupPenalty
 from skreg.regressor import RegularizedMLPRegressor
 
 
@@ -48,10 +51,13 @@ class Problem:
         )
 
     def relaxed(self, model, X, y, sample_weight):
-        """Return the features of a fit, and a fit on them alone without the selecting penalty."""
+        """Return the features of a fit, and a fit on them alone without the selecting penalty.
+
+        A fit that uses none is the best constant already, and takes all columns of this problem.
+        """
         used = np.flatnonzero(model.feature_importances_)
         if not len(used):
-            return used, model
+            return self.features, model
         penalty = clone(model.penalty_).set_params(alpha=0.0)
         free = clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None)
         features = self.features[used]
@@ -116,20 +122,26 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, dir
         (safe_indexing(X, rows), safe_indexing(y, rows), None if sample_weight is None else sample_weight[rows])
         for rows in split
     )
-    models = problem.path(X_train, y_train, w_train, alphas, direction=direction)
-    plain = [score(model, problem.columns(X_test), y_test, w_test) for model in models]
-    scores = plain
-    if relax:
-        known = {}
-        scores = []
-        for model, plain_score in zip(models, plain, strict=True):
-            used = tuple(np.flatnonzero(model.feature_importances_))
-            if not used:
-                known[used] = plain_score
-            if used not in known:
-                features, free = problem.relaxed(model, X_train, y_train, w_train)
-                known[used] = score(free, safe_indexing(X_test, features, axis=1), y_test, w_test)
-            scores.append(known[used])
+    # What is worth knowing of a fold are its scores; that its fits end at max_iter is said of the last fit.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        models = problem.path(X_train, y_train, w_train, alphas, direction=direction)
+        if not relax:
+            scores = [score(model, problem.columns(X_test), y_test, w_test) for model in models]
+        else:
+            known = {}
+            scores = []
+            for model in models:
+                used = tuple(np.flatnonzero(model.feature_importances_))
+                if used not in known:
+                    features, free = problem.relaxed(model, X_train, y_train, w_train)
+                    known[used] = score(free, safe_indexing(X_test, features, axis=1), y_test, w_test)
+                scores.append(known[used])
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            "The scorer given as 'scoring' must return a finite number for every fold and strength; got "
+            f"{scores[int(np.argmin(np.isfinite(scores)))]!r} for {len(y_test)} held-out rows."
+        )
     return FoldPath(
         np.array(scores),
         np.array([np.count_nonzero(model.feature_importances_) for model in models]),
@@ -177,15 +189,20 @@ class PathCV:
         return kind(**{name: value for name, value in self.get_params(deep=False).items() if name not in own})
 
     def _fit(self, X, y, sample_weight):
+        self._forget()
         plain = self._plain_estimator()
         penalty = penalty_of(plain)
         self._check_choice(penalty)
+        # One seed for all fits; an instance of RandomState is advanced, as in every other fit.
+        plain.set_params(random_state=self._draw_seeds("path")["path"])
         alphas = check_alphas(self.alphas, minimum_number=2)
         # Raises what fit would raise, before anything is trained, and tells what the estimator has seen.
         self._check_data(X, y, sample_weight, reset=True)
         X, y = (np.asarray(data) if isinstance(data, list) else data for data in indexable(X, y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X)
+            if self.scoring != "loss":
+                check_takes_weights(check_scoring(plain, scoring=self.scoring), self.scoring)
         splits = self._check_folds(X, y, sample_weight)
 
         problem = Problem(plain, np.arange(self.n_features_in_))
@@ -196,8 +213,7 @@ class PathCV:
             folds = self._score(problems, X, y, sample_weight, splits, grid, relax=False, keep_problems=True)
             first = choose(np.stack([fold.scores for fold in folds]), "best")
             self.first_alpha_ = float(grid[first])
-            models = problem.path(X, y, sample_weight, grid, until=grid[first], direction=self.direction)
-            adapted = problem.adapted(models[first if len(models) > first else 0])
+            adapted = problem.adapted(self._fit_until(problem, X, y, sample_weight, grid, grid[first]))
             problems = [fold.problems[first] or problem for fold in folds]
             problem = adapted or problem
         self.alphas_ = self._grid(problem, X, y, sample_weight, alphas)
@@ -211,7 +227,8 @@ class PathCV:
             self._take(self._refit(problem, X, y, sample_weight, chosen))
 
     def _check_choice(self, penalty):
-        if self.relax and penalty.smooth:
+        selects_features = not (penalty.smooth or (isinstance(penalty, GroupPenalty) and penalty.has_groups("neurons")))
+        if self.relax and not selects_features:
             raise ValueError(f"relax=True needs a penalty that selects features; got penalty={self.penalty!r}.")
         if self.adaptive and not penalty.adaptable:
             raise ValueError(
@@ -225,14 +242,18 @@ class PathCV:
         if labels is not None and type_of_target(labels).startswith("multilabel"):
             labels = None
         splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y))
+        if sample_weight is not None:
+            # Rows without weight are left out, of training and of scores.
+            splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]
+            if not all(len(rows) for split in splits for rows in split):
+                raise ValueError(f"A fold from cv={self.cv!r} has no row with positive weight. Use other folds.")
         if len(splits) < 2 and self.selection == "one_se":
             raise ValueError(f"selection='one_se' needs at least 2 folds; got {len(splits)} from cv={self.cv!r}.")
         if labels is None:
             return splits
-        counts = np.ones(len(labels), dtype=bool) if sample_weight is None else sample_weight > 0
-        n_classes = len(np.unique(labels[counts]))
+        n_classes = len(np.unique(labels if sample_weight is None else labels[sample_weight > 0]))
         for i, (train, _) in enumerate(splits):
-            present = np.unique(labels[train][counts[train]])
+            present = np.unique(labels[train])
             if len(present) < n_classes:
                 raise ValueError(
                     f"The training rows of every fold must hold all {n_classes} classes; those of fold {i} from "
@@ -270,13 +291,21 @@ class PathCV:
             return negative_loss
         return WeightedScorer(check_scoring(self._plain_estimator(), scoring=self.scoring))
 
+    def _fit_until(self, problem, X, y, sample_weight, alphas, alpha):
+        """Return the fit of one strength, at the end of the path to it."""
+        models = problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction)
+        return next(model for model in models if penalty_of(model).alpha == alpha)
+
+    def _forget(self) -> None:
+        """Remove what an earlier fit has left: without refit, nothing would take its place."""
+        for name in [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]:
+            delattr(self, name)
+
     def _refit(self, problem, X, y, sample_weight, chosen: int):
         """Return an estimator that was fitted on all rows with the chosen strength, and takes all columns."""
-        alpha = self.alphas_[chosen]
-        models = problem.path(X, y, sample_weight, self.alphas_, until=alpha, direction=self.direction)
-        model = next(m for m in models if penalty_of(m).alpha == alpha)
+        model = self._fit_until(problem, X, y, sample_weight, self.alphas_, self.alphas_[chosen])
         features = problem.features
-        if self.relax and model.feature_importances_.any():
+        if self.relax:
             features, model = problem.relaxed(model, X, y, sample_weight)
         embed(model, features, self.n_features_in_, getattr(self, "feature_names_in_", None))
         return model

@@ -1,6 +1,7 @@
 """How features leave a network along a path, drawn."""
 
 import numpy as np
+import pandas as pd
 
 
 class RegularizationPathDisplay:
@@ -68,6 +69,18 @@ class RegularizationPathDisplay:
 
         return cls(regularization_path(estimator, X, y, **options)).plot(highlight=highlight, ax=ax)
 
+    def frame(self):
+        """Return the numbers that are drawn.
+
+        Returns
+        -------
+        DataFrame
+            One line for each strength: 'alpha', 'n_selected', 'score', 'objective', and the norm of each feature's
+            weights in a column of the feature's name.
+        """
+        norms = pd.DataFrame(self.path.importances, columns=self._names())
+        return pd.concat([self.path.frame(), norms], axis=1)
+
     def plot(self, *, highlight=None, ax=None):
         """Draw the path.
 
@@ -92,7 +105,11 @@ class RegularizationPathDisplay:
         self.ax_ = np.asarray(ax)
         self.figure_ = self.ax_[0].figure
         names = self._names()
-        chosen = self._longest() if highlight is None else [self._number(feature, names) for feature in highlight]
+        chosen = (
+            self._longest()
+            if highlight is None
+            else [self._number(feature, names) for feature in np.atleast_1d(highlight).tolist()]
+        )
         importances = path.importances
         colors = dict(zip(chosen, plt.colormaps["tab10"](np.arange(len(chosen)) % 10), strict=True))
         self.lines_ = []

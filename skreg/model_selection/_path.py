@@ -8,15 +8,18 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from tqdm import tqdm
 
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
 from skreg.model_selection._alphas import (
+    ROUND_UP,
     NullModel,
-    automatic_alphas,
+    can_be_empty,
     check_alphas,
+    check_estimator,
     has_hidden_layers,
     is_empty,
     penalty_of,
@@ -32,7 +35,13 @@ from skreg.model_selection._alphas import (
 RATIO_OF_WHOLE_FIT = 2.5
 WARM_LEARNING_RATE = 0.3
 # Finding out where a grid should end takes still shorter fits.
-SEARCH_SHARE = 1 / 12
+SEARCH_SHARE = 1 / 6
+# The search begins at this share of the strength at which plain group lasso ends a linear path, and gives up at this
+# multiple of it.
+SEARCH_START = 0.1
+LARGEST_ALPHA = 1e12
+# The grid of penalties that do not set everything to zero, however strong they are.
+SMOOTH_GRID = (1e-5, 1e1)
 DIRECTIONS = {"auto", "up", "down"}
 
 
@@ -128,8 +137,8 @@ class WarmFits:
         What to fit; its strength is ignored.
     X, y, sample_weight : array-like
         Data.
-    null : NullModel
-        Of these data.
+    null : NullModel or None
+        Of these data; None to replace no fit.
     max_iter : int or None
         Largest number of epochs of a fit that goes on; None for a number that depends on the strengths.
     slow : bool
@@ -153,7 +162,8 @@ class WarmFits:
         warm = {"warm_start": True, "max_iter": self._n_epochs(alpha), "learning_rate_init": self.learning_rate}
         model = copy.deepcopy(self.last).set_params(penalty=unfitted.penalty, alpha=unfitted.alpha, **warm)
         self._go_on(model)
-        if has_hidden_layers(model) and not is_empty(self.last) and (is_empty(model) or model.loss_ > self.null.loss):
+        may_be_null = self.null is not None and has_hidden_layers(model) and not is_empty(self.last)
+        if may_be_null and (is_empty(model) or model.loss_ > self.null.loss):
             self._make_null(model)
             self._go_on(model)
         self.last = model.set_params(**{name: getattr(self.estimator, name) for name in warm})
@@ -170,6 +180,8 @@ class WarmFits:
         with warnings.catch_warnings():
             # That short fits come to their end is how they are meant.
             warnings.simplefilter("ignore", ConvergenceWarning)
+            # The objectives of other strengths are no part of this fit's record.
+            vars(model).update(loss_curve_=[], t_=0)
             model.fit(*self.data)
 
     def _make_null(self, model) -> None:
@@ -191,14 +203,35 @@ def starts_strong(estimator, direction: str) -> bool:
     return direction == "down" or (direction == "auto" and not has_hidden_layers(estimator))
 
 
+def with_fixed_seed(estimator):
+    """Return an estimator whose random state is an int: early stopping must hold out the same rows all along a path."""
+    if isinstance(estimator.random_state, Integral):
+        return estimator
+    copy = clone(estimator)
+    return copy.set_params(random_state=copy._draw_seeds("path")["path"])
+
+
 def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np.ndarray:
-    """Return a grid of strengths for some data."""
+    """Return a geometric grid, ascending, for some data; see :func:`regularization_path`."""
     null = NullModel.of(estimator, X, y, sample_weight)
-    search = None
-    if has_hidden_layers(estimator):
+    if not can_be_empty(estimator, *null.gradient.shape[1:]):
+        return np.geomspace(*SMOOTH_GRID, n_alphas)
+    null.check_effect()
+    if not has_hidden_layers(estimator):
+        top = null.alpha_max(estimator) * ROUND_UP
+    else:
+        # Doubling only goes up, so every fit can go on from the one before, as the path itself does. Short fits let go
+        # of features late, so the grid ends rather above than below the strength at which a path comes to its end.
         short = math.ceil(estimator.max_iter * SEARCH_SHARE)
-        search = WarmFits(estimator, X, y, sample_weight, null, max_iter=short)
-    return automatic_alphas(search, null.alpha_max(estimator), n_alphas, eps)
+        fit_next = WarmFits(estimator, X, y, sample_weight, null=None, max_iter=short)
+        top = null.scale * SEARCH_START
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            while not is_empty(fit_next(top)):
+                top *= 2
+                if top > LARGEST_ALPHA * null.scale:
+                    raise ValueError(f"No strength up to alpha={top:.3g} sets all weights to zero; give 'alphas'.")
+    return np.geomspace(top * eps, top, n_alphas)
 
 
 def fit_path(
@@ -234,8 +267,9 @@ def regularization_path(
 ):
     """Fit an estimator for many strengths of its penalty, each fit going on from the one before.
 
-    The first fit takes the estimator's `max_iter` epochs, each further one a sixth of them, at 0.3 of its learning
-    rate.
+    The first fit takes the estimator's `max_iter` epochs. A further one takes a share of them that is proportional to
+    the logarithm of the ratio of the two strengths, all of them for a ratio of 2.5 or more, and, on the way up, 0.3 of
+    the learning rate.
 
     Parameters
     ----------
@@ -246,9 +280,9 @@ def regularization_path(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets.
     alphas : int or array-like of float, default=50
-        Positive strengths, or their number. A number makes a geometric grid up to where no feature is left: from a
-        formula without hidden layers, otherwise found by doubling. For penalties without zeros, such as L2, it goes
-        from 1e-5 to 10.
+        Positive strengths, or their number (at least 2). A number makes a geometric grid up to where no feature is
+        left: from a formula without hidden layers, otherwise found by doubling, with short fits, and therefore
+        roughly. For penalties that cannot set all weights to zero, such as L2, it goes from 1e-5 to 10.
     eps : float, default=1e-3
         The lowest strength of such a grid, in units of the highest; in (0, 1).
     direction : {'auto', 'up', 'down'}, default='auto'
@@ -273,8 +307,10 @@ def regularization_path(
 
     Raises
     ------
+    TypeError
+        If the estimator is of another class.
     ValueError
-        If a parameter is not as described, the penalty is None or has several strengths.
+        If a parameter is not as described, the penalty is None or has several strengths, or y is constant.
 
     See Also
     --------
@@ -317,8 +353,9 @@ def regularization_path(
     )
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val must be given together; got only one of them.")
-    penalty_of(estimator)
-    alphas = check_alphas(alphas)
+    check_estimator(estimator)
+    alphas = check_alphas(alphas, minimum_number=2)
+    estimator = with_fixed_seed(estimator)
     scorer = check_scoring(estimator, scoring=scoring)
     models = fit_path(
         estimator,

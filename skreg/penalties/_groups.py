@@ -12,7 +12,7 @@ from torch import Tensor
 
 from skreg._sklearn_private import StrOptions
 from skreg.penalties._base import DEFAULT_ALPHA, DEFAULT_L1_RATIO, L1_RATIO_CONSTRAINT
-from skreg.penalties._selecting import DEFAULT_LATER_LAYERS_L2, SELECTING_CONSTRAINTS, SelectingPenalty
+from skreg.penalties._selecting import DEFAULT_LATER_LAYERS_L2, SELECTING_CONSTRAINTS, SelectingPenalty, as_weights
 from skreg.proximal import block_soft_threshold, soft_threshold
 
 # Halvings of an interval after which float64 cannot tell its ends apart.
@@ -155,8 +155,8 @@ class GroupPenalty(SelectingPenalty):
             n_groups, root_size = len(sizes), np.sqrt(sizes)
         weights = np.ones(n_groups)
         if self.group_weights is not None:
-            weights = np.asarray(self.group_weights, dtype=np.float64)
-            if weights.shape != (n_groups,) or not (np.isfinite(weights) & (weights >= 0)).all():
+            weights = as_weights(self.group_weights)
+            if weights is None or weights.shape != (n_groups,):
                 raise ValueError(
                     f"The 'group_weights' parameter of {type(self).__name__} must hold one finite number of at least 0 "
                     f"for each of the {n_groups} groups; got {self.group_weights!r}."

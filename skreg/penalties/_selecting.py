@@ -22,6 +22,15 @@ SELECTING_CONSTRAINTS = {
 }
 
 
+def as_weights(values) -> np.ndarray | None:
+    """Return finite numbers of at least 0 as an array; None if they are not."""
+    try:
+        weights = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    return weights if (np.isfinite(weights) & (weights >= 0)).all() else None
+
+
 class SelectingPenalty(Penalty):
     """Base class of penalties that select features or units, and so act on some of the layers only.
 
@@ -111,9 +120,9 @@ class WeightedL1(SelectingPenalty):
     def _layer_options(self, layer, layer_units):
         if layer or self.weights is None:
             return {}
-        weights = np.asarray(self.weights, dtype=np.float64)
+        weights = as_weights(self.weights)
         shape = tuple(layer_units[:2])
-        if weights.shape not in (shape[:1], shape) or not (np.isfinite(weights) & (weights >= 0)).all():
+        if weights is None or weights.shape not in (shape[:1], shape):
             raise ValueError(
                 f"The 'weights' parameter of WeightedL1 must hold finite numbers of at least 0 and have the shape "
                 f"{shape[:1]} or {shape} of the first weight matrix; got {self.weights!r}."
