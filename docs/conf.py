@@ -44,7 +44,14 @@ sphinx_gallery_conf = {
     # Scripts of other make targets.
     "ignore_pattern": r"(^|[/\\])(?!plot_)[^/\\]*\.py$",
     "within_subsection_order": ExplicitOrder(
-        ["plot_penalty_geometry.py", "plot_digits_comparison.py", "plot_fashion_mnist.py", "*"]
+        [
+            "plot_penalty_geometry.py",
+            "plot_feature_selection.py",
+            "plot_gene_selection.py",
+            "plot_digits_comparison.py",
+            "plot_fashion_mnist.py",
+            "*",
+        ]
     ),
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skreg",),

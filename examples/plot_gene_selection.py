@@ -197,8 +197,8 @@ print(f"in all splits: {', '.join(sorted(shared))}; in any: {len(set().union(*ch
 print(f"{(time.perf_counter() - start) / N_SPLITS:.0f} seconds a split")
 
 # %%
-# Eight or nine genes suffice for 96 to 98 % of the test samples, and this time nothing was chosen with their help. But
-# of the genes' names little is shared: two are in the choice of every split, and most of them in that of one alone.
+# About ten genes suffice for at least 95 % of the test samples, and this time nothing was chosen with their help. But
+# of the genes' names little is shared: a few are in the choice of every split, and most of them in that of one alone.
 # Where many sets serve, which one is found depends on the rows. The list is *a* set of genes that tells these tissues
 # apart, not *the* genes that matter.
 #
@@ -208,7 +208,7 @@ print(f"{(time.perf_counter() - start) / N_SPLITS:.0f} seconds a split")
 # **About ten genes tell the tissues apart nearly as well as 500 do,** if they are chosen: a path to drop most of them,
 # an adaptive second stage to drop most of the rest, a fit without the penalty for those that are left.
 #
-# **Cost.** A path of 14 networks costs about as much as five single fits. The choice by cross-validation fits two such
+# **Cost.** A path of 14 networks costs about as much as five or six single fits. The choice by cross-validation fits two such
 # paths for each fold and for all rows, and a relaxed network for each set of genes on the way: several seconds a
 # split on this small problem, where a single fit takes a fraction of one.
 #
