@@ -209,8 +209,8 @@ print(f"{(time.perf_counter() - start) / N_SPLITS:.0f} seconds a split")
 # an adaptive second stage to drop most of the rest, a fit without the penalty for those that are left.
 #
 # **Cost.** A path of 14 networks costs about as much as five or six single fits. The choice by cross-validation fits
-# two such paths for each fold and for all rows, and a relaxed network for each set of genes on the way: several
-# seconds a split on this small problem, where a single fit takes a fraction of one.
+# two such paths for each fold and for all rows, and a relaxed network for each set of genes on the way: several seconds
+# a split on this small problem, where a single fit takes a fraction of one.
 #
 # **Limits.** There are 93 test samples in a split, so one sample is 1.1 points of accuracy, and three of them are all
 # that is known of placenta. The splits share their samples, and the spread over them understates what other samples
