@@ -32,25 +32,31 @@ OPTIONS = [
     {"penalty": "elasticnet", "dropout": (0.2, 0.1), "early_stopping": True, "hidden_layer_sizes": (30, 20)},
     {"input_dropout": 0.1, "learning_rate": "cosine", "weight_decay": 0.01},
     {"hidden_layer_sizes": (), "learning_rate_init": 0.05, "penalty": "l1"},
+]
+# What acts on the weights alone, and so does not depend on the targets: half for each of the two estimators.
+ON_WEIGHTS = [
     {"penalty": "group_lasso", "dropout": 0.2},
-    {"penalty": "sparse_group_lasso", "early_stopping": True, "constraint": [None, "max_norm"]},
     {"penalty": "hierarchical"},
+    {"penalty": "sparse_group_lasso", "early_stopping": True, "constraint": [None, "max_norm"]},
     {"penalty": "hierarchical", "dropout": 0.2, "early_stopping": True},
     {"penalty": "mcp", "constraint": ["nonnegative", None]},
     {"penalty": "scad", "early_stopping": True},
     {"constraint": "max_norm", "dropout": 0.2},
+    {"penalty": "group_lasso"},
 ]
 # scikit-learn checks its own MLP with 100 epochs. Inputs and targets of its checks are not scaled, hence tanh for SGD.
 SHARED = {"max_iter": 50}
 # Few and short fits: their number is strengths times folds.
-CHOICE = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.01, "max_iter": 30, "alphas": [1e-3, 1e-1], "cv": 2}
+CHOICE = {"hidden_layer_sizes": (10,), "learning_rate_init": 0.02, "max_iter": 20, "alphas": [1e-3, 1e-1], "cv": 2}
 ESTIMATORS = [
     RegularizedMLPClassifierCV(**CHOICE, selection="one_se"),
     RegularizedMLPRegressorCV(**CHOICE, relax=True, adaptive=True),
     *(RegularizedMLPClassifier(**SHARED, **options) for options in OPTIONS),
     RegularizedMLPClassifier(**SHARED, label_smoothing=0.1),
     RegularizedMLPClassifier(**SHARED, solver="sgd", penalty="l1", learning_rate_init=0.01),
+    *(RegularizedMLPClassifier(**SHARED, **options) for options in ON_WEIGHTS[::2]),
     *(RegularizedMLPRegressor(**SHARED, **options) for options in OPTIONS),
+    *(RegularizedMLPRegressor(**SHARED, **options) for options in ON_WEIGHTS[1::2]),
     RegularizedMLPRegressor(max_iter=100, activation="tanh", solver="sgd", penalty="l1", learning_rate_init=1e-3),
 ]
 

@@ -1,7 +1,16 @@
 """How features leave a network along a path, drawn."""
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
+
+# Colours that colour-blind readers can tell apart (Okabe and Ito, 2008), solid first, then dashed.
+HIGHLIGHTS = [
+    {"color": color, "linestyle": line}
+    for line in ("-", "--")
+    for color in ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+]
 
 
 class RegularizationPathDisplay:
@@ -111,10 +120,11 @@ class RegularizationPathDisplay:
             else [self._number(feature, names) for feature in np.atleast_1d(highlight).tolist()]
         )
         importances = path.importances
-        colors = dict(zip(chosen, plt.colormaps["tab10"](np.arange(len(chosen)) % 10), strict=True))
+        styles = dict(zip(chosen, cycle(HIGHLIGHTS), strict=False))
         self.lines_ = []
         for j in range(importances.shape[1]):
-            style = {"color": colors[j], "label": names[j], "zorder": 3} if j in colors else {"color": "0.8", "lw": 0.8}
+            grey = {"color": "0.8", "lw": 0.8}
+            style = {**styles[j], "label": names[j], "zorder": 3} if j in styles else grey
             self.lines_ += self.ax_[0].plot(path.alphas, importances[:, j], **style)
         self.ax_[0].set(xscale="log", ylabel="norm of a feature's weights")
         if chosen:
@@ -138,7 +148,8 @@ class RegularizationPathDisplay:
         return names.index(str(feature))
 
     def _longest(self) -> list[int]:
-        """Return the features that are used at the largest strengths, in the order of leaving, the last first."""
-        used = self.path.importances > 0
-        n_used = used.sum(axis=0)
-        return [int(j) for j in np.argsort(-n_used, kind="stable")[:8] if n_used[j]]
+        """Return the features that leave last, in this order; of equals, those with the largest norms first."""
+        importances = self.path.importances
+        n_used = (importances > 0).sum(axis=0)
+        last = importances[np.maximum(n_used - 1, 0), np.arange(len(n_used))]
+        return [int(j) for j in np.lexsort((-last, -n_used))[:8] if n_used[j]]
