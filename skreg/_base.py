@@ -290,7 +290,6 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             module,
             loss,
             flat_optimizer=self._make_optimizer(module, penalties, constraints),
-            penalties=penalties,
             learning_rate=LearningRate(self.learning_rate, self.learning_rate_init, self.power_t),
             generators={
                 "shuffle": _generator(seeds["shuffle"]) if self.shuffle else None,
@@ -559,9 +558,14 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         else:
             self.best_loss_ = min(self.loss_curve_)
             self.validation_scores_ = self.best_validation_score_ = None
-        self.sparsity_ = _sparsity(self.coefs_)
 
     # -- selection -----------------------------------------------------------------------------------------
+
+    @property
+    def sparsity_(self) -> np.ndarray:
+        """Share of weights that are exactly zero, for every weight matrix."""
+        check_is_fitted(self)
+        return np.array([np.mean(W == 0) for W in self.coefs_])
 
     @property
     def feature_importances_(self) -> np.ndarray:
@@ -576,11 +580,11 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
     def selected_features_(self) -> np.ndarray:
         """Names (after a fit on a data frame) or numbers of the features that any weight is not zero for."""
         check_is_fitted(self)
-        used = (self.coefs_[0] != 0).any(axis=1)
-        if self.skip_coef_ is not None:
-            used |= (self.skip_coef_ != 0).any(axis=1)
-        selected = self.input_features_[used]
+        selected = self.input_features_[self._weights().used_features]
         return self.feature_names_in_[selected] if hasattr(self, "feature_names_in_") else selected
+
+    def _weights(self) -> Weights:
+        return Weights(self.coefs_, self.intercepts_, self.normalization_params_, self.skip_coef_)
 
     def prune(self):
         """Return a smaller fitted estimator with the same predictions.
@@ -607,13 +611,12 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             If the estimator has not been fitted.
         """
         check_is_fitted(self)
-        before = Weights(self.coefs_, self.intercepts_, self.normalization_params_, self.skip_coef_)
+        before = self._weights()
         after, features = prune_weights(before, self.activation)
         pruned = copy.deepcopy(self)
         pruned.coefs_, pruned.intercepts_ = after.coefs, after.intercepts
         pruned.normalization_params_, pruned.skip_coef_ = after.normalization, after.skip
         pruned.input_features_ = self.input_features_[features]
-        pruned.sparsity_ = _sparsity(after.coefs)
         pruned.pruning_ = {
             "n_parameters": (before.n_parameters, after.n_parameters),
             "n_features": (len(self.input_features_), len(features)),
@@ -696,11 +699,6 @@ def check_takes_weights(scorer, scoring) -> None:
             "fit was given sample_weight, so the scorer given as 'scoring' must take sample_weight, too; got "
             f"{scoring!r}."
         )
-
-
-def _sparsity(coefs: list[np.ndarray]) -> np.ndarray:
-    """Return the share of exact zeros in each matrix."""
-    return np.array([np.mean(W == 0) for W in coefs])
 
 
 def _check_fitted_state(state: dict) -> None:

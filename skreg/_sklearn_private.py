@@ -14,10 +14,21 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
+
+def check_parameters(axis_object) -> None:
+    """Raise if a parameter of a penalty or a constraint is not allowed."""
+    validate_parameter_constraints(
+        axis_object._parameter_constraints,
+        axis_object.get_params(deep=False),
+        caller_name=type(axis_object).__name__,
+    )
+
+
 __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "check_parameters",
     "check_sample_weight",
     "fit_context",
     "safe_indexing",

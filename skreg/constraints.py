@@ -13,7 +13,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 
-from skreg._sklearn_private import Interval, validate_parameter_constraints
+from skreg._sklearn_private import Interval, check_parameters
 from skreg.penalties import Hierarchical
 from skreg.penalties._base import LayerPenalty
 from skreg.penalties._groups import GroupPenalty
@@ -255,9 +255,7 @@ def resolve_constraint(constraint, penalties: Sequence[LayerPenalty | None]) -> 
             )
         item = ALIASES[given]() if is_alias else None if given is None else clone(given)
         if item is not None:
-            validate_parameter_constraints(
-                item._parameter_constraints, item.get_params(deep=False), caller_name=type(item).__name__
-            )
+            check_parameters(item)
             if penalty is not None:
                 item.check_penalty(penalty)
         resolved.append(item)

@@ -131,6 +131,11 @@ class FlatOptimizer(ABC):
             for buffer in (self.module.flat, *self._buffers()):
                 buffer.masked_fill_(buffer.abs() < NEGLIGIBLE, 0)
 
+    @torch.no_grad()
+    def penalty_value(self) -> float:
+        """Return the penalty of a population of one at the present weights."""
+        return sum(float(layer.penalty.value(layer.W)) for layer in self.layers if layer.penalty is not None)
+
     @abstractmethod
     def _update(self, lr: float) -> None:
         """Take one step."""

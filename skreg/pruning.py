@@ -31,6 +31,12 @@ class Weights:
     skip: np.ndarray | None
 
     @property
+    def used_features(self) -> np.ndarray:
+        """Which rows of the first matrix, or of the skip weights, have an entry that is not zero."""
+        used = (self.coefs[0] != 0).any(axis=1)
+        return used if self.skip is None else used | (self.skip != 0).any(axis=1)
+
+    @property
     def n_parameters(self) -> int:
         """Number of all of them."""
         scales = [array for layer in self.normalization for array in layer.values()]
@@ -98,9 +104,7 @@ def prune_weights(weights: Weights, activation: str) -> tuple[Weights, np.ndarra
     # Downwards: a unit that nothing reads any more unburdens the layer below. Upwards: so does a constant the next.
     for layer in (*reversed(range(n_hidden)), *range(n_hidden)):
         weights = prune_units(weights, layer, activation)
-    used = (weights.coefs[0] != 0).any(axis=1)
-    if weights.skip is not None:
-        used |= (weights.skip != 0).any(axis=1)
+    used = weights.used_features
     used[0] |= not used.any()
     coefs = [weights.coefs[0][used], *weights.coefs[1:]]
     skip = None if weights.skip is None else weights.skip[used]

@@ -9,7 +9,7 @@ who does not ask for it.
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -34,7 +34,6 @@ from torch import Tensor
 from skreg.layers import MLP, LayerRecord
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, as_torch_optimizer
-from skreg.penalties._base import LayerPenalty
 from skreg.stopping import Patience, patience_in_epochs
 
 # Rows are gathered (and sparse rows made dense) in blocks of about this many bytes.
@@ -180,14 +179,6 @@ class BatchIterator:
             yield Batch(inputs, self.target[span], None if weight is None else weight[span], span)
 
 
-def penalty_value(module: MLP, penalties: Sequence[LayerPenalty | None]) -> float:
-    """Return the penalty of a population of one."""
-    with torch.no_grad():
-        return sum(
-            float(penalty.value(W)) for W, penalty in zip(module.weights, penalties, strict=True) if penalty is not None
-        )
-
-
 def step_flops(layer_units, batch_size: int) -> float:
     """Return the floating-point operations of one training step: three matrix products a layer."""
     return 6.0 * batch_size * sum(a * b for a, b in pairwise(layer_units))
@@ -239,9 +230,7 @@ class RegularizedNet(NeuralNet):
     criterion : Loss
         The loss.
     flat_optimizer : FlatOptimizer
-        Updates the module's flat buffer.
-    penalties : list of LayerPenalty or None
-        What is penalized on every weight matrix: the sum is recorded after every epoch; the optimizer applies it.
+        Updates the module's flat buffer, and knows the penalty, which is recorded after every epoch.
     learning_rate : LearningRate
         The schedule.
     generators : dict of str to torch.Generator
@@ -273,7 +262,6 @@ class RegularizedNet(NeuralNet):
         criterion: Loss,
         *,
         flat_optimizer: FlatOptimizer,
-        penalties: Sequence[LayerPenalty | None],
         learning_rate: LearningRate,
         generators: dict[str, torch.Generator | None],
         valid_rows: Rows | None = None,
@@ -284,7 +272,6 @@ class RegularizedNet(NeuralNet):
     ):
         super().__init__(module, criterion, lr=learning_rate.initial, train_split=None, **kwargs)
         self.flat_optimizer = flat_optimizer
-        self.penalties = [None if p is None else p.to(module.flat.dtype, module.flat.device) for p in penalties]
         self.learning_rate = learning_rate
         self.generators = generators
         self.valid_rows = valid_rows
@@ -477,7 +464,7 @@ class RegularizedNet(NeuralNet):
         self.notify("on_batch_end", batch=(batch.X, batch.target), training=True, loss=loss, y_pred=Z[0])
 
     def _record_objective(self) -> None:
-        self.history.record("penalty", penalty_value(self.module_, self.penalties))
+        self.history.record("penalty", self.flat_optimizer.penalty_value())
         self.history.record("lr", self.lr_)
         self._check_divergence("training", self.history[-1, "train_loss"])
 

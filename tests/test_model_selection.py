@@ -1,5 +1,6 @@
 """Paths, the strengths they run over, and the estimators that choose one by cross-validation."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -303,7 +304,6 @@ class TestPath:
 
 class TestDisplay:
     def test_lines_are_the_norms(self, interactions):
-        plt = pytest.importorskip("matplotlib.pyplot")
         path = regularization_path(RegularizedMLPRegressor(**DEEP, penalty="group_lasso"), *interactions, alphas=6)
         display = RegularizationPathDisplay(path).plot(highlight=[0, 1])
         assert len(display.lines_) == 15
@@ -318,7 +318,6 @@ class TestDisplay:
         plt.close("all")
 
     def test_from_estimator_into_given_axes(self, interactions):
-        plt = pytest.importorskip("matplotlib.pyplot")
         figure, ax = plt.subplots(2)
         X = pd.DataFrame(interactions[0]).add_prefix("f")
         display = RegularizationPathDisplay.from_estimator(

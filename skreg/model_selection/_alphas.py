@@ -25,14 +25,14 @@ MAX_FITS = 60
 ROUNDING = 1e-12
 
 
-def with_alpha(estimator, alpha: float, **parameters):
+def with_alpha(estimator, alpha: float):
     """Return an unfitted copy of an estimator whose penalty has another strength."""
     copy = clone(estimator)
     if isinstance(copy.penalty, Penalty):
         copy.set_params(penalty__alpha=alpha)
     else:
         copy.set_params(alpha=alpha)
-    return copy.set_params(**parameters)
+    return copy
 
 
 def penalty_of(estimator) -> Penalty:
@@ -70,7 +70,8 @@ def can_be_empty(estimator, n_features: int, n_outputs: int) -> bool:
 
 def has_hidden_layers(estimator) -> bool:
     """Return whether an estimator's network has hidden layers."""
-    return isinstance(estimator.hidden_layer_sizes, Integral) or len(estimator.hidden_layer_sizes) > 0
+    units, _ = estimator._check_layers()
+    return len(units) > 0
 
 
 def is_empty(estimator) -> bool:
@@ -78,11 +79,11 @@ def is_empty(estimator) -> bool:
     return not estimator.feature_importances_.any()
 
 
-def check_alphas(alphas, minimum_number: int = 1) -> np.ndarray | int:
+def check_alphas(alphas) -> np.ndarray | int:
     """Return strengths in ascending order, or their number; raise ValueError if they are neither."""
     if isinstance(alphas, Integral) and not isinstance(alphas, bool):
-        if alphas < minimum_number:
-            raise ValueError(f"The 'alphas' parameter must be at least {minimum_number} as a number; got {alphas!r}.")
+        if alphas < 2:
+            raise ValueError(f"The 'alphas' parameter must be at least 2 as a number; got {alphas!r}.")
         return int(alphas)
     try:
         values = np.asarray(alphas, dtype=np.float64)
@@ -209,13 +210,13 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     def empty(alpha):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return is_empty(with_alpha(estimator, alpha, warm_start=False).fit(X, y, sample_weight))
+            return is_empty(with_alpha(estimator, alpha).fit(X, y, sample_weight))
 
-    return _bracket(empty, null.scale, BRACKET_RATIO)
+    return _bracket(empty, null.scale)
 
 
-def _bracket(empty, start: float, ratio: float) -> float:
-    """Return a strength that is empty, at most ``ratio`` above one that is not, from a start."""
+def _bracket(empty, start: float) -> float:
+    """Return a strength that is empty, at most BRACKET_RATIO above one that is not, from a start."""
     low = high = start
     if empty(start):
         for _ in range(MAX_FITS):
@@ -231,7 +232,7 @@ def _bracket(empty, start: float, ratio: float) -> float:
                 break
         else:
             raise ValueError(f"No strength up to alpha={high:.3g} sets all weights to zero.")
-    while high > ratio * low:
+    while high > BRACKET_RATIO * low:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if empty(middle) else (middle, high)
     return high

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
+import scipy.sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -21,7 +22,7 @@ from skreg._docs import cv_docstring
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, safe_indexing
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.model_selection._alphas import check_alphas, penalty_of
-from skreg.model_selection._path import find_alphas, fit_path
+from skreg.model_selection._path import DIRECTIONS, find_alphas, fit_path
 from skreg.penalties._groups import GroupPenalty
 from skreg.regressor import RegularizedMLPRegressor
 
@@ -75,7 +76,6 @@ def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None
     model.coefs_ = [spread(model.coefs_[0]), *model.coefs_[1:]]
     if model.skip_coef_ is not None:
         model.skip_coef_ = spread(model.skip_coef_)
-    model.sparsity_ = np.array([np.mean(W == 0) for W in model.coefs_])
     model.input_features_ = np.arange(n_features)
     model.n_features_in_ = n_features
     if names is not None:
@@ -96,8 +96,8 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, dir
 
     Parameters
     ----------
-    problem : Problem or None
-        What to fit; None for the best constant.
+    problem : Problem
+        What to fit.
     X, y, sample_weight : array-like
         All rows.
     split : tuple of ndarray
@@ -175,7 +175,7 @@ class PathCV:
         "relax": ["boolean"],
         "adaptive": ["boolean"],
         "refit": ["boolean"],
-        "direction": [StrOptions({"auto", "up", "down"})],
+        "direction": [StrOptions(DIRECTIONS)],
         "n_jobs": [Integral, None],
     }
 
@@ -195,14 +195,13 @@ class PathCV:
         self._check_choice(penalty)
         # One seed for all fits; an instance of RandomState is advanced, as in every other fit.
         plain.set_params(random_state=self._draw_seeds("path")["path"])
-        alphas = check_alphas(self.alphas, minimum_number=2)
+        alphas = check_alphas(self.alphas)
         # Raises what fit would raise, before anything is trained, and tells what the estimator has seen.
         self._check_data(X, y, sample_weight, reset=True)
         X, y = (np.asarray(data) if isinstance(data, list) else data for data in indexable(X, y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X)
-            if self.scoring != "loss":
-                check_takes_weights(check_scoring(plain, scoring=self.scoring), self.scoring)
+        score = self._scorer(plain, sample_weight)
         splits = self._check_folds(X, y, sample_weight)
 
         problem = Problem(plain, np.arange(self.n_features_in_))
@@ -210,14 +209,14 @@ class PathCV:
         self.first_alpha_ = None
         if self.adaptive:
             grid = self._grid(problem, X, y, sample_weight, alphas)
-            folds = self._score(problems, X, y, sample_weight, splits, grid, relax=False, keep_problems=True)
+            folds = self._score(problems, X, y, sample_weight, splits, grid, score, relax=False, keep_problems=True)
             first = choose(np.stack([fold.scores for fold in folds]), "best")
             self.first_alpha_ = float(grid[first])
             adapted = problem.adapted(self._fit_until(problem, X, y, sample_weight, grid, grid[first]))
             problems = [fold.problems[first] or problem for fold in folds]
             problem = adapted or problem
         self.alphas_ = self._grid(problem, X, y, sample_weight, alphas)
-        folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, relax=self.relax, keep_problems=False)
+        folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, score, relax=self.relax)
         self.scores_path_ = np.stack([fold.scores for fold in folds])
         self.n_selected_path_ = np.stack([fold.n_selected for fold in folds])
         chosen = choose(self.scores_path_, self.selection)
@@ -238,7 +237,7 @@ class PathCV:
 
     def _check_folds(self, X, y, sample_weight) -> list:
         """Return the splits; raise ValueError if the training rows of one lack a class."""
-        labels = np.asarray(y) if is_classifier(self) and not hasattr(y, "tocsr") else None
+        labels = np.asarray(y) if is_classifier(self) and not scipy.sparse.issparse(y) else None
         if labels is not None and type_of_target(labels).startswith("multilabel"):
             labels = None
         splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y))
@@ -266,7 +265,8 @@ class PathCV:
             return alphas
         return find_alphas(problem.estimator, problem.columns(X), y, sample_weight, alphas, self.eps)
 
-    def _score(self, problems, X, y, sample_weight, splits, alphas, *, relax, keep_problems) -> list[FoldPath]:
+    def _score(self, problems, X, y, sample_weight, splits, alphas, score, *, relax, keep_problems=False):
+        """Return what every fold says of the strengths."""
         tasks = (
             delayed(score_fold)(
                 problem,
@@ -275,7 +275,7 @@ class PathCV:
                 sample_weight,
                 split,
                 alphas,
-                score=self._scorer(),
+                score=score,
                 relax=relax,
                 direction=self.direction,
                 keep_problems=keep_problems,
@@ -285,11 +285,14 @@ class PathCV:
         done = Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
         return list(tqdm(done, total=len(splits), desc="folds", disable=not self.verbose))
 
-    def _scorer(self):
+    def _scorer(self, plain, sample_weight):
         """Return a function of a fitted estimator, X, y and sample weights; higher is better."""
         if self.scoring == "loss":
             return negative_loss
-        return WeightedScorer(check_scoring(self._plain_estimator(), scoring=self.scoring))
+        scorer = check_scoring(plain, scoring=self.scoring)
+        if sample_weight is not None:
+            check_takes_weights(scorer, self.scoring)
+        return WeightedScorer(scorer)
 
     def _fit_until(self, problem, X, y, sample_weight, alphas, alpha):
         """Return the fit of one strength, at the end of the path to it."""
@@ -333,24 +336,13 @@ class WeightedScorer:
         return float(self.scorer(model, X, y, **weights))
 
 
-_CLASSIFIER_EXAMPLE = """
->>> from skreg.datasets import make_interactions
->>> from skreg.model_selection import RegularizedMLPClassifierCV
->>> X, y = make_interactions(n_samples=300, n_features=15, task="classification", random_state=0)
->>> model = RegularizedMLPClassifierCV(
-...     (20,), alphas=10, adaptive=True, relax=True, selection="one_se", cv=3, learning_rate="cosine",
-...     learning_rate_init=0.02, max_iter=60, batch_size=50, random_state=0,
-... ).fit(X, y)
->>> model.selected_features_
-array([0, 1, 2, 3, 4])
-"""
-_REGRESSOR_EXAMPLE = """
+_EXAMPLE = """
 Which of 15 features matter, of which five do and five are correlated with those?
 
 >>> from skreg.datasets import make_interactions
->>> from skreg.model_selection import RegularizedMLPRegressorCV
->>> X, y = make_interactions(n_samples=300, n_features=15, random_state=0)
->>> model = RegularizedMLPRegressorCV(
+>>> from skreg.model_selection import %(name)s
+>>> X, y = make_interactions(n_samples=300, n_features=15, task="%(task)s", random_state=0)
+>>> model = %(name)s(
 ...     (20,), alphas=10, adaptive=True, relax=True, selection="one_se", cv=3, learning_rate="cosine",
 ...     learning_rate_init=0.02, max_iter=60, batch_size=50, random_state=0,
 ... ).fit(X, y)
@@ -362,7 +354,11 @@ array([0, 1, 2, 3, 4])
 class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
     """Put together below."""
 
-    __doc__ = cv_docstring(RegularizedMLPClassifier.__doc__, "RegularizedMLPClassifier", example=_CLASSIFIER_EXAMPLE)
+    __doc__ = cv_docstring(
+        RegularizedMLPClassifier.__doc__,
+        "RegularizedMLPClassifier",
+        example=_EXAMPLE % {"name": "RegularizedMLPClassifierCV", "task": "classification"},
+    )
 
     _parameter_constraints: ClassVar[dict] = {
         **{
@@ -465,7 +461,11 @@ class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
 class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
     """Put together below."""
 
-    __doc__ = cv_docstring(RegularizedMLPRegressor.__doc__, "RegularizedMLPRegressor", example=_REGRESSOR_EXAMPLE)
+    __doc__ = cv_docstring(
+        RegularizedMLPRegressor.__doc__,
+        "RegularizedMLPRegressor",
+        example=_EXAMPLE % {"name": "RegularizedMLPRegressorCV", "task": "regression"},
+    )
 
     _parameter_constraints: ClassVar[dict] = {
         **{k: v for k, v in RegularizedMLPRegressor._parameter_constraints.items() if k not in ("alpha", "warm_start")},

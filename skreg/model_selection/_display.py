@@ -5,6 +5,8 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 
+from skreg.model_selection._path import regularization_path
+
 # Colours that colour-blind readers can tell apart (Okabe and Ito, 2008), solid first, then dashed.
 HIGHLIGHTS = [
     {"color": color, "linestyle": line}
@@ -74,8 +76,6 @@ class RegularizationPathDisplay:
         RegularizationPathDisplay
             The display.
         """
-        from skreg.model_selection._path import regularization_path
-
         return cls(regularization_path(estimator, X, y, **options)).plot(highlight=highlight, ax=ax)
 
     def frame(self):

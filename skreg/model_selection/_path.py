@@ -354,7 +354,7 @@ def regularization_path(
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val must be given together; got only one of them.")
     check_estimator(estimator)
-    alphas = check_alphas(alphas, minimum_number=2)
+    alphas = check_alphas(alphas)
     estimator = with_fixed_seed(estimator)
     scorer = check_scoring(estimator, scoring=scoring)
     models = fit_path(

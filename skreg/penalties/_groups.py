@@ -13,7 +13,7 @@ from torch import Tensor
 from skreg._sklearn_private import StrOptions
 from skreg.penalties._base import DEFAULT_ALPHA, DEFAULT_L1_RATIO, L1_RATIO_CONSTRAINT
 from skreg.penalties._selecting import DEFAULT_LATER_LAYERS_L2, SELECTING_CONSTRAINTS, SelectingPenalty, as_weights
-from skreg.proximal import block_soft_threshold, soft_threshold
+from skreg.proximal import Scalars, block_soft_threshold, soft_threshold
 
 # Halvings of an interval after which float64 cannot tell its ends apart.
 N_BISECTIONS = 80
@@ -172,6 +172,15 @@ class GroupPenalty(SelectingPenalty):
         """Return the groups that a layer was given, or those that this penalty makes of a matrix."""
         return self._groups(0, *W.shape[1:]).to(W.device, W.dtype) if groups is None else groups
 
+    def _sum_of_norms(self, W: Tensor, alpha: Scalars, groups: Groups) -> Tensor:
+        """Return alpha times the weighted sum of the groups' norms, for each member."""
+        return groups.first_of_each(groups.norms(W) * groups.multiplier * alpha).sum(dim=1)
+
+    def _largest_norm(self, gradient: Tensor, groups: Groups) -> Tensor:
+        """Return the largest norm of a group in units of its weight, for each member."""
+        norms = groups.norms(gradient)
+        return torch.where(norms == 0, 0, norms / groups.multiplier).amax(dim=(1, 2))
+
     def mean_over_blocks(self, T, groups=None):
         return self._or_own(groups, T).means(T)
 
@@ -263,18 +272,14 @@ class GroupLasso(GroupPenalty):
         self.later_layers_l2 = later_layers_l2
 
     def value(self, W, alpha, groups=None):
-        groups = self._or_own(groups, W)
-        norms = groups.norms(W) * groups.multiplier * alpha
-        return groups.first_of_each(norms).sum(dim=1)
+        return self._sum_of_norms(W, alpha, self._or_own(groups, W))
 
     def prox(self, W, step, alpha, groups=None):
         groups = self._or_own(groups, W)
         return block_soft_threshold(W, groups.norms(W), step * alpha * groups.multiplier)
 
     def alpha_max(self, gradient, groups=None):
-        groups = self._or_own(groups, gradient)
-        norms = groups.norms(gradient)
-        return torch.where(norms == 0, 0, norms / groups.multiplier).amax(dim=(1, 2))
+        return self._largest_norm(gradient, self._or_own(groups, gradient))
 
 
 class SparseGroupLasso(GroupPenalty):
@@ -348,9 +353,7 @@ class SparseGroupLasso(GroupPenalty):
         self.later_layers_l2 = later_layers_l2
 
     def value(self, W, alpha, groups=None):
-        groups = self._or_own(groups, W)
-        norms = groups.norms(W) * groups.multiplier * alpha
-        group_part = groups.first_of_each(norms).sum(dim=1)
+        group_part = self._sum_of_norms(W, alpha, self._or_own(groups, W))
         return self.l1_ratio * (W.abs() * alpha).sum(dim=(1, 2)) + (1 - self.l1_ratio) * group_part
 
     def prox(self, W, step, alpha, groups=None):
@@ -364,7 +367,7 @@ class SparseGroupLasso(GroupPenalty):
         size = gradient.abs()
         share = (1 - self.l1_ratio) * groups.multiplier
         if self.l1_ratio == 0:
-            return GroupLasso.alpha_max(self, gradient, groups)
+            return self._largest_norm(gradient, groups)
         # The left side falls and the right side grows with alpha; without the group term the root is largest.
         low, high = torch.zeros_like(size), groups.norms(gradient).expand_as(size) / self.l1_ratio
         for _ in range(N_BISECTIONS):

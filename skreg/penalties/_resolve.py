@@ -4,7 +4,7 @@ import warnings
 
 from sklearn.base import clone
 
-from skreg._sklearn_private import validate_parameter_constraints
+from skreg._sklearn_private import check_parameters
 from skreg.penalties._base import Penalty
 from skreg.penalties._coordinate import L1, L2, MCP, SCAD, ElasticNet
 from skreg.penalties._groups import GroupLasso, SparseGroupLasso
@@ -21,15 +21,6 @@ ALIASES: dict[str, type[Penalty]] = {
     "mcp": MCP,
     "scad": SCAD,
 }
-
-
-def check_penalty(penalty: Penalty) -> None:
-    """Raise if a parameter of a penalty object is not allowed."""
-    validate_parameter_constraints(
-        penalty._parameter_constraints,
-        penalty.get_params(deep=False),
-        caller_name=type(penalty).__name__,
-    )
 
 
 def resolve_penalty(penalty, alpha, l1_ratio) -> Penalty | None:
@@ -49,7 +40,7 @@ def resolve_penalty(penalty, alpha, l1_ratio) -> Penalty | None:
                 f"penalty__{given[0]}={flat[given[0]]!r}."
             )
         resolved = clone(penalty)
-        check_penalty(resolved)
+        check_parameters(resolved)
         return resolved
     penalty_class = None if penalty is None else ALIASES[penalty]
     read = () if penalty_class is None else penalty_class._parameter_constraints
