@@ -1,66 +1,82 @@
-"""What the classifier and the regressor share: parameters, validation, fitting, fitted attributes and state."""
+"""What the classifier and the regressor share: parameters, their checks, and training."""
 
 import contextlib
-import copy
 import inspect
-import warnings
-from abc import ABC, abstractmethod
-from itertools import pairwise
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, partial
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.utils import check_random_state
-from sklearn.utils.sparsefuncs import min_max_axis
-from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch.callbacks import Callback
+from sklearn.utils import check_consistent_length
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
-from skreg._sklearn_private import (
-    Interval,
-    Options,
-    StrOptions,
-    check_sample_weight,
-    fit_context,
-    safe_indexing,
-)
+from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges
+from skreg._fitted import FittedMLP, draw_seeds
+from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, safe_indexing
+from skreg._state import load_state, save_state
+from skreg._warnings import warn_user
+from skreg.batches import Rows
+from skreg.callbacks import TaskCallback, check_callbacks
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint, resolve_constraint
 from skreg.layers import ACTIVATIONS, MLP, NORMALIZATION_AXES
 from skreg.losses import Loss
-from skreg.optim import ProximalAdam, ProximalSGD
+from skreg.optim import ProximalAdam, ProximalSGD, Regularization
 from skreg.penalties import Penalty
-from skreg.penalties._base import layer_strengths
+from skreg.penalties._base import LayerPenalty, layer_strengths
 from skreg.penalties._resolve import ALIASES, resolve_penalty
-from skreg.pruning import Weights, prune_weights
-from skreg.stopping import split_validation
-from skreg.training import (
-    UNSUPPORTED_CALLBACKS,
-    LearningRate,
-    RegularizedNet,
-    Rows,
-    limited_threads,
-    outputs_in_blocks,
-    step_flops,
-)
+from skreg.stopping import split_by, split_validation
+from skreg.training import AUTO_BATCH_SIZE, LearningRate, RegularizedNet, last_weights, limited_threads, step_flops
 
 # Penalties and Adam treat all columns alike; a ratio of standard deviations beyond this gets a warning.
 MAX_SCALE_RATIO = 1e3
-# scikit-learn's MLP takes batches of 200 rows unless told otherwise.
-AUTO_BATCH_SIZE = 200
-
-# What `normalization_params_` holds for every hidden layer.
-NORMALIZATION_PARAMETERS = {"batch": {"gain", "shift", "mean", "variance"}, "layer": {"gain", "shift"}}
 
 _HISTORY_COLUMNS = ("epoch", "train_loss", "penalty", "train_score", "valid_loss", "valid_score", "lr")
 
 
-class BaseRegularizedMLP(BaseEstimator, ABC):
+@dataclass
+class Plan:
+    """What is to be trained: the parameters of an estimator, checked, for data of a certain shape."""
+
+    layer_units: tuple[int, ...]
+    dropout: list[float]
+    penalty: Penalty | None
+    penalties: list[LayerPenalty | None]
+    constraints: list[Constraint | None]
+    loss: Loss
+    device: torch.device
+    dtype: torch.dtype
+
+
+@dataclass
+class Earlier:
+    """What earlier epochs have left, which the results of a fit that goes on are added to."""
+
+    history: dict[str, np.ndarray] = field(default_factory=dict)
+    loss_curve: list[float] = field(default_factory=list)
+    t: int = 0
+
+
+def _takes_steps(estimator) -> bool:
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit and checkpoints are there for solvers that take steps; got solver='lbfgs'.")
+    return estimator._goes_on_later
+
+
+class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
     """Base class of the estimators; use a subclass."""
+
+    # Whether training can be continued; not that of an estimator that chooses among many fits.
+    _goes_on_later = True
 
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -73,7 +89,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
         "normalization": [StrOptions(set(NORMALIZATION_AXES)), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "solver": [StrOptions({"adam", "sgd"})],
+        "solver": [StrOptions({"adam", "sgd", "lbfgs"})],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -86,13 +102,15 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         "warm_start": ["boolean"],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", HasMethods(["split", "get_n_splits"])],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "refit_on_all": ["boolean"],
         "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
         "device": [str, torch.device],
         "callbacks": [list, tuple, None],
     }
@@ -102,6 +120,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         hidden_layer_sizes,
         activation,
         *,
+        loss,
         penalty,
         alpha,
         l1_ratio,
@@ -125,16 +144,19 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         nesterovs_momentum,
         early_stopping,
         validation_fraction,
+        refit_on_all,
         scoring,
         beta_1,
         beta_2,
         epsilon,
         n_iter_no_change,
+        max_fun,
         device,
         callbacks,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.loss = loss
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -158,11 +180,13 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.refit_on_all = refit_on_all
         self.scoring = scoring
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
         self.device = device
         self.callbacks = callbacks
 
@@ -170,15 +194,7 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
 
     @abstractmethod
     def _encode_targets(self, y, dtype, keep_classes: bool) -> np.ndarray:
-        """Return targets of shape (n_samples, n_outputs) for the loss; set what decoding needs."""
-
-    @abstractmethod
-    def _encode_known(self, y) -> np.ndarray:
-        """Return targets for the loss of a fitted estimator, which may lack some of its classes."""
-
-    @abstractmethod
-    def _make_loss(self) -> Loss:
-        """Return the loss of the encoded targets."""
+        """Return targets of shape (n_samples, n_targets) for the loss; set what decoding needs."""
 
     def _training_target(self, target: torch.Tensor, loss: Loss) -> torch.Tensor:
         """Return what the network is trained towards (label smoothing acts here)."""
@@ -188,21 +204,42 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
     def _strata(self, targets: np.ndarray) -> np.ndarray | None:
         """Return the class of each row whose proportions a validation split keeps, or None."""
 
+    def _fixed_class_weight(self, targets: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each row's class, where the user has given numbers."""
+
+    def _balanced_class_weight(self, table: Table, rows: np.ndarray) -> Callable | None:
+        """Return a function of targets that gives each row's class weight, balanced on some rows; None without."""
+
+    def _check_weighted_targets(self, targets: np.ndarray) -> None:
+        """Raise if the rows with positive weight are not enough to learn from."""
+
     # -- fit -----------------------------------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
         """Fit the network.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs. float32 and float64 keep their type, everything else becomes float64. Sparse rows are made
-            dense block by block.
+            Inputs: an array, a data frame of pandas or polars, a torch tensor, or a sparse matrix. float32 and float64
+            keep their type, everything else becomes float64. Sparse rows are made dense block by block, and rows of a
+            file that is mapped into memory are read when they are needed.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels (or a label indicator matrix) for classification, numbers for regression.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, at least 0. Rows with weight 0 are left out. None means equal weights.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Rows to validate on after every epoch, instead of a part of X. With ``early_stopping=True`` they decide when
+            to stop; otherwise their loss and score are recorded. In a pipeline they pass through the steps before if it
+            is told ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of `X_val`; needed with it.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of these rows.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, for a splitter in `early_stopping` that asks for it. With metadata routing enabled,
+            searches and pipelines pass it on by themselves.
 
         Returns
         -------
@@ -216,7 +253,15 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             it was before.
         """
         with self._unchanged_on_error():
-            self._fit(X, y, sample_weight)
+            self._fit(
+                X,
+                y,
+                sample_weight,
+                X_val=X_val,
+                y_val=y_val,
+                sample_weight_val=sample_weight_val,
+                groups=groups,
+            )
         return self
 
     @contextlib.contextmanager
@@ -229,114 +274,279 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             self.__dict__ = before
             raise
 
-    def _fit(self, X, y, sample_weight):
-        goes_on = self.warm_start and hasattr(self, "coefs_")
-        hidden_units, dropout = self._check_layers()
+    @with_callbacks
+    def _fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
+        task = self._init_callback_context(max_subtasks=self.max_iter)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
+        checkpoint = vars(self).pop("_checkpoint", None)
+        goes_on = checkpoint is None and self.warm_start and hasattr(self, "coefs_")
+        self._check_parameters_together()
+        table = self._learnable_data(X, y, sample_weight, goes_on)
+        valid_table = self._check_validation_data(X_val, y_val, sample_weight_val, table.targets.shape[1])
+        plan = self._plan(table)
+        self._warn_of_bad_settings(table.X, plan.penalties)
+
+        seeds = draw_seeds(self.random_state, "init", "shuffle", "dropout", "split")
+        earlier = Earlier(loss_curve=self.loss_curve_, t=self.t_) if goes_on else Earlier()
+        if checkpoint is not None:
+            seeds = {name: int(checkpoint[f"seed_{name}"]) for name in seeds}
+            earlier = self._check_checkpoint(checkpoint, plan)
+        train, valid = table.kept, None
+        if valid_table is not None:
+            valid = valid_table.kept
+        elif self.early_stopping:
+            train, valid = self._split(table, groups, seeds["split"])
+            valid_table = table
+        train_rows = self._rows(plan, table, train)
+        valid_rows = valid_scorer = None
+        module = self._make_module(plan)
+        if valid is not None:
+            valid_rows = self._rows(plan, valid_table, valid, balanced_on=(table, train))
+            if self.scoring != "loss":
+                valid_scorer = self._make_valid_scorer(module, valid_table, valid)
+
+        def start(module):
+            if checkpoint is not None:
+                module.restore([torch.from_numpy(array) for array in last_weights(checkpoint)])
+            elif goes_on:
+                self._load_parameters(module)
+            else:
+                module.initialize([_generator(seeds["init"])])
+
+        start(module)
+        net = self._make_net(
+            plan,
+            module,
+            seeds,
+            len(train),
+            valid_rows=valid_rows,
+            valid_scorer=valid_scorer,
+            stops_early=bool(self.early_stopping),
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            n_rows_before=earlier.t,
+        )
+        if getattr(self, "_skl_callbacks", None):
+            training_data = cache(lambda: (_take(X, table, train), _take(y, table, train)))
+            weights = None if sample_weight is None else {"sample_weight": np.asarray(sample_weight)[train]}
+            tell = TaskCallback(
+                task,
+                estimator=self,
+                X=lambda: training_data()[0],
+                y=lambda: training_data()[1],
+                metadata=weights,
+                reconstruction_attributes=lambda: self._parameters(module, table.X.dtype),
+            )
+            net.callbacks.append(("scikit_learn_callbacks", tell))
+        self.out_activation_ = plan.loss.out_activation
+        with limited_threads(step_flops(plan.layer_units, net.batch_size)):
+            net.train(train_rows, state=checkpoint)
+            if self.refit_on_all and self.early_stopping:
+                module = self._refit(plan, start, seeds, net, table, valid_table)
+        self._take_fit(plan, net, module, table.X.dtype)
+        self._take_results(net, earlier, len(train))
+        self.n_iter_ = net.epoch_
+        self._training_state |= {f"seed_{name}": np.asarray(seed) for name, seed in seeds.items()}
+        if not net.converged_:
+            self._warn_of_convergence(net)
+        task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
+
+    def _refit(self, plan, start, seeds, net, table, valid_table) -> MLP:
+        """Train anew on all rows, as many epochs as the best one was; return the network."""
+        if valid_table is not table:
+            table = _stacked(table, valid_table)
+        module = self._make_module(plan)
+        start(module)
+        again = self._make_net(
+            plan,
+            module,
+            seeds,
+            len(table.kept),
+            rates=[epoch["lr"] for epoch in net.history],
+            n_iter_no_change=np.inf,
+            n_rows_before=0,
+        )
+        again.train(self._rows(plan, table, table.kept), n_epochs=net.best_epoch_)
+        return module
+
+    # -- going on ------------------------------------------------------------------------------------------
+
+    def _partial_fit(self, X, y, sample_weight, encode: Callable) -> None:
+        """Train for one more epoch. ``encode`` turns targets into those of the loss."""
+        is_first = not hasattr(self, "coefs_")
+        checkpoint = vars(self).pop("_checkpoint", None)
+        self._check_parameters_together()
+        table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
+        dtype = table.X.dtype if is_first else self.coefs_[0].dtype
+        plan = self._plan(table, dtype)
+        seeds = draw_seeds(self.random_state, "init", "shuffle", "dropout", "split")
+        module = self._make_module(plan)
+        earlier, state = Earlier(), checkpoint
+        if checkpoint is not None:
+            earlier = self._check_checkpoint(checkpoint, plan)
+            module.restore([torch.from_numpy(array) for array in last_weights(checkpoint)])
+        elif is_first:
+            self._warn_of_bad_settings(table.X, plan.penalties)
+            module.initialize([_generator(seeds["init"])])
+        else:
+            self._load_parameters(module)
+            earlier = Earlier(getattr(self, "history_", {}), self.loss_curve_, self.t_)
+            state = getattr(self, "_training_state", None)
+            if state is not None and str(state["solver"]) != self.solver:
+                state = None  # the other solver's moments mean nothing to this one
+        net = self._make_net(
+            plan,
+            module,
+            seeds,
+            len(table.kept),
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            n_rows_before=earlier.t,
+        )
+        self.out_activation_ = plan.loss.out_activation
+        with limited_threads(step_flops(plan.layer_units, net.batch_size)):
+            net.train(self._rows(plan, table, table.kept), n_epochs=1, state=state)
+        self._take_fit(plan, net, module, dtype)
+        self._take_results(net, earlier, len(table.kept))
+        self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
+        self.n_iter_ = 1
+        self._training_state |= {f"seed_{name}": np.asarray(seed) for name, seed in seeds.items()}
+
+    @available_if(_takes_steps)
+    def save_checkpoint(self, path):
+        """Save where training stands, so that another process can go on exactly from here.
+
+        A pickle holds what predictions need. The checkpoint holds, beside the weights, the moments of the solver, the
+        states of the random generators, the best epoch so far and the history: arrays of numbers in NumPy's ``.npz``
+        format, without pickled objects. What skorch's callbacks have learned is no part of it.
+
+        Parameters
+        ----------
+        path : str or path
+            Name of the file.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+        ValueError
+            If it comes from a pickle and has not been trained since: then the state of training is lost.
+
+        See Also
+        --------
+        load_checkpoint : Reads it.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_training_state"):
+            raise ValueError(
+                "A pickle leaves out the state of training: save the checkpoint where the model was fitted."
+            )
+        history = {f"history_{name}": column for name, column in self.history_.items()}
+        curve = {"loss_curve": np.asarray(self.loss_curve_), "t": np.asarray(self.t_)}
+        save_state(path, self._training_state | history | curve)
+        return self
+
+    @available_if(_takes_steps)
+    def load_checkpoint(self, path):
+        """Read a checkpoint, from which the next call of `fit` or `partial_fit` goes on.
+
+        With the same data, parameters and machine the result is the same, bit for bit, as without the interruption.
+        `fit` goes on up to `max_iter` epochs in total, so set that to more than before. To continue `partial_fit` in a
+        new process, load the pickled estimator first, which knows the classes, then the checkpoint.
+
+        Parameters
+        ----------
+        path : str or path
+            Name of a file that :meth:`save_checkpoint` has written.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the file is no checkpoint. That it fits the parameters and the data is checked by `fit`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from sklearn.datasets import load_iris
+        >>> from skreg import RegularizedMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> options = dict(hidden_layer_sizes=(10,), n_iter_no_change=float("inf"), dropout=0.2, random_state=0)
+        >>> path = Path(tempfile.mkdtemp()) / "training.npz"
+        >>> RegularizedMLPClassifier(max_iter=10, **options).fit(X, y).save_checkpoint(path)  # doctest: +ELLIPSIS
+        RegularizedMLPClassifier(...)
+        >>> resumed = RegularizedMLPClassifier(max_iter=20, **options).load_checkpoint(path).fit(X, y)
+        >>> whole = RegularizedMLPClassifier(max_iter=20, **options).fit(X, y)
+        >>> bool((resumed.coefs_[0] == whole.coefs_[0]).all())
+        True
+        """
+        self._checkpoint = load_state(path)
+        return self
+
+    def _check_checkpoint(self, checkpoint: dict[str, np.ndarray], plan: Plan) -> Earlier:
+        """Return the results of the epochs before a checkpoint; raise ValueError if it does not go with this fit."""
+        needed = {"solver": self.solver, "layer_units": list(plan.layer_units), "dtype": str(plan.dtype)}
+        found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
+        if found != needed:
+            raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
+        n_epochs = int(checkpoint["epoch"])
+        if n_epochs >= self.max_iter:
+            raise ValueError(
+                f"The checkpoint was taken after {n_epochs} epochs; to go on, max_iter must be larger; got "
+                f"max_iter={self.max_iter!r}."
+            )
+        history = {name.removeprefix("history_"): a for name, a in checkpoint.items() if name.startswith("history_")}
+        return Earlier(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))
+
+    # -- checks: each either returns what it was asked for or raises before anything is trained ------------
+
+    def _hidden_units(self) -> list[int]:
+        """Return the units of every hidden layer."""
+        sizes = self.hidden_layer_sizes
+        units = [sizes] if isinstance(sizes, Integral) else list(sizes)
+        if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in units):
+            raise ValueError(f"The 'hidden_layer_sizes' parameter must hold integers of at least 1; got {sizes!r}.")
+        return [int(n) for n in units]
+
+    def _check_parameters_together(self) -> None:
+        """Raise if parameters that are fine each for itself do not go together."""
+        n_hidden = len(self._hidden_units())
+        dropout = self._dropout_rates(n_hidden)
         penalty = resolve_penalty(self.penalty, self.alpha, self.l1_ratio)
         if penalty is None:  # without effect, but not without meaning
-            layer_strengths(0.0 if self.alpha is None else self.alpha, len(hidden_units) + 1)
+            layer_strengths(0.0 if self.alpha is None else self.alpha, n_hidden + 1)
         if self.weight_decay * self.learning_rate_init > 1:
             raise ValueError(
                 "The 'weight_decay' parameter must be at most 1 / learning_rate_init, or a step would turn signs; "
                 f"got weight_decay={self.weight_decay!r}, learning_rate_init={self.learning_rate_init!r}."
             )
-        device = self._check_device()
-        self._check_callbacks()
-        data, targets, weight, kept = self._check_data(X, y, sample_weight, reset=not goes_on)
-        layer_units = (data.shape[1], *hidden_units, targets.shape[1])
-        penalties = [None] * (len(layer_units) - 1) if penalty is None else penalty.for_layers(layer_units)
-        constraints = resolve_constraint(self.constraint, penalties)
-        self._warn_of_bad_settings(data, penalties)
-
-        seeds = self._draw_seeds("init", "shuffle", "dropout", "split")
-        loss = self._make_loss()
-        train, valid = np.arange(len(targets)), None
-        if self.early_stopping:
-            train, valid = split_validation(
-                len(targets), self.validation_fraction, classes=self._strata(targets), seed=seeds["split"]
-            )
-        batch_size = self._check_batch_size(len(train))
-
-        def rows(indices, prepare=lambda target, loss: target):
-            target = prepare(torch.as_tensor(targets[indices], device=device), loss)
-            row_weight = None
-            if weight is not None:
-                row_weight = torch.as_tensor(weight[indices] / weight[indices].sum(), device=device)
-            return Rows(data if len(indices) == len(targets) else data[indices], target, row_weight)
-
-        module = MLP(
-            layer_units,
-            activation=self.activation,
-            normalization=self.normalization,
-            dropout=dropout,
-            input_dropout=float(self.input_dropout),
-            skip=penalty is not None and penalty.skip,
-            dtype=torch.float32 if data.dtype == np.float32 else torch.float64,
-            device=device,
-        )
-        if goes_on:
-            self._load_parameters(module)
-        else:
-            module.initialize([_generator(seeds["init"])])
-        train_rows = rows(train, self._training_target)
-        self.out_activation_ = loss.out_activation
-        valid_scorer = None
-        if valid is not None and self.scoring != "loss":
-            # Scorers get the rows as the user gave them, with column names; sparse ones only in a form that has rows.
-            X_valid = data[valid] if scipy.sparse.issparse(data) else safe_indexing(X, kept[valid])
-            valid_weight = None if weight is None else weight[valid]
-            valid_scorer = self._make_valid_scorer(module, X_valid, safe_indexing(y, kept[valid]), valid_weight)
-        net = RegularizedNet(
-            module,
-            loss,
-            flat_optimizer=self._make_optimizer(module, penalties, constraints),
-            learning_rate=LearningRate(self.learning_rate, self.learning_rate_init, self.power_t),
-            generators={
-                "shuffle": _generator(seeds["shuffle"]) if self.shuffle else None,
-                "dropout": _generator(seeds["dropout"], device),
-            },
-            valid_rows=None if valid is None else rows(valid),
-            valid_scorer=valid_scorer,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            max_epochs=self.max_iter,
-            batch_size=batch_size,
-            callbacks=list(self.callbacks or []),
-            verbose=self.verbose,
-            device=str(device),
-        )
-        with limited_threads(step_flops(layer_units, batch_size)):
-            net.fit(train_rows)
-        self._take_parameters(module)
-        vars(self).pop("pruning_", None)  # that was an earlier network
-        self.penalty_ = penalty
-        self._take_results(net, goes_on, len(train))
-        if not net.converged_:
-            warnings.warn(
-                f"Training reached max_iter={self.max_iter!r} epochs before it converged. Increase max_iter or tol.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    # -- checks: each either returns what it was asked for or raises before anything is trained ------------
-
-    def _check_layers(self) -> tuple[list[int], list[float]]:
-        """Return the units and the dropout rate of every hidden layer."""
-        sizes = self.hidden_layer_sizes
-        units = [sizes] if isinstance(sizes, Integral) else list(sizes)
-        if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in units):
-            raise ValueError(f"The 'hidden_layer_sizes' parameter must hold integers of at least 1; got {sizes!r}.")
-        if isinstance(self.dropout, Real):
-            return [int(n) for n in units], [float(self.dropout)] * len(units)
-        rates = list(self.dropout)
-        if len(rates) != len(units):
-            raise ValueError(
-                f"The 'dropout' parameter must be one number, or one for each of the {len(units)} hidden layers; "
-                f"got {len(rates)} numbers: {self.dropout!r}."
-            )
-        if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
-            raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {self.dropout!r}.")
-        return [int(n) for n in units], [float(rate) for rate in rates]
+        check_callbacks(self.callbacks)
+        if self.solver == "lbfgs":
+            unsuited = {
+                "penalty": penalty is not None and not penalty.smooth,
+                "constraint": self.constraint is not None,
+                "dropout": any(dropout),
+                "input_dropout": self.input_dropout > 0,
+                "weight_decay": self.weight_decay > 0,
+            }
+            for name, is_unsuited in unsuited.items():
+                if is_unsuited:
+                    raise ValueError(
+                        "solver='lbfgs' minimizes a smooth objective: it takes penalty='l2' or None, and no "
+                        f"constraint, dropout or weight_decay; got {name}={getattr(self, name)!r}. Use solver='adam' "
+                        "or 'sgd'."
+                    )
 
     def _check_device(self) -> torch.device:
         try:
@@ -349,22 +559,9 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
             ) from error
         return device
 
-    def _check_callbacks(self) -> None:
-        for item in self.callbacks or []:
-            callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
-            kind = callback if isinstance(callback, type) else type(callback)
-            if not issubclass(kind, Callback):
-                raise TypeError(
-                    "The 'callbacks' parameter must be a list of skorch callbacks or of (name, callback) pairs; "
-                    f"got {item!r} in it."
-                )
-            for unsupported, reason in UNSUPPORTED_CALLBACKS.items():
-                if issubclass(kind, unsupported):
-                    raise ValueError(
-                        f"The 'callbacks' parameter must not hold a {kind.__name__} ({reason}); got {item!r}."
-                    )
-
     def _check_batch_size(self, n_rows: int) -> int:
+        if self.solver == "lbfgs":
+            return n_rows
         if self.normalization == "batch" and (n_rows < 2 or self.batch_size == 1):
             raise ValueError(
                 "normalization='batch' needs batches of at least 2 rows; got "
@@ -373,321 +570,315 @@ class BaseRegularizedMLP(BaseEstimator, ABC):
         if self.batch_size == "auto":
             return min(AUTO_BATCH_SIZE, n_rows)
         if self.batch_size > n_rows:
-            warnings.warn(
+            warn_user(
                 f"batch_size={self.batch_size!r} is larger than the {n_rows} training rows; all of them make one "
                 "batch.",
-                stacklevel=5,
             )
         return min(int(self.batch_size), n_rows)
 
-    def _validate(self, X, y="no_validation", **options):
-        """Return validated data; say what to do with text in X."""
+    def _check_data(self, X, y, sample_weight, *, reset: bool, encode: Callable) -> Table:
+        """Return the rows to learn from; ``encode`` takes y and the type of X, and returns targets."""
+        X, y = as_numpy(X), as_numpy(y)
+        data, labels = check_inputs(self, X, y, multi_output=True, reset=reset)
+        targets = encode(labels, data.dtype)
+        self._make_loss().check_targets(targets)
+        sample_weight = check_weights(as_numpy(sample_weight), data)
+        return self._weighted(Table(data, targets, sample_weight, sample_weight, (X, y)))
+
+    def _learnable_data(self, X, y, sample_weight, goes_on=False) -> Table:
+        """Return the rows of a whole fit."""
+        encode = partial(self._encode_targets, keep_classes=goes_on)
+        table = self._check_data(X, y, sample_weight, reset=not goes_on, encode=encode)
+        self._check_weighted_targets(table.targets[table.kept])
+        return table
+
+    def _weighted(self, table: Table) -> Table:
+        """Return a table with the weights of classes that the user has given."""
+        of_class = self._fixed_class_weight(table.targets)
+        if of_class is not None:
+            table.weight = of_class if table.weight is None else table.weight * of_class
+            if not table.weight.any():
+                raise ValueError(
+                    "The weights of all rows are zero: 'class_weight' must leave some rows that sample_weight leaves; "
+                    f"got class_weight={self.class_weight!r}."
+                )
+        return table
+
+    def _check_validation_data(self, X_val, y_val, sample_weight_val, n_targets: int) -> Table | None:
+        """Return the rows that the user has given to validate on."""
+        if X_val is None and y_val is None and sample_weight_val is None:
+            return None
+        if X_val is None or y_val is None:
+            given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+            names = [name for name, value in given.items() if value is not None]
+            raise ValueError(f"X_val and y_val must be given together; got only {' and '.join(names)}.")
+        if hasattr(self.early_stopping, "split"):
+            raise ValueError(
+                "Validation rows come either from X_val or from a splitter; got X_val and "
+                f"early_stopping={self.early_stopping!r}."
+            )
+        X_val, y_val = as_numpy(X_val), as_numpy(y_val)
         try:
-            return validate_data(self, X, y, accept_sparse="csr", dtype=(np.float64, np.float32), **options)
-        except (ValueError, TypeError) as error:
-            if not _holds_text(X):
-                raise
-            raise type(error)(
-                f"{error}\nX holds strings. Encode them first, for instance with make_pipeline(ColumnTransformer("
-                "[('text', OneHotEncoder(), columns_of_strings)], remainder=StandardScaler()), "
-                f"{type(self).__name__}(...))."
-            ) from error
+            data, labels = check_inputs(self, X_val, y_val, multi_output=True, reset=False)
+            targets = self._encode_known(labels)
+            if targets.shape[1] != n_targets:
+                raise ValueError(f"y_val has {targets.shape[1]} columns, and y {n_targets}.")
+            self._make_loss().check_targets(targets)
+            weight = check_weights(as_numpy(sample_weight_val), data)
+        except ValueError as error:
+            raise ValueError(f"X_val, y_val or sample_weight_val cannot be used: {error}") from error
+        return self._weighted(Table(data, targets, weight, weight, (X_val, y_val)))
 
-    def _check_data(self, X, y, sample_weight, reset):
-        """Return X, encoded targets and weights of the rows with positive weight, and those rows' numbers."""
-        data, labels = self._validate(X, y, multi_output=True, reset=reset)
-        targets = self._encode_targets(labels, data.dtype, keep_classes=not reset)
-        kept = np.arange(len(targets))
-        if sample_weight is None:
-            return data, targets, None, kept
-        weight = check_sample_weight(
-            sample_weight, data, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
+    def _plan(self, table: Table, dtype=None) -> Plan:
+        """Return what is to be trained on some data."""
+        loss = self._make_loss()
+        if self.solver == "lbfgs" and not loss.smooth:
+            raise ValueError(
+                f"solver='lbfgs' minimizes a smooth objective; got loss={self.loss!r}. Use solver='adam' or 'sgd'."
+            )
+        units = self._hidden_units()
+        layer_units = (table.X.shape[1], *units, loss.n_outputs(table.targets.shape[1]))
+        penalty = resolve_penalty(self.penalty, self.alpha, self.l1_ratio)
+        penalties = [None] * (len(layer_units) - 1) if penalty is None else penalty.for_layers(layer_units)
+        # The line search of L-BFGS needs more digits than float32 has.
+        is_single = (dtype or table.X.dtype) == np.float32 and self.solver != "lbfgs"
+        return Plan(
+            layer_units=layer_units,
+            dropout=self._dropout_rates(len(units)),
+            penalty=penalty,
+            penalties=penalties,
+            constraints=resolve_constraint(self.constraint, penalties),
+            loss=loss,
+            device=self._check_device(),
+            dtype=torch.float32 if is_single else torch.float64,
         )
-        # Only ratios matter: with the largest at 1, no sum overflows and nothing that counts is lost in float32.
-        weight = (weight / weight.max()).astype(data.dtype)
-        # A row without weight is a row that is not there: left out, it cannot be a batch, a validation row or a
-        # part of the batch size either.
-        kept = np.flatnonzero(weight)
-        if len(kept) < len(weight):
-            data, targets, weight = data[kept], targets[kept], weight[kept]
-        self._check_weighted_targets(targets)
-        return data, targets, weight, kept
-
-    def _check_weighted_targets(self, targets: np.ndarray) -> None:
-        """Raise if the rows with positive weight are not enough to learn from."""
 
     def _warn_of_bad_settings(self, data, penalties) -> None:
-        low, high = min_max_axis(data, axis=0) if scipy.sparse.issparse(data) else (data.min(0), data.max(0))
-        scales = (high - low)[high > low]
+        scales = column_ranges(data)
+        scales = scales[scales > 0]
         if len(scales) and scales.max() > MAX_SCALE_RATIO * scales.min():
-            warnings.warn(
+            warn_user(
                 f"The columns of X have very different scales (ranges from {scales.min():.3g} to "
                 f"{scales.max():.3g}). Penalties and gradient steps treat all columns alike: use "
                 f"make_pipeline(StandardScaler(), {type(self).__name__}(...)).",
-                stacklevel=5,
             )
         explicit = self.alpha is not None or self.penalty != "l2"
         if self.normalization and explicit and any(penalties[:-1]):
-            warnings.warn(
+            warn_user(
                 f"normalization={self.normalization!r} undoes the scale of the weights before it, so a penalty on "
                 "hidden layers has no minimizer: it shrinks them for as long as training runs. Give alpha one number "
                 "for each weight matrix, with 0 for all but the last; got the strengths "
                 f"{[0.0 if p is None else p.alpha for p in penalties]}.",
-                stacklevel=5,
             )
+
+    def _warn_of_convergence(self, net: RegularizedNet) -> None:
+        if self.solver == "lbfgs":
+            text = (
+                f"solver='lbfgs' has not converged: {net.stopping_reason_} Increase max_iter={self.max_iter!r} or "
+                f"max_fun={self.max_fun!r}, or scale the data."
+            )
+        else:
+            text = f"Training reached max_iter={self.max_iter!r} epochs before it converged. Increase max_iter or tol."
+        warn_user(text, ConvergenceWarning)
 
     # -- parts of the fit ----------------------------------------------------------------------------------
 
-    def _draw_seeds(self, *purposes: str) -> dict[str, int]:
-        """Return one seed for each purpose.
-
-        random_state=None takes fresh entropy from the operating system, so that numpy's global generator is left
-        alone; an instance is advanced, as everywhere in scikit-learn.
-        """
-        if self.random_state is None:
-            draws = np.random.default_rng().integers(2**31 - 1, size=len(purposes))
+    def _split(self, table: Table, groups, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the rows for training and for validation."""
+        kept = table.kept
+        strata = self._strata(table.targets[kept])
+        if not hasattr(self.early_stopping, "split"):
+            if groups is not None:
+                raise ValueError(
+                    "early_stopping=True splits without regard to groups; got groups. Give a splitter, such as "
+                    "early_stopping=GroupShuffleSplit(1)."
+                )
+            train, valid = split_validation(len(kept), self.validation_fraction, classes=strata, seed=seed)
         else:
-            draws = check_random_state(self.random_state).randint(2**31 - 1, size=len(purposes))
-        return dict(zip(purposes, (int(seed) for seed in draws), strict=True))
+            if groups is not None:
+                check_consistent_length(table.targets, groups)
+                groups = safe_indexing(groups, kept)
+            labels = table.targets[kept] if strata is None else strata
+            train, valid = split_by(self.early_stopping, len(kept), strata=labels, groups=groups, seed=seed)
+            self._check_weighted_targets(table.targets[kept[train]])
+        return kept[train], kept[valid]
 
-    def _make_optimizer(self, module, penalties, constraints):
+    def _rows(self, plan: Plan, table: Table, indices: np.ndarray, *, balanced_on=None) -> Rows:
+        """Return some rows of a table, to train on or, with classes balanced on other rows, to validate on."""
+        target = torch.as_tensor(table.targets[indices], device=plan.device, dtype=plan.dtype)
+        if balanced_on is None:
+            target = self._training_target(target, plan.loss)
+        weight = self._row_weight(table, indices, balanced_on)
+        if weight is not None:
+            weight = torch.as_tensor(weight, device=plan.device, dtype=plan.dtype)
+            weight = weight / weight.sum()
+        return Rows(table.X, target, weight, None if len(indices) == len(table.targets) else indices)
+
+    def _row_weight(self, table: Table, indices: np.ndarray, balanced_on=None) -> np.ndarray | None:
+        """Return the weights of some rows, the largest of which is 1; None if all are equal.
+
+        With balanced classes the weights depend on the rows to train on (``balanced_on``, a table and indices), if
+        those are others.
+        """
+        weight = None if table.weight is None else table.weight[indices]
+        balance = self._balanced_class_weight(*(balanced_on or (table, indices)))
+        if balance is not None:
+            of_class = balance(table.targets[indices])
+            weight = of_class if weight is None else weight * of_class
+        return None if weight is None else weight / weight.max()
+
+    def _make_module(self, plan: Plan) -> MLP:
+        return MLP(
+            plan.layer_units,
+            activation=self.activation,
+            normalization=self.normalization,
+            dropout=plan.dropout,
+            input_dropout=float(self.input_dropout),
+            skip=plan.penalty is not None and plan.penalty.skip,
+            dtype=plan.dtype,
+            device=plan.device,
+        )
+
+    def _make_net(self, plan: Plan, module: MLP, seeds, n_rows: int, *, rates=None, **options) -> RegularizedNet:
+        """Return the net that trains a module; ``rates`` are those of the epochs of an earlier fit to repeat."""
+        return RegularizedNet(
+            module,
+            plan.loss,
+            regularization=self._make_solver(module, plan),
+            learning_rate=LearningRate(self.learning_rate, self.learning_rate_init, self.power_t, rates),
+            generators={
+                "shuffle": _generator(seeds["shuffle"]) if self.shuffle else None,
+                "dropout": _generator(seeds["dropout"], plan.device),
+            },
+            max_fun=self.max_fun,
+            max_epochs=self.max_iter,
+            batch_size=self._check_batch_size(n_rows),
+            callbacks=list(self.callbacks or []),
+            verbose=self.verbose,
+            device=str(plan.device),
+            **options,
+        )
+
+    def _make_solver(self, module: MLP, plan: Plan) -> Regularization:
+        if self.solver == "lbfgs":
+            return Regularization(module, plan.penalties)
         if self.solver == "sgd":
             return ProximalSGD(
                 module,
-                penalties,
-                constraints,
+                plan.penalties,
+                plan.constraints,
                 weight_decay=self.weight_decay,
                 momentum=self.momentum,
                 nesterovs_momentum=self.nesterovs_momentum,
             )
         return ProximalAdam(
             module,
-            penalties,
-            constraints,
+            plan.penalties,
+            plan.constraints,
             weight_decay=self.weight_decay,
             beta_1=self.beta_1,
             beta_2=self.beta_2,
             epsilon=self.epsilon,
         )
 
-    def _make_valid_scorer(self, module, X, y, sample_weight):
+    def _make_valid_scorer(self, module: MLP, table: Table, rows: np.ndarray) -> Callable[[], float]:
         """Return a function that scores the current weights on the validation rows."""
         scorer = check_scoring(self, scoring=self.scoring)
+        X, y = (_take(data, table, rows) for data in table.source)
         weights = {}
-        if sample_weight is not None:
+        if table.sample_weight is not None:
             check_takes_weights(scorer, self.scoring)
-            weights["sample_weight"] = sample_weight
+            weights["sample_weight"] = table.sample_weight[rows]
 
         def score():
-            self._take_parameters(module)
+            vars(self).update(self._parameters(module, table.X.dtype))
             return scorer(self, X, y, **weights)
 
         return score
 
-    # -- fitted attributes ---------------------------------------------------------------------------------
+    def _take_fit(self, plan: Plan, net: RegularizedNet, module: MLP, dtype) -> None:
+        """Take over the weights and the state of training."""
+        vars(self).update(self._parameters(module, dtype))
+        vars(self).pop("pruning_", None)  # that was an earlier network
+        self.penalty_ = plan.penalty
+        described = {"solver": self.solver, "layer_units": plan.layer_units, "dtype": str(plan.dtype)}
+        self._training_state = net.training_state() | {name: np.asarray(value) for name, value in described.items()}
 
-    def _take_parameters(self, module: MLP) -> None:
-        """Copy the weights of a population of one into numpy attributes."""
-
-        def arrays(tensors):
-            return [t[0].detach().cpu().numpy().copy() for t in tensors]
-
-        self.coefs_ = arrays(module.weights)
-        self.skip_coef_ = None
-        if module.skip:
-            n_units = module.layer_units[1]
-            self.skip_coef_ = self.coefs_[0][:, n_units:].copy()
-            self.coefs_[0] = self.coefs_[0][:, :n_units].copy()
-        self.intercepts_ = [b[0] for b in arrays(module.biases)]
-        names = {
-            "gain": module.gains,
-            "shift": module.shifts,
-            "mean": module.running_means,
-            "variance": module.running_variances,
-        }
-        columns = {name: [a[0] for a in arrays(tensors)] for name, tensors in names.items() if tensors}
-        self.normalization_params_ = [
-            {name: values[i] for name, values in columns.items()} for i in range(len(module.gains))
-        ]
-        self.input_features_ = np.arange(module.layer_units[0])
-        self.n_layers_ = len(module.layer_units)
-        self.n_outputs_ = module.layer_units[-1]
-
-    @torch.no_grad()
-    def _load_parameters(self, module: MLP) -> None:
-        """Copy the fitted attributes into a module of the same shape."""
-        shapes = list(pairwise(module.layer_units))
-        needed = [NORMALIZATION_PARAMETERS[module.normalization]] * len(module.gains) if module.normalization else []
-        fits = shapes == [W.shape for W in self.coefs_] and needed == [set(p) for p in self.normalization_params_]
-        if not fits or module.skip != (self.skip_coef_ is not None):
-            raise ValueError(
-                "warm_start=True goes on from the fitted weights, whose shapes are "
-                f"{[W.shape for W in self.coefs_]}; the parameters and data of this call need {shapes} "
-                f"with normalization={self.normalization!r} and {'a' if module.skip else 'no'} skip connection. "
-                "Use warm_start=False."
-            )
-        first, skip = module.first_weights()
-        tensors = [first, *module.weights[1:], *module.biases]
-        arrays = [*self.coefs_, *self.intercepts_]
-        if module.skip:
-            tensors, arrays = [*tensors, skip], [*arrays, self.skip_coef_]
-        for tensor, array in zip(tensors, arrays, strict=True):
-            tensor[0] = torch.as_tensor(np.array(array))
-        for i, parameters in enumerate(self.normalization_params_):
-            module.gains[i][0] = torch.as_tensor(np.array(parameters["gain"]))
-            module.shifts[i][0] = torch.as_tensor(np.array(parameters["shift"]))
-            if module.running_means:
-                module.running_means[i][0] = torch.as_tensor(np.array(parameters["mean"]))
-                module.running_variances[i][0] = torch.as_tensor(np.array(parameters["variance"]))
-
-    def _take_results(self, net: RegularizedNet, goes_on: bool, n_rows: int) -> None:
+    def _take_results(self, net: RegularizedNet, earlier: Earlier, n_rows: int) -> None:
+        """Take over the history of training."""
         epochs = net.history
         history = {name: np.array([epoch[name] for epoch in epochs]) for name in _HISTORY_COLUMNS if name in epochs[0]}
         history["stopping_reason"] = np.array([""] * (len(epochs) - 1) + [net.stopping_reason_])
-        self.history_ = history
         objective = (history["train_loss"] + history["penalty"]).tolist()
-        self.loss_curve_ = (self.loss_curve_ if goes_on else []) + objective
+        self.history_ = _joined(earlier.history, history)
+        self.loss_curve_ = [*earlier.loss_curve, *objective]
         self.loss_ = objective[-1]
-        self.n_iter_ = len(epochs)
-        self.t_ = (self.t_ if goes_on else 0) + n_rows * len(epochs)
+        self.t_ = earlier.t + n_rows * len(epochs)
         self.best_epoch_ = net.best_epoch_
-        if self.early_stopping:
-            self.best_loss_ = None
-            self.validation_scores_ = history["valid_score"].tolist()
-            self.best_validation_score_ = self.validation_scores_[self.best_epoch_ - 1]
-        else:
-            self.best_loss_ = min(self.loss_curve_)
-            self.validation_scores_ = self.best_validation_score_ = None
-
-    # -- selection -----------------------------------------------------------------------------------------
+        self.best_loss_ = None if net.stops_early else min(self.loss_curve_)
+        self.validation_scores_ = self.best_validation_score_ = None
+        if net.valid_rows is not None:
+            scores = self.history_["valid_score"]
+            self.validation_scores_ = scores.tolist()
+            self.best_validation_score_ = float(scores[np.flatnonzero(self.history_["epoch"] == net.best_epoch_)[-1]])
 
     @property
-    def sparsity_(self) -> np.ndarray:
-        """Share of weights that are exactly zero, for every weight matrix."""
-        check_is_fitted(self)
-        return np.array([np.mean(W == 0) for W in self.coefs_])
+    def _splitter(self):
+        """What splits the rows that `fit` is given."""
+        return self.early_stopping
 
-    @property
-    def feature_importances_(self) -> np.ndarray:
-        """Norm of the weights that each feature is gated by: the skip connection's or the first layer's."""
-        check_is_fitted(self)
-        gate = self.coefs_[0] if self.skip_coef_ is None else self.skip_coef_
-        importances = np.zeros(self.n_features_in_, dtype=gate.dtype)
-        importances[self.input_features_] = np.linalg.norm(gate, axis=1)
-        return importances
+    def get_metadata_routing(self):
+        """Return what metadata the methods take.
 
-    @property
-    def selected_features_(self) -> np.ndarray:
-        """Names (after a fit on a data frame) or numbers of the features that any weight is not zero for."""
-        check_is_fitted(self)
-        selected = self.input_features_[self._weights().used_features]
-        return self.feature_names_in_[selected] if hasattr(self, "feature_names_in_") else selected
-
-    def _weights(self) -> Weights:
-        return Weights(self.coefs_, self.intercepts_, self.normalization_params_, self.skip_coef_)
-
-    def prune(self):
-        """Return a smaller fitted estimator with the same predictions.
-
-        Removes features whose outgoing weights are all zero, hidden units whose incoming weights are all zero (what
-        they put out, a constant, moves into the next layer's biases), and hidden units that nothing reads. With
-        ``normalization='layer'`` hidden units stay, because each has a part in the scale of the others. A feature that
-        only units without readers look at goes with them, so `selected_features_` and `feature_importances_` can be
-        smaller afterwards.
-
-        The new estimator takes the same X and reads the columns ``input_features_`` of it. Its attribute
-        ``pruning_`` is a dictionary that tells what was saved, from the first network to the pruned one:
-        ``n_parameters``, ``n_features``, ``hidden_layer_sizes`` and ``n_multiplications`` for each row predicted. It
-        cannot go on with ``warm_start``; :meth:`fit` trains the whole network anew.
+        A splitter that asks for groups makes `fit` ask for them, unless a request has been set.
 
         Returns
         -------
-        object
-            A new estimator of the same class and parameters.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator has not been fitted.
+        MetadataRequest
+            The requests of every method.
         """
-        check_is_fitted(self)
-        before = self._weights()
-        after, features = prune_weights(before, self.activation)
-        pruned = copy.deepcopy(self)
-        pruned.coefs_, pruned.intercepts_ = after.coefs, after.intercepts
-        pruned.normalization_params_, pruned.skip_coef_ = after.normalization, after.skip
-        pruned.input_features_ = self.input_features_[features]
-        pruned.pruning_ = {
-            "n_parameters": (before.n_parameters, after.n_parameters),
-            "n_features": (len(self.input_features_), len(features)),
-            "hidden_layer_sizes": tuple(tuple(W.shape[1] for W in w.coefs[:-1]) for w in (before, after)),
-            "n_multiplications": (before.n_multiplications, after.n_multiplications),
-        }
-        return pruned
+        routing = super().get_metadata_routing()
+        wanted = getattr(self._splitter, "get_metadata_routing", None)
+        if wanted is not None and wanted().split.requests.get("groups") and routing.fit.requests.get("groups") is None:
+            routing.fit.add_request(param="groups", alias=True)
+        return routing
 
-    # -- prediction ----------------------------------------------------------------------------------------
 
-    def _outputs(self, X) -> torch.Tensor:
-        """Return the outputs of the last layer, before the link, of shape (n_samples, n_outputs)."""
-        check_is_fitted(self)
-        data = self._validate(X, reset=False)
-        if data.dtype != self.coefs_[0].dtype:
-            with np.errstate(over="ignore"):
-                data = data.astype(self.coefs_[0].dtype)
-            values = data.data if scipy.sparse.issparse(data) else data
-            if not np.isfinite(values).all():
-                raise ValueError(f"X holds values that are too large for the fitted network's {data.dtype}.")
-        if len(self.input_features_) < self.n_features_in_:
-            data = data[:, self.input_features_]
-        layer_units = (len(self.coefs_[0]), *(W.shape[1] for W in self.coefs_))
-        normalization = None
-        if self.normalization_params_:
-            normalization = "batch" if "mean" in self.normalization_params_[0] else "layer"
-        module = MLP(
-            layer_units,
-            activation=self.activation,
-            normalization=normalization,
-            skip=self.skip_coef_ is not None,
-            dtype=torch.float32 if data.dtype == np.float32 else torch.float64,
-            device=self.device if torch.cuda.is_available() else "cpu",
+def _take(data, table: Table, rows: np.ndarray):
+    """Return some rows of X or y as the user gave them; sparse ones in a form that has rows."""
+    if scipy.sparse.issparse(data):
+        data = table.X if data is table.source[0] else data.tocsr()
+    return safe_indexing(as_numpy(data), rows)
+
+
+def _stacked(first: Table, second: Table) -> Table:
+    """Return the rows of two tables in one."""
+
+    def weights(name):
+        both = [getattr(table, name) for table in (first, second)]
+        if all(weight is None for weight in both):
+            return None
+        ones = [np.ones(len(table.targets)) for table in (first, second)]
+        return np.concatenate([one if weight is None else weight for weight, one in zip(both, ones, strict=True)])
+
+    is_sparse = scipy.sparse.issparse(first.X) or scipy.sparse.issparse(second.X)
+    X = scipy.sparse.vstack([first.X, second.X]).tocsr() if is_sparse else np.concatenate([first.X, second.X])
+    targets = np.concatenate([first.targets, second.targets.astype(first.targets.dtype)])
+    return Table(X, targets, weights("weight"), weights("sample_weight"), ())
+
+
+def _joined(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return one history of two; where one of them was not validated, its validation columns hold NaN."""
+    if not first:
+        return second
+    n_rows = len(first["epoch"]), len(second["epoch"])
+    names = [*first, *(name for name in second if name not in first)]
+    return {
+        name: np.concatenate(
+            [part.get(name, np.full(n, np.nan)) for part, n in zip((first, second), n_rows, strict=True)]
         )
-        self._load_parameters(module)
-        rows = Rows(data, module.flat.new_empty(data.shape[0], layer_units[-1]), None)
-        with limited_threads(step_flops(layer_units, AUTO_BATCH_SIZE)):
-            return outputs_in_blocks(module, rows)[0].cpu()
-
-    def _mean_loss(self, X, y, sample_weight=None) -> float:
-        """Return the mean loss on some rows, without the penalty."""
-        Z = self._outputs(X).to(torch.float64).unsqueeze(0)
-        per_row = self._make_loss().per_row(Z, torch.from_numpy(self._encode_known(y)))[0].numpy()
-        return float(np.average(per_row, weights=sample_weight))
-
-    # -- state ---------------------------------------------------------------------------------------------
-
-    def __getstate__(self):
-        """Return what is pickled: parameters and fitted attributes.
-
-        Callbacks leave behind what they have learned in a fit: a scheduler holds an optimizer, which has no place in
-        a saved model.
-        """
-        state = super().__getstate__()
-        if state.get("callbacks"):
-            state["callbacks"] = [_without_fitted_attributes(item) for item in state["callbacks"]]
-        return state
-
-    def __setstate__(self, state):
-        """Restore a pickled estimator, refusing weights that do not fit together."""
-        if "coefs_" in state:
-            _check_fitted_state(state)
-        super().__setstate__(state)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "coefs_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+        for name in names
+    }
 
 
 def check_takes_weights(scorer, scoring) -> None:
@@ -699,87 +890,6 @@ def check_takes_weights(scorer, scoring) -> None:
             "fit was given sample_weight, so the scorer given as 'scoring' must take sample_weight, too; got "
             f"{scoring!r}."
         )
-
-
-def _check_fitted_state(state: dict) -> None:
-    """Raise ValueError unless weights, intercepts and normalization parameters are arrays of matching shapes."""
-
-    def check(condition, what):
-        if not condition:
-            raise ValueError(f"The saved state is damaged: {what}.")
-
-    def is_array(value, dtype, ndim):
-        return isinstance(value, np.ndarray) and value.dtype == dtype and value.ndim == ndim
-
-    coefs, intercepts = state["coefs_"], state.get("intercepts_")
-    check(isinstance(coefs, list) and len(coefs) > 0, "'coefs_' must be a list of arrays")
-    dtype = getattr(coefs[0], "dtype", None)
-    check(dtype in (np.float32, np.float64), f"'coefs_' must hold float32 or float64 numbers, got {dtype}")
-    check(all(is_array(W, dtype, 2) for W in coefs), "'coefs_' must hold matrices of one type")
-    check(
-        all(W.shape[1] == V.shape[0] for W, V in pairwise(coefs)),
-        f"the shapes in 'coefs_' do not follow each other: {[W.shape for W in coefs]}",
-    )
-    features, n_features = state.get("input_features_"), state.get("n_features_in_")
-    check(
-        isinstance(features, np.ndarray)
-        and features.dtype.kind == "i"
-        and features.shape == coefs[0].shape[:1]
-        and isinstance(n_features, Integral)
-        and set(features.tolist()) <= set(range(n_features)),
-        "'input_features_' does not match 'coefs_' and 'n_features_in_'",
-    )
-    check(coefs[-1].shape[1] == state.get("n_outputs_"), "'coefs_' does not match 'n_outputs_'")
-    check(
-        isinstance(intercepts, list)
-        and len(intercepts) == len(coefs)
-        and all(is_array(b, dtype, 1) and len(b) == W.shape[1] for b, W in zip(intercepts, coefs, strict=True)),
-        "'intercepts_' must hold one vector for each matrix in 'coefs_'",
-    )
-    skip = state.get("skip_coef_")
-    check(
-        skip is None or (is_array(skip, dtype, 2) and skip.shape == (len(coefs[0]), coefs[-1].shape[1])),
-        "'skip_coef_' must be None or a matrix from the inputs to the outputs",
-    )
-    skips = [] if skip is None else [skip]
-    check(all(np.isfinite(a).all() for a in (*coefs, *intercepts, *skips)), "weights and intercepts must be finite")
-    check(state.get("activation") in ACTIVATIONS, f"unknown activation {state.get('activation')!r}")
-    check(state.get("n_layers_") == len(coefs) + 1, "'n_layers_' does not match 'coefs_'")
-    check(isinstance(state.get("penalty_"), Penalty | None), "'penalty_' must be a penalty or None")
-    layers = state.get("normalization_params_")
-    check(
-        isinstance(layers, list) and len(layers) in (0, len(coefs) - 1),
-        "'normalization_params_' must be a list with one entry for each hidden layer, or empty",
-    )
-    for layer, W in zip(layers, coefs, strict=False):
-        check(
-            isinstance(layer, dict) and set(layer) in NORMALIZATION_PARAMETERS.values(),
-            "'normalization_params_' must hold gain and shift, and mean and variance for batches",
-        )
-        check(
-            all(is_array(v, dtype, 1) and len(v) == W.shape[1] for v in layer.values()),
-            "'normalization_params_' does not match 'coefs_'",
-        )
-
-
-def _without_fitted_attributes(item):
-    """Return a copy of a callback, or of a (name, callback) pair, without attributes that end in an underscore."""
-    if isinstance(item, tuple):
-        return (item[0], _without_fitted_attributes(item[1]))
-    if isinstance(item, type):
-        return item
-    bare = copy.copy(item)
-    for name in [name for name in vars(bare) if name.endswith("_")]:
-        delattr(bare, name)
-    return bare
-
-
-def _holds_text(X) -> bool:
-    if scipy.sparse.issparse(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
-        return False
-    if hasattr(X, "select_dtypes"):
-        X = X.select_dtypes(exclude="number")
-    return any(isinstance(value, str | bytes) for value in np.asarray(X, dtype=object).ravel())
 
 
 def _generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -5,6 +5,24 @@ parameter cannot differ between them.
 """
 
 import re
+from typing import ClassVar
+
+# Where the site is published; each public name has a page there.
+SITE = "https://skreg.readthedocs.io/en/stable"
+
+
+class DocLink:
+    """Lets the HTML representation of an object link to its page, and to the description of each parameter there."""
+
+    _doc_link_module = "skreg"
+    _doc_link_template: ClassVar[str] = SITE + "/generated/{page}.html"
+
+    def _doc_link_url_param_generator(self):
+        # Where it is exported: private modules and those of the two estimators are no part of the name.
+        inner = ("classifier", "regressor")
+        public = [part for part in type(self).__module__.split(".") if not part.startswith("_") and part not in inner]
+        return {"page": ".".join([*public, type(self).__name__])}
+
 
 OBJECTIVE = r"""
 With sample weights :math:`s_i`, network :math:`f` and weight matrices :math:`W_1, \dots, W_L`, it minimizes
@@ -27,6 +45,7 @@ hidden_layer_sizes : int or sequence of int, default=(100,)
     Number of units of every hidden layer. ``()`` gives the linear model, for which the problem is convex.
 activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
     Activation of the hidden layers.
+loss : %(loss_values)s
 penalty : str, Penalty object or None, default='l2'
     Penalty on the weight matrices: 'l1', 'l2', 'elasticnet', 'group_lasso', 'sparse_group_lasso', 'hierarchical',
     'mcp' or 'scad'. An object of :mod:`skreg.penalties` brings its own strength, which can be swept as
@@ -52,21 +71,24 @@ normalization : {'batch', 'layer'} or None, default=None
 weight_decay : float, default=0.0
     Decoupled decay (AdamW): every step multiplies the weights by ``1 - lr * weight_decay``. It is no part of
     the objective; ``penalty='l2'`` is. At most ``1 / learning_rate_init``.
-%(own_parameters)ssolver : {'adam', 'sgd'}, default='adam'
-    Optimizer.
+%(own_parameters)ssolver : {'adam', 'sgd', 'lbfgs'}, default='adam'
+    Optimizer. 'lbfgs' works on all rows at once and needs a smooth objective: L2 or no penalty, no dropout. `max_iter`
+    then counts its iterations, `tol` bounds the gradient, and `max_fun` the evaluations; it is the quickest way to the
+    end for a few hundred rows.
 batch_size : int or 'auto', default='auto'
     Rows of a training step. 'auto' is ``min(200, n_samples)``. An epoch is cut into
     ``ceil(n_samples / batch_size)`` batches of nearly equal size, so that no step rests on a few leftover rows.
 learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
     Schedule, for both solvers. 'invscaling' divides by ``(t + 1)**power_t``, with t the rows seen so far.
     'adaptive' divides by 5 whenever `n_iter_no_change` epochs bring no improvement, down to 1e-6. 'cosine'
-    anneals to 0 over `max_iter` epochs, and goes on to the last of them unless `early_stopping` ends it.
+    anneals to 0 over `max_iter` epochs, and goes on to the last of them unless `early_stopping` ends it; `partial_fit`
+    begins anew after as many calls.
 learning_rate_init : float, default=0.001
     Learning rate at the start.
 power_t : float, default=0.5
     Exponent of 'invscaling'.
 max_iter : int, default=200
-    Largest number of epochs.
+    Largest number of epochs. Each call of `fit` counts anew, but for one that follows `load_checkpoint`.
 shuffle : bool, default=True
     Whether every epoch takes the rows in a new order.
 random_state : int, RandomState instance or None, default=None
@@ -77,17 +99,22 @@ tol : float, default=1e-4
 verbose : bool, default=False
     Whether to print a table with one line for each epoch.
 warm_start : bool, default=False
-    Whether `fit` goes on from the weights of the previous call.
+    Whether `fit` goes on from the weights of the previous call. The solver begins anew (to go on exactly, see
+    `save_checkpoint`).
 momentum : float, default=0.9
     Of the solver 'sgd', in [0, 1).
 nesterovs_momentum : bool, default=True
     Whether the solver 'sgd' uses Nesterov's momentum.
-early_stopping : bool, default=False
+early_stopping : bool or cross-validation splitter, default=False
     Whether to hold out validation rows, to stop when they no longer gain, and to restore the weights of the best
-    epoch.
+    epoch. The rows are a random part of the data, those that `fit` is given as `X_val`, or the last split of a splitter
+    such as GroupShuffleSplit or TimeSeriesSplit.
 validation_fraction : float, default=0.1
     Share of the rows held out by `early_stopping`, in (0, 1). At least 10 rows (and one for each class) are
     taken, as long as that is at most a third of them. Classes keep their proportions.
+refit_on_all : bool, default=False
+    Whether, after early stopping, to train a new network on all rows, those for validation included, for as many epochs
+    as were best. The history stays that of the first one.
 scoring : str or callable, default='loss'
     What `early_stopping` monitors: the validation loss, or any scorer of scikit-learn (higher is better).
 beta_1 : float, default=0.9
@@ -99,6 +126,8 @@ epsilon : float, default=1e-8
 n_iter_no_change : int or inf, default=10
     Epochs without improvement after which training ends. With `early_stopping` the wait also lasts at least 100
     training steps, because on few rows an epoch is only one or two.
+max_fun : int, default=15000
+    Largest number of evaluations of the objective by the solver 'lbfgs'.
 device : str or torch.device, default='cpu'
     Where to train, for instance 'cuda'. Fitted attributes are numpy arrays in any case.
 callbacks : list of skorch callbacks, default=None
@@ -131,10 +160,11 @@ penalty_ : Penalty or None
     The penalty that was used, with its strength.
 sparsity_ : ndarray of shape (n_layers - 1,)
     Share of weights that are exactly zero, for every weight matrix.
-history_ : dict of ndarray of shape (`n_iter_`,)
-    One number for each epoch of the last `fit`: 'epoch', 'train_loss', 'penalty', 'train_score', 'lr', and with
-    early stopping 'valid_loss' and 'valid_score'. Training loss and score are taken during the epoch, with dropout
-    and on changing weights; validation ones after it. 'stopping_reason' is text, empty but for the last epoch.
+history_ : dict of ndarray of shape (n_epochs,)
+    One number for each epoch of the last `fit`, and of every `partial_fit` after it: 'epoch', 'train_loss', 'penalty',
+    'train_score', 'lr', and with validation rows 'valid_loss' and 'valid_score'. Training loss and score are taken
+    during the epoch, with dropout and on changing weights; validation ones after it. 'stopping_reason' is text, empty
+    but for the last epoch.
     ``pandas.DataFrame(history_)`` makes a table.
 loss_curve_ : list of float
     Training loss plus penalty after every epoch; `warm_start` adds to it.
@@ -145,11 +175,11 @@ best_loss_ : float or None
 best_epoch_ : int
     Epoch, counted from 1, whose weights were kept: the last one without early stopping.
 validation_scores_ : list of float or None
-    Validation score (%(score)s, or that of `scoring`) after every epoch; None without early stopping.
+    Validation score (%(score)s, or that of `scoring`) after every epoch; None without validation rows.
 best_validation_score_ : float or None
-    Validation score of the epoch whose weights were kept; None without early stopping.
+    Validation score of the epoch whose weights were kept; None without validation rows.
 n_iter_ : int
-    Number of epochs of the last `fit`.
+    Number of epochs of the last `fit` (for 'lbfgs' iterations, at least 1); 1 after `partial_fit`.
 t_ : int
     Number of training rows seen, repetitions counted.
 n_layers_ : int
@@ -165,13 +195,15 @@ feature_names_in_ : ndarray of shape (`n_features_in_`,)
 """
 
 
-def estimator_docstring(summary: str, loss: str, own_parameters: str, own_attributes: str, score: str, end: str):
+def estimator_docstring(
+    summary: str, loss: str, loss_values: str, own_parameters: str, own_attributes: str, score: str, end: str
+):
     """Return the docstring of an estimator: summary, objective, parameters, attributes, then ``end``."""
     return "\n".join(
         [
             summary,
             OBJECTIVE % {"loss": loss},
-            PARAMETERS % {"own_parameters": own_parameters},
+            PARAMETERS % {"own_parameters": own_parameters, "loss_values": loss_values.strip()},
             ATTRIBUTES % {"own_attributes": own_attributes, "score": score},
             end,
         ]

@@ -7,11 +7,13 @@ release of scikit-learn can move it. Keeping the imports together makes such a m
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     Options,
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.multiclass import _check_partial_fit_first_call as check_partial_fit_first_call
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 
@@ -25,10 +27,12 @@ def check_parameters(axis_object) -> None:
 
 
 __all__ = [
+    "HasMethods",
     "Interval",
     "Options",
     "StrOptions",
     "check_parameters",
+    "check_partial_fit_first_call",
     "check_sample_weight",
     "fit_context",
     "safe_indexing",

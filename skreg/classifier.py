@@ -1,5 +1,7 @@
 """RegularizedMLPClassifier: what is special to classification."""
 
+from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import ClassVar
 
@@ -9,14 +11,28 @@ import torch
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skreg._base import BaseRegularizedMLP
+from skreg._base import BaseRegularizedMLP, _takes_steps
+from skreg._data import Table, as_numpy
 from skreg._docs import estimator_docstring
-from skreg._sklearn_private import Interval
-from skreg.losses import LogisticLogLoss, SoftmaxLogLoss
+from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
+from skreg.losses import CLASSIFICATION_LOSSES, classification_loss
 
-_OWN_PARAMETERS = """label_smoothing : float, default=0.0
+_LOSS_VALUES = """'log_loss' or callable, default='log_loss'
+    What is minimized. A function ``loss(y_true, y_pred)`` gets two torch tensors of shape (n_rows, n_outputs), the
+    classes as zeros and ones (one column for two classes) and the outputs before the softmax or logistic function, and
+    returns a tensor of shape (n_rows,), which torch must be able to differentiate. It must belong to a module, not be
+    a lambda, if the estimator is to be pickled.
+"""
+_OWN_PARAMETERS = """class_weight : dict, 'balanced', list of dict or None, default=None
+    Weight of each class, which multiplies the weights of its rows in the training and the validation loss: numbers (1
+    for classes that are missing), or 'balanced' for ones inversely proportional to the classes' (weighted) frequencies
+    among the rows for training. For label indicator matrices a list with one for each label, or 'balanced'. Scorers
+    given as `scoring` do not use it.
+label_smoothing : float, default=0.0
     Rate, in [0, 1), at which the training targets are mixed with equal probabilities of all classes. The
     validation loss uses the plain labels.
 """
@@ -63,6 +79,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     __doc__ = estimator_docstring(
         summary="Multilayer perceptron classifier with every kind of regularization.",
         loss="the log-loss, for label indicator matrices summed over labels",
+        loss_values=_LOSS_VALUES,
         own_parameters=_OWN_PARAMETERS,
         own_attributes=_OWN_ATTRIBUTES,
         score="accuracy",
@@ -71,6 +88,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseRegularizedMLP._parameter_constraints,
+        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), callable],
+        "class_weight": [dict, StrOptions({"balanced"}), list, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
@@ -79,6 +98,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        loss="log_loss",
+        class_weight=None,
         penalty="l2",
         alpha=None,
         l1_ratio=None,
@@ -103,17 +124,20 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        refit_on_all=False,
         scoring="loss",
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        max_fun=15000,
         device="cpu",
         callbacks=None,
     ):
         super().__init__(
             hidden_layer_sizes,
             activation,
+            loss=loss,
             penalty=penalty,
             alpha=alpha,
             l1_ratio=l1_ratio,
@@ -137,15 +161,69 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
             nesterovs_momentum=nesterovs_momentum,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            refit_on_all=refit_on_all,
             scoring=scoring,
             beta_1=beta_1,
             beta_2=beta_2,
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
             device=device,
             callbacks=callbacks,
         )
+        self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+
+    # -- training ------------------------------------------------------------------------------------------
+
+    @available_if(_takes_steps)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Go on training for one epoch over some rows, which may be others than before.
+
+        All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
+        history go on from call to call, as long as the estimator is not pickled in between
+        (:meth:`save_checkpoint` saves them, too).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or a label indicator matrix; not all classes need occur.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, at least 0, relative to each other. None means equal weights.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever occur. Needed in the first call, unless `fit` came before.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data or `classes` are not as described, or training diverges. The estimator is then as it was.
+        """
+        with self._unchanged_on_error():
+            self._validate_params()
+            self._set_classes(y, classes)
+            self._partial_fit(X, y, sample_weight, lambda labels, dtype: self._encode_known(labels).astype(dtype))
+        return self
+
+    def _set_classes(self, y, classes) -> None:
+        """Take the classes of the first call of `partial_fit`; raise ValueError if a later one gives others."""
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all rows at once, which partial_fit does not have; give it the numbers: "
+                "a dict made of sklearn.utils.class_weight.compute_class_weight('balanced', classes=..., y=...)."
+            )
+        check_partial_fit_first_call(self, classes)
+        if len(self.classes_) < 2:
+            raise ValueError(f"partial_fit needs at least 2 classes; got classes={classes!r}.")
+        if not hasattr(self, "_multilabel"):
+            self._multilabel = type_of_target(as_numpy(y), input_name="y").startswith("multilabel")
 
     def _encode_targets(self, y, dtype, keep_classes):
         check_classification_targets(y)
@@ -161,14 +239,12 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         multilabel = kind.startswith("multilabel")
         if keep_classes and not (np.array_equal(binarizer.classes_, self.classes_) and multilabel == self._multilabel):
             raise ValueError(
-                f"warm_start=True needs the classes of the previous call to fit, {self.classes_!r}, and targets of the "
-                f"same kind; got {binarizer.classes_!r} and {kind} targets."
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {binarizer.classes_}."
             )
         self.classes_ = binarizer.classes_
         self._multilabel = multilabel
-        targets = np.asarray(binarizer.transform(y), dtype=dtype)
-        self._check_weighted_targets(targets)
-        return targets
+        return np.asarray(binarizer.transform(y), dtype=dtype)
 
     def _check_weighted_targets(self, targets):
         if self._multilabel:
@@ -176,22 +252,76 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         n_present = len(np.unique(self._strata(targets)))
         if n_present < 2:
             raise ValueError(
-                f"RegularizedMLPClassifier needs rows (with positive weight) of at least 2 classes; got {n_present} "
-                "class."
+                f"{type(self).__name__} needs rows (with positive weight) of at least 2 classes; got {n_present} class."
             )
 
     def _encode_known(self, y):
         if self._multilabel:
-            return np.array(y.toarray() if scipy.sparse.issparse(y) else y, dtype=np.float64)
+            y = np.array(y.toarray() if scipy.sparse.issparse(y) else y, dtype=np.float64)
+            if y.ndim != 2 or y.shape[1] != len(self.classes_) or not np.isin(y, (0, 1)).all():
+                raise ValueError(
+                    f"y must be a label indicator matrix of zeros and ones with {len(self.classes_)} columns; got an "
+                    f"array of shape {y.shape} with values such as {y.ravel()[:3].tolist()!r}."
+                )
+            return y
         y = column_or_1d(y)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
-            raise ValueError(f"y holds classes that the rows for training did not have: {unknown.tolist()!r}.")
+            raise ValueError(
+                f"y holds classes that are not among {self.classes_.tolist()!r}, which the network knows: "
+                f"{unknown.tolist()!r}."
+            )
         return LabelBinarizer().fit(self.classes_).transform(y).astype(np.float64)
 
     def _make_loss(self):
         is_multiclass = not self._multilabel and len(self.classes_) > 2
-        return SoftmaxLogLoss() if is_multiclass else LogisticLogLoss()
+        return classification_loss(self.loss, is_multiclass=is_multiclass)
+
+    def _codes(self, targets: np.ndarray) -> list[np.ndarray]:
+        """Return the class of each row as a number; for label indicator matrices, one array for each label."""
+        return list(targets.astype(int).T) if self._multilabel else [self._strata(targets).astype(int)]
+
+    def _fixed_class_weight(self, targets):
+        if self.class_weight is None or isinstance(self.class_weight, str):
+            return None
+        codes = self._codes(targets)
+        given = self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]
+        if len(given) != len(codes) or not all(isinstance(weights, dict) for weights in given):
+            raise ValueError(
+                "The 'class_weight' parameter must be a dict, or for label indicator matrices a list with one dict for "
+                f"each of the {len(codes)} labels, 'balanced' or None; got {self.class_weight!r}."
+            )
+        if not all(isinstance(w, Real) and 0 <= w < np.inf for weights in given for w in weights.values()):
+            raise ValueError(
+                f"The 'class_weight' parameter must hold numbers of at least 0; got {self.class_weight!r}."
+            )
+        classes = np.array([0, 1]) if self._multilabel else self.classes_
+        product = np.ones(len(targets))
+        for label_codes, weights in zip(codes, given, strict=True):
+            unknown = set(weights) - set(classes.tolist())
+            if unknown:
+                raise ValueError(
+                    f"The 'class_weight' parameter names classes that are not among {classes.tolist()!r}; got "
+                    f"{weights!r}."
+                )
+            product *= np.array([weights.get(label, 1.0) for label in classes.tolist()])[label_codes]
+        return product
+
+    def _balanced_class_weight(self, table: Table, rows: np.ndarray) -> Callable | None:
+        if self.class_weight != "balanced":
+            return None
+        weight = None if table.weight is None else table.weight[rows]
+        of_class = []
+        for codes in self._codes(table.targets[rows]):
+            present = np.unique(codes)
+            values = np.ones(max(len(self.classes_), 2))  # of a class without rows here nothing is known
+            values[present] = compute_class_weight("balanced", classes=present, y=codes, sample_weight=weight)
+            of_class.append(values)
+        return partial(self._row_class_weight, of_class)
+
+    def _row_class_weight(self, of_class: list[np.ndarray], targets: np.ndarray) -> np.ndarray:
+        columns = zip(of_class, self._codes(targets), strict=True)
+        return np.prod([values[codes] for values, codes in columns], axis=0)
 
     def _training_target(self, target, loss):
         return loss.smooth_targets(target, self.label_smoothing) if self.label_smoothing else target
@@ -200,6 +330,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         if self._multilabel:
             return None
         return targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0]
+
+    # -- prediction ----------------------------------------------------------------------------------------
 
     def predict(self, X):
         """Predict class labels.
@@ -252,7 +384,9 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
             Probabilities in the order of `classes_`. Rows sum to 1, except for label indicator matrices, where
             each label has its own.
         """
-        Z = self._outputs(X)
+        return self._predictions(self._outputs(X))
+
+    def _predictions(self, Z):
         positive = self._make_loss().link(Z).numpy()
         if not self._multilabel and len(self.classes_) == 2:
             return np.hstack([1 - positive, positive])

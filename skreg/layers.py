@@ -40,6 +40,8 @@ ACTIVATIONS = {
 
 # The axis along which each kind of normalization takes its mean and variance.
 NORMALIZATION_AXES = {"batch": 1, "layer": 2}
+# What each kind has for every hidden layer.
+NORMALIZATION_PARAMETERS = {"batch": {"gain", "shift", "mean", "variance"}, "layer": {"gain", "shift"}}
 
 
 def weighted_moments(Z: Tensor, axis: int, weight: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -190,7 +192,7 @@ class MLP(nn.Module):
             self.register_buffer(f"running_variance_{i}", self.flat.new_ones(shape))
             self.running_means.append(self.get_buffer(f"running_mean_{i}"))
             self.running_variances.append(self.get_buffer(f"running_variance_{i}"))
-        self._n_batches = 0
+        self.n_batches = 0
 
     @staticmethod
     def _views(flat: Tensor, sizes: Sequence[int], shapes: Sequence[tuple]) -> list[Tensor]:
@@ -235,10 +237,10 @@ class MLP(nn.Module):
         X : Tensor of shape (n_rows, n_features) or (n_members or 1, n_rows, n_features)
             Inputs; two dimensions mean the same rows for all members.
         record : list, default=None
-            If given, the network is in training: dropout acts, batch normalization uses the batch's moments,
-            and the list receives what :meth:`backward` needs. Call under ``torch.no_grad()``.
+            If given, the network is in training: batch normalization uses the batch's moments, and the list
+            receives what :meth:`backward` needs. Call under ``torch.no_grad()``.
         generator : torch.Generator, default=None
-            Source of dropout masks.
+            Source of dropout masks; without one there is no dropout.
         row_weight : Tensor of shape (n_rows, 1), default=None
             Weights that sum to 1 for the moments of batch normalization; None is uniform.
         out : Tensor of shape (n_members, n_rows, n_outputs), default=None
@@ -249,15 +251,26 @@ class MLP(nn.Module):
         Tensor of shape (n_members, n_rows, n_outputs)
             The outputs.
         """
+        A, skipped = self._hidden(X, record, generator, row_weight)
+        if out is None:
+            out = torch.baddbmm(self.biases[-1], A, self.weights[-1])
+        else:
+            torch.baddbmm(self.biases[-1], A, self.weights[-1], out=out)
+        return out if skipped is None else out.add_(skipped)
+
+    def last_hidden(self, X: Tensor) -> Tensor:
+        """Return the outputs of the last hidden layer, of shape (n_members, n_rows, n_units), for predictions."""
+        return self._hidden(X, None, None, None)[0]
+
+    def _hidden(self, X, record, generator, row_weight) -> tuple[Tensor, Tensor | None]:
+        """Return the inputs of the last layer, and what the skip connection adds to its outputs, if there is one."""
         A = X if X.dim() == 3 else X.unsqueeze(0)
         A = A.expand(self.n_members, -1, -1)
-        training = record is not None
-        if training:
-            A, _ = self._drop(A, 0, generator)
-            if self.normalization == "batch":
-                self._n_batches += 1
-        last = len(self.weights) - 1
-        for i in range(last):
+        A, _ = self._drop(A, 0, generator)
+        if record is not None and self.normalization == "batch":
+            self.n_batches += 1
+        skipped = None
+        for i in range(len(self.weights) - 1):
             if i == 0 and self.skip:
                 Z, skipped = torch.bmm(A, self.weights[0]).split([self.layer_units[1], self.layer_units[-1]], dim=2)
                 Z = Z + self.biases[0]
@@ -265,18 +278,14 @@ class MLP(nn.Module):
                 Z = torch.baddbmm(self.biases[i], A, self.weights[i])
             layer = LayerRecord(A)
             if self.normalization:
-                Z = self._normalize(Z, i, layer if training else None, row_weight)
+                Z = self._normalize(Z, i, None if record is None else layer, row_weight)
             A = layer.output = ACTIVATIONS[self.activation].apply_(Z)
-            if training:
-                A, layer.mask = self._drop(A, i + 1, generator)
+            A, layer.mask = self._drop(A, i + 1, generator)
+            if record is not None:
                 record.append(layer)
-        if training:
+        if record is not None:
             record.append(LayerRecord(A))
-        if out is None:
-            out = torch.baddbmm(self.biases[last], A, self.weights[last])
-        else:
-            torch.baddbmm(self.biases[last], A, self.weights[last], out=out)
-        return out.add_(skipped) if self.skip else out
+        return A, skipped
 
     def backward(self, dZ: Tensor, record: list[LayerRecord], row_weight: Tensor | None = None) -> None:
         """Write the gradients of all parameters into ``flat_grad``, given that of the outputs.
@@ -306,10 +315,10 @@ class MLP(nn.Module):
             if self.normalization:
                 dZ = self._normalize_backward(dZ, i - 1, below, row_weight)
 
-    def _drop(self, A: Tensor, i: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def _drop(self, A: Tensor, i: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor | None]:
         """Return A with dropout, scaled to keep its expectation, and the mask (None without dropout)."""
         rate = self.dropout_rates[i]
-        if isinstance(rate, float) and rate == 0.0:
+        if generator is None or (isinstance(rate, float) and rate == 0.0):
             return A, None
         mask = dropout_mask(A, rate, generator)
         return A * mask, mask
@@ -327,7 +336,7 @@ class MLP(nn.Module):
             record.standardized, record.inverse_sd = standardized, inverse_sd
             if self.normalization == "batch":
                 # The plain average at first, so that a fit of few steps is not dominated by the start values.
-                momentum = max(RUNNING_MOMENTUM, 1 / self._n_batches)
+                momentum = max(RUNNING_MOMENTUM, 1 / self.n_batches)
                 self.running_means[i].lerp_(mean, momentum)
                 self.running_variances[i].lerp_(variance, momentum)
         return torch.addcmul(self.shifts[i], standardized, self.gains[i])

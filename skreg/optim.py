@@ -72,17 +72,60 @@ class RegularizedLayer:
         return means if means is T or self.penalized is None else torch.where(self.penalized, means, T)
 
 
-class FlatOptimizer(ABC):
-    """Base of the optimizers: holds the buffers and knows which layers carry a penalty.
+class Regularization:
+    """What acts on the weight matrices of a module: penalties and constraints.
+
+    Parameters
+    ----------
+    module : MLP
+        The networks.
+    penalties : sequence of LayerPenalty or None
+        What is penalized on every weight matrix.
+    constraints : sequence of Constraint or None, default=()
+        What constrains every weight matrix; empty if nothing does.
+    lr_scale : float or Tensor of shape (n_members, 1, 1), default=1.0
+        Multiplies the learning rate of each member.
+    """
+
+    def __init__(
+        self,
+        module: MLP,
+        penalties: Sequence[LayerPenalty | None],
+        constraints: Sequence[Constraint | None] = (),
+        *,
+        lr_scale: float | Tensor = 1.0,
+    ):
+        self.module = module
+        self.layers = []
+        self.n_steps = 0
+        start = 0
+        constraints = constraints or [None] * len(module.weights)
+        for W, penalty, constraint in zip(module.weights, penalties, constraints, strict=True):
+            span = slice(start, start + W.numel())
+            start = span.stop
+            if penalty is not None or constraint is not None:
+                here = None if penalty is None else penalty.to(W.dtype, W.device)
+                self.layers.append(RegularizedLayer(W.data, W.grad, span, here, constraint, lr_scale))
+
+    @torch.no_grad()
+    def penalty_value(self) -> float:
+        """Return the penalty of a population of one at the present weights."""
+        return sum(float(layer.penalty.value(layer.W)) for layer in self.layers if layer.penalty is not None)
+
+    def buffers(self) -> list[Tensor]:
+        """Return the flat state tensors, beside ``n_steps`` all that a solver remembers."""
+        return []
+
+
+class FlatOptimizer(Regularization, ABC):
+    """Base of the optimizers: updates the flat buffer of a module from that of its gradients, step by step.
 
     Parameters
     ----------
     module : MLP
         The networks; its ``flat`` and ``flat_grad`` are read and ``flat`` is updated.
-    penalties : sequence of LayerPenalty or None
-        What is penalized on every weight matrix.
-    constraints : sequence of Constraint or None, default=()
-        What constrains every weight matrix; empty if nothing does.
+    penalties, constraints : sequence
+        As in :class:`Regularization`.
     weight_decay : float
         Decoupled decay: every weight matrix is multiplied by ``1 - lr * weight_decay`` before the step
         (Loshchilov and Hutter, 2019, algorithm 2). It is not part of the objective.
@@ -99,24 +142,14 @@ class FlatOptimizer(ABC):
         weight_decay: float = 0.0,
         lr_scales: Tensor | None = None,
     ):
-        self.module = module
+        lr_scale = 1.0 if lr_scales is None else lr_scales.view(-1, 1, 1)
+        super().__init__(module, penalties, constraints, lr_scale=lr_scale)
         self.weight_decay = weight_decay
         # The members' scales at every coordinate of the flat buffers, as a number when they are all 1.
         self.flat_scale: float | Tensor = 1.0
         if lr_scales is not None:
             blocks = [lr_scales.view(-1, 1, 1).expand_as(p).reshape(-1) for p in module.parameters()]
             self.flat_scale = torch.cat(blocks)
-        self.layers = []
-        start = 0
-        lr_scale = 1.0 if lr_scales is None else lr_scales.view(-1, 1, 1)
-        constraints = constraints or [None] * len(module.weights)
-        for W, penalty, constraint in zip(module.weights, penalties, constraints, strict=True):
-            span = slice(start, start + W.numel())
-            start = span.stop
-            if penalty is not None or constraint is not None:
-                here = None if penalty is None else penalty.to(W.dtype, W.device)
-                self.layers.append(RegularizedLayer(W.data, W.grad, span, here, constraint, lr_scale))
-        self.n_steps = 0
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
@@ -128,21 +161,12 @@ class FlatOptimizer(ABC):
             self.module.flat[weights].mul_(decay if isinstance(decay, float) else decay[weights])
         self._update(lr)
         if self.n_steps % STEPS_BETWEEN_FLUSHES == 0:
-            for buffer in (self.module.flat, *self._buffers()):
+            for buffer in (self.module.flat, *self.buffers()):
                 buffer.masked_fill_(buffer.abs() < NEGLIGIBLE, 0)
-
-    @torch.no_grad()
-    def penalty_value(self) -> float:
-        """Return the penalty of a population of one at the present weights."""
-        return sum(float(layer.penalty.value(layer.W)) for layer in self.layers if layer.penalty is not None)
 
     @abstractmethod
     def _update(self, lr: float) -> None:
         """Take one step."""
-
-    @abstractmethod
-    def _buffers(self) -> list[Tensor]:
-        """Return the flat state tensors."""
 
     def _plain_spans(self) -> list[slice]:
         """Return the runs of the flat buffers between the layers with a proximal step."""
@@ -185,7 +209,8 @@ class ProximalAdam(FlatOptimizer):
         # The fused kernel reads its step number from a tensor of each parameter and does not advance it.
         self._fused_step = [torch.zeros((), dtype=torch.float32, device=module.flat.device) for _ in self._spans]
 
-    def _buffers(self):
+    def buffers(self):
+        """Return the flat state tensors."""
         return [self.mean, self.square]
 
     def _update(self, lr):
@@ -253,7 +278,8 @@ class ProximalSGD(FlatOptimizer):
         self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
         self.velocity = torch.zeros_like(module.flat)
 
-    def _buffers(self):
+    def buffers(self):
+        """Return the flat state tensors."""
         return [self.velocity]
 
     def _update(self, lr):
@@ -290,13 +316,13 @@ def as_torch_optimizer(optimizer: FlatOptimizer, lr: float) -> torch.optim.Optim
         def state_dict(self):
             return {
                 "n_steps": optimizer.n_steps,
-                "buffers": [buffer.clone() for buffer in optimizer._buffers()],
+                "buffers": [buffer.clone() for buffer in optimizer.buffers()],
                 "lr": self.param_groups[0]["lr"],
             }
 
         def load_state_dict(self, state_dict):
             optimizer.n_steps = state_dict["n_steps"]
-            for buffer, saved in zip(optimizer._buffers(), state_dict["buffers"], strict=True):
+            for buffer, saved in zip(optimizer.buffers(), state_dict["buffers"], strict=True):
                 buffer.copy_(saved)
             self.param_groups[0]["lr"] = state_dict["lr"]
 

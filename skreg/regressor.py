@@ -1,12 +1,33 @@
 """RegularizedMLPRegressor: what is special to regression."""
 
+from numbers import Real
+from typing import ClassVar
+
 import numpy as np
 import scipy.sparse
+import torch
 from sklearn.base import RegressorMixin
+from sklearn.utils import check_array
+from sklearn.utils.metaestimators import available_if
 
-from skreg._base import BaseRegularizedMLP
+from skreg._base import BaseRegularizedMLP, _takes_steps
 from skreg._docs import estimator_docstring
-from skreg.losses import HalfSquaredError
+from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
+from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
+
+_LOSS_VALUES = r"""str or callable, default='squared_error'
+    What is minimized, for residuals r = y - prediction: 'squared_error' (r²/2), 'absolute_error' (\|r\|), 'huber'
+    (r²/2 up to `delta`, linear beyond), 'quantile' (pinball loss), or with predictions exp(output) half the deviance
+    of 'poisson' (y at least 0) or 'gamma' (y above 0). A function ``loss(y_true, y_pred)`` gets two torch tensors of
+    shape (n_rows, n_outputs) and returns one of shape (n_rows,), which torch must be able to differentiate. It must
+    belong to a module, not be a lambda, if the estimator is to be pickled.
+"""
+_OWN_PARAMETERS = """quantile : float or sequence of float, default=0.5
+    Level of ``loss='quantile'``, in (0, 1), or several in ascending order, which one network then predicts together,
+    and in the right order for every row: quantiles that do not cross.
+delta : float, default=1.0
+    Residual, in units of y, beyond which ``loss='huber'`` is linear.
+"""
 
 _END = """
 See Also
@@ -50,18 +71,29 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
 
     __doc__ = estimator_docstring(
         summary="Multilayer perceptron regressor with every kind of regularization.",
-        loss="half the squared error, summed over outputs",
-        own_parameters="",
+        loss="half the squared error, or the `loss` of your choice, summed over outputs",
+        loss_values=_LOSS_VALUES,
+        own_parameters=_OWN_PARAMETERS,
         own_attributes="",
         score="R²",
         end=_END,
     )
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseRegularizedMLP._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), callable],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+    }
 
     def __init__(
         self,
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        loss="squared_error",
+        quantile=0.5,
+        delta=1.0,
         penalty="l2",
         alpha=None,
         l1_ratio=None,
@@ -85,17 +117,20 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        refit_on_all=False,
         scoring="loss",
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        max_fun=15000,
         device="cpu",
         callbacks=None,
     ):
         super().__init__(
             hidden_layer_sizes,
             activation,
+            loss=loss,
             penalty=penalty,
             alpha=alpha,
             l1_ratio=l1_ratio,
@@ -119,30 +154,79 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
             nesterovs_momentum=nesterovs_momentum,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            refit_on_all=refit_on_all,
             scoring=scoring,
             beta_1=beta_1,
             beta_2=beta_2,
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
             device=device,
             callbacks=callbacks,
         )
+        self.quantile = quantile
+        self.delta = delta
 
-    def _encode_targets(self, y, dtype, keep_classes):
+    # -- training ------------------------------------------------------------------------------------------
+
+    @available_if(_takes_steps)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Go on training for one epoch over some rows, which may be others than before.
+
+        All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
+        history go on from call to call, as long as the estimator is not pickled in between
+        (:meth:`save_checkpoint` saves them, too).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, at least 0, relative to each other. None means equal weights.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data are not as described, or training diverges. The estimator is then as it was.
+        """
+        with self._unchanged_on_error():
+            self._validate_params()
+            is_first = not hasattr(self, "coefs_")
+            self._partial_fit(X, y, sample_weight, self._encode_targets if is_first else self._encode_more)
+        return self
+
+    def _encode_targets(self, y, dtype, keep_classes=False):
         if scipy.sparse.issparse(y) or y.dtype.kind not in "biufO":
             raise ValueError(f"y must be an array of numbers; got {type(y).__name__} of type {y.dtype}.")
         # A vector stays a vector in predictions, a matrix of one column a matrix.
         self._target_ndim = y.ndim
         return y.astype(dtype).reshape(len(y), -1)
 
+    def _encode_more(self, y, dtype):
+        targets = self._encode_known(y)
+        n_targets = self.n_outputs_ // self._make_loss().n_outputs(1)
+        if targets.shape[1] != n_targets:
+            raise ValueError(f"y must have {n_targets} outputs, as before; got {targets.shape[1]}.")
+        return targets.astype(dtype)
+
     def _encode_known(self, y):
-        return np.array(y, dtype=np.float64).reshape(len(y), -1)
+        return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(len(y), -1)
 
     def _make_loss(self):
-        return HalfSquaredError()
+        return regression_loss(self.loss, quantile=self.quantile, delta=self.delta)
 
     def _strata(self, targets):
         return None
+
+    # -- prediction ----------------------------------------------------------------------------------------
 
     def predict(self, X):
         """Predict targets.
@@ -155,10 +239,45 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions, of the shape that `fit` was given.
+            Predictions, of the shape that `fit` was given. With several quantiles there is one more axis, the last,
+            with one entry for each, in ascending order.
         """
-        predictions = self._make_loss().link(self._outputs(X)).numpy()
+        return self._predictions(self._outputs(X))
+
+    def _predictions(self, Z):
+        loss = self._make_loss()
+        predictions = loss.link(Z).numpy()
+        if isinstance(loss, Quantile) and len(loss.quantiles) > 1:
+            predictions = predictions.reshape(len(predictions), -1, len(loss.quantiles))
         return predictions[:, 0] if self._target_ndim == 1 else predictions
+
+    def score(self, X, y, sample_weight=None):
+        """Return R², or for several quantiles their mean D².
+
+        D² is the share of the pinball loss of the best constant quantile that the predictions save
+        (:func:`sklearn.metrics.d2_pinball_score`), averaged over quantiles and outputs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            The score; 1 is best.
+        """
+        loss = self._make_loss()
+        if not (isinstance(loss, Quantile) and len(loss.quantiles) > 1):
+            return super().score(X, y, sample_weight)
+        Z = self._outputs(X).to(torch.float64)
+        weight = check_sample_weight(sample_weight, Z.numpy(), dtype=np.float64)
+        targets = torch.from_numpy(self._encode_known(y))
+        return float(loss.score(Z.unsqueeze(0), targets, torch.from_numpy(weight / weight.sum()))[0])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,5 +1,6 @@
 """When to stop, and on what data that is decided."""
 
+import copy
 import math
 
 import numpy as np
@@ -92,6 +93,54 @@ def split_validation(
             "early_stopping=False."
         )
     return np.concatenate([order[first_of_class], free[size:]]), free[:size]
+
+
+def split_by(
+    splitter, n_rows: int, *, strata: np.ndarray, groups: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row numbers for training and for validation from a splitter of scikit-learn.
+
+    Of several splits the last is taken: for :class:`~sklearn.model_selection.TimeSeriesSplit` the one with the most
+    training rows.
+
+    Parameters
+    ----------
+    splitter : cross-validation splitter
+        Has a method ``split(X, y, groups)``. It is copied; its random state, if None, is the seed.
+    n_rows : int
+        Number of rows to split.
+    strata : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Classes or other targets.
+    groups : ndarray of shape (n_rows,) or None
+        Group of each row.
+    seed : int
+        For a splitter without a random state of its own.
+
+    Returns
+    -------
+    train, valid : ndarray of int
+        Row numbers.
+
+    Raises
+    ------
+    ValueError
+        If the splitter does, if it gives no split, or if its last split has no rows for training or for validation,
+        or some for both.
+    """
+    splitter = copy.deepcopy(splitter)
+    if getattr(splitter, "random_state", seed) is None:
+        splitter.random_state = seed
+    splits = list(splitter.split(np.zeros((n_rows, 1)), strata, groups))
+    if not splits:
+        raise ValueError(f"The splitter given as 'early_stopping' must give a split; got none from {splitter!r}.")
+    train, valid = (np.asarray(rows) for rows in splits[-1])
+    if not (len(train) and len(valid)) or np.intersect1d(train, valid).size:
+        raise ValueError(
+            "The splitter given as 'early_stopping' must give rows for training and other rows for validation; got "
+            f"{len(train)} and {len(valid)} rows, {np.intersect1d(train, valid).size} of them the same, from "
+            f"{splitter!r}."
+        )
+    return train, valid
 
 
 class Patience:

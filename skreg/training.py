@@ -11,33 +11,24 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse
 import torch
-from sklearn.utils import gen_batches, gen_even_slices
+from scipy.optimize import OptimizeResult, minimize
+from sklearn.utils import gen_batches
 from skorch import NeuralNet
-from skorch.callbacks import (
-    BatchScoring,
-    Callback,
-    EarlyStopping,
-    EpochScoring,
-    EpochTimer,
-    Freezer,
-    InputShapeSetter,
-    PrintLog,
-    Unfreezer,
-)
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor
 
+from skreg.batches import Batch, BatchIterator, Rows
+from skreg.callbacks import TaskCallback
 from skreg.layers import MLP, LayerRecord
 from skreg.losses import Loss
-from skreg.optim import FlatOptimizer, as_torch_optimizer
+from skreg.optim import FlatOptimizer, Regularization, as_torch_optimizer
 from skreg.stopping import Patience, patience_in_epochs
 
-# Rows are gathered (and sparse rows made dense) in blocks of about this many bytes.
-BLOCK_BYTES = 4 * 2**20
+# scikit-learn's MLP takes batches of 200 rows unless told otherwise.
+AUTO_BATCH_SIZE = 200
 # Below this many floating-point operations a step, a second thread costs more than it gains.
 FLOPS_FOR_THREADS = 2e9
 # The fit is abandoned when its objective exceeds this many times max(1, first loss).
@@ -45,14 +36,6 @@ DIVERGENCE_FACTOR = 1e6
 # An adaptive learning rate is divided by this when progress stalls, and training ends at the smallest rate.
 ADAPTIVE_DIVISOR = 5.0
 SMALLEST_ADAPTIVE_RATE = 1e-6
-# skorch callbacks that act on parts which a RegularizedNet does not have; ignoring them would be silent.
-UNSUPPORTED_CALLBACKS = {
-    Freezer: "all parameters are updated together; use warm_start",
-    Unfreezer: "all parameters are updated together; use warm_start",
-    InputShapeSetter: "the network takes its shape from the data",
-    EpochScoring: "use early_stopping=True and scoring",
-    BatchScoring: "use early_stopping=True and scoring",
-}
 
 
 class _ThreadLimit:
@@ -86,112 +69,35 @@ def limited_threads(flops_per_step: float) -> Iterator[None]:
             torch.set_num_threads(_ThreadLimit.before)
 
 
-class Batch(NamedTuple):
-    """Rows of one step, and where they stand in the epoch."""
-
-    X: Tensor
-    target: Tensor
-    weight: Tensor | None
-    span: slice
-
-
-class Rows(torch.utils.data.Dataset):
-    """Inputs, targets and weights of a data set.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n_rows, n_features)
-        Inputs; may be read-only. Rows are gathered and made dense block by block.
-    target : Tensor of shape (n_rows, n_outputs)
-        Targets as the loss wants them.
-    weight : Tensor of shape (n_rows,) or None
-        Positive weights that sum to 1; None is uniform.
-    """
-
-    def __init__(self, X, target: Tensor, weight: Tensor | None):
-        self.target = target
-        self.weight = weight
-        on_device = target.device.type != "cpu" and not scipy.sparse.issparse(X)
-        self.X = torch.as_tensor(np.array(X), device=target.device) if on_device else X
-
-    def __len__(self):
-        return len(self.target)
-
-    def inputs(self, indices: np.ndarray) -> Tensor:
-        """Return some rows of X as a dense tensor on the device of the targets."""
-        if isinstance(self.X, Tensor):
-            return self.X[torch.as_tensor(indices, device=self.X.device)]
-        rows = self.X[indices].toarray() if scipy.sparse.issparse(self.X) else self.X.take(indices, axis=0)
-        return torch.from_numpy(rows).to(self.target.device)
-
-    def rows_per_block(self, batch_size: int) -> int:
-        """Return a multiple of ``batch_size`` rows that fills a block."""
-        row_bytes = self.X.shape[1] * self.target.element_size()
-        return max(1, BLOCK_BYTES // (row_bytes * batch_size)) * batch_size
-
-    def row_weight(self) -> Tensor:
-        """Return the weights, which sum to 1, uniform ones written out."""
-        if self.weight is not None:
-            return self.weight
-        n_rows = len(self)
-        return self.target.new_full((n_rows,), 1 / n_rows)
-
-
-class BatchIterator:
-    """Iterates over the batches of one epoch, shuffled anew for every epoch if a generator is given.
-
-    The rows are cut into ``ceil(n_rows / batch_size)`` batches whose sizes differ by at most one; fewer where that
-    would leave a batch with less than ``min_batch_size`` rows.
-
-    After an epoch, ``target`` and ``weight`` hold the rows' targets and weights in the order of that epoch.
-    """
-
-    def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None, min_batch_size: int = 1):
-        self.rows = rows
-        self.generator = generator
-        self.block_size = rows.rows_per_block(batch_size)
-        # Batches of nearly equal size: the few rows that would be left over for a last batch would make a step of
-        # their own, as long as the others or, if every row counts the same, much shorter.
-        n_batches = min(math.ceil(len(rows) / batch_size), max(1, len(rows) // min_batch_size))
-        self.spans = list(gen_even_slices(len(rows), n_batches))
-        self.target, self.weight = rows.target, rows.row_weight()
-
-    def __len__(self):
-        return len(self.spans)
-
-    def __iter__(self) -> Iterator[Batch]:
-        n_rows, rows = len(self.rows), self.rows
-        order = np.arange(n_rows)
-        if self.generator is not None:
-            permutation = torch.randperm(n_rows, generator=self.generator)
-            order = permutation.numpy()
-            self.target = rows.target[permutation.to(rows.target.device)]
-            if rows.weight is not None:
-                self.weight = rows.weight[permutation.to(rows.weight.device)]
-        # With uniform weights every step is the mean over its batch, and no tensor of weights is needed.
-        weight = None if rows.weight is None else self.weight.unsqueeze(1)
-        block = slice(0, 0)
-        for span in self.spans:
-            if span.stop > block.stop:
-                block = slice(span.start, min(max(span.start + self.block_size, span.stop), n_rows))
-                X = rows.inputs(order[block])
-            inputs = X[span.start - block.start : span.stop - block.start]
-            yield Batch(inputs, self.target[span], None if weight is None else weight[span], span)
-
-
 def step_flops(layer_units, batch_size: int) -> float:
     """Return the floating-point operations of one training step: three matrix products a layer."""
     return 6.0 * batch_size * sum(a * b for a, b in pairwise(layer_units))
 
 
-def outputs_in_blocks(module: MLP, rows: Rows) -> Tensor:
-    """Return the outputs for all rows, shape (n_members, n_rows, n_outputs), computed in blocks."""
-    n_rows = len(rows)
-    Z = module.flat.new_empty(module.n_members, n_rows, module.layer_units[-1])
+def outputs_in_blocks(module: MLP, rows: Rows, compute: Callable | None = None, n_columns: int | None = None) -> Tensor:
+    """Return what a module computes for all rows, block by block.
+
+    Parameters
+    ----------
+    module : MLP
+        The networks.
+    rows : Rows
+        The rows.
+    compute : callable, default=None
+        Takes a block of inputs; None is the module itself.
+    n_columns : int, default=None
+        Number of columns that it returns; None is the number of outputs.
+
+    Returns
+    -------
+    Tensor of shape (n_members, n_rows, n_columns)
+        The results.
+    """
+    results = module.flat.new_empty(module.n_members, len(rows), n_columns or module.layer_units[-1])
     with torch.no_grad():
-        for span in gen_batches(n_rows, rows.rows_per_block(1)):
-            module(rows.inputs(np.arange(span.start, span.stop)), out=Z[:, span])
-    return Z
+        for span in gen_batches(len(rows), rows.rows_per_block(1)):
+            results[:, span] = (compute or module)(rows.inputs(np.arange(span.start, span.stop)))
+    return results
 
 
 class LearningRate:
@@ -206,18 +112,86 @@ class LearningRate:
         ``lr``.
     power_t : float
         Exponent of "invscaling".
+    replayed : sequence of float or None, default=None
+        The rate of every epoch, for "adaptive": that of an earlier fit, instead of the rule.
     """
 
-    def __init__(self, schedule: str, initial: float, power_t: float):
+    def __init__(self, schedule: str, initial: float, power_t: float, replayed=None):
         self.schedule, self.initial, self.power_t = schedule, initial, power_t
+        self.replayed = replayed if schedule == "adaptive" else None
 
-    def at(self, step: int, total_steps: int, n_rows_seen: int) -> float | None:
-        """Return the rate of a step, counted from 0; None if the schedule leaves it as it is."""
+    def at(self, step: int, total_steps: int, epoch: int, n_rows_seen: int) -> float | None:
+        """Return the rate of a step, counted from 0, of an epoch, counted from 1; None leaves it as it is."""
+        if self.replayed is not None:
+            return self.replayed[epoch - 1]
         if self.schedule == "cosine":
-            return self.initial * 0.5 * (1 + math.cos(math.pi * step / total_steps))
+            # One call of fit never comes to the end; calls of partial_fit do, and begin anew.
+            return self.initial * 0.5 * (1 + math.cos(math.pi * (step % total_steps) / total_steps))
         if self.schedule == "invscaling":
             return self.initial / (n_rows_seen + 1) ** self.power_t
         return None
+
+
+class FullObjective:
+    """The objective of all rows and its gradient, as functions of the flat parameters.
+
+    Parameters
+    ----------
+    module : MLP
+        The network, whose parameters are set to the point of the last evaluation.
+    criterion : Loss
+        The loss.
+    regularization : Regularization
+        The penalties, which must be smooth.
+    rows : Rows
+        The rows; they are read in blocks.
+
+    Attributes
+    ----------
+    loss, score : float
+        Of the last evaluation, without the penalty.
+    """
+
+    def __init__(self, module: MLP, criterion: Loss, regularization: Regularization, rows: Rows):
+        self.module, self.criterion, self.regularization, self.rows = module, criterion, regularization, rows
+        self.weight = rows.row_weight()
+        self.outputs = module.flat.new_empty(1, len(rows), module.layer_units[-1])
+        # The moments of batch normalization are those of all rows.
+        block = len(rows) if module.normalization == "batch" else rows.rows_per_block(1)
+        self.spans = list(gen_batches(len(rows), block))
+        self.point = None
+
+    @torch.no_grad()
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return value and gradient, in float64."""
+        module = self.module
+        self.point = x.copy()
+        module.flat.copy_(torch.from_numpy(self.point))
+        gradient = torch.zeros_like(module.flat)
+        module.n_batches = 0  # the running moments are those of this batch alone
+        for span in self.spans:
+            record: list[LayerRecord] = []
+            weight = self.weight[span].unsqueeze(1)
+            X = self.rows.inputs(np.arange(span.start, span.stop))
+            Z = module(X, record=record, row_weight=weight, out=self.outputs[:, span])
+            dZ = self.criterion.gradient(Z, self.rows.target[span]).mul_(weight)
+            module.backward(dZ, record, weight)
+            gradient += module.flat_grad
+        for layer in self.regularization.layers:
+            gradient[layer.span].view_as(layer.W).add_(layer.penalty.gradient(layer.W))
+        self.loss = float((self.criterion.per_row(self.outputs, self.rows.target) @ self.weight)[0])
+        value = self.loss + self.regularization.penalty_value()
+        return value, gradient.numpy(force=True).astype(np.float64)
+
+    def move_to(self, x: np.ndarray) -> None:
+        """Evaluate at a point, unless that was the last one."""
+        if not np.array_equal(x, self.point):
+            self(x)
+
+    @property
+    def score(self) -> float:
+        """Accuracy or R²."""
+        return float(self.criterion.score(self.outputs, self.rows.target, self.weight)[0])
 
 
 class RegularizedNet(NeuralNet):
@@ -229,18 +203,25 @@ class RegularizedNet(NeuralNet):
         The networks.
     criterion : Loss
         The loss.
-    flat_optimizer : FlatOptimizer
-        Updates the module's flat buffer, and knows the penalty, which is recorded after every epoch.
+    regularization : Regularization
+        Knows the penalty, which is recorded after every epoch. A :class:`~skreg.optim.FlatOptimizer` updates the
+        module's flat buffer step by step; otherwise L-BFGS minimizes the objective of all rows.
     learning_rate : LearningRate
         The schedule.
     generators : dict of str to torch.Generator
         "shuffle" (None for the given order) and "dropout".
     valid_rows : Rows or None
-        If given, training stops early on them and the best epoch's weights are restored.
+        Rows to validate on after every epoch.
     valid_scorer : callable or None
         Returns the score to monitor, higher is better, instead of the loss on ``valid_rows``.
+    stops_early : bool
+        Whether training stops when validation no longer gains, and the best epoch's weights are restored.
     tol, n_iter_no_change : float
-        See :class:`~skreg.stopping.Patience`.
+        See :class:`~skreg.stopping.Patience`. For L-BFGS, ``tol`` bounds the gradient.
+    max_fun : int
+        Largest number of evaluations for L-BFGS.
+    n_rows_before : int
+        Number of training rows seen in earlier calls.
     **kwargs : dict
         Passed to :class:`skorch.NeuralNet`: ``max_epochs``, ``batch_size``, ``callbacks``, ``verbose``, …
 
@@ -261,23 +242,29 @@ class RegularizedNet(NeuralNet):
         module: MLP,
         criterion: Loss,
         *,
-        flat_optimizer: FlatOptimizer,
+        regularization: Regularization,
         learning_rate: LearningRate,
         generators: dict[str, torch.Generator | None],
         valid_rows: Rows | None = None,
         valid_scorer: Callable[[], float] | None = None,
+        stops_early: bool = False,
         tol: float = 1e-4,
         n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        n_rows_before: int = 0,
         **kwargs,
     ):
         super().__init__(module, criterion, lr=learning_rate.initial, train_split=None, **kwargs)
-        self.flat_optimizer = flat_optimizer
+        self.regularization = regularization
         self.learning_rate = learning_rate
         self.generators = generators
         self.valid_rows = valid_rows
         self.valid_scorer = valid_scorer
+        self.stops_early = stops_early
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.n_rows_before = n_rows_before
 
     # -- what skorch asks for ------------------------------------------------------------------------------
 
@@ -296,8 +283,10 @@ class RegularizedNet(NeuralNet):
     def optimizer_(self):
         """A real ``torch.optim.Optimizer`` for callbacks; from its construction on, its learning rate rules."""
         if self.torch_optimizer_ is None:
+            if not isinstance(self.regularization, FlatOptimizer):
+                raise ValueError("A callback asked for the optimizer's learning rate, which solver='lbfgs' has not.")
             # Past skorch's __setattr__, which admits optimizers only while it initializes.
-            vars(self)["torch_optimizer_"] = as_torch_optimizer(self.flat_optimizer, self.current_lr_)
+            vars(self)["torch_optimizer_"] = as_torch_optimizer(self.regularization, self.current_lr_)
         return self.torch_optimizer_
 
     @property
@@ -332,10 +321,36 @@ class RegularizedNet(NeuralNet):
         """Return the outputs of the first member, of shape (n_rows, n_outputs)."""
         return self.module_(x, **fit_params)[0]
 
+    def train(self, rows: Rows, *, n_epochs: int | None = None, state: dict[str, np.ndarray] | None = None):
+        """Train up to ``max_epochs``, or for ``n_epochs`` from here.
+
+        Parameters
+        ----------
+        rows : Rows
+            Rows to train on.
+        n_epochs : int or None, default=None
+            Number of epochs.
+        state : dict of str to ndarray or None, default=None
+            The :meth:`training_state` of another net, to go on exactly where that was.
+        """
+        self.initialize()
+        steps = isinstance(self.regularization, FlatOptimizer)
+        self.batches_ = self.get_iterator(rows, training=True) if steps else None
+        self.n_batches_ = len(self.batches_) if steps else 1
+        n_waiting = self.n_iter_no_change
+        self.patience_ = Patience(
+            self.tol, patience_in_epochs(n_waiting, self.n_batches_) if self.stops_early else n_waiting
+        )
+        self.epoch_ = self.best_epoch_ = self.n_rows_seen_ = 0
+        self.best_ = self.first_loss_ = self.stopper_ = None
+        self.lowest_ = {"train_loss": math.inf, "valid_loss": math.inf}
+        if state is not None:
+            self._load_training_state(state)
+        self.last_epoch_ = self.max_epochs if n_epochs is None else self.epoch_ + n_epochs
+        return self.partial_fit(rows)
+
     def partial_fit(self, X, y=None, classes=None, **fit_params):
         """Train on :class:`Rows`. Unlike skorch's, it lets Ctrl-C through."""
-        if not self.initialized_:
-            self.initialize()
         self.notify("on_train_begin", X=X, y=y)
         self.fit_loop(X, y)
         self.notify("on_train_end", X=X, y=y)
@@ -344,44 +359,45 @@ class RegularizedNet(NeuralNet):
     # -- the loop ------------------------------------------------------------------------------------------
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
-        """Run epochs until a stopping rule or ``max_epochs`` ends them; keep the best epoch's weights."""
-        train_rows, valid_rows = self.get_split_datasets(X, y)
-        datasets = {"dataset_train": train_rows, "dataset_valid": valid_rows}
-        train_batches = self.get_iterator(train_rows, training=True)
-        self.n_batches_ = len(train_batches)
-        stops_early = valid_rows is not None
-        patience = Patience(
-            self.tol,
-            patience_in_epochs(self.n_iter_no_change, len(train_batches)) if stops_early else self.n_iter_no_change,
-        )
-        best, self.best_epoch_ = None, 0
-        self.first_loss_ = None
-        self.lowest_ = {"train_loss": math.inf, "valid_loss": math.inf}
-        epochs = epochs if epochs is not None else self.max_epochs
-        self.total_steps_ = epochs * self.n_batches_
-        for epoch in range(1, epochs + 1):
-            self.notify("on_epoch_begin", **datasets)
-            self.run_single_epoch(train_batches, training=True, prefix="train", step_fn=self.train_step)
-            self._record_objective()
-            if stops_early:
-                self._record_validation(valid_rows)
-            monitored = self._monitored()
-            lowest = patience.update(monitored)
-            if stops_early and lowest:
-                best, self.best_epoch_ = self.module_.snapshot(), epoch
-            callback = self._notify_epoch_end(datasets)
-            reason = self._reason_to_stop(epoch, epochs, patience, callback)
-            if reason:
-                break
-        self.stopping_reason_ = reason
-        waiting = not (patience.exhausted or callback or self._ignores_plateau())
-        self.converged_ = not (waiting and math.isfinite(self.n_iter_no_change))
-        if stops_early:
-            self.module_.restore(best)
+        """Run epochs until a stopping rule or the last epoch ends them; keep the best epoch's weights."""
+        if self.batches_ is None:
+            self._run_lbfgs(X)
         else:
-            self._check_last_step(train_rows)
-            self.best_epoch_ = epoch
+            self._run_epochs(X)
+        self.last_ = self.module_.snapshot()
+        if self.stops_early:
+            self.module_.restore(self.best_)
+        else:
+            self._check_last_step(X)
+            self.best_epoch_ = self.epoch_
         return self
+
+    def _run_epochs(self, rows: Rows) -> None:
+        self.total_steps_ = self.max_epochs * self.n_batches_
+        reason = ""
+        while not reason:
+            self._begin_epoch(rows)
+            self.run_single_epoch(self.batches_, training=True, prefix="train", step_fn=self.train_step)
+            reason = self._end_epoch(rows)
+        self.stopping_reason_ = reason
+        waiting = not (self.patience_.exhausted or self.stopper_ or self._ignores_plateau())
+        self.converged_ = not (waiting and math.isfinite(self.n_iter_no_change))
+
+    def _begin_epoch(self, rows: Rows) -> None:
+        self.epoch_ += 1
+        self.notify("on_epoch_begin", dataset_train=rows, dataset_valid=self.valid_rows)
+        self.history.record("epoch", self.epoch_)  # skorch counts from the beginning of this call
+
+    def _end_epoch(self, rows: Rows) -> str:
+        """Record and judge an epoch; return why training ends after it, or an empty string if it goes on."""
+        self._record_objective()
+        if self.valid_rows is not None:
+            self._record_validation(self.valid_rows)
+        lowest = self.patience_.update(self._monitored())
+        if self.stops_early and lowest:
+            self.best_, self.best_epoch_ = self.module_.snapshot(), self.epoch_
+        self._notify_epoch_end({"dataset_train": rows, "dataset_valid": self.valid_rows})
+        return self._reason_to_stop()
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Train for one epoch and record its loss and score, both taken while the weights were changing."""
@@ -408,6 +424,7 @@ class RegularizedNet(NeuralNet):
             self.history.new_batch()
             self.history.record_batch("train_loss", self.history[-1, "train_loss"])
         self.history.record("train_batch_count", len(iterator))
+        self.n_rows_seen_ += n_rows
 
     def train_step(self, batch: Batch, *, n_rows: int, out: Tensor, watched: bool = False):
         """Take one optimizer step on a batch.
@@ -442,12 +459,12 @@ class RegularizedNet(NeuralNet):
                 batch=(batch.X, batch.target),
                 training=True,
             )
-        steps_before = self.flat_optimizer.n_steps
-        lr = self.learning_rate.at(steps_before, self.total_steps_, steps_before * self.batch_size)
+        step, n_rows_seen = self.regularization.n_steps, self.n_rows_before + self.n_rows_seen_ + batch.span.start
+        lr = self.learning_rate.at(step, self.total_steps_, self.epoch_, n_rows_seen)
         if lr is not None:
             self.lr_ = lr
         if self.torch_optimizer_ is None:
-            self.flat_optimizer.step(self.current_lr_)
+            self.regularization.step(self.current_lr_)
         else:
             self.torch_optimizer_.step()
 
@@ -464,7 +481,7 @@ class RegularizedNet(NeuralNet):
         self.notify("on_batch_end", batch=(batch.X, batch.target), training=True, loss=loss, y_pred=Z[0])
 
     def _record_objective(self) -> None:
-        self.history.record("penalty", self.flat_optimizer.penalty_value())
+        self.history.record("penalty", self.regularization.penalty_value())
         self.history.record("lr", self.lr_)
         self._check_divergence("training", self.history[-1, "train_loss"])
 
@@ -504,37 +521,135 @@ class RegularizedNet(NeuralNet):
 
     def _monitored(self) -> float:
         """Return what must fall: validation loss, minus the validation score, or the training objective."""
-        if self.valid_rows is None:
+        if not self.stops_early:
             return self.history[-1, "train_loss"] + self.history[-1, "penalty"]
         return self.history[-1, "valid_loss"] if self.valid_scorer is None else -self.history[-1, "valid_score"]
 
-    def _reason_to_stop(self, epoch: int, epochs: int, patience: Patience, callback: str | None) -> str:
+    def _monitored_name(self) -> str:
+        if not self.stops_early:
+            return "The training objective"
+        return "The validation loss" if self.valid_scorer is None else "The validation score"
+
+    def _reason_to_stop(self) -> str:
         """Return why training ends after this epoch, or an empty string if it goes on."""
-        if callback is not None:
-            return f"The callback {callback} asked to stop."
-        if patience.exhausted and not self._ignores_plateau():
+        if self.stopper_ is not None:
+            return f"The callback {self.stopper_} asked to stop."
+        if self.patience_.exhausted and not self._ignores_plateau():
             if self.learning_rate.schedule == "adaptive" and self.lr_ > SMALLEST_ADAPTIVE_RATE:
                 self.lr_ = self.lr_ / ADAPTIVE_DIVISOR
-                patience.reset()
+                self.patience_.reset()
             else:
                 return (
                     f"{self._monitored_name()} did not improve by more than tol={self.tol!r} in "
-                    f"{patience.n_waiting} epochs."
+                    f"{self.patience_.n_waiting} epochs."
                 )
-        return f"All max_iter={self.max_epochs!r} epochs are done." if epoch == epochs else ""
+        return f"All max_iter={self.max_epochs!r} epochs are done." if self.epoch_ >= self.last_epoch_ else ""
 
     def _ignores_plateau(self) -> bool:
-        """Return whether training always goes on to the last epoch.
+        """Return whether training without early stopping always goes on to the last epoch.
 
-        A plateau at a high rate says nothing about the end of the annealing, so without validation data a cosine
-        runs to its end.
+        A plateau at a high rate says nothing about the end of the annealing, so a cosine runs to its end. L-BFGS has a
+        rule of its own.
         """
-        return self.learning_rate.schedule == "cosine" and self.valid_rows is None
+        return not self.stops_early and (self.learning_rate.schedule == "cosine" or self.batches_ is None)
 
-    def _monitored_name(self) -> str:
-        if self.valid_rows is None:
-            return "The training objective"
-        return "The validation loss" if self.valid_scorer is None else "The validation score"
+    # -- L-BFGS --------------------------------------------------------------------------------------------
+
+    def _run_lbfgs(self, rows: Rows) -> None:
+        """Minimize the objective of all rows; an iteration is an epoch (Byrd, Lu, Nocedal and Zhu, 1995)."""
+        full = FullObjective(self.module_, self.criterion_, self.regularization, rows)
+        reason, is_running = "", False
+
+        def objective(x):
+            nonlocal is_running
+            if not is_running:
+                self._begin_epoch(rows)
+                is_running = True
+            value, gradient = full(x)
+            if self.first_loss_ is None:
+                self.first_loss_ = full.loss
+            return value, gradient
+
+        def end_iteration(x):
+            nonlocal reason, is_running
+            full.move_to(x)
+            self._record_value("train_loss", full.loss)
+            self.history.record("train_score", full.score)
+            self.history.new_batch()  # for skorch's Checkpoint, as in run_single_epoch
+            self.history.record_batch("train_loss", full.loss)
+            self.n_rows_seen_ += len(rows)
+            is_running = False
+            reason = self._end_epoch(rows)
+
+        def after_iteration(x):
+            end_iteration(x)
+            if reason:
+                raise StopIteration
+
+        result: OptimizeResult = minimize(
+            objective,
+            self.module_.flat.numpy(force=True).astype(np.float64),
+            jac=True,
+            method="L-BFGS-B",
+            callback=after_iteration,
+            options={"maxiter": self.last_epoch_, "maxfun": self.max_fun, "gtol": self.tol},
+        )
+        if is_running:  # the last iteration has not found a better point, or the first was not needed
+            end_iteration(result.x)
+        full.move_to(result.x)
+        stopped = bool(self.stopper_) or (self.stops_early and self.patience_.exhausted)
+        self.converged_ = stopped or (result.status == 0 and self.epoch_ <= self.last_epoch_)
+        ended_itself = not reason or result.status == 0
+        self.stopping_reason_ = reason if not ended_itself else f"L-BFGS: {result.message}"
+
+    # -- going on elsewhere --------------------------------------------------------------------------------
+
+    def training_state(self) -> dict[str, np.ndarray]:
+        """Return copies of all that a net needs to go on as if it were this one, as plain arrays."""
+        numbers = {
+            "epoch": self.epoch_,
+            "n_rows_seen": self.n_rows_before + self.n_rows_seen_,
+            "n_steps": self.regularization.n_steps,
+            "n_normalized_batches": self.module_.n_batches,
+            "initial_lr": self.learning_rate.initial,
+            "lr": self.lr_,
+            "best_value": self.patience_.best,
+            "n_waiting": self.patience_.n_waiting,
+            "stops_early": self.stops_early,
+            "best_epoch": self.best_epoch_,
+            "first_loss": self.first_loss_,
+            "lowest_train_loss": self.lowest_["train_loss"],
+            "lowest_valid_loss": self.lowest_["valid_loss"],
+        }
+        tensors = {
+            **{f"last_{i}": tensor for i, tensor in enumerate(self.last_)},
+            **{f"best_{i}": tensor for i, tensor in enumerate(self.best_ or [])},
+            **{f"buffer_{i}": tensor for i, tensor in enumerate(self.regularization.buffers())},
+            **{f"generator_{name}": g.get_state() for name, g in self.generators.items() if g is not None},
+        }
+        arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+        return {name: np.asarray(value) for name, value in numbers.items()} | arrays
+
+    def _load_training_state(self, state: dict[str, np.ndarray]) -> None:
+        """Continue where another net was; the module has been given its weights already."""
+        self.epoch_ = int(state["epoch"])
+        self.n_rows_before = int(state["n_rows_seen"])
+        self.regularization.n_steps = int(state["n_steps"])
+        self.module_.n_batches = int(state["n_normalized_batches"])
+        if self.learning_rate.initial == float(state["initial_lr"]):
+            self.lr_ = float(state["lr"])  # which an adaptive schedule has lowered
+        self.first_loss_ = float(state["first_loss"])
+        self.lowest_ = {name: float(state[f"lowest_{name}"]) for name in self.lowest_}
+        if self.stops_early == bool(state["stops_early"]):  # otherwise what was monitored was something else
+            self.patience_.best, self.patience_.n_waiting = float(state["best_value"]), int(state["n_waiting"])
+        if self.stops_early and bool(state["stops_early"]):
+            self.best_ = [torch.tensor(a, device=self.module_.flat.device) for a in _numbered(state, "best")]
+            self.best_epoch_ = int(state["best_epoch"])
+        for buffer, saved in zip(self.regularization.buffers(), _numbered(state, "buffer"), strict=True):
+            buffer.copy_(torch.from_numpy(saved))
+        for name, generator in self.generators.items():
+            if generator is not None and f"generator_{name}" in state:
+                generator.set_state(torch.from_numpy(state[f"generator_{name}"].copy()))
 
     # -- callbacks -----------------------------------------------------------------------------------------
 
@@ -547,19 +662,30 @@ class RegularizedNet(NeuralNet):
             if any(getattr(type(callback), hook, None) is not getattr(Callback, hook) for hook in hooks)
         ]
 
-    def _notify_epoch_end(self, datasets: dict) -> str | None:
-        """Notify everyone; return the name of the callback that asked to stop.
+    def _notify_epoch_end(self, datasets: dict) -> None:
+        """Notify everyone, and remember who asked to stop.
 
         skorch's EarlyStopping asks by raising KeyboardInterrupt. From any other place it is the user's Ctrl-C,
         and goes on.
         """
         self.on_epoch_end(self, **datasets)
-        stopper = None
         for name, callback in self.callbacks_:
             try:
                 callback.on_epoch_end(self, **datasets)
             except KeyboardInterrupt:
                 if not isinstance(callback, EarlyStopping):
                     raise
-                stopper = name
-        return stopper
+                self.stopper_ = name
+            if isinstance(callback, TaskCallback) and callback.asks_to_stop_:
+                self.stopper_ = name
+
+
+def _numbered(state: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+    """Return the arrays ``name_0``, ``name_1``, … of a state."""
+    n_arrays = sum(key.startswith(f"{name}_") and key[len(name) + 1 :].isdigit() for key in state)
+    return [state[f"{name}_{i}"] for i in range(n_arrays)]
+
+
+def last_weights(state: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the weights (and running statistics) that training ended with, as a :meth:`MLP.restore` wants them."""
+    return _numbered(state, "last")

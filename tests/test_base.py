@@ -11,7 +11,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._base import _holds_text
+from skreg._data import _holds_text
 from skreg.penalties import L1
 
 BOTH = pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
@@ -62,7 +62,7 @@ BAD_PARAMETERS = [
     ({"device": "meta"}, "The 'device' parameter .* got 'meta'"),
     ({"weight_decay": 1001}, "'weight_decay' parameter must be at most 1 / learning_rate_init.*weight_decay=1001"),
     ({"normalization": "batch", "batch_size": 1}, "normalization='batch' needs batches of at least 2 rows"),
-    ({"warm_start": True, "normalization": "batch"}, "warm_start=True goes on from the fitted weights"),
+    ({"warm_start": True, "normalization": "batch"}, "Training goes on from the fitted weights"),
     ({"random_state": "seed"}, "The 'random_state' parameter of .* Got 'seed' instead"),
 ]
 BAD_DATA = {
@@ -318,7 +318,7 @@ def test_a_bad_strength_is_an_error_without_a_penalty_too(kind):
 
 def test_layer_normalization_cannot_go_on_as_batch_normalization():
     model = RegularizedMLPRegressor((5,), normalization="layer", max_iter=1, **FIXED).fit(X, Y)
-    with pytest.raises(ValueError, match="warm_start=True goes on from .* normalization='batch'"):
+    with pytest.raises(ValueError, match="Training goes on from .* normalization='batch'"):
         model.set_params(warm_start=True, normalization="batch").fit(X, Y)
 
 

@@ -139,9 +139,11 @@ def test_warm_start_goes_on_and_refuses_other_classes(digits):
     assert (model.n_iter_, model.t_) == (5, 10 * len(X))
     assert model.loss_curve_[5] < first
     before = [W.copy() for W in model.coefs_]
-    with pytest.raises(ValueError, match="warm_start=True needs the classes of the previous call"):
+    with pytest.raises(
+        ValueError, match="warm_start can only be used where `y` has the same classes as in the previous call to fit"
+    ):
         model.fit(X, y % 5)
-    with pytest.raises(ValueError, match=r"warm_start=True goes on from the fitted weights, whose shapes"):
+    with pytest.raises(ValueError, match=r"Training goes on from the fitted weights, whose shapes"):
         model.set_params(hidden_layer_sizes=(3,)).fit(X, y)
     assert all((new == old).all() for new, old in zip(model.coefs_, before, strict=True))
     assert model.classes_.tolist() == list(range(10))

@@ -34,7 +34,7 @@ def rows(n_rows=23, n_features=4, weight=None, sparse=False):
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_batches_cover_every_row_once_and_belong_together(sparse, shuffle, monkeypatch):
-    monkeypatch.setattr("skreg.training.BLOCK_BYTES", 4 * 8 * 5 * 2)  # blocks of two batches
+    monkeypatch.setattr("skreg.batches.BLOCK_BYTES", 4 * 8 * 5 * 2)  # blocks of two batches
     weight = np.arange(1.0, 24)
     X, data = rows(weight=weight, sparse=sparse)
     iterator = BatchIterator(data, 5, torch.Generator().manual_seed(0) if shuffle else None)
@@ -68,10 +68,10 @@ def test_read_only_data_is_read_without_a_warning():
 
 
 def test_schedules():
-    assert LearningRate("constant", 0.1, 0.5).at(3, 10, 30) is None
-    assert LearningRate("adaptive", 0.1, 0.5).at(3, 10, 30) is None
-    assert LearningRate("invscaling", 0.1, 0.5).at(3, 10, 24) == pytest.approx(0.02)
-    cosine = [LearningRate("cosine", 0.1, 0.5).at(step, 10, 0) for step in range(10)]
+    assert LearningRate("constant", 0.1, 0.5).at(3, 10, 1, 30) is None
+    assert LearningRate("adaptive", 0.1, 0.5).at(3, 10, 1, 30) is None
+    assert LearningRate("invscaling", 0.1, 0.5).at(3, 10, 1, 24) == pytest.approx(0.02)
+    cosine = [LearningRate("cosine", 0.1, 0.5).at(step, 10, 1, 0) for step in range(10)]
     assert cosine[0] == 0.1
     assert cosine[5] == pytest.approx(0.05)
     assert 0 < cosine[9] < 0.003

@@ -21,7 +21,8 @@ ROUND_UP = 1 + 1e-3
 # Strengths are bracketed to within this ratio where there is no formula, within at most so many fits.
 BRACKET_RATIO = 1.05
 MAX_FITS = 60
-# A gradient below this share of the product of the largest entries of X and y is zero.
+# Targets that differ by less than this share of the largest, and a gradient below this share of the product of the
+# largest entries of X and of the loss's own gradient, are rounding errors.
 ROUNDING = 1e-12
 
 
@@ -62,7 +63,7 @@ def check_estimator(estimator) -> None:
 
 def can_be_empty(estimator, n_features: int, n_outputs: int) -> bool:
     """Return whether some strength of the penalty sets all weights of the first layer to zero."""
-    units, _ = estimator._check_layers()
+    units = estimator._hidden_units()
     layer = penalty_of(estimator).set_params(alpha=1.0).for_layers((n_features, *units, n_outputs))[0]
     anything = torch.ones(1, n_features, units[0] if units else n_outputs, dtype=torch.float64)
     return math.isfinite(float(layer.to(anything.dtype, anything.device).alpha_max(anything)[0]))
@@ -70,7 +71,7 @@ def can_be_empty(estimator, n_features: int, n_outputs: int) -> bool:
 
 def has_hidden_layers(estimator) -> bool:
     """Return whether an estimator's network has hidden layers."""
-    units, _ = estimator._check_layers()
+    units = estimator._hidden_units()
     return len(units) > 0
 
 
@@ -116,21 +117,31 @@ class NullModel:
 
     @classmethod
     def of(cls, estimator, X, y, sample_weight=None) -> "NullModel":
-        """Fit it, in closed form."""
+        """Fit it.
+
+        Where the loss has a kink at the best constant, as with a median, the gradient is one out of many. It is
+        chosen for a mean of zero over rows, as the intercept demands. If targets of only one row are on the kink, that
+        leaves no choice; if of several, :meth:`alpha_max` of another choice could be smaller.
+        """
         work = clone(estimator)
-        data, targets, weight, _ = work._check_data(X, y, sample_weight, reset=True)
+        table = work._learnable_data(X, y, sample_weight)
+        kept = table.kept
+        data, targets, weight = table.X[kept], table.targets[kept], work._row_weight(table, kept)
         loss = work._make_loss()
         target = work._training_target(torch.as_tensor(targets, dtype=torch.float64), loss)
-        weight = np.ones(len(targets)) if weight is None else weight.astype(np.float64)
+        # Targets that differ by rounding only are constant: no feature has an effect on them.
+        is_constant = target.amax(dim=0) - target.amin(dim=0) <= ROUNDING * target.abs().amax(dim=0)
+        target = torch.where(is_constant, target[0], target)
+        weight = np.ones(len(targets)) if weight is None else weight
         weight = torch.from_numpy(weight / weight.sum())
-        mean = weight @ target
-        outputs = loss.inverse_link(mean)
-        per_row = loss.per_row(outputs.expand(1, *target.shape), target)
-        # The links are canonical, so the derivative with respect to the outputs is prediction minus target.
-        residual = (weight.unsqueeze(1) * (mean - target)).numpy()
-        gradient = torch.from_numpy(np.asarray(data.T @ residual, dtype=np.float64))
-        # Constant targets or columns leave rounding errors, which are no effect of any feature.
-        gradient[gradient.abs() <= ROUNDING * abs(data).max() * target.abs().max()] = 0
+        outputs = loss.best_constant(target, weight)
+        per_row = loss.per_row(outputs.expand(1, len(target), -1), target)
+        residual = loss.null_gradient(outputs, target, weight)[0]
+        # The mean over rows is zero but for what the best constant lacks in precision. That would else be an effect of
+        # constant columns, and of all columns on constant targets.
+        centred = residual - weight @ residual
+        gradient = torch.from_numpy(np.asarray(data.T @ (weight.unsqueeze(1) * centred).numpy(), dtype=np.float64))
+        gradient[gradient.abs() <= ROUNDING * abs(data).max() * residual.abs().max()] = 0
         return cls(outputs.numpy(), float((per_row @ weight)[0]), gradient.unsqueeze(0))
 
     def check_effect(self) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse
 from sklearn.base import clone, is_classifier
+from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
@@ -18,8 +19,11 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from skreg._base import BaseRegularizedMLP, check_takes_weights
+from skreg._data import as_numpy
 from skreg._docs import cv_docstring
-from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, safe_indexing
+from skreg._fitted import draw_seeds
+from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context, safe_indexing
+from skreg._state import TRAINING_STATE
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.model_selection._alphas import check_alphas, penalty_of
 from skreg.model_selection._path import DIRECTIONS, find_alphas, fit_path
@@ -183,26 +187,68 @@ class PathCV:
     def _plain_class(self) -> type:
         """Return the class of the estimator without cross-validation."""
 
+    @property
+    def _splitter(self):
+        return self.cv
+
     def _plain_estimator(self):
         kind = self._plain_class()
         own = {*self._cv_constraints, "verbose"}
         return kind(**{name: value for name, value in self.get_params(deep=False).items() if name not in own})
 
-    def _fit(self, X, y, sample_weight):
+    # A choice among many fits has no one training that could go on.
+    _goes_on_later = False
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, groups=None):
+        """Choose a strength by cross-validation, and fit all rows with it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, as for the estimator with a given strength.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels (or a label indicator matrix) for classification, numbers for regression.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, at least 0, for fits and scores. Rows with weight 0 are left out. None means equal weights.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, for a splitter in `cv` that asks for it.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as described, or if training diverges. The estimator is then as
+            it was before.
+        """
+        with self._unchanged_on_error():
+            self._fit(X, y, sample_weight, groups)
+        return self
+
+    @with_callbacks
+    def _fit(self, X, y, sample_weight, groups):
         self._forget()
+        task = self._init_callback_context(max_subtasks=None)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         plain = self._plain_estimator()
         penalty = penalty_of(plain)
         self._check_choice(penalty)
         # One seed for all fits; an instance of RandomState is advanced, as in every other fit.
-        plain.set_params(random_state=self._draw_seeds("path")["path"])
+        plain.set_params(random_state=draw_seeds(self.random_state, "path")["path"])
         alphas = check_alphas(self.alphas)
+        X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
         # Raises what fit would raise, before anything is trained, and tells what the estimator has seen.
-        self._check_data(X, y, sample_weight, reset=True)
+        self._learnable_data(X, y, sample_weight)
         X, y = (np.asarray(data) if isinstance(data, list) else data for data in indexable(X, y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X)
         score = self._scorer(plain, sample_weight)
-        splits = self._check_folds(X, y, sample_weight)
+        splits = self._check_folds(X, y, sample_weight, groups)
 
         problem = Problem(plain, np.arange(self.n_features_in_))
         problems = [problem] * len(splits)
@@ -224,6 +270,8 @@ class PathCV:
         self.best_score_ = float(self.scores_path_[:, chosen].mean())
         if self.refit:
             self._take(self._refit(problem, X, y, sample_weight, chosen))
+        attributes = {} if self.refit else None
+        task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=attributes)
 
     def _check_choice(self, penalty):
         selects_features = not (penalty.smooth or (isinstance(penalty, GroupPenalty) and penalty.has_groups("neurons")))
@@ -235,12 +283,12 @@ class PathCV:
                 f"groups are features, or WeightedL1; got penalty={self.penalty!r}."
             )
 
-    def _check_folds(self, X, y, sample_weight) -> list:
+    def _check_folds(self, X, y, sample_weight, groups) -> list:
         """Return the splits; raise ValueError if the training rows of one lack a class."""
         labels = np.asarray(y) if is_classifier(self) and not scipy.sparse.issparse(y) else None
         if labels is not None and type_of_target(labels).startswith("multilabel"):
             labels = None
-        splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y))
+        splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y, groups))
         if sample_weight is not None:
             # Rows without weight are left out, of training and of scores.
             splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]
@@ -283,7 +331,12 @@ class PathCV:
             for problem, split in zip(problems, splits, strict=True)
         )
         done = Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
-        return list(tqdm(done, total=len(splits), desc="folds", disable=not self.verbose))
+        folds = []
+        for fold in tqdm(done, total=len(splits), desc="folds", disable=not self.verbose):
+            folds.append(fold)
+            task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)
+            task.call_on_fit_task_end(estimator=self)
+        return folds
 
     def _scorer(self, plain, sample_weight):
         """Return a function of a fitted estimator, X, y and sample weights; higher is better."""
@@ -315,7 +368,8 @@ class PathCV:
 
     def _take(self, model) -> None:
         """Take over what a fitted estimator has learned."""
-        learned = {name: value for name, value in vars(model).items() if name not in model.get_params(deep=False)}
+        known = {*model.get_params(deep=False), *TRAINING_STATE}
+        learned = {name: value for name, value in vars(model).items() if name not in known}
         vars(self).update(learned)
 
 
@@ -372,6 +426,8 @@ class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        loss="log_loss",
+        class_weight=None,
         penalty="group_lasso",
         l1_ratio=None,
         constraint=None,
@@ -394,10 +450,12 @@ class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        refit_on_all=False,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        max_fun=15000,
         device="cpu",
         callbacks=None,
         alphas=30,
@@ -414,6 +472,8 @@ class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
+            loss=loss,
+            class_weight=class_weight,
             penalty=penalty,
             l1_ratio=l1_ratio,
             constraint=constraint,
@@ -436,10 +496,12 @@ class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
             nesterovs_momentum=nesterovs_momentum,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            refit_on_all=refit_on_all,
             beta_1=beta_1,
             beta_2=beta_2,
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
             device=device,
             callbacks=callbacks,
         )
@@ -477,6 +539,9 @@ class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        loss="squared_error",
+        quantile=0.5,
+        delta=1.0,
         penalty="group_lasso",
         l1_ratio=None,
         constraint=None,
@@ -498,10 +563,12 @@ class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        refit_on_all=False,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        max_fun=15000,
         device="cpu",
         callbacks=None,
         alphas=30,
@@ -518,6 +585,9 @@ class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
+            loss=loss,
+            quantile=quantile,
+            delta=delta,
             penalty=penalty,
             l1_ratio=l1_ratio,
             constraint=constraint,
@@ -539,10 +609,12 @@ class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
             nesterovs_momentum=nesterovs_momentum,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            refit_on_all=refit_on_all,
             beta_1=beta_1,
             beta_2=beta_2,
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
             device=device,
             callbacks=callbacks,
         )

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from tqdm import tqdm
 
+from skreg._fitted import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
 from skreg.model_selection._alphas import (
     ROUND_UP,
@@ -208,7 +209,7 @@ def with_fixed_seed(estimator):
     if isinstance(estimator.random_state, Integral):
         return estimator
     copy = clone(estimator)
-    return copy.set_params(random_state=copy._draw_seeds("path")["path"])
+    return copy.set_params(random_state=draw_seeds(copy.random_state, "path")["path"])
 
 
 def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np.ndarray:

@@ -1,10 +1,9 @@
 """From the parameters of an estimator to a penalty."""
 
-import warnings
-
 from sklearn.base import clone
 
 from skreg._sklearn_private import check_parameters
+from skreg._warnings import warn_user
 from skreg.penalties._base import Penalty
 from skreg.penalties._coordinate import L1, L2, MCP, SCAD, ElasticNet
 from skreg.penalties._groups import GroupLasso, SparseGroupLasso
@@ -46,7 +45,7 @@ def resolve_penalty(penalty, alpha, l1_ratio) -> Penalty | None:
     read = () if penalty_class is None else penalty_class._parameter_constraints
     for name in given:
         if name not in read:
-            warnings.warn(f"{name}={flat[name]!r} has no effect with penalty={penalty!r}.", stacklevel=5)
+            warn_user(f"{name}={flat[name]!r} has no effect with penalty={penalty!r}.")
     if penalty_class is None:
         return None
     return penalty_class(**{name: flat[name] for name in given if name in read})

@@ -1,0 +1,119 @@
+"""What the estimators are given, checked and made into arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+import torch
+from sklearn.utils import assert_all_finite
+from sklearn.utils.sparsefuncs import min_max_axis
+from sklearn.utils.validation import validate_data
+
+from skreg._sklearn_private import check_sample_weight
+from skreg.batches import mapped_file, row_blocks
+
+
+@dataclass
+class Table:
+    """Rows to learn from or to validate on.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Inputs.
+    targets : ndarray of shape (n_samples, n_targets)
+        Targets as the loss wants them.
+    weight : ndarray of shape (n_samples,) or None
+        Weights, at least 0, in float64; None if all are equal.
+    sample_weight : ndarray of shape (n_samples,) or None
+        The user's part of them, without class weights.
+    source : tuple
+        X and y as the user gave them: scorers want column names and labels.
+    """
+
+    X: object
+    targets: np.ndarray
+    weight: np.ndarray | None
+    sample_weight: np.ndarray | None
+    source: tuple
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Numbers of the rows with positive weight.
+
+        A row without weight is a row that is not there: left out, it cannot be a batch, a validation row or a part of
+        the batch size either.
+        """
+        return np.arange(len(self.targets)) if self.weight is None else np.flatnonzero(self.weight)
+
+
+def as_numpy(data):
+    """Return a torch tensor as an array, and everything else as it is."""
+    if not isinstance(data, torch.Tensor):
+        return data
+    data = data.detach().cpu()
+    # NumPy has no bfloat16.
+    return (data.float() if data.dtype == torch.bfloat16 else data).numpy()
+
+
+def check_inputs(estimator, X, y="no_validation", **options):
+    """Return validated X, or X and y; say what to do with text in X.
+
+    A large file that is mapped into memory is looked through block by block, so that it never lies in memory as a
+    whole.
+    """
+    in_blocks = mapped_file(X) is not None and X.dtype in (np.float32, np.float64)
+    try:
+        validated = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+            ensure_all_finite=not in_blocks,
+            **options,
+        )
+    except (ValueError, TypeError) as error:
+        if not _holds_text(X):
+            raise
+        raise type(error)(
+            f"{error}\nX holds strings. Encode them first, for instance with make_pipeline(ColumnTransformer("
+            "[('text', OneHotEncoder(), columns_of_strings)], remainder=StandardScaler()), "
+            f"{type(estimator).__name__}(...))."
+        ) from error
+    if in_blocks:
+        for block in row_blocks(X):
+            assert_all_finite(block, estimator_name=type(estimator).__name__, input_name="X")
+        if isinstance(validated, tuple):
+            assert_all_finite(validated[1], estimator_name=type(estimator).__name__, input_name="y")
+    return validated
+
+
+def check_weights(sample_weight, X) -> np.ndarray | None:
+    """Return weights of at least 0, not all of them 0, the largest of which is 1.
+
+    Only ratios matter: with the largest at 1, no sum overflows and nothing that counts is lost in float32.
+    """
+    if sample_weight is None:
+        return None
+    weight = check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
+    )
+    return weight / weight.max()
+
+
+def column_ranges(X) -> np.ndarray:
+    """Return the largest minus the smallest value of every column."""
+    if scipy.sparse.issparse(X):
+        low, high = min_max_axis(X, axis=0)
+        return high - low
+    extremes = [(block.min(axis=0), block.max(axis=0)) for block in row_blocks(X)]
+    return np.max([high for _, high in extremes], axis=0) - np.min([low for low, _ in extremes], axis=0)
+
+
+def _holds_text(X) -> bool:
+    if scipy.sparse.issparse(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
+        return False
+    if hasattr(X, "select_dtypes"):
+        X = X.select_dtypes(exclude="number")
+    return any(isinstance(value, str | bytes) for value in np.asarray(X, dtype=object).ravel())

@@ -1,0 +1,372 @@
+"""What a fitted network can do: predict, transform, tell which features it uses, be pruned and be saved."""
+
+import copy
+from abc import ABC, abstractmethod
+from functools import partial
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skreg._data import as_numpy, check_inputs
+from skreg._docs import DocLink
+from skreg._sklearn_private import Interval, validate_parameter_constraints
+from skreg._state import TRAINING_STATE, check_fitted_state
+from skreg.batches import Rows
+from skreg.callbacks import without_learned_attributes
+from skreg.layers import MLP, NORMALIZATION_PARAMETERS
+from skreg.losses import Loss
+from skreg.pruning import Weights, prune_weights
+from skreg.training import AUTO_BATCH_SIZE, limited_threads, outputs_in_blocks, step_flops
+
+
+class DropoutSamples(NamedTuple):
+    """Predictions with dropout, and their mean and spread.
+
+    Attributes
+    ----------
+    samples : ndarray of shape (n_samples, n_rows) or (n_samples, n_rows, n_outputs)
+        Predictions, each with masks of its own.
+    mean, std : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Their mean and standard deviation.
+    """
+
+    samples: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+
+
+def _has_hidden_layers(estimator) -> bool:
+    if np.size(estimator.hidden_layer_sizes) == 0:
+        raise AttributeError("transform needs a hidden layer; got hidden_layer_sizes=().")
+    return True
+
+
+class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+    """What the estimators can do once they are fitted."""
+
+    @abstractmethod
+    def _make_loss(self) -> Loss:
+        """Return the loss of the encoded targets."""
+
+    @abstractmethod
+    def _encode_known(self, y) -> np.ndarray:
+        """Return targets for the loss of a fitted estimator, which may lack some of its classes."""
+
+    @abstractmethod
+    def _predictions(self, Z: torch.Tensor) -> np.ndarray:
+        """Return probabilities or predicted numbers from the network's outputs."""
+
+    # -- weights -------------------------------------------------------------------------------------------
+
+    def _parameters(self, module: MLP, dtype=None) -> dict:
+        """Return the weights of a population of one as fitted attributes."""
+
+        def arrays(tensors):
+            return [t[0].detach().cpu().numpy().astype(dtype, copy=True) for t in tensors]
+
+        coefs, skip_coef = arrays(module.weights), None
+        if module.skip:
+            n_units = module.layer_units[1]
+            coefs[0], skip_coef = coefs[0][:, :n_units].copy(), coefs[0][:, n_units:].copy()
+        names = {
+            "gain": module.gains,
+            "shift": module.shifts,
+            "mean": module.running_means,
+            "variance": module.running_variances,
+        }
+        columns = {name: [a[0] for a in arrays(tensors)] for name, tensors in names.items() if tensors}
+        return {
+            "coefs_": coefs,
+            "skip_coef_": skip_coef,
+            "intercepts_": [b[0] for b in arrays(module.biases)],
+            "normalization_params_": [
+                {name: values[i] for name, values in columns.items()} for i in range(len(module.gains))
+            ],
+            "input_features_": np.arange(module.layer_units[0]),
+            "n_layers_": len(module.layer_units),
+            "n_outputs_": module.layer_units[-1],
+        }
+
+    @torch.no_grad()
+    def _load_parameters(self, module: MLP) -> None:
+        """Copy the fitted attributes into a module of the same shape."""
+        shapes = list(pairwise(module.layer_units))
+        needed = [NORMALIZATION_PARAMETERS[module.normalization]] * len(module.gains) if module.normalization else []
+        fits = shapes == [W.shape for W in self.coefs_] and needed == [set(p) for p in self.normalization_params_]
+        if not fits or module.skip != (self.skip_coef_ is not None):
+            raise ValueError(
+                "Training goes on from the fitted weights, whose shapes are "
+                f"{[W.shape for W in self.coefs_]}; the parameters and data of this call need {shapes} "
+                f"with normalization={self.normalization!r} and {'a' if module.skip else 'no'} skip connection. "
+                "Use fit with warm_start=False."
+            )
+        first, skip = module.first_weights()
+        tensors = [first, *module.weights[1:], *module.biases]
+        arrays = [*self.coefs_, *self.intercepts_]
+        if module.skip:
+            tensors, arrays = [*tensors, skip], [*arrays, self.skip_coef_]
+        for tensor, array in zip(tensors, arrays, strict=True):
+            tensor[0] = torch.as_tensor(np.array(array))
+        for i, parameters in enumerate(self.normalization_params_):
+            module.gains[i][0] = torch.as_tensor(np.array(parameters["gain"]))
+            module.shifts[i][0] = torch.as_tensor(np.array(parameters["shift"]))
+            if module.running_means:
+                module.running_means[i][0] = torch.as_tensor(np.array(parameters["mean"]))
+                module.running_variances[i][0] = torch.as_tensor(np.array(parameters["variance"]))
+
+    # -- selection -----------------------------------------------------------------------------------------
+
+    @property
+    def sparsity_(self) -> np.ndarray:
+        """Share of weights that are exactly zero, for every weight matrix."""
+        check_is_fitted(self)
+        return np.array([np.mean(W == 0) for W in self.coefs_])
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Norm of the weights that each feature is gated by: the skip connection's or the first layer's."""
+        check_is_fitted(self)
+        gate = self.coefs_[0] if self.skip_coef_ is None else self.skip_coef_
+        importances = np.zeros(self.n_features_in_, dtype=gate.dtype)
+        importances[self.input_features_] = np.linalg.norm(gate, axis=1)
+        return importances
+
+    @property
+    def selected_features_(self) -> np.ndarray:
+        """Names (after a fit on a data frame) or numbers of the features that any weight is not zero for."""
+        check_is_fitted(self)
+        selected = self.input_features_[self._weights().used_features]
+        return self.feature_names_in_[selected] if hasattr(self, "feature_names_in_") else selected
+
+    def _weights(self) -> Weights:
+        return Weights(self.coefs_, self.intercepts_, self.normalization_params_, self.skip_coef_)
+
+    def prune(self):
+        """Return a smaller fitted estimator with the same predictions.
+
+        Removes features whose outgoing weights are all zero, hidden units whose incoming weights are all zero (what
+        they put out, a constant, moves into the next layer's biases), and hidden units that nothing reads. With
+        ``normalization='layer'`` hidden units stay, because each has a part in the scale of the others. A feature that
+        only units without readers look at goes with them, so `selected_features_` and `feature_importances_` can be
+        smaller afterwards.
+
+        The new estimator takes the same X and reads the columns ``input_features_`` of it. Its attribute
+        ``pruning_`` is a dictionary that tells what was saved, from the first network to the pruned one:
+        ``n_parameters``, ``n_features``, ``hidden_layer_sizes`` and ``n_multiplications`` for each row predicted. It
+        cannot go on with ``warm_start``; :meth:`fit` trains the whole network anew.
+
+        Returns
+        -------
+        object
+            A new estimator of the same class and parameters.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+        """
+        check_is_fitted(self)
+        before = self._weights()
+        after, features = prune_weights(before, self.activation)
+        pruned = copy.deepcopy(self)
+        pruned.coefs_, pruned.intercepts_ = after.coefs, after.intercepts
+        pruned.normalization_params_, pruned.skip_coef_ = after.normalization, after.skip
+        pruned.input_features_ = self.input_features_[features]
+        pruned.pruning_ = {
+            "n_parameters": (before.n_parameters, after.n_parameters),
+            "n_features": (len(self.input_features_), len(features)),
+            "hidden_layer_sizes": tuple(tuple(W.shape[1] for W in w.coefs[:-1]) for w in (before, after)),
+            "n_multiplications": (before.n_multiplications, after.n_multiplications),
+        }
+        return pruned
+
+    # -- prediction ----------------------------------------------------------------------------------------
+
+    def _fitted_module(self, dropout_rates=((), 0.0)) -> MLP:
+        """Return the fitted network, with the dropout of hidden layers and inputs."""
+        normalization = None
+        if self.normalization_params_:
+            normalization = "batch" if "mean" in self.normalization_params_[0] else "layer"
+        dropout, input_dropout = dropout_rates
+        module = MLP(
+            (len(self.coefs_[0]), *(W.shape[1] for W in self.coefs_)),
+            activation=self.activation,
+            normalization=normalization,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            skip=self.skip_coef_ is not None,
+            dtype=torch.float32 if self.coefs_[0].dtype == np.float32 else torch.float64,
+            device=self.device if torch.cuda.is_available() else "cpu",
+        )
+        self._load_parameters(module)
+        return module
+
+    def _fitted_rows(self, X, module: MLP) -> Rows:
+        """Return validated rows for a fitted network."""
+        data = check_inputs(self, as_numpy(X), reset=False)
+        if data.dtype != self.coefs_[0].dtype:
+            with np.errstate(over="ignore"):
+                data = data.astype(self.coefs_[0].dtype)
+            values = data.data if scipy.sparse.issparse(data) else data
+            if not np.isfinite(values).all():
+                raise ValueError(f"X holds values that are too large for the fitted network's {data.dtype}.")
+        if len(self.input_features_) < self.n_features_in_:
+            data = data[:, self.input_features_]
+        return Rows(data, module.flat.new_empty(data.shape[0], module.layer_units[-1]), None)
+
+    def _outputs(self, X) -> torch.Tensor:
+        """Return the outputs of the last layer, before the link, of shape (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        module = self._fitted_module()
+        rows = self._fitted_rows(X, module)
+        with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
+            return outputs_in_blocks(module, rows)[0].cpu()
+
+    def _mean_loss(self, X, y, sample_weight=None) -> float:
+        """Return the mean loss on some rows, without the penalty."""
+        Z = self._outputs(X).to(torch.float64).unsqueeze(0)
+        per_row = self._make_loss().per_row(Z, torch.from_numpy(self._encode_known(y)))[0].numpy()
+        return float(np.average(per_row, weights=sample_weight))
+
+    @available_if(_has_hidden_layers)
+    def transform(self, X):
+        """Return the outputs of the last hidden layer: what the network has made of the features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units)
+            One column for each unit of the last hidden layer. `set_output` and `get_feature_names_out` work as in every
+            transformer. (A network without hidden layers has no `transform`.)
+        """
+        check_is_fitted(self)
+        module = self._fitted_module()
+        rows = self._fitted_rows(X, module)
+        with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
+            return outputs_in_blocks(module, rows, module.last_hidden, module.layer_units[-2])[0].cpu().numpy()
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.coefs_[-1].shape[0]
+
+    def predict_dropout_samples(self, X, n_samples=100, *, random_state=None):
+        """Predict many times with dropout, as in training, to see how sure the network is.
+
+        Each sample leaves out other units. Where the training rows say little, the samples differ (Gal and Ghahramani,
+        2016). It is a rough measure: it depends on the rate of dropout, and is no calibrated interval.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+            Inputs.
+        n_samples : int, default=100
+            Number of predictions for each row, at least 2.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the masks; None takes entropy from the operating system.
+
+        Returns
+        -------
+        DropoutSamples
+            A named tuple: ``samples`` of shape (n_samples, n_rows, ...), where ... stands for the shape of one row of
+            `predict_proba`, or of `predict` for numbers; and their ``mean`` and ``std`` over the first axis.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no dropout.
+
+        References
+        ----------
+        .. [1] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation: representing model uncertainty in deep
+           learning", ICML 2016, section 4.
+        """
+        check_is_fitted(self)
+        validate_parameter_constraints(
+            {"n_samples": [Interval(Integral, 2, None, closed="left")], "random_state": ["random_state"]},
+            {"n_samples": n_samples, "random_state": random_state},
+            caller_name="predict_dropout_samples",
+        )
+        rates = self._dropout_rates(len(self.coefs_) - 1), float(self.input_dropout)
+        if not (any(rates[0]) or rates[1]):
+            raise ValueError(
+                "predict_dropout_samples needs a network with dropout; got "
+                f"dropout={self.dropout!r}, input_dropout={self.input_dropout!r}."
+            )
+        module = self._fitted_module(rates)
+        rows = self._fitted_rows(X, module)
+        seed = draw_seeds(random_state, "masks")["masks"]
+        generator = torch.Generator(module.flat.device).manual_seed(seed)
+        with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
+            samples = np.stack(
+                [
+                    self._predictions(outputs_in_blocks(module, rows, partial(module, generator=generator))[0].cpu())
+                    for _ in range(n_samples)
+                ]
+            )
+        return DropoutSamples(samples, samples.mean(axis=0), samples.std(axis=0))
+
+    def _dropout_rates(self, n_hidden: int) -> list[float]:
+        """Return the rate of every hidden layer."""
+        if isinstance(self.dropout, Real):
+            return [float(self.dropout)] * n_hidden
+        rates = list(self.dropout)
+        if len(rates) != n_hidden:
+            raise ValueError(
+                f"The 'dropout' parameter must be one number, or one for each of the {n_hidden} hidden layers; "
+                f"got {len(rates)} numbers: {self.dropout!r}."
+            )
+        if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+            raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {self.dropout!r}.")
+        return [float(rate) for rate in rates]
+
+    # -- state ---------------------------------------------------------------------------------------------
+
+    def __getstate__(self):
+        """Return what is pickled: parameters and fitted attributes.
+
+        Where training stands is for a checkpoint. Callbacks leave behind what they have learned in a fit: a scheduler
+        holds an optimizer, which has no place in a saved model.
+        """
+        state = {name: value for name, value in super().__getstate__().items() if name not in TRAINING_STATE}
+        if state.get("callbacks"):
+            state["callbacks"] = [without_learned_attributes(item) for item in state["callbacks"]]
+        return state
+
+    def __setstate__(self, state):
+        """Restore a pickled estimator, refusing weights that do not fit together."""
+        if "coefs_" in state:
+            check_fitted_state(state)
+        super().__setstate__(state)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coefs_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def draw_seeds(random_state, *purposes: str) -> dict[str, int]:
+    """Return one seed for each purpose.
+
+    None takes fresh entropy from the operating system, so that numpy's global generator is left alone; an instance is
+    advanced, as everywhere in scikit-learn.
+    """
+    if random_state is None:
+        draws = np.random.default_rng().integers(2**31 - 1, size=len(purposes))
+    else:
+        draws = check_random_state(random_state).randint(2**31 - 1, size=len(purposes))
+    return dict(zip(purposes, (int(seed) for seed in draws), strict=True))

@@ -1,0 +1,72 @@
+"""Callbacks: which of skorch's can be used, and how scikit-learn's get to hear of epochs.
+
+:mod:`sklearn.callback` knows tasks within tasks: here a fit is a task, and each of its epochs a task within it.
+"""
+
+import copy
+
+from sklearn.callback import CallbackContext
+from skorch.callbacks import BatchScoring, Callback, EpochScoring, Freezer, InputShapeSetter, Unfreezer
+
+# skorch callbacks that act on parts which a RegularizedNet does not have; ignoring them would be silent.
+UNSUPPORTED_CALLBACKS = {
+    Freezer: "all parameters are updated together; use warm_start",
+    Unfreezer: "all parameters are updated together; use warm_start",
+    InputShapeSetter: "the network takes its shape from the data",
+    EpochScoring: "use early_stopping=True and scoring",
+    BatchScoring: "use early_stopping=True and scoring",
+}
+
+
+def check_callbacks(callbacks) -> None:
+    """Raise unless all are skorch callbacks, or named pairs of them, that have something to act on here."""
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise TypeError(
+                "The 'callbacks' parameter must be a list of skorch callbacks or of (name, callback) pairs; "
+                f"got {item!r} in it. Callbacks of scikit-learn are given to set_callbacks."
+            )
+        for unsupported, reason in UNSUPPORTED_CALLBACKS.items():
+            if issubclass(kind, unsupported):
+                raise ValueError(f"The 'callbacks' parameter must not hold a {kind.__name__} ({reason}); got {item!r}.")
+
+
+def without_learned_attributes(item):
+    """Return a copy of a callback, or of a (name, callback) pair, without attributes that end in an underscore."""
+    if isinstance(item, tuple):
+        return (item[0], without_learned_attributes(item[1]))
+    if isinstance(item, type):
+        return item
+    bare = copy.copy(item)
+    for name in [name for name in vars(bare) if name.endswith("_")]:
+        delattr(bare, name)
+    return bare
+
+
+class TaskCallback(Callback):
+    """Tells the callbacks of :mod:`sklearn.callback` of every epoch, and stops training when one of them asks for it.
+
+    Parameters
+    ----------
+    context : CallbackContext
+        The task of the fit; each epoch becomes a task within it.
+    **arguments : dict
+        What the callbacks may ask for: estimator, X, y, metadata, and reconstruction_attributes. Values are functions
+        without arguments where they take work to make.
+    """
+
+    def __init__(self, context: CallbackContext, **arguments):
+        self.context = context
+        self.arguments = arguments
+        self.asks_to_stop_ = False
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Open a task."""
+        self.epoch_ = self.context.subcontext(task_name="epoch")
+        self.epoch_.call_on_fit_task_begin(**self.arguments)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Close the task."""
+        self.asks_to_stop_ = self.epoch_.call_on_fit_task_end(**self.arguments)
