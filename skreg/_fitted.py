@@ -12,7 +12,6 @@ import scipy.sparse
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._data import as_numpy, check_inputs
@@ -41,12 +40,6 @@ class DropoutSamples(NamedTuple):
     samples: np.ndarray
     mean: np.ndarray
     std: np.ndarray
-
-
-def _has_hidden_layers(estimator) -> bool:
-    if np.size(estimator.hidden_layer_sizes) == 0:
-        raise AttributeError("transform needs a hidden layer; got hidden_layer_sizes=().")
-    return True
 
 
 class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
@@ -236,7 +229,6 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         per_row = self._make_loss().per_row(Z, torch.from_numpy(self._encode_known(y)))[0].numpy()
         return float(np.average(per_row, weights=sample_weight))
 
-    @available_if(_has_hidden_layers)
     def transform(self, X):
         """Return the outputs of the last hidden layer: what the network has made of the features.
 
@@ -248,8 +240,8 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Returns
         -------
         ndarray of shape (n_samples, n_units)
-            One column for each unit of the last hidden layer. `set_output` and `get_feature_names_out` work as in every
-            transformer. (A network without hidden layers has no `transform`.)
+            One column for each unit of the last hidden layer; without hidden layers, the inputs. `set_output` and
+            `get_feature_names_out` work as in every transformer.
         """
         check_is_fitted(self)
         module = self._fitted_module()

@@ -24,7 +24,7 @@ CLASSIFICATION_LOSSES = ("log_loss",)
 
 # A class that no row has would make the best constant output infinite.
 SMALLEST_PROBABILITY = 1e-12
-# Two sums of weights that differ by less are equal: 3/10 is also 0.1 + 0.1 + 0.1.
+# Sums of weights that differ by less than this share are equal: 8/10 is reached by eight times 0.1, too.
 ROUNDING = 1e-12
 # Where two quantiles of the targets coincide, the best gap between them is softplus(-inf). This share of the targets'
 # range is as good, and its output is finite and can still be trained: the gradient of softplus is about the gap.
@@ -485,8 +485,7 @@ class Poisson(RegressionLoss):
         # With d = log(mu / y), the loss is y (exp(d) - 1 - d): so written, it keeps its digits where mu is near y.
         # Far above, exp(d) could overflow for a tiny y where mu does not.
         is_near = positive & (distance < 1)
-        near = distance.clamp_max(1)
-        return torch.where(is_near, T * (near.expm1() - near), Z.exp() - T - T * distance).sum(dim=-1)
+        return torch.where(is_near, T * (distance.expm1() - distance), Z.exp() - T - T * distance).sum(dim=-1)
 
     def gradient(self, Z, T):
         """Return means minus targets."""

@@ -60,7 +60,8 @@ INDICATORS = torch.from_numpy((RNG.random((N_ROWS, 4)) < 0.4).astype(float))
 NUMBERS = torch.from_numpy(RNG.normal(size=(N_ROWS, 4)))
 COUNTS = torch.from_numpy(RNG.poisson(1.5, size=(N_ROWS, 4)).astype(float))
 POSITIVE = torch.from_numpy(RNG.lognormal(size=(N_ROWS, 4)))
-LEVELS = (0.1, 0.3, 0.5, 0.95)
+# Two on each side of the middle one.
+LEVELS = (0.1, 0.3, 0.5, 0.8, 0.95)
 CASES = {
     "softmax": (SoftmaxLogLoss(), ONE_HOT),
     "logistic": (LogisticLogLoss(), INDICATORS),
@@ -146,6 +147,7 @@ class TestLaws:
 
     @every_loss
     def test_the_best_constant_is_a_minimum(self, loss, target):
+        target = target[:, :2] if isinstance(loss, Quantile) else target
         best = loss.best_constant(target, WEIGHT).numpy()
         value = mean_loss(loss, best, target, WEIGHT)
         # A minimizer that knows no gradient, from the best constant and from elsewhere.
@@ -363,14 +365,13 @@ class TestBestConstants:
         for loss in (SoftmaxLogLoss(), LogisticLogLoss(), Poisson()):
             assert torch.isfinite(loss.best_constant(none, weight)).all()
 
-    @pytest.mark.parametrize(
-        ("level", "expected"), [(0.1, 1), (0.3, 3), (0.3 + 1e-9, 4), (0.5, 5), (0.7, 7), (0.95, 10)]
-    )
-    def test_quantiles_are_the_smallest_target_that_reaches_the_level(self, level, expected):
-        # Ten times 0.1: sums such as 0.1 + 0.1 + 0.1 > 0.3 > 0.7 - 0.4 must not decide.
-        target = torch.tensor([[7.0, 2, 9, 4, 1, 10, 3, 8, 6, 5]], dtype=torch.float64).T
-        weight = torch.full((10,), 0.1, dtype=torch.float64)
-        assert Quantile((level,)).best_constant(target, weight).item() == expected
+    @pytest.mark.parametrize("rank", range(1, 20))
+    def test_quantiles_are_the_smallest_target_that_reaches_the_level(self, rank):
+        # In floating point, sums of twentieths are now more and now less than they should be.
+        target = torch.from_numpy(np.random.default_rng(5).permutation(20) + 1.0).unsqueeze(1)
+        weight = torch.full((20,), 1 / 20, dtype=torch.float64)
+        for level, expected in ((rank / 20 - 1e-9, rank), (rank / 20, rank), (rank / 20 + 1e-9, rank + 1)):
+            assert Quantile((level,)).best_constant(target, weight).item() == expected
 
     def test_the_medians(self):
         target = torch.tensor([[1.0, 5], [2, 6], [30, 7]], dtype=torch.float64)
@@ -403,9 +404,9 @@ class TestBestConstants:
         target = torch.tensor([[0.0]] * 9 + [[8.0]], dtype=torch.float64)
         weight = torch.full((10,), 0.1, dtype=torch.float64)
         outputs = loss.best_constant(target, weight)
-        np.testing.assert_allclose(loss.link(outputs), [0, 0, 0, 8], atol=3e-5)
+        np.testing.assert_allclose(loss.link(outputs), [0, 0, 0, 0, 8], atol=3e-5)
         elsewhere = torch.full((1, 1, 1), 5.0, dtype=torch.float64)
-        assert loss.gradient(outputs.expand(1, 1, 4), elsewhere[0]).abs().min() > 1e-7
+        assert loss.gradient(outputs.expand(1, 1, 5), elsewhere[0]).abs().min() > 1e-7
 
     def test_that_of_a_custom_loss_is_that_of_the_same_loss(self):
         custom = CustomLoss(squared_error, AbsoluteError())
@@ -418,14 +419,14 @@ class TestBestConstants:
             lambda y_true, y_pred: y_pred.sum(dim=1),
             lambda y_true, y_pred: -(y_pred**2).sum(dim=1),
             lambda y_true, y_pred: -y_pred.exp().sum(dim=1),
-            lambda y_true, y_pred: (y_pred - 1e9).log().sum(dim=1),
+            lambda y_true, y_pred: y_pred.log().sum(dim=1),
         ],
         ids=["linear", "concave", "exponential", "undefined"],
     )
     def test_a_custom_loss_without_minimum(self, function):
         expected = "The 'loss' parameter must be a function whose mean has a minimum among constant outputs; from "
         with pytest.raises(ValueError, match=expected):
-            CustomLoss(function, HalfSquaredError()).best_constant(NUMBERS, WEIGHT)
+            CustomLoss(function, HalfSquaredError()).best_constant(NUMBERS[:, :1], WEIGHT)
 
 
 @pytest.mark.parametrize("level", [0.2, 0.5, 0.9])
@@ -472,7 +473,7 @@ class TestQuantilesDoNotCross:
         assert Huber(1.0).n_outputs(5) == 5
 
     def test_gradient_beyond_where_softplus_is_linear(self):
-        outputs = torch.tensor([[[25.0, 1, 39, 41]], [[-50.0, 1, -39, 500]]], dtype=torch.float64)
+        outputs = torch.tensor([[[25.0, 1, 3, 39, 41]], [[-50.0, 1, -39, 500, 22]]], dtype=torch.float64)
         target = torch.tensor([[-7.0]], dtype=torch.float64)
         leaf = outputs.clone().requires_grad_()
         Quantile(LEVELS).per_row(leaf, target).sum().backward()
@@ -495,14 +496,14 @@ class TestExtremes:
 
     @pytest.mark.parametrize("loss", [Poisson(), Gamma()])
     @pytest.mark.parametrize("mean", [1e-3, 1.0, 1e6])
-    @pytest.mark.parametrize("off", [0.0, 1e-2, -1e-2, 0.9, 1.1, -5, 8])
+    @pytest.mark.parametrize("off", [0.0, 2e-3, -2e-3, 0.9, 1.1, -5, 8])
     def test_deviances_keep_their_digits_in_float32(self, loss, mean, off):
         target = torch.tensor([[mean]])
-        # The deviance is about off**2 / 2: the last digit of the log of 1e6 moves that of off = 0.01 by 1e-4.
+        # The deviance is about off**2 / 2: the last digit of the log of 1e6 moves that of off = 0.002 by 1e-3.
         outputs = target.log().unsqueeze(0) + off
         expected = loss.per_row(outputs.double(), target.double())
         size = target.item() if isinstance(loss, Poisson) else 1
-        torch.testing.assert_close(loss.per_row(outputs, target).double(), expected, rtol=1e-3, atol=1e-10 * size)
+        torch.testing.assert_close(loss.per_row(outputs, target).double(), expected, rtol=5e-3, atol=1e-11 * size)
 
     @pytest.mark.parametrize(
         ("target", "output"), [(0.0, 80.0), (0.0, -200.0), (1e-30, 60.0), (1e30, -80.0), (3.0, -80.0)]
