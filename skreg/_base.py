@@ -66,7 +66,8 @@ class Earlier:
     t: int = 0
 
 
-def _takes_steps(estimator) -> bool:
+def takes_steps(estimator) -> bool:
+    """Return whether training can be continued; raise AttributeError, as `available_if` wants it, if not."""
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit and checkpoints are there for solvers that take steps; got solver='lbfgs'.")
     return estimator._goes_on_later
@@ -413,7 +414,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         self.n_iter_ = 1
         self._training_state |= {f"seed_{name}": np.asarray(seed) for name, seed in seeds.items()}
 
-    @available_if(_takes_steps)
+    @available_if(takes_steps)
     def save_checkpoint(self, path):
         """Save where training stands, so that another process can go on exactly from here.
 
@@ -452,7 +453,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         save_state(path, self._training_state | history | curve)
         return self
 
-    @available_if(_takes_steps)
+    @available_if(takes_steps)
     def load_checkpoint(self, path):
         """Read a checkpoint, from which the next call of `fit` or `partial_fit` goes on.
 

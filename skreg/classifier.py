@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skreg._base import BaseRegularizedMLP, _takes_steps
+from skreg._base import BaseRegularizedMLP, takes_steps
 from skreg._data import Table, as_numpy
 from skreg._docs import estimator_docstring
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
@@ -71,6 +71,15 @@ True
 >>> bool(network.sparsity_[0] > 0.5)
 True
 """
+
+
+def _takes_some_rows(estimator) -> bool:
+    if estimator.class_weight == "balanced":
+        raise AttributeError(
+            "class_weight='balanced' needs all rows at once, which partial_fit does not have. Give it the numbers: a "
+            "dict of the classes and sklearn.utils.class_weight.compute_class_weight('balanced', classes=..., y=...)."
+        )
+    return takes_steps(estimator)
 
 
 class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
@@ -176,7 +185,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
     # -- training ------------------------------------------------------------------------------------------
 
-    @available_if(_takes_steps)
+    @available_if(_takes_some_rows)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Go on training for one epoch over some rows, which may be others than before.
@@ -214,11 +223,6 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
     def _set_classes(self, y, classes) -> None:
         """Take the classes of the first call of `partial_fit`; raise ValueError if a later one gives others."""
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all rows at once, which partial_fit does not have; give it the numbers: "
-                "a dict made of sklearn.utils.class_weight.compute_class_weight('balanced', classes=..., y=...)."
-            )
         check_partial_fit_first_call(self, classes)
         if len(self.classes_) < 2:
             raise ValueError(f"partial_fit needs at least 2 classes; got classes={classes!r}.")

@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
-from skreg._base import BaseRegularizedMLP, _takes_steps
+from skreg._base import BaseRegularizedMLP, takes_steps
 from skreg._docs import estimator_docstring
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
 from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
@@ -169,7 +169,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
 
     # -- training ------------------------------------------------------------------------------------------
 
-    @available_if(_takes_steps)
+    @available_if(takes_steps)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
         """Go on training for one epoch over some rows, which may be others than before.
@@ -282,4 +282,5 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         return tags

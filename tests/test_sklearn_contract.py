@@ -5,13 +5,14 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_regression
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.inspection import permutation_importance
-from sklearn.model_selection import GridSearchCV, cross_validate, learning_curve, validation_curve
+from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_validate, learning_curve, validation_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -32,7 +33,21 @@ OPTIONS = [
     {"penalty": "elasticnet", "dropout": (0.2, 0.1), "early_stopping": True, "hidden_layer_sizes": (30, 20)},
     {"input_dropout": 0.1, "learning_rate": "cosine", "weight_decay": 0.01},
     {"hidden_layer_sizes": (), "learning_rate_init": 0.05, "penalty": "l1"},
+    {"solver": "lbfgs"},
+    {"early_stopping": ShuffleSplit(1, test_size=0.3), "refit_on_all": True},
 ]
+
+
+def hinge(y_true, y_pred):
+    """Sum over outputs of the squared hinge loss."""
+    return (1 - (2 * y_true - 1) * y_pred).clamp_min(0).square().sum(dim=1)
+
+
+def log_cosh(y_true, y_pred):
+    """Sum over outputs of a smooth absolute error."""
+    return torch.log(torch.cosh((y_pred - y_true).clamp(-30, 30))).sum(dim=1)
+
+
 # What acts on the weights alone, and so does not depend on the targets: half for each of the two estimators.
 ON_WEIGHTS = [
     {"penalty": "group_lasso", "dropout": 0.2},
@@ -53,22 +68,55 @@ ESTIMATORS = [
     RegularizedMLPRegressorCV(**CHOICE, relax=True, adaptive=True),
     *(RegularizedMLPClassifier(**SHARED, **options) for options in OPTIONS),
     RegularizedMLPClassifier(**SHARED, label_smoothing=0.1),
+    RegularizedMLPClassifier(**SHARED, class_weight="balanced"),
+    RegularizedMLPClassifier(**SHARED, loss=hinge),
     RegularizedMLPClassifier(**SHARED, solver="sgd", penalty="l1", learning_rate_init=0.01),
     *(RegularizedMLPClassifier(**SHARED, **options) for options in ON_WEIGHTS[::2]),
     *(RegularizedMLPRegressor(**SHARED, **options) for options in OPTIONS),
     *(RegularizedMLPRegressor(**SHARED, **options) for options in ON_WEIGHTS[1::2]),
+    RegularizedMLPRegressor(**SHARED, loss="absolute_error"),
+    RegularizedMLPRegressor(**SHARED, loss="huber"),
+    RegularizedMLPRegressor(**SHARED, loss="quantile", quantile=0.7),
+    RegularizedMLPRegressor(max_iter=100, loss="poisson", learning_rate_init=0.01),
+    RegularizedMLPRegressor(max_iter=100, loss="gamma", learning_rate_init=0.01, activation="tanh"),
+    RegularizedMLPRegressor(**SHARED, loss="quantile", quantile=[0.2, 0.8]),
+    RegularizedMLPRegressor(**SHARED, loss=log_cosh),
     RegularizedMLPRegressor(max_iter=100, activation="tanh", solver="sgd", penalty="l1", learning_rate_init=1e-3),
 ]
 
 
+# These checks fit targets that the loss refuses: negative ones, and for 'gamma' zeros.
+OUT_OF_RANGE = {
+    "poisson": ["check_regressor_multioutput"],
+    "gamma": [
+        "check_regressor_multioutput",
+        "check_transformer_data_not_an_array",
+        "check_transformer_general",
+        "check_transformer_n_iter",
+        "check_transformer_preserve_dtypes",
+    ],
+}
+
+# These checks want predictions of the shape of y.
+SHAPE_OF_PREDICTIONS = [
+    "check_estimator_sparse_array",
+    "check_estimator_sparse_matrix",
+    "check_regressor_multioutput",
+    "check_regressors_train",
+]
+
+
 def expected_failures(estimator):
-    """Return the checks that cannot pass: masks and splits depend on the number of rows."""
-    if not (np.any(estimator.dropout) or estimator.input_dropout or estimator.early_stopping):
-        return {}
-    reason = "dropout masks and the validation split depend on the number of rows"
-    return dict.fromkeys(
-        ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data"), reason
-    )
+    """Return the checks that cannot pass, with the reason."""
+    failures = {}
+    if estimator.loss == "quantile" and np.ndim(estimator.quantile) > 0:
+        failures |= dict.fromkeys(SHAPE_OF_PREDICTIONS, "predictions have one more axis, that of the quantiles")
+    if isinstance(estimator.loss, str):
+        failures |= dict.fromkeys(OUT_OF_RANGE.get(estimator.loss, []), "targets out of the loss's range")
+    if np.any(estimator.dropout) or estimator.input_dropout or estimator.early_stopping:
+        names = ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data")
+        failures |= dict.fromkeys(names, "dropout masks and the validation split depend on the number of rows")
+    return failures
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
