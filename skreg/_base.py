@@ -24,7 +24,7 @@ from skreg._fitted import FittedMLP, draw_seeds
 from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, safe_indexing
 from skreg._state import load_state, save_state
 from skreg._warnings import warn_user
-from skreg.batches import Rows
+from skreg.batches import Rows, gathered, mapped_file
 from skreg.callbacks import TaskCallback, check_callbacks
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint, resolve_constraint
@@ -277,6 +277,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
 
     @with_callbacks
     def _fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
+        X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
         task = self._init_callback_context(max_subtasks=self.max_iter)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -579,11 +580,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
 
     def _check_data(self, X, y, sample_weight, *, reset: bool, encode: Callable) -> Table:
         """Return the rows to learn from; ``encode`` takes y and the type of X, and returns targets."""
-        X, y = as_numpy(X), as_numpy(y)
+        X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
         data, labels = check_inputs(self, X, y, multi_output=True, reset=reset)
         targets = encode(labels, data.dtype)
         self._make_loss().check_targets(targets)
-        sample_weight = check_weights(as_numpy(sample_weight), data)
+        sample_weight = check_weights(sample_weight, data)
         return self._weighted(Table(data, targets, sample_weight, sample_weight, (X, y)))
 
     def _learnable_data(self, X, y, sample_weight, goes_on=False) -> Table:
@@ -849,7 +850,9 @@ def _take(data, table: Table, rows: np.ndarray):
     """Return some rows of X or y as the user gave them; sparse ones in a form that has rows."""
     if scipy.sparse.issparse(data):
         data = table.X if data is table.source[0] else data.tocsr()
-    return safe_indexing(as_numpy(data), rows)
+    elif mapped_file(data) is not None and data.ndim == 2:
+        return gathered(data, rows)
+    return safe_indexing(data, rows)
 
 
 def _stacked(first: Table, second: Table) -> Table:

@@ -62,6 +62,8 @@ def check_inputs(estimator, X, y="no_validation", **options):
     A large file that is mapped into memory is looked through block by block, so that it never lies in memory as a
     whole.
     """
+    # scikit-learn finds no common type of a polars frame, and would take the first of the list.
+    is_single = isinstance(getattr(X, "dtypes", None), list) and all(str(dtype) == "Float32" for dtype in X.dtypes)
     in_blocks = mapped_file(X) is not None and X.dtype in (np.float32, np.float64)
     try:
         validated = validate_data(
@@ -69,7 +71,7 @@ def check_inputs(estimator, X, y="no_validation", **options):
             X,
             y,
             accept_sparse="csr",
-            dtype=(np.float64, np.float32),
+            dtype=np.float32 if is_single else (np.float64, np.float32),
             ensure_all_finite=not in_blocks,
             **options,
         )

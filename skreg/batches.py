@@ -24,13 +24,15 @@ LARGEST_KEPT_FILE = 64 * 2**20
 def mapped_file(X) -> mmap.mmap | None:
     """Return the file that an array is mapped from, if it is a large one; None for other arrays.
 
-    A file mapped copy-on-write does not count: what the user has changed in it exists only in memory.
+    Only a ``numpy.memmap`` that shares its pages with a file counts: others may hold what exists in memory alone, and
+    would lose it with their pages.
     """
+    is_shared = False
     while isinstance(X, np.ndarray):
-        if isinstance(X, np.memmap) and X.mode == "c":
-            return None
+        if isinstance(X, np.memmap):
+            is_shared = X.mode != "c"
         X = X.base
-    return X if isinstance(X, mmap.mmap) and len(X) > LARGEST_KEPT_FILE else None
+    return X if is_shared and isinstance(X, mmap.mmap) and len(X) > LARGEST_KEPT_FILE else None
 
 
 def release_pages(X) -> None:
@@ -38,6 +40,23 @@ def release_pages(X) -> None:
     file = mapped_file(X)
     if file is not None and hasattr(file, "madvise"):
         file.madvise(mmap.MADV_DONTNEED)
+
+
+def gathered(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return some rows of an array; of a mapped file, one region after the other.
+
+    Around each row that is read, the system maps up to 2 MB: rows from everywhere would bring the whole file into
+    memory.
+    """
+    if mapped_file(X) is None:
+        return X.take(rows, axis=0)
+    order = np.argsort(rows, kind="stable")
+    region = rows[order] * abs(X.strides[0]) // LARGEST_KEPT_FILE
+    result = np.empty((len(rows), X.shape[1]), X.dtype)
+    for part in np.split(order, np.flatnonzero(np.diff(region)) + 1):
+        result[part] = X.take(rows[part], axis=0)
+        release_pages(X)
+    return result
 
 
 def row_blocks(X) -> Iterator:
@@ -88,8 +107,7 @@ class Rows(torch.utils.data.Dataset):
         if isinstance(self.X, Tensor):
             return self.X[torch.as_tensor(indices, device=self.X.device)]
         chosen = indices if self.indices is None else self.indices[indices]
-        rows = self.X[chosen].toarray() if scipy.sparse.issparse(self.X) else self.X.take(chosen, axis=0)
-        release_pages(self.X)
+        rows = self.X[chosen].toarray() if scipy.sparse.issparse(self.X) else gathered(self.X, chosen)
         return torch.from_numpy(rows).to(self.target.device, self.target.dtype)
 
     def rows_per_block(self, batch_size: int) -> int:

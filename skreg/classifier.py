@@ -357,6 +357,25 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
             return self.classes_[(decision > 0).astype(int)]
         return self.classes_[decision.argmax(axis=1)]
 
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy; for label indicator matrices, the share of rows with every label right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or a label indicator matrix.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            The accuracy.
+        """
+        return super().score(X, as_numpy(y), as_numpy(sample_weight))
+
     def decision_function(self, X):
         """Return the outputs of the network before the softmax or logistic function (logits).
 

@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
 from skreg._base import BaseRegularizedMLP, takes_steps
+from skreg._data import as_numpy
 from skreg._docs import estimator_docstring
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
 from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
@@ -271,6 +272,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         float
             The score; 1 is best.
         """
+        y, sample_weight = as_numpy(y), as_numpy(sample_weight)
         loss = self._make_loss()
         if not (isinstance(loss, Quantile) and len(loss.quantiles) > 1):
             return super().score(X, y, sample_weight)

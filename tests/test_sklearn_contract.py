@@ -78,7 +78,7 @@ ESTIMATORS = [
     RegularizedMLPRegressor(**SHARED, loss="huber"),
     RegularizedMLPRegressor(**SHARED, loss="quantile", quantile=0.7),
     RegularizedMLPRegressor(max_iter=100, loss="poisson", learning_rate_init=0.01),
-    RegularizedMLPRegressor(max_iter=100, loss="gamma", learning_rate_init=0.01, activation="tanh"),
+    RegularizedMLPRegressor(max_iter=250, loss="gamma", activation="tanh"),
     RegularizedMLPRegressor(**SHARED, loss="quantile", quantile=[0.2, 0.8]),
     RegularizedMLPRegressor(**SHARED, loss=log_cosh),
     RegularizedMLPRegressor(max_iter=100, activation="tanh", solver="sgd", penalty="l1", learning_rate_init=1e-3),
