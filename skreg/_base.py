@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges
 from skreg._fitted import FittedMLP, draw_seeds
 from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, safe_indexing
-from skreg._state import load_state, save_state
+from skreg._state import check_like, load_state, save_state
 from skreg._warnings import warn_user
 from skreg.batches import Rows, gathered, mapped_file
 from skreg.callbacks import TaskCallback, check_callbacks
@@ -35,11 +35,13 @@ from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty, layer_strengths
 from skreg.penalties._resolve import ALIASES, resolve_penalty
 from skreg.stopping import split_by, split_validation
-from skreg.training import AUTO_BATCH_SIZE, LearningRate, RegularizedNet, last_weights, limited_threads, step_flops
+from skreg.training import AUTO_BATCH_SIZE, LearningRate, RegularizedNet, limited_threads, step_flops
 
 # Penalties and Adam treat all columns alike; a ratio of standard deviations beyond this gets a warning.
 MAX_SCALE_RATIO = 1e3
 
+# What random_state is asked for, each for a generator of its own.
+SEEDS = ("init", "shuffle", "dropout", "split")
 _HISTORY_COLUMNS = ("epoch", "train_loss", "penalty", "train_score", "valid_loss", "valid_score", "lr")
 
 
@@ -239,8 +241,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of these rows.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row, for a splitter in `early_stopping` that asks for it. With metadata routing enabled,
-            searches and pipelines pass it on by themselves.
+            Group of each row, for a splitter in `early_stopping` that asks for it; without early stopping it has no
+            effect. With metadata routing enabled, searches and pipelines pass it on by themselves.
 
         Returns
         -------
@@ -285,15 +287,21 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         goes_on = checkpoint is None and self.warm_start and hasattr(self, "coefs_")
         self._check_parameters_together()
         table = self._learnable_data(X, y, sample_weight, goes_on)
-        valid_table = self._check_validation_data(X_val, y_val, sample_weight_val, table.targets.shape[1])
+        valid_table = self._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
         plan = self._plan(table)
         self._warn_of_bad_settings(table.X, plan.penalties)
 
-        seeds = draw_seeds(self.random_state, "init", "shuffle", "dropout", "split")
+        seeds = draw_seeds(self.random_state, *SEEDS)
         earlier = Earlier(loss_curve=self.loss_curve_, t=self.t_) if goes_on else Earlier()
         if checkpoint is not None:
-            seeds = {name: int(checkpoint[f"seed_{name}"]) for name in seeds}
             earlier = self._check_checkpoint(checkpoint, plan)
+            n_epochs = int(checkpoint["epoch"])
+            if n_epochs >= self.max_iter:
+                raise ValueError(
+                    f"The checkpoint was taken after {n_epochs} epochs; to go on, max_iter must be larger; got "
+                    f"max_iter={self.max_iter!r}."
+                )
+            seeds = {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
         train, valid = table.kept, None
         if valid_table is not None:
             valid = valid_table.kept
@@ -308,15 +316,14 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             if self.scoring != "loss":
                 valid_scorer = self._make_valid_scorer(module, valid_table, valid)
 
-        def start(module):
-            if checkpoint is not None:
-                module.restore([torch.from_numpy(array) for array in last_weights(checkpoint)])
-            elif goes_on:
-                self._load_parameters(module)
-            else:
-                module.initialize([_generator(seeds["init"])])
-
-        start(module)
+        if goes_on:
+            self._load_parameters(module)
+        else:
+            module.initialize([_generator(seeds["init"])])
+        origin = module.snapshot()
+        if checkpoint is not None and self.refit_on_all:
+            check_like(checkpoint, _named("origin", origin))
+            origin = [torch.tensor(checkpoint[name], device=plan.device) for name in _named("origin", origin)]
         net = self._make_net(
             plan,
             module,
@@ -343,31 +350,31 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             net.callbacks.append(("scikit_learn_callbacks", tell))
         self.out_activation_ = plan.loss.out_activation
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
-            net.train(train_rows, state=checkpoint)
+            net.train(train_rows, state=checkpoint, restore_weights=True)
             if self.refit_on_all and self.early_stopping:
-                module = self._refit(plan, start, seeds, net, table, valid_table)
+                module = self._refit(plan, origin, seeds, net, earlier, table, valid_table)
         self._take_fit(plan, net, module, table.X.dtype)
         self._take_results(net, earlier, len(train))
         self.n_iter_ = net.epoch_
-        self._training_state |= {f"seed_{name}": np.asarray(seed) for name, seed in seeds.items()}
+        self._training_state |= _seed_arrays(seeds) | (_named("origin", origin) if self.refit_on_all else {})
         if not net.converged_:
             self._warn_of_convergence(net)
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
 
-    def _refit(self, plan, start, seeds, net, table, valid_table) -> MLP:
-        """Train anew on all rows, as many epochs as the best one was; return the network."""
+    def _refit(self, plan, origin, seeds, net, earlier, table, valid_table) -> MLP:
+        """Train anew on all rows, from the beginning for as many epochs as the best one was; return the network."""
         if valid_table is not table:
             table = _stacked(table, valid_table)
         module = self._make_module(plan)
-        start(module)
+        module.restore(origin)
         again = self._make_net(
             plan,
             module,
             seeds,
             len(table.kept),
-            rates=[epoch["lr"] for epoch in net.history],
+            rates=[*earlier.history.get("lr", []), *(epoch["lr"] for epoch in net.history)],
             n_iter_no_change=np.inf,
-            n_rows_before=0,
+            n_rows_before=0 if earlier.history else earlier.t,  # a checkpoint is of this very fit
         )
         again.train(self._rows(plan, table, table.kept), n_epochs=net.best_epoch_)
         return module
@@ -382,12 +389,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
         dtype = table.X.dtype if is_first else self.coefs_[0].dtype
         plan = self._plan(table, dtype)
-        seeds = draw_seeds(self.random_state, "init", "shuffle", "dropout", "split")
+        seeds = draw_seeds(self.random_state, *SEEDS)
         module = self._make_module(plan)
         earlier, state = Earlier(), checkpoint
         if checkpoint is not None:
             earlier = self._check_checkpoint(checkpoint, plan)
-            module.restore([torch.from_numpy(array) for array in last_weights(checkpoint)])
         elif is_first:
             self._warn_of_bad_settings(table.X, plan.penalties)
             module.initialize([_generator(seeds["init"])])
@@ -408,12 +414,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         )
         self.out_activation_ = plan.loss.out_activation
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
-            net.train(self._rows(plan, table, table.kept), n_epochs=1, state=state)
+            rows = self._rows(plan, table, table.kept)
+            net.train(rows, n_epochs=1, state=state, restore_weights=checkpoint is not None)
         self._take_fit(plan, net, module, dtype)
         self._take_results(net, earlier, len(table.kept))
+        self.best_epoch_ = len(self.history_["epoch"])
         self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
+        self.history_["stopping_reason"] = np.full(len(self.history_["epoch"]), "")
         self.n_iter_ = 1
-        self._training_state |= {f"seed_{name}": np.asarray(seed) for name, seed in seeds.items()}
+        self._training_state |= _seed_arrays(seeds)
 
     @available_if(takes_steps)
     def save_checkpoint(self, path):
@@ -502,13 +511,19 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
         if found != needed:
             raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
-        n_epochs = int(checkpoint["epoch"])
-        if n_epochs >= self.max_iter:
-            raise ValueError(
-                f"The checkpoint was taken after {n_epochs} epochs; to go on, max_iter must be larger; got "
-                f"max_iter={self.max_iter!r}."
-            )
         history = {name.removeprefix("history_"): a for name, a in checkpoint.items() if name.startswith("history_")}
+        n_epochs, n_losses = (checkpoint.get(name, np.empty(0)).size for name in ("history_epoch", "loss_curve"))
+        column = {name: np.zeros(n_epochs) for name in ("train_loss", "penalty", "train_score", "lr")}
+        column |= {"epoch": np.zeros(n_epochs, int), "stopping_reason": np.full(n_epochs, "")}
+        check_like(history, column)
+        # Columns of validation hold NaN where there was none.
+        check_like(
+            {name: np.nan_to_num(a) if a.dtype.kind == "f" else a for name, a in history.items()},
+            {name: np.zeros(n_epochs) for name in history if name.startswith("valid")},
+        )
+        check_like(
+            checkpoint, {"loss_curve": np.zeros(n_losses), "t": np.asarray(0)} | _seed_arrays(dict.fromkeys(SEEDS, 0))
+        )
         return Earlier(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))
 
     # -- checks: each either returns what it was asked for or raises before anything is trained ------------
@@ -532,6 +547,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             raise ValueError(
                 "The 'weight_decay' parameter must be at most 1 / learning_rate_init, or a step would turn signs; "
                 f"got weight_decay={self.weight_decay!r}, learning_rate_init={self.learning_rate_init!r}."
+            )
+        if isinstance(self.early_stopping, type):
+            raise ValueError(
+                "The 'early_stopping' parameter must be a bool or an instance of a cross-validation splitter, such as "
+                f"GroupShuffleSplit(1); got the class {self.early_stopping!r}."
             )
         check_callbacks(self.callbacks)
         if self.solver == "lbfgs":
@@ -606,7 +626,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
                 )
         return table
 
-    def _check_validation_data(self, X_val, y_val, sample_weight_val, n_targets: int) -> Table | None:
+    def _check_validation_data(self, X_val, y_val, sample_weight_val, groups, n_targets: int) -> Table | None:
         """Return the rows that the user has given to validate on."""
         if X_val is None and y_val is None and sample_weight_val is None:
             return None
@@ -614,10 +634,10 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
             names = [name for name, value in given.items() if value is not None]
             raise ValueError(f"X_val and y_val must be given together; got only {' and '.join(names)}.")
-        if hasattr(self.early_stopping, "split"):
+        if hasattr(self.early_stopping, "split") or groups is not None:
             raise ValueError(
-                "Validation rows come either from X_val or from a splitter; got X_val and "
-                f"early_stopping={self.early_stopping!r}."
+                "Validation rows come either from X_val or from a splitter, which groups are for; got X_val and "
+                f"early_stopping={self.early_stopping!r}{'' if groups is None else ' and groups'}."
             )
         X_val, y_val = as_numpy(X_val), as_numpy(y_val)
         try:
@@ -634,7 +654,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
     def _plan(self, table: Table, dtype=None) -> Plan:
         """Return what is to be trained on some data."""
         loss = self._make_loss()
-        if self.solver == "lbfgs" and not loss.smooth:
+        if self.solver == "lbfgs" and not (loss.smooth or callable(self.loss)):  # a user's function is trusted
             raise ValueError(
                 f"solver='lbfgs' minimizes a smooth objective; got loss={self.loss!r}. Use solver='adam' or 'sgd'."
             )
@@ -688,22 +708,23 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
     def _split(self, table: Table, groups, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the rows for training and for validation."""
         kept = table.kept
-        strata = self._strata(table.targets[kept])
         if not hasattr(self.early_stopping, "split"):
             if groups is not None:
                 raise ValueError(
                     "early_stopping=True splits without regard to groups; got groups. Give a splitter, such as "
                     "early_stopping=GroupShuffleSplit(1)."
                 )
+            strata = self._strata(table.targets[kept])
             train, valid = split_validation(len(kept), self.validation_fraction, classes=strata, seed=seed)
-        else:
-            if groups is not None:
-                check_consistent_length(table.targets, groups)
-                groups = safe_indexing(groups, kept)
-            labels = table.targets[kept] if strata is None else strata
-            train, valid = split_by(self.early_stopping, len(kept), strata=labels, groups=groups, seed=seed)
-            self._check_weighted_targets(table.targets[kept[train]])
-        return kept[train], kept[valid]
+            return kept[train], kept[valid]
+        if groups is not None:
+            check_consistent_length(table.targets, groups)
+        strata = self._strata(table.targets)
+        train, valid = split_by(
+            self.early_stopping, kept, strata=table.targets if strata is None else strata, groups=groups, seed=seed
+        )
+        self._check_weighted_targets(table.targets[train])
+        return train, valid
 
     def _rows(self, plan: Plan, table: Table, indices: np.ndarray, *, balanced_on=None) -> Rows:
         """Return some rows of a table, to train on or, with classes balanced on other rows, to validate on."""
@@ -894,6 +915,14 @@ def check_takes_weights(scorer, scoring) -> None:
             "fit was given sample_weight, so the scorer given as 'scoring' must take sample_weight, too; got "
             f"{scoring!r}."
         )
+
+
+def _seed_arrays(seeds: dict[str, int]) -> dict[str, np.ndarray]:
+    return {f"seed_{name}": np.asarray(seed) for name, seed in seeds.items()}
+
+
+def _named(name: str, tensors: list[torch.Tensor]) -> dict[str, np.ndarray]:
+    return {f"{name}_{i}": tensor.numpy(force=True).copy() for i, tensor in enumerate(tensors)}
 
 
 def _generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:

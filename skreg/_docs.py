@@ -114,7 +114,7 @@ validation_fraction : float, default=0.1
     taken, as long as that is at most a third of them. Classes keep their proportions.
 refit_on_all : bool, default=False
     Whether, after early stopping, to train a new network on all rows, those for validation included, for as many epochs
-    as were best. The history stays that of the first one.
+    as were best. The history stays that of the first one. (Rows given as `X_val` are then copied together with X.)
 scoring : str or callable, default='loss'
     What `early_stopping` monitors: the validation loss, or any scorer of scikit-learn (higher is better).
 beta_1 : float, default=0.9

@@ -5,6 +5,7 @@ pickled objects, so reading one runs no code.
 """
 
 import zipfile
+import zlib
 from itertools import pairwise
 from numbers import Integral
 
@@ -42,14 +43,29 @@ def load_state(path) -> dict[str, np.ndarray]:
         If the file is something else, damaged, or of another format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, EOFError, KeyError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+        # NumPy returns a bare array, which is no context manager, from a file of one: a TypeError.
         raise ValueError(f"{str(path)!r} is not a checkpoint: {error}") from error
-    found = state.pop("checkpoint_format", None)
-    if found is None or found != CHECKPOINT_FORMAT:
+    found = state.pop("checkpoint_format", np.asarray(None)).tolist()
+    if found != CHECKPOINT_FORMAT:
         raise ValueError(f"{str(path)!r} is not a checkpoint of format {CHECKPOINT_FORMAT}; got format {found}.")
     return state
+
+
+def check_like(state: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    """Raise ValueError unless a checkpoint has all the expected arrays, of the same shapes and kinds, without NaN."""
+    for name, like in expected.items():
+        array = state.get(name)
+        if array is None:
+            raise ValueError(f"The checkpoint is damaged or of another network: it has no {name!r}.")
+        has_nan = array.dtype.kind == "f" and np.isnan(array).any()
+        if array.shape != like.shape or array.dtype.kind != like.dtype.kind or has_nan:
+            raise ValueError(
+                f"The checkpoint is damaged or of another network: {name!r} must be of shape {like.shape} and type "
+                f"{like.dtype}; got shape {array.shape} and type {array.dtype}{', with NaN' if has_nan else ''}."
+            )
 
 
 def check_fitted_state(state: dict) -> None:

@@ -191,7 +191,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         """Go on training for one epoch over some rows, which may be others than before.
 
         All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
-        history go on from call to call, as long as the estimator is not pickled in between
+        history go on from call to call, as long as the estimator is not pickled or copied in between
         (:meth:`save_checkpoint` saves them, too).
 
         Parameters
@@ -295,7 +295,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
                 "The 'class_weight' parameter must be a dict, or for label indicator matrices a list with one dict for "
                 f"each of the {len(codes)} labels, 'balanced' or None; got {self.class_weight!r}."
             )
-        if not all(isinstance(w, Real) and 0 <= w < np.inf for weights in given for w in weights.values()):
+        values = [value for weights in given for value in weights.values()]
+        if not all(isinstance(w, Real) and not isinstance(w, bool | np.bool_) and 0 <= w < np.inf for w in values):
             raise ValueError(
                 f"The 'class_weight' parameter must hold numbers of at least 0; got {self.class_weight!r}."
             )

@@ -176,7 +176,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         """Go on training for one epoch over some rows, which may be others than before.
 
         All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
-        history go on from call to call, as long as the estimator is not pickled in between
+        history go on from call to call, as long as the estimator is not pickled or copied in between
         (:meth:`save_checkpoint` saves them, too).
 
         Parameters

@@ -96,7 +96,7 @@ def split_validation(
 
 
 def split_by(
-    splitter, n_rows: int, *, strata: np.ndarray, groups: np.ndarray | None, seed: int
+    splitter, kept: np.ndarray, *, strata: np.ndarray, groups: np.ndarray | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the row numbers for training and for validation from a splitter of scikit-learn.
 
@@ -107,11 +107,11 @@ def split_by(
     ----------
     splitter : cross-validation splitter
         Has a method ``split(X, y, groups)``. It is copied; its random state, if None, is the seed.
-    n_rows : int
-        Number of rows to split.
+    kept : ndarray of int
+        Numbers of the rows that have weight. The splitter is asked about all rows, because it may know them.
     strata : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Classes or other targets.
-    groups : ndarray of shape (n_rows,) or None
+        Classes or other targets of all rows.
+    groups : array-like of shape (n_rows,) or None
         Group of each row.
     seed : int
         For a splitter without a random state of its own.
@@ -130,15 +130,17 @@ def split_by(
     splitter = copy.deepcopy(splitter)
     if getattr(splitter, "random_state", seed) is None:
         splitter.random_state = seed
-    splits = list(splitter.split(np.zeros((n_rows, 1)), strata, groups))
+    splits = list(splitter.split(np.zeros((len(strata), 1)), strata, groups))
     if not splits:
         raise ValueError(f"The splitter given as 'early_stopping' must give a split; got none from {splitter!r}.")
-    train, valid = (np.asarray(rows) for rows in splits[-1])
-    if not (len(train) and len(valid)) or np.intersect1d(train, valid).size:
+    sides = (np.asarray(rows) for rows in splits[-1])
+    sides = (np.flatnonzero(rows) if rows.dtype == bool else rows for rows in sides)
+    train, valid = (rows[np.isin(rows, kept)] for rows in sides)
+    n_shared = np.intersect1d(train, valid).size
+    if not (len(train) and len(valid)) or n_shared:
         raise ValueError(
-            "The splitter given as 'early_stopping' must give rows for training and other rows for validation; got "
-            f"{len(train)} and {len(valid)} rows, {np.intersect1d(train, valid).size} of them the same, from "
-            f"{splitter!r}."
+            "The splitter given as 'early_stopping' must give rows (with positive weight) for training and other rows "
+            f"for validation; got {len(train)} and {len(valid)} rows, {n_shared} of them the same, from {splitter!r}."
         )
     return train, valid
 

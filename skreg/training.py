@@ -20,6 +20,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor
 
+from skreg._state import check_like
 from skreg.batches import Batch, BatchIterator, Rows
 from skreg.callbacks import TaskCallback
 from skreg.layers import MLP, LayerRecord
@@ -321,7 +322,14 @@ class RegularizedNet(NeuralNet):
         """Return the outputs of the first member, of shape (n_rows, n_outputs)."""
         return self.module_(x, **fit_params)[0]
 
-    def train(self, rows: Rows, *, n_epochs: int | None = None, state: dict[str, np.ndarray] | None = None):
+    def train(
+        self,
+        rows: Rows,
+        *,
+        n_epochs: int | None = None,
+        state: dict[str, np.ndarray] | None = None,
+        restore_weights: bool = False,
+    ):
         """Train up to ``max_epochs``, or for ``n_epochs`` from here.
 
         Parameters
@@ -332,6 +340,13 @@ class RegularizedNet(NeuralNet):
             Number of epochs.
         state : dict of str to ndarray or None, default=None
             The :meth:`training_state` of another net, to go on exactly where that was.
+        restore_weights : bool, default=False
+            Whether the weights are those of the state, too, and not those that the module has.
+
+        Raises
+        ------
+        ValueError
+            If the state is not one of such a net, or training diverges.
         """
         self.initialize()
         steps = isinstance(self.regularization, FlatOptimizer)
@@ -344,8 +359,9 @@ class RegularizedNet(NeuralNet):
         self.epoch_ = self.best_epoch_ = self.n_rows_seen_ = 0
         self.best_ = self.first_loss_ = self.stopper_ = None
         self.lowest_ = {"train_loss": math.inf, "valid_loss": math.inf}
+        self.last_ = self.module_.snapshot()
         if state is not None:
-            self._load_training_state(state)
+            self._load_training_state(state, restore_weights)
         self.last_epoch_ = self.max_epochs if n_epochs is None else self.epoch_ + n_epochs
         return self.partial_fit(rows)
 
@@ -617,7 +633,7 @@ class RegularizedNet(NeuralNet):
             "n_waiting": self.patience_.n_waiting,
             "stops_early": self.stops_early,
             "best_epoch": self.best_epoch_,
-            "first_loss": self.first_loss_,
+            "first_loss": 0.0 if self.first_loss_ is None else self.first_loss_,
             "lowest_train_loss": self.lowest_["train_loss"],
             "lowest_valid_loss": self.lowest_["valid_loss"],
         }
@@ -630,8 +646,14 @@ class RegularizedNet(NeuralNet):
         arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
         return {name: np.asarray(value) for name, value in numbers.items()} | arrays
 
-    def _load_training_state(self, state: dict[str, np.ndarray]) -> None:
-        """Continue where another net was; the module has been given its weights already."""
+    def _load_training_state(self, state: dict[str, np.ndarray], restore_weights: bool) -> None:
+        """Continue where another net was."""
+        expected = self.training_state()
+        if "generator_shuffle" not in state:  # rows had the given order so far
+            expected.pop("generator_shuffle", None)
+        check_like(state, expected)
+        if restore_weights:
+            self.module_.restore(self._tensors(state, "last", self.last_))
         self.epoch_ = int(state["epoch"])
         self.n_rows_before = int(state["n_rows_seen"])
         self.regularization.n_steps = int(state["n_steps"])
@@ -640,16 +662,26 @@ class RegularizedNet(NeuralNet):
             self.lr_ = float(state["lr"])  # which an adaptive schedule has lowered
         self.first_loss_ = float(state["first_loss"])
         self.lowest_ = {name: float(state[f"lowest_{name}"]) for name in self.lowest_}
-        if self.stops_early == bool(state["stops_early"]):  # otherwise what was monitored was something else
+        stopped_early = bool(state["stops_early"])
+        if self.stops_early == stopped_early:  # otherwise what was monitored was something else
             self.patience_.best, self.patience_.n_waiting = float(state["best_value"]), int(state["n_waiting"])
-        if self.stops_early and bool(state["stops_early"]):
-            self.best_ = [torch.tensor(a, device=self.module_.flat.device) for a in _numbered(state, "best")]
+        if self.stops_early and stopped_early:
+            self.best_ = self._tensors(state, "best", self.last_)
             self.best_epoch_ = int(state["best_epoch"])
-        for buffer, saved in zip(self.regularization.buffers(), _numbered(state, "buffer"), strict=True):
-            buffer.copy_(torch.from_numpy(saved))
+        buffers = self.regularization.buffers()
+        for buffer, saved in zip(buffers, self._tensors(state, "buffer", buffers), strict=True):
+            buffer.copy_(saved)
         for name, generator in self.generators.items():
             if generator is not None and f"generator_{name}" in state:
-                generator.set_state(torch.from_numpy(state[f"generator_{name}"].copy()))
+                try:
+                    generator.set_state(torch.tensor(state[f"generator_{name}"]))
+                except RuntimeError as error:
+                    raise ValueError(f"The checkpoint is damaged: 'generator_{name}' has no valid state.") from error
+
+    def _tensors(self, state: dict[str, np.ndarray], name: str, like: list[Tensor]) -> list[Tensor]:
+        """Return the arrays ``name_0``, ``name_1``, … of a state, checked, as tensors where the module is."""
+        check_like(state, {f"{name}_{i}": tensor.numpy(force=True) for i, tensor in enumerate(like)})
+        return [torch.tensor(state[f"{name}_{i}"], device=self.module_.flat.device) for i in range(len(like))]
 
     # -- callbacks -----------------------------------------------------------------------------------------
 
@@ -678,14 +710,3 @@ class RegularizedNet(NeuralNet):
                 self.stopper_ = name
             if isinstance(callback, TaskCallback) and callback.asks_to_stop_:
                 self.stopper_ = name
-
-
-def _numbered(state: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
-    """Return the arrays ``name_0``, ``name_1``, … of a state."""
-    n_arrays = sum(key.startswith(f"{name}_") and key[len(name) + 1 :].isdigit() for key in state)
-    return [state[f"{name}_{i}"] for i in range(n_arrays)]
-
-
-def last_weights(state: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Return the weights (and running statistics) that training ended with, as a :meth:`MLP.restore` wants them."""
-    return _numbered(state, "last")
