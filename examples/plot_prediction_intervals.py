@@ -126,8 +126,8 @@ plt.show()
 # ----------
 #
 # The two pictures answer different questions. Quantiles describe how y scatters around its centre at a given x, and can
-# be checked by counting. The spread of dropout samples ignores that scatter, is much the same everywhere, and grows only
-# a little in the gap; beyond the last rows, where the network is simply wrong, it does not grow at all. Quantiles do
-# not know either what happens where no rows were: they go on with the width that the network has learned nearby. A few
-# hundred rows make rough 10 % quantiles; for a guarantee of the coverage, add a conformal correction on held-out rows.
-# Cost: each network here trains in a few seconds.
+# be checked by counting. The spread of dropout samples ignores that scatter, is much the same everywhere, and grows
+# only a little in the gap; beyond the last rows, where the network is simply wrong, it does not grow at all. Quantiles
+# do not know either what happens where no rows were: they go on with the width that the network has learned nearby. A
+# few hundred rows make rough 10 % quantiles; for a guarantee of the coverage, add a conformal correction on held-out
+# rows. Cost: each network here trains in a few seconds.

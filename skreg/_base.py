@@ -513,6 +513,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
         history = {name.removeprefix("history_"): a for name, a in checkpoint.items() if name.startswith("history_")}
         n_epochs, n_losses = (checkpoint.get(name, np.empty(0)).size for name in ("history_epoch", "loss_curve"))
+        n_losses = max(n_losses, n_epochs)  # a warm start had losses before
         column = {name: np.zeros(n_epochs) for name in ("train_loss", "penalty", "train_score", "lr")}
         column |= {"epoch": np.zeros(n_epochs, int), "stopping_reason": np.full(n_epochs, "")}
         check_like(history, column)

@@ -110,7 +110,9 @@ class Regularization:
     @torch.no_grad()
     def penalty_value(self) -> float:
         """Return the penalty of a population of one at the present weights."""
-        return sum(float(layer.penalty.value(layer.W)) for layer in self.layers if layer.penalty is not None)
+        return sum(
+            (float(layer.penalty.value(layer.W)) for layer in self.layers if layer.penalty is not None), start=0.0
+        )
 
     def buffers(self) -> list[Tensor]:
         """Return the flat state tensors, beside ``n_steps`` all that a solver remembers."""

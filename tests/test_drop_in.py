@@ -14,6 +14,7 @@ import pytest
 from numpydoc.docscrape import NumpyDocString
 from scipy.special import expit
 from sklearn.datasets import make_regression
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
 from sklearn.utils._param_validation import Interval, InvalidParameterError, Options, make_constraint
@@ -31,7 +32,7 @@ ignore_unfinished = pytest.mark.filterwarnings("ignore::sklearn.exceptions.Conve
 class Difference(NamedTuple):
     """How one of scikit-learn's tests fails here, and why that is meant."""
 
-    raises: type[BaseException]
+    raises: type[BaseException] | tuple[type[BaseException], ...]
     reason: str
     only: frozenset = frozenset()  # parts of parameter ids; empty means all
 
@@ -76,7 +77,9 @@ DIFFERENCES = {
         _DID_NOT_RAISE, "wants an error for a class with a single row; here that row is for training"
     ),
     "test_preserve_feature_names": Difference(
-        ValueError, "fits one class, which raises here", only=frozenset({"RegularizedMLPClassifier"})
+        (ValueError, ConvergenceWarning),
+        "fits a target that never varies: one class raises here, and the regressor's patience of 100 steps comes to "
+        "max_iter, whose warning is made an error",
     ),
     "test_mlp_warm_start_no_convergence": Difference(
         _DID_NOT_RAISE,
@@ -109,8 +112,6 @@ def load_their_tests() -> dict[str, FunctionType]:
     return {name: ignore_unfinished(namespace[name]) for name in names}  # there, it is only a warning, too
 
 
-import os
-ENTROPY = int(os.environ.get("ENT",0))
 THEIR_TESTS = load_their_tests()
 globals().update(THEIR_TESTS)
 
@@ -130,7 +131,7 @@ def id_parts(name: str) -> set[str]:
 def same_entropy(monkeypatch):
     """Make fits without random_state the same in every run; many of scikit-learn's tests have none."""
     generator = np.random.default_rng
-    monkeypatch.setattr(np.random, "default_rng", lambda seed=ENTROPY: generator(seed))
+    monkeypatch.setattr(np.random, "default_rng", lambda seed=0: generator(seed))
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +156,9 @@ def test_the_table_of_differences_is_about_their_tests():
 
 
 def test_the_page_names_the_same_differences():
-    assert set(re.findall(r"``(test_\w+)``", PAGE.read_text())) == set(DIFFERENCES)
+    text = PAGE.read_text()
+    assert set(re.findall(r"``(test_\w+)``", text)) == set(DIFFERENCES)
+    assert f"All but these {len(DIFFERENCES)} pass" in text
 
 
 # -- parameters, attributes, methods -----------------------------------------------------------------------------------
@@ -196,7 +199,9 @@ def test_every_choice_and_bound_of_a_parameter_is_accepted(Ours):
             values = []
             if isinstance(constraint, Interval):
                 kind = int if constraint.type is Integral else float
-                values = [kind(v) for v in {constraint.left, constraint.right} - {None, np.inf} if kind(v) in constraint]
+                values = [
+                    kind(v) for v in {constraint.left, constraint.right} - {None, np.inf} if kind(v) in constraint
+                ]
             elif isinstance(constraint, Options):
                 values = constraint.options
             for value in values:
