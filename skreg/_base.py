@@ -522,9 +522,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             {name: np.nan_to_num(a) if a.dtype.kind == "f" else a for name, a in history.items()},
             {name: np.zeros(n_epochs) for name in history if name.startswith("valid")},
         )
-        check_like(
-            checkpoint, {"loss_curve": np.zeros(n_losses), "t": np.asarray(0)} | _seed_arrays(dict.fromkeys(SEEDS, 0))
-        )
+        counts = {"t": np.asarray(0), "epoch": np.asarray(0)} | _seed_arrays(dict.fromkeys(SEEDS, 0))
+        check_like(checkpoint, counts | {"loss_curve": np.zeros(n_losses)})
         return Earlier(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))
 
     # -- checks: each either returns what it was asked for or raises before anything is trained ------------

@@ -268,7 +268,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
                     f"array of shape {y.shape} with values such as {y.ravel()[:3].tolist()!r}."
                 )
             return y
-        y = column_or_1d(y)
+        y = column_or_1d(y, warn=True)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(

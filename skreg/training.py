@@ -34,6 +34,8 @@ AUTO_BATCH_SIZE = 200
 FLOPS_FOR_THREADS = 2e9
 # The fit is abandoned when its objective exceeds this many times max(1, first loss).
 DIVERGENCE_FACTOR = 1e6
+# SciPy's own rule: L-BFGS ends when an iteration gains less than this share of the objective.
+LBFGS_FTOL = 2.2e-9
 # An adaptive learning rate is divided by this when progress stalls, and training ends at the smallest rate.
 ADAPTIVE_DIVISOR = 5.0
 SMALLEST_ADAPTIVE_RATE = 1e-6
@@ -573,6 +575,10 @@ class RegularizedNet(NeuralNet):
 
     def _run_lbfgs(self, rows: Rows) -> None:
         """Minimize the objective of all rows; an iteration is an epoch (Byrd, Lu, Nocedal and Zhu, 1995)."""
+        if watchers := self._batch_watchers():
+            raise ValueError(
+                f"solver='lbfgs' has no batches, which callbacks wait for; got {watchers}. Use solver='adam' or 'sgd'."
+            )
         full = FullObjective(self.module_, self.criterion_, self.regularization, rows)
         reason, is_running = "", False
 
@@ -608,7 +614,13 @@ class RegularizedNet(NeuralNet):
             jac=True,
             method="L-BFGS-B",
             callback=after_iteration,
-            options={"maxiter": self.last_epoch_, "maxfun": self.max_fun, "gtol": self.tol},
+            options={
+                "maxiter": self.last_epoch_,
+                "maxfun": self.max_fun,
+                "gtol": self.tol,
+                # Where the gradient is below tol, steps gain less than about its square: do not stop before.
+                "ftol": min(LBFGS_FTOL, self.tol**2),
+            },
         )
         if is_running:  # the last iteration has not found a better point, or the first was not needed
             end_iteration(result.x)
