@@ -13,6 +13,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 
+from skreg._docs import DocLink
 from skreg._sklearn_private import Interval, check_parameters
 from skreg.penalties import Hierarchical
 from skreg.penalties._base import LayerPenalty
@@ -21,7 +22,7 @@ from skreg.penalties._groups import GroupPenalty
 __all__ = ["Constraint", "MaxNorm", "Nonnegative"]
 
 
-class Constraint(BaseEstimator, ABC):
+class Constraint(DocLink, BaseEstimator, ABC):
     """Base class of all constraints.
 
     See Also

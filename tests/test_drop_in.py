@@ -372,7 +372,7 @@ def test_adam_takes_the_same_steps_with_alpha_per_row(same_start, name, weighted
 @ignore_unfinished
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_alpha_has_the_same_effect_in_sgd(same_start, name):
-    # The penalty acts through its prox, which differs from a gradient step by terms of second order in the learning rate.
+    # The penalty acts through its prox: its steps differ from those of a gradient by terms of second order in the rate.
     ends = {}
     for alpha in (0.0, STRENGTH):
         theirs, ours, X, y = same_start(name, 20, alpha, solver="sgd", learning_rate_init=0.001)

@@ -1,5 +1,6 @@
 """solver='lbfgs': the optimum of smooth objectives, against closed forms and scikit-learn's solvers."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -31,6 +32,12 @@ def numbers():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(100, 6))
     return X, np.sin(X[:, 0]) + X[:, 1] * X[:, 2] + 0.1 * rng.normal(size=100)
+
+
+@pytest.fixture(scope="module")
+def fitted(numbers):
+    """Return a fitted regressor; copy it to change it."""
+    return RegularizedMLPRegressor(alpha=0.1, **SMALL).fit(*numbers)
 
 
 # -- against outside truth ---------------------------------------------------------------------------------
@@ -306,7 +313,9 @@ def test_callbacks_can_end_it(numbers, tmp_path):
     model = RegularizedMLPRegressor(callbacks=[("mine", stop)], **SMALL).fit(X, y)
     assert model.n_iter_ == 4
     assert model.history_["stopping_reason"][-1] == "The callback mine asked to stop."
-    model = RegularizedMLPRegressor(callbacks=[Checkpoint(dirname=tmp_path, monitor="train_loss_best")], **SMALL)
+    model = RegularizedMLPRegressor(
+        alpha=0.1, callbacks=[Checkpoint(dirname=tmp_path, monitor="train_loss_best")], **SMALL
+    )
     model.fit(X, y)
     assert (tmp_path / "params.pt").exists()
 
@@ -318,7 +327,7 @@ def test_warm_start_from_the_optimum_ends_at_once(kind, classes, numbers):
     model = estimator(alpha=0.05, activation="tanh", warm_start=True, **SMALL).fit(X, y)
     n, coefs = model.n_iter_, [W.copy() for W in model.coefs_]
     model.fit(X, y)
-    assert model.n_iter_ <= 5 < 50 < n
+    assert model.n_iter_ <= 5 < 20 < n
     assert len(model.loss_curve_) == n + model.n_iter_
     for W, before in zip(model.coefs_, coefs, strict=True):
         np.testing.assert_allclose(W, before, atol=1e-2)
@@ -359,9 +368,9 @@ def test_the_same_seed_gives_the_same_fit_and_a_pickle_predicts_the_same(classes
     ],
     ids=str,
 )
-def test_nonsmooth_parts_are_errors(options, numbers):
+def test_nonsmooth_parts_are_errors(options, numbers, fitted):
     X, y = numbers
-    model = RegularizedMLPRegressor(**SMALL).fit(X, y)
+    model = copy.deepcopy(fitted)
     before, predictions = vars(model).copy(), model.predict(X)
     ((name, value),) = options.items()
     model.set_params(**options)
@@ -384,9 +393,9 @@ def test_nonsmooth_losses_are_errors(options, numbers):
     )
 
 
-def test_callbacks_that_act_on_steps_are_errors(numbers):
+def test_callbacks_that_act_on_steps_are_errors(numbers, fitted):
     X, y = numbers
-    model = RegularizedMLPRegressor(**SMALL).fit(X, y)
+    model = copy.deepcopy(fitted)
     for callback in (LRScheduler("StepLR", step_size=2), GradientNormClipping(1.0)):
         model.set_params(callbacks=[callback])
         before = vars(model).copy()

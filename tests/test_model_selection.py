@@ -1,10 +1,13 @@
 """Paths, the strengths they run over, and the estimators that choose one by cross-validation."""
 
+from typing import ClassVar
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import RFE, SelectFromModel
@@ -598,3 +601,58 @@ class TestCV:
         with pytest.raises(ValueError, match=message):
             model.fit(X[order], y[order])
         assert vars(model) == before
+
+
+class TestContractOfTheCVEstimators:
+    """What they have in common with the estimators that they choose a strength for, and what they cannot have."""
+
+    X = np.random.default_rng(0).normal(size=(90, 4))
+    y = (X[:, 0] > 0).astype(int)
+    options: ClassVar[dict] = {"hidden_layer_sizes": (5,), "alphas": [1e-3, 1e-1], "max_iter": 10, "random_state": 0}
+
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+    def test_groups_stay_together(self):
+        groups = np.repeat(np.arange(30), 3)
+        routed = RegularizedMLPClassifierCV(**self.options, cv=GroupKFold(3))
+        model = clone(routed).fit(self.X, self.y, groups=groups)
+        by_hand = RegularizedMLPClassifierCV(**self.options, cv=list(GroupKFold(3).split(self.X, self.y, groups)))
+        np.testing.assert_array_equal(model.scores_path_, by_hand.fit(self.X, self.y).scores_path_)
+        with pytest.raises(ValueError, match="The 'groups' parameter should not be None"):
+            clone(routed).fit(self.X, self.y)
+        with config_context(enable_metadata_routing=True):
+            assert routed.get_metadata_routing().fit.requests["groups"] is True
+
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+    def test_balanced_classes_count_in_fits(self):
+        y = (self.X[:, 0] > 1.3).astype(int)
+        options = self.options | {"max_iter": 50, "learning_rate_init": 0.01, "cv": 2}
+        plain, balanced = (
+            RegularizedMLPClassifierCV(**options, class_weight=weight).fit(self.X, y) for weight in (None, "balanced")
+        )
+        assert balanced.predict_proba(self.X)[:, 1].mean() > plain.predict_proba(self.X)[:, 1].mean() + 0.1
+
+    def test_no_training_to_go_on_with(self):
+        model = RegularizedMLPClassifierCV()
+        assert not any(hasattr(model, name) for name in ("partial_fit", "save_checkpoint", "load_checkpoint"))
+
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+    def test_callbacks_hear_of_folds(self):
+        tasks = []
+
+        class Recorder:
+            def setup(self, estimator, context):
+                pass
+
+            def teardown(self, estimator, context):
+                tasks.append("teardown")
+
+            def on_fit_task_begin(self, estimator, context):
+                tasks.append(context.task_name)
+
+            def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+                if fitted_estimator is not None:
+                    fitted_estimator.predict(TestContractOfTheCVEstimators.X)
+
+        model = RegularizedMLPClassifierCV(**self.options, cv=3).set_callbacks(Recorder()).fit(self.X, self.y)
+        assert tasks == ["fit", "fold", "fold", "fold", "teardown"]
+        assert not hasattr(model, "_callback_fit_ctx")

@@ -12,6 +12,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from skreg._docs import DocLink
 from skreg._sklearn_private import Interval
 from skreg.proximal import Scalars
 
@@ -22,7 +23,7 @@ ALPHA_CONSTRAINT = {"alpha": [Interval(Real, 0, None, closed="left"), "array-lik
 L1_RATIO_CONSTRAINT = {"l1_ratio": [Interval(Real, 0, 1, closed="both")]}
 
 
-class Penalty(BaseEstimator, ABC):
+class Penalty(DocLink, BaseEstimator, ABC):
     """Base class of all penalties.
 
     A subclass pairs :meth:`value` with :meth:`prox` and knows nothing of optimizers, layers or training loops.
