@@ -76,6 +76,7 @@ html_copy_source = False
 html_theme_options = {
     "logo": {"text": "skreg"},
     "navbar_end": ["theme-switcher"],
+    "header_links_before_dropdown": 5,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
     "show_toc_level": 2,
@@ -85,7 +86,16 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_sidebars = {
-    page: [] for page in ("index", "user_guide", "feature_selection", "adding_a_penalty", "auto_examples/**")
+    page: []
+    for page in (
+        "index",
+        "user_guide",
+        "training",
+        "feature_selection",
+        "coming_from_mlpclassifier",
+        "adding_a_penalty",
+        "auto_examples/**",
+    )
 }
 
 # -- Formulas ------------------------------------------------------------------------------------------------------

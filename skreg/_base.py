@@ -19,7 +19,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges
+from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, rescaled
 from skreg._fitted import FittedMLP, draw_seeds
 from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, safe_indexing
 from skreg._state import check_like, load_state, save_state
@@ -748,7 +748,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         if balance is not None:
             of_class = balance(table.targets[indices])
             weight = of_class if weight is None else weight * of_class
-        return None if weight is None else weight / weight.max()
+        return None if weight is None else rescaled(weight)
 
     def _make_module(self, plan: Plan) -> MLP:
         return MLP(
@@ -811,7 +811,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         weights = {}
         if table.sample_weight is not None:
             check_takes_weights(scorer, self.scoring)
-            weights["sample_weight"] = table.sample_weight[rows]
+            weights["sample_weight"] = rescaled(table.sample_weight[rows])
 
         def score():
             vars(self).update(self._parameters(module, table.X.dtype))

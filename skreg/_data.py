@@ -92,15 +92,19 @@ def check_inputs(estimator, X, y="no_validation", **options):
 
 
 def check_weights(sample_weight, X) -> np.ndarray | None:
-    """Return weights of at least 0, not all of them 0, the largest of which is 1.
-
-    Only ratios matter: with the largest at 1, no sum overflows and nothing that counts is lost in float32.
-    """
+    """Return weights of at least 0, not all of them 0."""
     if sample_weight is None:
         return None
-    weight = check_sample_weight(
+    return check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
     )
+
+
+def rescaled(weight: np.ndarray) -> np.ndarray:
+    """Return weights the largest of which is 1.
+
+    Only ratios matter: so no sum overflows, and nothing that counts is lost in float32.
+    """
     return weight / weight.max()
 
 

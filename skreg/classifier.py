@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from skreg._base import BaseRegularizedMLP, takes_steps
-from skreg._data import Table, as_numpy
+from skreg._data import Table, as_numpy, rescaled
 from skreg._docs import estimator_docstring
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from skreg.losses import CLASSIFICATION_LOSSES, classification_loss
@@ -315,7 +315,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     def _balanced_class_weight(self, table: Table, rows: np.ndarray) -> Callable | None:
         if self.class_weight != "balanced":
             return None
-        weight = None if table.weight is None else table.weight[rows]
+        weight = None if table.weight is None else rescaled(table.weight[rows])
         of_class = []
         for codes in self._codes(table.targets[rows]):
             present = np.unique(codes)

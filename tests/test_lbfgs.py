@@ -37,7 +37,7 @@ def numbers():
 @pytest.fixture(scope="module")
 def fitted(numbers):
     """Return a fitted regressor; copy it to change it."""
-    return RegularizedMLPRegressor(alpha=0.1, **SMALL).fit(*numbers)
+    return RegularizedMLPRegressor(penalty=L2(alpha=0.1), **SMALL).fit(*numbers)
 
 
 # -- against outside truth ---------------------------------------------------------------------------------
@@ -100,8 +100,8 @@ def test_a_linear_network_is_huber_regression_of_known_scale(numbers):
     y = y + 10 * (np.arange(len(y)) % 10 == 0)
     huber = HuberRegressor(epsilon=1.5, alpha=1e-3, tol=1e-10, max_iter=10_000).fit(X, y)
     sigma, n = huber.scale_, len(X)
-    # (Its solver stops within about 4e-5 of the optimum.) For a given scale σ, scikit-learn minimizes Σ σ H(r/σ) + α|w|², where H is twice the Huber loss: with
-    # delta = εσ here, that is 2/σ times the sum of the losses plus α|w|².
+    # Its solver stops within 4e-5 of the optimum. For a given scale σ it minimizes Σ σ H(r/σ) + α|w|², where H is twice
+    # the Huber loss: with delta = εσ here, that is 2/σ times the sum of the losses plus α|w|².
     model = RegularizedMLPRegressor(loss="huber", delta=1.5 * sigma, penalty=L2(alpha=1e-3 * sigma / n), **LINEAR).fit(
         X, y
     )

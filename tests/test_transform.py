@@ -18,7 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.constraints import MaxNorm
 from skreg.layers import NORMALIZATION_EPSILON
+from skreg.penalties import GroupLasso
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(70, 5))
@@ -105,12 +107,12 @@ def test_a_pruned_network_has_fewer_columns():
 
 
 @pytest.mark.parametrize("hidden", [(6,), (6, 4)])
-def test_a_network_without_hidden_units_transforms_to_no_columns(hidden):
+def test_a_network_that_reads_no_hidden_unit_keeps_one(hidden):
     model = RegularizedMLPRegressor(hidden, **SHORT).fit(X, Y)
     model.coefs_[-1][:] = 0
     pruned = model.prune()
-    assert pruned.transform(X).shape == (70, 0)
-    assert len(pruned.get_feature_names_out()) == 0
+    assert pruned.transform(X).shape == (70, 1)
+    assert len(pruned.get_feature_names_out()) == 1
     np.testing.assert_allclose(pruned.predict(X), model.predict(X))
 
 
@@ -217,13 +219,13 @@ def test_with_small_rates_the_mean_is_the_prediction(kind, y, options, shape):
     plain = model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
     samples = model.predict_dropout_samples(X, 200, random_state=0)
     np.testing.assert_allclose(samples.mean, plain, atol=6 * samples.std.max() / np.sqrt(200))
-    assert samples.std.max() < 0.3
+    assert samples.std.mean() < 0.2
 
 
 def test_a_linear_output_of_dropped_units_has_the_variance_of_the_masks():
     model = RegularizedMLPRegressor((10,), dropout=0.4, **SHORT).fit(X, Y[:, 0])
-    samples = model.predict_dropout_samples(X, 4000, random_state=0)
-    np.testing.assert_allclose(samples.mean, model.predict(X), atol=5 * samples.std.max() / np.sqrt(4000))
+    samples = model.predict_dropout_samples(X, 2000, random_state=0)
+    np.testing.assert_allclose(samples.mean, model.predict(X), atol=5 * samples.std.max() / np.sqrt(2000))
     # A unit is kept with probability 0.6 and then scaled by 1/0.6: variance (1/0.6 - 1) of each term.
     terms = model.transform(X) * model.coefs_[1][:, 0]
     np.testing.assert_allclose(samples.std, np.sqrt((terms**2).sum(axis=1) * 0.4 / 0.6), rtol=0.1)
@@ -231,8 +233,8 @@ def test_a_linear_output_of_dropped_units_has_the_variance_of_the_masks():
 
 def test_the_inputs_of_a_linear_network_can_be_dropped():
     model = RegularizedMLPRegressor((), input_dropout=0.25, **SHORT).fit(X, Y[:, 0])
-    samples = model.predict_dropout_samples(X, 4000, random_state=0)
-    np.testing.assert_allclose(samples.mean, model.predict(X), atol=5 * samples.std.max() / np.sqrt(4000))
+    samples = model.predict_dropout_samples(X, 2000, random_state=0)
+    np.testing.assert_allclose(samples.mean, model.predict(X), atol=5 * samples.std.max() / np.sqrt(2000))
     terms = X * model.coefs_[0][:, 0]
     np.testing.assert_allclose(samples.std, np.sqrt((terms**2).sum(axis=1) * 0.25 / 0.75), rtol=0.1)
 
@@ -247,9 +249,9 @@ def test_there_is_no_spread_where_no_unit_is_read():
 
 def test_each_layer_has_its_own_rate():
     model = RegularizedMLPRegressor((10, 10), dropout=(0.0, 0.5), **SHORT).fit(X, Y[:, 0])
-    samples = model.predict_dropout_samples(X, 4000, random_state=0)
+    samples = model.predict_dropout_samples(X, 2000, random_state=0)
     terms = model.transform(X) * model.coefs_[2][:, 0]
-    np.testing.assert_allclose(samples.std, np.sqrt((terms**2).sum(axis=1)), rtol=0.1)
+    np.testing.assert_allclose(samples.std, np.sqrt((terms**2).sum(axis=1)), rtol=0.1, atol=1e-12)
 
 
 def test_seeds(global_state):
@@ -382,9 +384,12 @@ def test_every_public_class_links_to_its_page():
 
 
 def test_the_html_representation_links_to_pages_and_parameters():
-    from skreg.penalties import GroupLasso
-
-    for model in (RegularizedMLPClassifier(penalty=GroupLasso(alpha=0.1)), RegularizedMLPRegressor((3,)), GroupLasso()):
+    for model in (
+        RegularizedMLPClassifier(penalty=GroupLasso(alpha=0.1)),
+        RegularizedMLPRegressor((3,)),
+        GroupLasso(),
+        MaxNorm(),
+    ):
         html = model._repr_html_()
         page = model._get_doc_link()
         assert f'href="{page}"' in html
