@@ -128,6 +128,7 @@ def _mend_docstring(app, what, name, obj, options, lines):
     # Methods inherited from scikit-learn refer to labels of its own site.
     if (getattr(obj, "__module__", None) or "").startswith("sklearn."):
         lines[:] = [re.sub(r":ref:`([^<`]+?) *<[^>]+>`", r"\1", line) for line in lines]
+        lines[:] = [re.sub(r":ref:`[^<`]+`", "scikit-learn's gallery", line) for line in lines]
 
 
 def setup(app):

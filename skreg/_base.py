@@ -277,6 +277,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             self.__dict__ = before
             raise
 
+    def _forget(self) -> None:
+        """Remove what an earlier fit has left: nothing else would take the place of all of it."""
+        for name in [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]:
+            delattr(self, name)
+
     @with_callbacks
     def _fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
         X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
@@ -285,6 +290,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         checkpoint = vars(self).pop("_checkpoint", None)
         goes_on = checkpoint is None and self.warm_start and hasattr(self, "coefs_")
+        if not goes_on:
+            self._forget()
         self._check_parameters_together()
         table = self._learnable_data(X, y, sample_weight, goes_on)
         valid_table = self._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])

@@ -352,11 +352,6 @@ class PathCV:
         models = problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction)
         return next(model for model in models if penalty_of(model).alpha == alpha)
 
-    def _forget(self) -> None:
-        """Remove what an earlier fit has left: without refit, nothing would take its place."""
-        for name in [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]:
-            delattr(self, name)
-
     def _refit(self, problem, X, y, sample_weight, chosen: int):
         """Return an estimator that was fitted on all rows with the chosen strength, and takes all columns."""
         model = self._fit_until(problem, X, y, sample_weight, self.alphas_, self.alphas_[chosen])
