@@ -21,11 +21,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, rescaled
 from skreg._fitted import FittedMLP, draw_seeds
-from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, safe_indexing
+from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, num_samples, safe_indexing
 from skreg._state import check_like, load_state, save_state
 from skreg._warnings import warn_user
 from skreg.batches import Rows, gathered, mapped_file
-from skreg.callbacks import TaskCallback, check_callbacks
+from skreg.callbacks import TaskCallback, check_callbacks, without_monitors
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint, resolve_constraint
 from skreg.layers import ACTIVATIONS, MLP, NORMALIZATION_AXES
@@ -285,6 +285,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
     @with_callbacks
     def _fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
         X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
+        if isinstance(sample_weight, Real):
+            sample_weight = np.full(num_samples(X), float(sample_weight))
         task = self._init_callback_context(max_subtasks=self.max_iter)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -301,13 +303,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         seeds = draw_seeds(self.random_state, *SEEDS)
         earlier = Earlier(loss_curve=self.loss_curve_, t=self.t_) if goes_on else Earlier()
         if checkpoint is not None:
-            earlier = self._check_checkpoint(checkpoint, plan)
-            n_epochs = int(checkpoint["epoch"])
-            if n_epochs >= self.max_iter:
-                raise ValueError(
-                    f"The checkpoint was taken after {n_epochs} epochs; to go on, max_iter must be larger; got "
-                    f"max_iter={self.max_iter!r}."
-                )
+            earlier = self._check_checkpoint(checkpoint, plan, epochs_in_total=self.max_iter)
             seeds = {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
         train, valid = table.kept, None
         if valid_table is not None:
@@ -344,22 +340,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             n_rows_before=earlier.t,
         )
         if getattr(self, "_skl_callbacks", None):
-            training_data = cache(lambda: (_take(X, table, train), _take(y, table, train)))
-            weights = None if sample_weight is None else {"sample_weight": np.asarray(sample_weight)[train]}
-            tell = TaskCallback(
-                task,
-                estimator=self,
-                X=lambda: training_data()[0],
-                y=lambda: training_data()[1],
-                metadata=weights,
-                reconstruction_attributes=lambda: self._parameters(module, table.X.dtype),
-            )
-            net.callbacks.append(("scikit_learn_callbacks", tell))
+            weights = None if sample_weight is None else {"sample_weight": table.sample_weight[train]}
+            net.callbacks.append(("scikit_learn_callbacks", self._task_callback(task, table, train, weights, module)))
         self.out_activation_ = plan.loss.out_activation
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
-            net.train(train_rows, state=checkpoint, restore_weights=True)
+            net.train(train_rows, state=checkpoint, restore="last")
             if self.refit_on_all and self.early_stopping:
-                module = self._refit(plan, origin, seeds, net, earlier, table, valid_table)
+                # A checkpoint is of this very fit: what came before it began with fewer rows.
+                n_rows_before = earlier.t - len(train) * len(earlier.history.get("epoch", []))
+                module = self._refit(plan, origin, seeds, net, earlier, n_rows_before, table, valid_table)
         self._take_fit(plan, net, module, table.X.dtype)
         self._take_results(net, earlier, len(train))
         self.n_iter_ = net.epoch_
@@ -368,7 +357,20 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             self._warn_of_convergence(net)
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
 
-    def _refit(self, plan, origin, seeds, net, earlier, table, valid_table) -> MLP:
+    def _task_callback(self, task, table: Table, rows: np.ndarray, metadata, module: MLP) -> TaskCallback:
+        """Return what tells the callbacks of scikit-learn of epochs; they get the rows that are trained on."""
+        X, y = table.source
+        taken = cache(lambda: (_take(X, table, rows), _take(y, table, rows)))
+        return TaskCallback(
+            task,
+            estimator=self,
+            X=lambda: taken()[0],
+            y=lambda: taken()[1],
+            metadata=metadata,
+            reconstruction_attributes=lambda: self._parameters(module, table.X.dtype),
+        )
+
+    def _refit(self, plan, origin, seeds, net, earlier, n_rows_before, table, valid_table) -> MLP:
         """Train anew on all rows, from the beginning for as many epochs as the best one was; return the network."""
         if valid_table is not table:
             table = _stacked(table, valid_table)
@@ -379,9 +381,10 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             module,
             seeds,
             len(table.kept),
+            callbacks=without_monitors(self.callbacks),
             rates=[*earlier.history.get("lr", []), *(epoch["lr"] for epoch in net.history)],
             n_iter_no_change=np.inf,
-            n_rows_before=0 if earlier.history else earlier.t,  # a checkpoint is of this very fit
+            n_rows_before=n_rows_before,
         )
         again.train(self._rows(plan, table, table.kept), n_epochs=net.best_epoch_)
         return module
@@ -422,7 +425,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         self.out_activation_ = plan.loss.out_activation
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
             rows = self._rows(plan, table, table.kept)
-            net.train(rows, n_epochs=1, state=state, restore_weights=checkpoint is not None)
+            net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
         self._take_fit(plan, net, module, dtype)
         self._take_results(net, earlier, len(table.kept))
         self.best_epoch_ = len(self.history_["epoch"])
@@ -512,7 +515,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         self._checkpoint = load_state(path)
         return self
 
-    def _check_checkpoint(self, checkpoint: dict[str, np.ndarray], plan: Plan) -> Earlier:
+    def _check_checkpoint(self, checkpoint: dict[str, np.ndarray], plan: Plan, epochs_in_total=np.inf) -> Earlier:
         """Return the results of the epochs before a checkpoint; raise ValueError if it does not go with this fit."""
         needed = {"solver": self.solver, "layer_units": list(plan.layer_units), "dtype": str(plan.dtype)}
         found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
@@ -531,6 +534,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         )
         counts = {"t": np.asarray(0), "epoch": np.asarray(0)} | _seed_arrays(dict.fromkeys(SEEDS, 0))
         check_like(checkpoint, counts | {"loss_curve": np.zeros(n_losses)})
+        if checkpoint["epoch"] >= epochs_in_total:
+            raise ValueError(
+                f"The checkpoint was taken after {checkpoint['epoch']} epochs; to go on, max_iter must be larger; got "
+                f"max_iter={self.max_iter!r}."
+            )
         return Earlier(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))
 
     # -- checks: each either returns what it was asked for or raises before anything is trained ------------
@@ -610,15 +618,18 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
         data, labels = check_inputs(self, X, y, multi_output=True, reset=reset)
         targets = encode(labels, data.dtype)
-        self._make_loss().check_targets(targets)
         sample_weight = check_weights(sample_weight, data)
-        return self._weighted(Table(data, targets, sample_weight, sample_weight, (X, y)))
+        table = self._weighted(Table(data, targets, sample_weight, sample_weight, (X, y)))
+        self._make_loss().check_targets(targets[table.kept])
+        return table
 
     def _learnable_data(self, X, y, sample_weight, goes_on=False) -> Table:
         """Return the rows of a whole fit."""
         encode = partial(self._encode_targets, keep_classes=goes_on)
         table = self._check_data(X, y, sample_weight, reset=not goes_on, encode=encode)
-        self._check_weighted_targets(table.targets[table.kept])
+        targets = table.targets[table.kept]
+        self._make_loss().check_whole(targets)
+        self._check_weighted_targets(targets)
         return table
 
     def _weighted(self, table: Table) -> Table:
@@ -652,8 +663,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             targets = self._encode_known(labels)
             if targets.shape[1] != n_targets:
                 raise ValueError(f"y_val has {targets.shape[1]} columns, and y {n_targets}.")
-            self._make_loss().check_targets(targets)
             weight = check_weights(as_numpy(sample_weight_val), data)
+            self._make_loss().check_targets(targets if weight is None else targets[weight > 0])
         except ValueError as error:
             raise ValueError(f"X_val, y_val or sample_weight_val cannot be used: {error}") from error
         return self._weighted(Table(data, targets, weight, weight, (X_val, y_val)))
@@ -726,9 +737,9 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             return kept[train], kept[valid]
         if groups is not None:
             check_consistent_length(table.targets, groups)
-        strata = self._strata(table.targets)
+        X, y = table.source
         train, valid = split_by(
-            self.early_stopping, kept, strata=table.targets if strata is None else strata, groups=groups, seed=seed
+            self.early_stopping, table.X if scipy.sparse.issparse(X) else X, y, groups=groups, kept=kept, seed=seed
         )
         self._check_weighted_targets(table.targets[train])
         return train, valid
@@ -771,6 +782,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
 
     def _make_net(self, plan: Plan, module: MLP, seeds, n_rows: int, *, rates=None, **options) -> RegularizedNet:
         """Return the net that trains a module; ``rates`` are those of the epochs of an earlier fit to repeat."""
+        options = {"callbacks": list(self.callbacks or []), **options}
         return RegularizedNet(
             module,
             plan.loss,
@@ -783,7 +795,6 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             max_fun=self.max_fun,
             max_epochs=self.max_iter,
             batch_size=self._check_batch_size(n_rows),
-            callbacks=list(self.callbacks or []),
             verbose=self.verbose,
             device=str(plan.device),
             **options,
@@ -832,17 +843,24 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         vars(self).pop("pruning_", None)  # that was an earlier network
         self.penalty_ = plan.penalty
         described = {"solver": self.solver, "layer_units": plan.layer_units, "dtype": str(plan.dtype)}
-        self._training_state = net.training_state() | {name: np.asarray(value) for name, value in described.items()}
+        described = {name: np.asarray(value) for name, value in described.items()}
+        kept = {} if module is net.module_ and not net.stops_early else _named("kept", module.snapshot())
+        self._training_state = (
+            net.training_state() | kept | {name: np.asarray(value) for name, value in described.items()}
+        )
 
     def _take_results(self, net: RegularizedNet, earlier: Earlier, n_rows: int) -> None:
         """Take over the history of training."""
         epochs = net.history
-        history = {name: np.array([epoch[name] for epoch in epochs]) for name in _HISTORY_COLUMNS if name in epochs[0]}
-        history["stopping_reason"] = np.array([""] * (len(epochs) - 1) + [net.stopping_reason_])
-        objective = (history["train_loss"] + history["penalty"]).tolist()
-        self.history_ = _joined(earlier.history, history)
+        self.history_, objective = earlier.history, []
+        if len(epochs):  # none if a checkpoint is of a fit that had come to its end
+            names = [name for name in _HISTORY_COLUMNS if name in epochs[0]]
+            history = {name: np.array([epoch[name] for epoch in epochs]) for name in names}
+            history["stopping_reason"] = np.array([""] * (len(epochs) - 1) + [net.stopping_reason_])
+            objective = (history["train_loss"] + history["penalty"]).tolist()
+            self.history_ = _joined(earlier.history, history)
         self.loss_curve_ = [*earlier.loss_curve, *objective]
-        self.loss_ = objective[-1]
+        self.loss_ = self.loss_curve_[-1]
         self.t_ = earlier.t + n_rows * len(epochs)
         self.best_epoch_ = net.best_epoch_
         self.best_loss_ = None if net.stops_early else min(self.loss_curve_)
@@ -903,6 +921,8 @@ def _joined(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict
     """Return one history of two; where one of them was not validated, its validation columns hold NaN."""
     if not first:
         return second
+    # The reason why training ended is that of the last epoch alone.
+    first = first | {"stopping_reason": np.full(len(first["epoch"]), "")}
     n_rows = len(first["epoch"]), len(second["epoch"])
     names = [*first, *(name for name in second if name not in first)]
     return {

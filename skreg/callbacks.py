@@ -6,7 +6,16 @@
 import copy
 
 from sklearn.callback import CallbackContext
-from skorch.callbacks import BatchScoring, Callback, EpochScoring, Freezer, InputShapeSetter, Unfreezer
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    Freezer,
+    InputShapeSetter,
+    Unfreezer,
+)
 
 # skorch callbacks that act on parts which a RegularizedNet does not have; ignoring them would be silent.
 UNSUPPORTED_CALLBACKS = {
@@ -21,8 +30,7 @@ UNSUPPORTED_CALLBACKS = {
 def check_callbacks(callbacks) -> None:
     """Raise unless all are skorch callbacks, or named pairs of them, that have something to act on here."""
     for item in callbacks or []:
-        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
-        kind = callback if isinstance(callback, type) else type(callback)
+        kind = _kind(item)
         if not issubclass(kind, Callback):
             raise TypeError(
                 "The 'callbacks' parameter must be a list of skorch callbacks or of (name, callback) pairs; "
@@ -31,6 +39,17 @@ def check_callbacks(callbacks) -> None:
         for unsupported, reason in UNSUPPORTED_CALLBACKS.items():
             if issubclass(kind, unsupported):
                 raise ValueError(f"The 'callbacks' parameter must not hold a {kind.__name__} ({reason}); got {item!r}.")
+
+
+def without_monitors(callbacks) -> list:
+    """Return the callbacks that do not look at the loss on validation rows, for a fit that has none."""
+    return [item for item in callbacks or [] if not issubclass(_kind(item), EarlyStopping | Checkpoint)]
+
+
+def _kind(item) -> type:
+    """Return the class of a callback, or of that of a (name, callback) pair."""
+    callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+    return callback if isinstance(callback, type) else type(callback)
 
 
 def without_learned_attributes(item):

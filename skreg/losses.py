@@ -186,6 +186,9 @@ class Loss(torch.nn.Module, ABC):
     def check_targets(self, targets: np.ndarray) -> None:
         """Raise ValueError if targets of shape (n_rows, n_targets) are out of the loss's range."""
 
+    def check_whole(self, targets: np.ndarray) -> None:
+        """Raise ValueError if no constant output is best for targets that are all there will ever be."""
+
     def smooth_targets(self, T: Tensor, rate: float) -> Tensor:
         """Return targets with label smoothing; only classification has it."""
         raise TypeError(f"label smoothing needs class targets, which {type(self).__name__} does not have")
@@ -496,9 +499,12 @@ class Poisson(RegressionLoss):
         return (weight @ T).clamp_min(torch.finfo(T.dtype).tiny).log()
 
     def check_targets(self, targets):
-        """Raise if there are negative targets, or zeros only."""
+        """Raise if there are negative targets."""
         if targets.min() < 0:
             raise ValueError(f"y must not be negative with loss='poisson'; its smallest value is {targets.min()}.")
+
+    def check_whole(self, targets):
+        """Raise if there are zeros only: the best output would be minus infinity."""
         zeros = np.flatnonzero(targets.sum(axis=0) == 0)
         if len(zeros):
             raise ValueError(f"y must not be zero in all rows with loss='poisson'; column {zeros[0]} is.")

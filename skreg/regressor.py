@@ -219,7 +219,8 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         return targets.astype(dtype)
 
     def _encode_known(self, y):
-        return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(len(y), -1)
+        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(len(y), -1)
+        return np.array(targets)  # torch takes no read-only arrays, as frames have them
 
     def _make_loss(self):
         return regression_loss(self.loss, quantile=self.quantile, delta=self.delta)

@@ -6,6 +6,8 @@ import math
 import numpy as np
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
+from skreg._sklearn_private import num_samples
+
 # With few rows a tenth of them says little: a validation set has at least this many rows and one for each class ...
 MIN_VALIDATION_ROWS = 10
 # ... but never more than this share of the data.
@@ -96,7 +98,7 @@ def split_validation(
 
 
 def split_by(
-    splitter, kept: np.ndarray, *, strata: np.ndarray, groups: np.ndarray | None, seed: int
+    splitter, X, y, *, groups: np.ndarray | None, kept: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the row numbers for training and for validation from a splitter of scikit-learn.
 
@@ -107,12 +109,12 @@ def split_by(
     ----------
     splitter : cross-validation splitter
         Has a method ``split(X, y, groups)``. It is copied; its random state, if None, is the seed.
-    kept : ndarray of int
-        Numbers of the rows that have weight. The splitter is asked about all rows, because it may know them.
-    strata : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Classes or other targets of all rows.
+    X, y : array-like
+        All rows, because the splitter may know them.
     groups : array-like of shape (n_rows,) or None
         Group of each row.
+    kept : ndarray of int
+        Numbers of the rows that have weight; the others are on neither side.
     seed : int
         For a splitter without a random state of its own.
 
@@ -124,18 +126,26 @@ def split_by(
     Raises
     ------
     ValueError
-        If the splitter does, if it gives no split, or if its last split has no rows for training or for validation,
-        or some for both.
+        If the splitter does, if it gives no split, or if its last split has rows that do not exist, no rows for
+        training or for validation, or some for both.
     """
     splitter = copy.deepcopy(splitter)
     if getattr(splitter, "random_state", seed) is None:
         splitter.random_state = seed
-    splits = list(splitter.split(np.zeros((len(strata), 1)), strata, groups))
+    splits = list(splitter.split(X, y, groups))
     if not splits:
         raise ValueError(f"The splitter given as 'early_stopping' must give a split; got none from {splitter!r}.")
-    sides = (np.asarray(rows) for rows in splits[-1])
-    sides = (np.flatnonzero(rows) if rows.dtype == bool else rows for rows in sides)
-    train, valid = (rows[np.isin(rows, kept)] for rows in sides)
+    n_rows = num_samples(X)
+    sides = []
+    for rows in map(np.asarray, splits[-1]):
+        numbers = np.flatnonzero(rows) if rows.dtype == bool else rows
+        if not np.isin(numbers, np.arange(n_rows)).all() or (rows.dtype == bool and len(rows) != n_rows):
+            raise ValueError(
+                f"The splitter given as 'early_stopping' must split the {n_rows} rows of X; got others, up to number "
+                f"{len(rows) - 1 if rows.dtype == bool else rows.max()}, from {splitter!r}."
+            )
+        sides.append(numbers[np.isin(numbers, kept)])
+    train, valid = sides
     n_shared = np.intersect1d(train, valid).size
     if not (len(train) and len(valid)) or n_shared:
         raise ValueError(

@@ -330,7 +330,7 @@ class RegularizedNet(NeuralNet):
         *,
         n_epochs: int | None = None,
         state: dict[str, np.ndarray] | None = None,
-        restore_weights: bool = False,
+        restore: str | None = None,
     ):
         """Train up to ``max_epochs``, or for ``n_epochs`` from here.
 
@@ -342,8 +342,9 @@ class RegularizedNet(NeuralNet):
             Number of epochs.
         state : dict of str to ndarray or None, default=None
             The :meth:`training_state` of another net, to go on exactly where that was.
-        restore_weights : bool, default=False
-            Whether the weights are those of the state, too, and not those that the module has.
+        restore : {None, "last", "kept"}, default=None
+            Which weights of the state the module gets: none, those that training ended with, or those that the
+            estimator has kept, of the best epoch.
 
         Raises
         ------
@@ -363,8 +364,10 @@ class RegularizedNet(NeuralNet):
         self.lowest_ = {"train_loss": math.inf, "valid_loss": math.inf}
         self.last_ = self.module_.snapshot()
         if state is not None:
-            self._load_training_state(state, restore_weights)
+            self._load_training_state(state, restore)
         self.last_epoch_ = self.max_epochs if n_epochs is None else self.epoch_ + n_epochs
+        # A fit that had come to its end is not taken beyond it.
+        self.stopping_reason_ = self._reason_to_stop() if state is not None and n_epochs is None else ""
         return self.partial_fit(rows)
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
@@ -386,18 +389,17 @@ class RegularizedNet(NeuralNet):
         if self.stops_early:
             self.module_.restore(self.best_)
         else:
-            self._check_last_step(X)
             self.best_epoch_ = self.epoch_
+            if len(self.history):
+                self._check_last_step(X)
         return self
 
     def _run_epochs(self, rows: Rows) -> None:
         self.total_steps_ = self.max_epochs * self.n_batches_
-        reason = ""
-        while not reason:
+        while not self.stopping_reason_:
             self._begin_epoch(rows)
             self.run_single_epoch(self.batches_, training=True, prefix="train", step_fn=self.train_step)
-            reason = self._end_epoch(rows)
-        self.stopping_reason_ = reason
+            self.stopping_reason_ = self._end_epoch(rows)
         waiting = not (self.patience_.exhausted or self.stopper_ or self._ignores_plateau())
         self.converged_ = not (waiting and math.isfinite(self.n_iter_no_change))
 
@@ -658,14 +660,15 @@ class RegularizedNet(NeuralNet):
         arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
         return {name: np.asarray(value) for name, value in numbers.items()} | arrays
 
-    def _load_training_state(self, state: dict[str, np.ndarray], restore_weights: bool) -> None:
+    def _load_training_state(self, state: dict[str, np.ndarray], restore: str | None) -> None:
         """Continue where another net was."""
         expected = self.training_state()
         if "generator_shuffle" not in state:  # rows had the given order so far
             expected.pop("generator_shuffle", None)
         check_like(state, expected)
-        if restore_weights:
-            self.module_.restore(self._tensors(state, "last", self.last_))
+        if restore is not None:
+            kept_others = restore == "kept" and "kept_0" in state
+            self.module_.restore(self._tensors(state, "kept" if kept_others else "last", self.last_))
         self.epoch_ = int(state["epoch"])
         self.n_rows_before = int(state["n_rows_seen"])
         self.regularization.n_steps = int(state["n_steps"])

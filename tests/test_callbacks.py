@@ -455,3 +455,10 @@ def test_partial_fit_prints_its_epoch_and_silence_is_the_default(capsys):
     assert capsys.readouterr() == ("", "")
     make("regressor", verbose=True).partial_fit(X, y)
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_one_number_as_weight_of_all_rows_reaches_callbacks():
+    X, y = data("regressor")
+    monitor = ScoringMonitor(scoring="r2")
+    model = make("regressor").set_callbacks(monitor).fit(X, y, sample_weight=2.0)
+    assert epoch_scores(monitor, "r2")[-1] == pytest.approx(model.score(X, y))

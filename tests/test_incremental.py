@@ -633,3 +633,37 @@ def test_damaged_arrays_are_errors(damage, saved):
         else:
             failures.append((name, "no error"))
     assert not failures
+
+
+@pytest.mark.parametrize("options", [{}, {"refit_on_all": True}], ids=["", "refit"])
+def test_partial_fit_goes_on_from_the_weights_that_an_early_stopped_fit_has_kept(options, tmp_path):
+    X, y = data("regressor")
+    model = make("regressor", max_iter=60, learning_rate_init=0.05, n_iter_no_change=np.inf, **STOPS, **options)
+    model.fit(X, y).save_checkpoint(tmp_path / "state.npz")
+    assert model.best_epoch_ < model.n_iter_
+    loaded = pickle.loads(pickle.dumps(model)).load_checkpoint(tmp_path / "state.npz")
+    np.testing.assert_equal(learned(loaded.partial_fit(X, y)), learned(model.partial_fit(X, y)))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"learning_rate": "adaptive"}, STOPS], ids=["constant", "adaptive", "stopping"]
+)
+def test_a_fit_that_had_come_to_its_end_is_not_taken_beyond_it(options, tmp_path):
+    X, y = data("regressor")
+    model = make("regressor", max_iter=2000, tol=1e-2, n_iter_no_change=3, learning_rate_init=0.05, **options).fit(X, y)
+    assert model.n_iter_ < 2000
+    model.save_checkpoint(tmp_path / "state.npz")
+    loaded = pickle.loads(pickle.dumps(model)).set_params(max_iter=4000).load_checkpoint(tmp_path / "state.npz")
+    np.testing.assert_equal(learned(loaded.fit(X, y)), learned(model))
+    assert loaded.n_iter_ == model.n_iter_
+
+
+def test_the_refit_of_a_warm_start_takes_the_same_rates_from_a_checkpoint(tmp_path):
+    X, y = data("regressor")
+    base = make("regressor", max_iter=4, warm_start=True, learning_rate="invscaling", refit_on_all=True, **STOPS).fit(
+        X, y
+    )
+    whole = copy.deepcopy(base).set_params(max_iter=9).fit(X, y)
+    half = copy.deepcopy(base).set_params(max_iter=5).fit(X, y).save_checkpoint(tmp_path / "state.npz")
+    on = half.set_params(max_iter=9).load_checkpoint(tmp_path / "state.npz").fit(X, y)
+    np.testing.assert_equal(learned(on), learned(whole))

@@ -530,13 +530,20 @@ class TestTargets:
         ("loss", "targets", "expected"),
         [
             (Poisson(), [[1.0], [-2.0]], "y must not be negative with loss='poisson'; its smallest value is -2.0."),
-            (Poisson(), [[1.0, 0], [0, 0]], "y must not be zero in all rows with loss='poisson'; column 1 is."),
             (Gamma(), [[1.0], [0.0]], "y must be positive with loss='gamma'; its smallest value is 0.0."),
         ],
     )
     def test_out_of_range(self, loss, targets, expected):
         with pytest.raises(ValueError, match=exactly(expected)):
             loss.check_targets(np.array(targets))
+
+    def test_counts_of_zero_alone(self):
+        batch = np.array([[1.0, 0], [0, 0]])
+        Poisson().check_targets(batch)  # may be a batch among others
+        with pytest.raises(
+            ValueError, match=exactly("y must not be zero in all rows with loss='poisson'; column 1 is.")
+        ):
+            Poisson().check_whole(batch)
 
     def test_label_smoothing(self):
         smooth = SoftmaxLogLoss().smooth_targets(ONE_HOT, 0.2)

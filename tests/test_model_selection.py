@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.linear_model import Lasso, LogisticRegression, lasso_path
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -656,3 +656,12 @@ class TestContractOfTheCVEstimators:
         model = RegularizedMLPClassifierCV(**self.options, cv=3).set_callbacks(Recorder()).fit(self.X, self.y)
         assert tasks == ["fit", "fold", "fold", "fold", "teardown"]
         assert not hasattr(model, "_callback_fit_ctx")
+
+    def test_early_stopping_splits_at_random_or_not_at_all(self):
+        splitter = GroupShuffleSplit(1)
+        with pytest.raises(ValueError, match="The 'early_stopping' parameter of RegularizedMLPClassifierCV must be"):
+            RegularizedMLPClassifierCV(**self.options, early_stopping=splitter).fit(self.X, self.y)
+        model = RegularizedMLPClassifier((), penalty="l1", early_stopping=splitter)
+        for function in (regularization_path, alpha_max):
+            with pytest.raises(ValueError, match="The 'early_stopping' parameter must be a bool along a path"):
+                function(model, self.X, self.y)

@@ -49,3 +49,25 @@ def test_training_score_is_r2(waves):
 def test_there_is_no_label_smoothing():
     with pytest.raises(TypeError, match="label_smoothing"):
         RegularizedMLPRegressor(label_smoothing=0.1)
+
+
+COUNTS = np.random.default_rng(0).poisson(1.0, size=60).astype(float)
+
+
+def test_counts_of_zero_may_make_a_batch_or_validation_data_but_not_all_data(waves):
+    X = waves[0][:60]
+    model = RegularizedMLPRegressor((4,), loss="poisson", max_iter=2, **FIXED)
+    model.partial_fit(X, COUNTS).partial_fit(X[:3], np.zeros(3))
+    model.fit(X, COUNTS, X_val=X[:3], y_val=np.zeros(3))
+    with pytest.raises(ValueError, match="y must not be zero in all rows with loss='poisson'"):
+        model.fit(X, 0 * COUNTS)
+
+
+def test_targets_of_rows_without_weight_do_not_matter(waves):
+    X = waves[0][:60]
+    model = RegularizedMLPRegressor((4,), loss="poisson", max_iter=2, **FIXED)
+    y, weight = COUNTS.copy(), np.ones(60)
+    y[0], weight[0] = -1, 0
+    np.testing.assert_array_equal(model.fit(X, y, weight).coefs_[0], model.fit(X[1:], y[1:]).coefs_[0])
+    with pytest.raises(ValueError, match="y must not be negative with loss='poisson'; its smallest value is -1.0"):
+        model.fit(X, y)

@@ -605,3 +605,33 @@ def test_unknown_metadata_are_an_error(kind):
         # What the network knows but was not told to ask for.
         with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
             search.fit(X, y, sample_weight=np.ones(N_ROWS))
+
+
+@BOTH
+def test_a_splitter_of_other_rows_is_an_error(kind):
+    model = kind(**SETTINGS, early_stopping=PredefinedSplit(FOLD))
+    few = N_ROWS - 20
+    with pytest.raises(ValueError, match=f"must split the {few} rows of X; got others, up to number {N_ROWS - 1}"):
+        model.fit(X[:few], targets(kind)[:few])
+
+
+@BOTH
+def test_a_splitter_gets_the_rows_as_the_user_gave_them(kind):
+    class ByName:
+        """Validates on the rows whose first column is largest, and looks at the labels."""
+
+        def get_n_splits(self, X=None, y=None, groups=None):
+            return 1
+
+        def split(self, X, y, groups=None):
+            assert list(X.columns) == NAMES
+            assert y is labels
+            late = np.asarray(X["a"] > X["a"].median())
+            yield ~late, late  # masks are taken as well as numbers
+
+    labels = pd.Series(targets(kind)).map({0: "no", 1: "maybe", 2: "yes"}) if kind is KINDS[0] else pd.Series(targets(kind))
+    frame = pd.DataFrame(X, columns=NAMES)
+    model = kind(**SETTINGS, early_stopping=ByName()).fit(frame, labels)
+    late = frame["a"] > frame["a"].median()
+    kept = model.history_["valid_loss"][model.best_epoch_ - 1]
+    assert kept == pytest.approx(mean_loss(model, frame[late], labels[late]))

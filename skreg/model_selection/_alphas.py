@@ -58,6 +58,11 @@ def check_estimator(estimator) -> None:
             f"{estimator!r}."
         )
     estimator._validate_params()
+    if hasattr(estimator.early_stopping, "split"):
+        raise ValueError(
+            "The 'early_stopping' parameter must be a bool along a path, whose fits are given no groups; got "
+            f"{estimator.early_stopping!r}."
+        )
     penalty_of(estimator)
 
 

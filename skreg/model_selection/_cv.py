@@ -174,6 +174,7 @@ class PathCV:
         "alphas": [Interval(Integral, 2, None, closed="left"), "array-like"],
         "eps": [Interval(Real, 0, 1, closed="neither")],
         "cv": ["cv_object"],
+        "early_stopping": ["boolean"],  # a splitter would have to know the rows of every fold
         "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
         "selection": [StrOptions({"best", "one_se"})],
         "relax": ["boolean"],
