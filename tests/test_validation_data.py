@@ -629,7 +629,9 @@ def test_a_splitter_gets_the_rows_as_the_user_gave_them(kind):
             late = np.asarray(X["a"] > X["a"].median())
             yield ~late, late  # masks are taken as well as numbers
 
-    labels = pd.Series(targets(kind)).map({0: "no", 1: "maybe", 2: "yes"}) if kind is KINDS[0] else pd.Series(targets(kind))
+    labels = pd.Series(targets(kind))
+    if kind is KINDS[0]:
+        labels = labels.map({0: "no", 1: "maybe", 2: "yes"})
     frame = pd.DataFrame(X, columns=NAMES)
     model = kind(**SETTINGS, early_stopping=ByName()).fit(frame, labels)
     late = frame["a"] > frame["a"].median()
