@@ -25,7 +25,7 @@ from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fi
 from skreg._state import check_like, load_state, save_state
 from skreg._warnings import warn_user
 from skreg.batches import Rows, gathered, mapped_file
-from skreg.callbacks import TaskCallback, check_callbacks, without_monitors
+from skreg.callbacks import TaskCallback, callbacks_of_batches, check_callbacks
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint, resolve_constraint
 from skreg.layers import ACTIVATIONS, MLP, NORMALIZATION_AXES
@@ -55,6 +55,7 @@ class Plan:
     penalties: list[LayerPenalty | None]
     constraints: list[Constraint | None]
     loss: Loss
+    n_targets: int
     device: torch.device
     dtype: torch.dtype
 
@@ -237,7 +238,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             to stop; otherwise their loss and score are recorded. In a pipeline they pass through the steps before if it
             is told ``transform_input=["X_val"]``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Targets of `X_val`; needed with it.
+            Targets of `X_val`; needed with it. TransformedTargetRegressor does not transform them: give it
+            transformed ones.
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of these rows.
         groups : array-like of shape (n_samples,), default=None
@@ -325,6 +327,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             module.initialize([_generator(seeds["init"])])
         origin = module.snapshot()
         if checkpoint is not None and self.refit_on_all:
+            if "origin_0" not in checkpoint:
+                raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
             check_like(checkpoint, _named("origin", origin))
             origin = [torch.tensor(checkpoint[name], device=plan.device) for name in _named("origin", origin)]
         net = self._make_net(
@@ -342,7 +346,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         if getattr(self, "_skl_callbacks", None):
             weights = None if sample_weight is None else {"sample_weight": table.sample_weight[train]}
             net.callbacks.append(("scikit_learn_callbacks", self._task_callback(task, table, train, weights, module)))
-        self.out_activation_ = plan.loss.out_activation
+        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
             net.train(train_rows, state=checkpoint, restore="last")
             if self.refit_on_all and self.early_stopping:
@@ -381,7 +385,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             module,
             seeds,
             len(table.kept),
-            callbacks=without_monitors(self.callbacks),
+            callbacks=callbacks_of_batches(self.callbacks),
             rates=[*earlier.history.get("lr", []), *(epoch["lr"] for epoch in net.history)],
             n_iter_no_change=np.inf,
             n_rows_before=n_rows_before,
@@ -398,6 +402,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         self._check_parameters_together()
         table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
         dtype = table.X.dtype if is_first else self.coefs_[0].dtype
+        if hasattr(self, "_n_targets") and checkpoint is None:
+            self._fitted_loss()  # raises if the network was fitted for another
         plan = self._plan(table, dtype)
         seeds = draw_seeds(self.random_state, *SEEDS)
         module = self._make_module(plan)
@@ -422,7 +428,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             n_iter_no_change=self.n_iter_no_change,
             n_rows_before=earlier.t,
         )
-        self.out_activation_ = plan.loss.out_activation
+        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
             rows = self._rows(plan, table, table.kept)
             net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
@@ -478,6 +484,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         """Read a checkpoint, from which the next call of `fit` or `partial_fit` goes on.
 
         With the same data, parameters and machine the result is the same, bit for bit, as without the interruption.
+        Read it where you fit: a copy or a pickle of the estimator leaves it out.
         `fit` goes on up to `max_iter` epochs in total, so set that to more than before. To continue `partial_fit` in a
         new process, load the pickled estimator first, which knows the classes, then the checkpoint.
 
@@ -515,9 +522,19 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         self._checkpoint = load_state(path)
         return self
 
+    def _description(self, plan: Plan) -> dict:
+        """Return what must be the same if training is to be continued."""
+        return {
+            "estimator": type(self).__name__,
+            "loss": self.loss if isinstance(self.loss, str) else "a function",
+            "solver": self.solver,
+            "layer_units": list(plan.layer_units),
+            "dtype": str(plan.dtype),
+        }
+
     def _check_checkpoint(self, checkpoint: dict[str, np.ndarray], plan: Plan, epochs_in_total=np.inf) -> Earlier:
         """Return the results of the epochs before a checkpoint; raise ValueError if it does not go with this fit."""
-        needed = {"solver": self.solver, "layer_units": list(plan.layer_units), "dtype": str(plan.dtype)}
+        needed = self._description(plan)
         found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
         if found != needed:
             raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
@@ -563,6 +580,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
                 "The 'weight_decay' parameter must be at most 1 / learning_rate_init, or a step would turn signs; "
                 f"got weight_decay={self.weight_decay!r}, learning_rate_init={self.learning_rate_init!r}."
             )
+        if isinstance(self.loss, type):
+            raise ValueError(f"The 'loss' parameter must be a function or its name; got the class {self.loss!r}.")
         if isinstance(self.early_stopping, type):
             raise ValueError(
                 "The 'early_stopping' parameter must be a bool or an instance of a cross-validation splitter, such as "
@@ -689,6 +708,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             penalties=penalties,
             constraints=resolve_constraint(self.constraint, penalties),
             loss=loss,
+            n_targets=table.targets.shape[1],
             device=self._check_device(),
             dtype=torch.float32 if is_single else torch.float64,
         )
@@ -842,8 +862,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         vars(self).update(self._parameters(module, dtype))
         vars(self).pop("pruning_", None)  # that was an earlier network
         self.penalty_ = plan.penalty
-        described = {"solver": self.solver, "layer_units": plan.layer_units, "dtype": str(plan.dtype)}
-        described = {name: np.asarray(value) for name, value in described.items()}
+        described = {name: np.asarray(value) for name, value in self._description(plan).items()}
         kept = {} if module is net.module_ and not net.stops_early else _named("kept", module.snapshot())
         self._training_state = (
             net.training_state() | kept | {name: np.asarray(value) for name, value in described.items()}
@@ -886,7 +905,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             The requests of every method.
         """
         routing = super().get_metadata_routing()
-        wanted = getattr(self._splitter, "get_metadata_routing", None)
+        wanted = None if isinstance(self._splitter, type) else getattr(self._splitter, "get_metadata_routing", None)
         if wanted is not None and wanted().split.requests.get("groups") and routing.fit.requests.get("groups") is None:
             routing.fit.add_request(param="groups", alias=True)
         return routing

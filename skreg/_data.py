@@ -44,7 +44,10 @@ class Table:
         A row without weight is a row that is not there: left out, it cannot be a batch, a validation row or a part of
         the batch size either.
         """
-        return np.arange(len(self.targets)) if self.weight is None else np.flatnonzero(self.weight)
+        if self.weight is None:
+            return np.arange(len(self.targets))
+        # What vanishes beside the largest weight has none in the type of X either.
+        return np.flatnonzero(rescaled(self.weight).astype(self.X.dtype))
 
 
 def as_numpy(data):

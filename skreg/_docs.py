@@ -114,8 +114,8 @@ validation_fraction : float, default=0.1
     taken, as long as that is at most a third of them. Classes keep their proportions.
 refit_on_all : bool, default=False
     Whether, after early stopping, to train a new network on all rows, those for validation included, for as many epochs
-    as were best. The history stays that of the first one. (Rows given as `X_val` are then copied together with X, and
-    skorch's EarlyStopping and Checkpoint, which look at validation rows, have no part in it.)
+    as were best, at the same rates. The history stays that of the first one. Of skorch's callbacks only those that act
+    on batches take part. Rows given as `X_val` are then copied together with X.
 scoring : str or callable, default='loss'
     What `early_stopping` monitors: the validation loss, or any scorer of scikit-learn (higher is better).
 beta_1 : float, default=0.9
@@ -303,6 +303,7 @@ def cv_docstring(text: str, plain: str, example: str) -> str:
     ]
     parameters = "\n".join(kept)
     changes = {
+        "take part. Rows given as `X_val` are then copied together with X.": "take part.",
         "bool or cross-validation splitter, default=False\n": "bool, default=False\n",
         "a random part of the data, those that `fit` is given as `X_val`, or the last split of a splitter\n"
         "    such as GroupShuffleSplit or TimeSeriesSplit.": "a random part of those of each fold.",

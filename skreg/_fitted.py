@@ -57,6 +57,16 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _predictions(self, Z: torch.Tensor) -> np.ndarray:
         """Return probabilities or predicted numbers from the network's outputs."""
 
+    def _fitted_loss(self) -> Loss:
+        """Return the loss that the network was fitted with; raise ValueError if parameters say another one since."""
+        loss = self._make_loss()
+        if loss.out_activation != self.out_activation_ or loss.n_outputs(self._n_targets) != self.n_outputs_:
+            raise ValueError(
+                f"The network was fitted with {self.n_outputs_} outputs and out_activation_={self.out_activation_!r}; "
+                f"loss={self.loss!r} (with its parameters) needs others. Fit it anew."
+            )
+        return loss
+
     # -- weights -------------------------------------------------------------------------------------------
 
     def _parameters(self, module: MLP, dtype=None) -> dict:
@@ -226,7 +236,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _mean_loss(self, X, y, sample_weight=None) -> float:
         """Return the mean loss on some rows, without the penalty."""
         Z = self._outputs(X).to(torch.float64).unsqueeze(0)
-        per_row = self._make_loss().per_row(Z, torch.from_numpy(self._encode_known(y)))[0].numpy()
+        per_row = self._fitted_loss().per_row(Z, torch.from_numpy(self._encode_known(y)))[0].numpy()
         return float(np.average(per_row, weights=sample_weight))
 
     def transform(self, X):
@@ -290,6 +300,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             {"n_samples": n_samples, "random_state": random_state},
             caller_name="predict_dropout_samples",
         )
+        self._validate_params()
         rates = self._dropout_rates(len(self.coefs_) - 1), float(self.input_dropout)
         if not (any(rates[0]) or rates[1]):
             raise ValueError(

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from itertools import pairwise
 from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 
@@ -30,8 +31,14 @@ def save_state(path, state: dict[str, np.ndarray]) -> None:
     state : dict of str to ndarray
         The arrays.
     """
-    with open(path, "wb") as file:
-        np.savez(file, checkpoint_format=np.asarray(CHECKPOINT_FORMAT), **state)
+    # Beside the file first: a disk that is full must not cost the checkpoint that was there.
+    part = Path(f"{path}.part")
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, checkpoint_format=np.asarray(CHECKPOINT_FORMAT), **state)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load_state(path) -> dict[str, np.ndarray]:
@@ -45,6 +52,8 @@ def load_state(path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
+        if not all(isinstance(array, np.ndarray) for array in state.values()):
+            raise ValueError("it holds something else than arrays")
     except (ValueError, TypeError, EOFError, KeyError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
         # NumPy returns a bare array, which is no context manager, from a file of one: a TypeError.
         raise ValueError(f"{str(path)!r} is not a checkpoint: {error}") from error

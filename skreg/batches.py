@@ -42,24 +42,23 @@ def release_pages(X) -> None:
         file.madvise(mmap.MADV_DONTNEED)
 
 
-def _chosen(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def chosen(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return some rows of an array."""
     # take() is the faster, but copies the whole of an array that is not in C order.
     return X.take(rows, axis=0) if X.flags.c_contiguous else X[rows]
 
 
 def gathered(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return some rows of an array; of a mapped file, one region after the other.
+    """Return some rows of a mapped file, one region after the other.
 
     Around each row that is read, the system maps up to 2 MB: rows from everywhere would bring the whole file into
     memory.
     """
-    if mapped_file(X) is None:
-        return _chosen(X, rows)
     order = np.argsort(rows, kind="stable")
     region = rows[order] * abs(X.strides[0]) // LARGEST_KEPT_FILE
     result = np.empty((len(rows), X.shape[1]), X.dtype)
     for part in np.split(order, np.flatnonzero(np.diff(region)) + 1):
-        result[part] = _chosen(X, rows[part])
+        result[part] = chosen(X, rows[part])
         release_pages(X)
     return result
 
@@ -100,6 +99,7 @@ class Rows(torch.utils.data.Dataset):
         self.target = target
         self.weight = weight
         self.X, self.indices = X, indices
+        self.gather = gathered if mapped_file(X) is not None else chosen
         if target.device.type != "cpu" and not scipy.sparse.issparse(X):
             # Once on the device, an epoch needs no transfer.
             self.X, self.indices = self.inputs(np.arange(len(target))), None
@@ -111,8 +111,8 @@ class Rows(torch.utils.data.Dataset):
         """Return some rows as a dense tensor of the type and on the device of the targets."""
         if isinstance(self.X, Tensor):
             return self.X[torch.as_tensor(indices, device=self.X.device)]
-        chosen = indices if self.indices is None else self.indices[indices]
-        rows = self.X[chosen].toarray() if scipy.sparse.issparse(self.X) else gathered(self.X, chosen)
+        numbers = indices if self.indices is None else self.indices[indices]
+        rows = self.X[numbers].toarray() if scipy.sparse.issparse(self.X) else self.gather(self.X, numbers)
         return torch.from_numpy(rows).to(self.target.device, self.target.dtype)
 
     def rows_per_block(self, batch_size: int) -> int:

@@ -9,11 +9,10 @@ from sklearn.callback import CallbackContext
 from skorch.callbacks import (
     BatchScoring,
     Callback,
-    Checkpoint,
-    EarlyStopping,
     EpochScoring,
     Freezer,
     InputShapeSetter,
+    LRScheduler,
     Unfreezer,
 )
 
@@ -41,9 +40,21 @@ def check_callbacks(callbacks) -> None:
                 raise ValueError(f"The 'callbacks' parameter must not hold a {kind.__name__} ({reason}); got {item!r}.")
 
 
-def without_monitors(callbacks) -> list:
-    """Return the callbacks that do not look at the loss on validation rows, for a fit that has none."""
-    return [item for item in callbacks or [] if not issubclass(_kind(item), EarlyStopping | Checkpoint)]
+def watches_batches(kind: type) -> bool:
+    """Return whether a class of callbacks wants to hear of single batches."""
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    return any(getattr(kind, hook, None) is not getattr(Callback, hook) for hook in hooks)
+
+
+def callbacks_of_batches(callbacks) -> list:
+    """Return the callbacks that act on batches, such as gradient clipping.
+
+    They are part of how a network is trained, also when it is trained anew without rows to validate on. The others
+    watch epochs, and a schedule of epochs has left its rates in the history.
+    """
+    return [
+        item for item in callbacks or [] if watches_batches(_kind(item)) and not issubclass(_kind(item), LRScheduler)
+    ]
 
 
 def _kind(item) -> type:

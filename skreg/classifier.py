@@ -192,7 +192,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
         All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
         history go on from call to call, as long as the estimator is not pickled or copied in between
-        (:meth:`save_checkpoint` saves them, too).
+        (:meth:`save_checkpoint` saves them, too). Callbacks given to `set_callbacks` hear of `fit` alone.
 
         Parameters
         ----------
@@ -275,7 +275,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
                 f"y holds classes that are not among {self.classes_.tolist()!r}, which the network knows: "
                 f"{unknown.tolist()!r}."
             )
-        return LabelBinarizer().fit(self.classes_).transform(y).astype(np.float64)
+        codes = np.searchsorted(self.classes_, y)
+        return np.eye(len(self.classes_))[codes] if len(self.classes_) > 2 else codes[:, None].astype(np.float64)
 
     def _make_loss(self):
         is_multiclass = not self._multilabel and len(self.classes_) > 2
@@ -411,7 +412,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         return self._predictions(self._outputs(X))
 
     def _predictions(self, Z):
-        positive = self._make_loss().link(Z).numpy()
+        positive = self._fitted_loss().link(Z).numpy()
         if not self._multilabel and len(self.classes_) == 2:
             return np.hstack([1 - positive, positive])
         return positive

@@ -177,7 +177,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
 
         All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
         history go on from call to call, as long as the estimator is not pickled or copied in between
-        (:meth:`save_checkpoint` saves them, too).
+        (:meth:`save_checkpoint` saves them, too). Callbacks given to `set_callbacks` hear of `fit` alone.
 
         Parameters
         ----------
@@ -205,17 +205,16 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         return self
 
     def _encode_targets(self, y, dtype, keep_classes=False):
-        if scipy.sparse.issparse(y) or y.dtype.kind not in "biufO":
-            raise ValueError(f"y must be an array of numbers; got {type(y).__name__} of type {y.dtype}.")
+        _check_numbers(y)
         # A vector stays a vector in predictions, a matrix of one column a matrix.
         self._target_ndim = y.ndim
         return y.astype(dtype).reshape(len(y), -1)
 
     def _encode_more(self, y, dtype):
+        _check_numbers(y)
         targets = self._encode_known(y)
-        n_targets = self.n_outputs_ // self._make_loss().n_outputs(1)
-        if targets.shape[1] != n_targets:
-            raise ValueError(f"y must have {n_targets} outputs, as before; got {targets.shape[1]}.")
+        if targets.shape[1] != self._n_targets:
+            raise ValueError(f"y must have {self._n_targets} outputs, as before; got {targets.shape[1]}.")
         return targets.astype(dtype)
 
     def _encode_known(self, y):
@@ -247,7 +246,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         return self._predictions(self._outputs(X))
 
     def _predictions(self, Z):
-        loss = self._make_loss()
+        loss = self._fitted_loss()
         predictions = loss.link(Z).numpy()
         if isinstance(loss, Quantile) and len(loss.quantiles) > 1:
             predictions = predictions.reshape(len(predictions), -1, len(loss.quantiles))
@@ -274,7 +273,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
             The score; 1 is best.
         """
         y, sample_weight = as_numpy(y), as_numpy(sample_weight)
-        loss = self._make_loss()
+        loss = self._fitted_loss() if hasattr(self, "coefs_") else self._make_loss()
         if not (isinstance(loss, Quantile) and len(loss.quantiles) > 1):
             return super().score(X, y, sample_weight)
         Z = self._outputs(X).to(torch.float64)
@@ -287,3 +286,8 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         tags.target_tags.multi_output = True
         tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         return tags
+
+
+def _check_numbers(y) -> None:
+    if scipy.sparse.issparse(y) or y.dtype.kind not in "biufO":
+        raise ValueError(f"y must be an array of numbers; got {type(y).__name__} of type {y.dtype}.")

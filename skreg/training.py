@@ -17,12 +17,12 @@ import torch
 from scipy.optimize import OptimizeResult, minimize
 from sklearn.utils import gen_batches
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
+from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor
 
 from skreg._state import check_like
 from skreg.batches import Batch, BatchIterator, Rows
-from skreg.callbacks import TaskCallback
+from skreg.callbacks import TaskCallback, watches_batches
 from skreg.layers import MLP, LayerRecord
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, Regularization, as_torch_optimizer
@@ -116,12 +116,13 @@ class LearningRate:
     power_t : float
         Exponent of "invscaling".
     replayed : sequence of float or None, default=None
-        The rate of every epoch, for "adaptive": that of an earlier fit, instead of the rule.
+        The rate of every epoch of an earlier fit, instead of a rule that depends on its losses ("adaptive", or what
+        callbacks have made of "constant").
     """
 
     def __init__(self, schedule: str, initial: float, power_t: float, replayed=None):
         self.schedule, self.initial, self.power_t = schedule, initial, power_t
-        self.replayed = replayed if schedule == "adaptive" else None
+        self.replayed = replayed if schedule in ("adaptive", "constant") else None
 
     def at(self, step: int, total_steps: int, epoch: int, n_rows_seen: int) -> float | None:
         """Return the rate of a step, counted from 0, of an epoch, counted from 1; None leaves it as it is."""
@@ -502,7 +503,7 @@ class RegularizedNet(NeuralNet):
 
     def _record_objective(self) -> None:
         self.history.record("penalty", self.regularization.penalty_value())
-        self.history.record("lr", self.lr_)
+        self.history.record("lr", math.nan if self.batches_ is None else self.lr_)
         self._check_divergence("training", self.history[-1, "train_loss"])
 
     def _check_divergence(self, rows: str, loss: float) -> None:
@@ -555,7 +556,8 @@ class RegularizedNet(NeuralNet):
         if self.stopper_ is not None:
             return f"The callback {self.stopper_} asked to stop."
         if self.patience_.exhausted and not self._ignores_plateau():
-            if self.learning_rate.schedule == "adaptive" and self.lr_ > SMALLEST_ADAPTIVE_RATE:
+            can_fall = self.batches_ is not None and self.learning_rate.schedule == "adaptive"
+            if can_fall and self.lr_ > SMALLEST_ADAPTIVE_RATE:
                 self.lr_ = self.lr_ / ADAPTIVE_DIVISOR
                 self.patience_.reset()
             else:
@@ -702,12 +704,7 @@ class RegularizedNet(NeuralNet):
 
     def _batch_watchers(self) -> list[str]:
         """Return the names of the callbacks that want to hear of single batches."""
-        hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-        return [
-            name
-            for name, callback in self.callbacks_
-            if any(getattr(type(callback), hook, None) is not getattr(Callback, hook) for hook in hooks)
-        ]
+        return [name for name, callback in self.callbacks_ if watches_batches(type(callback))]
 
     def _notify_epoch_end(self, datasets: dict) -> None:
         """Notify everyone, and remember who asked to stop.

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from skreg._fitted import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
+from skreg._state import TRAINING_STATE
 from skreg.model_selection._alphas import (
     ROUND_UP,
     NullModel,
@@ -126,6 +127,13 @@ class RegularizationPath:
         )
 
 
+def without_training_state(model):
+    """Return a model that has forgotten where its training stands: that is several times as large as its weights."""
+    for name in TRAINING_STATE:
+        vars(model).pop(name, None)
+    return model
+
+
 class WarmFits:
     """Fits an estimator for one strength after another, each going on from the weights of the last.
 
@@ -158,7 +166,7 @@ class WarmFits:
         """Return an estimator fitted with a strength."""
         unfitted = with_alpha(self.estimator, alpha)
         if self.last is None:
-            self.last, self.last_alpha = unfitted.fit(*self.data), alpha
+            self.last, self.last_alpha = without_training_state(unfitted.fit(*self.data)), alpha
             return self.last
         warm = {"warm_start": True, "max_iter": self._n_epochs(alpha), "learning_rate_init": self.learning_rate}
         model = copy.deepcopy(self.last).set_params(penalty=unfitted.penalty, alpha=unfitted.alpha, **warm)
@@ -167,7 +175,8 @@ class WarmFits:
         if may_be_null and (is_empty(model) or model.loss_ > self.null.loss):
             self._make_null(model)
             self._go_on(model)
-        self.last = model.set_params(**{name: getattr(self.estimator, name) for name in warm})
+        model.set_params(**{name: getattr(self.estimator, name) for name in warm})
+        self.last = without_training_state(model)
         self.last_alpha = alpha
         return model
 
