@@ -667,3 +667,33 @@ def test_the_refit_of_a_warm_start_takes_the_same_rates_from_a_checkpoint(tmp_pa
     half = copy.deepcopy(base).set_params(max_iter=5).fit(X, y).save_checkpoint(tmp_path / "state.npz")
     on = half.set_params(max_iter=9).load_checkpoint(tmp_path / "state.npz").fit(X, y)
     np.testing.assert_equal(learned(on), learned(whole))
+
+
+def test_checkpoints_of_other_estimators_and_losses_are_errors(tmp_path):
+    X, y = data("regressor")
+    counts = np.abs(y) + 1
+    make("regressor", max_iter=3).fit(X, counts).save_checkpoint(tmp_path / "state.npz")
+    others = [make("regressor", max_iter=5, loss="poisson"), make("classifier", max_iter=5)]
+    for other, target in zip(others, (counts, y > 0), strict=True):
+        with pytest.raises(ValueError, match="The checkpoint is of a fit with {'estimator': 'RegularizedMLPRegressor'"):
+            other.load_checkpoint(tmp_path / "state.npz").fit(X, target)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_that_was_there(saved):
+    model, _, _, path = saved
+    before = path.read_bytes()
+    with (
+        mock.patch("skreg._state.np.savez", side_effect=OSError("no space left")),
+        pytest.raises(OSError, match="space"),
+    ):
+        model.save_checkpoint(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_refit_wants_a_checkpoint_of_one(tmp_path):
+    X, y = data("regressor")
+    make("regressor", max_iter=3, **STOPS).fit(X, y).save_checkpoint(tmp_path / "state.npz")
+    model = make("regressor", max_iter=5, refit_on_all=True, **STOPS).load_checkpoint(tmp_path / "state.npz")
+    with pytest.raises(ValueError, match="refit_on_all=True needs a checkpoint of a fit with refit_on_all=True"):
+        model.fit(X, y)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from sklearn.base import clone
-from sklearn.datasets import make_classification, make_multilabel_classification
+from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import GammaRegressor, HuberRegressor, LogisticRegression, PoissonRegressor, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -409,3 +409,15 @@ def test_limits_must_be_numbers(numbers):
         ValueError, match="The 'max_fun' parameter of RegularizedMLPRegressor must be an int in the ran"
     ):
         RegularizedMLPRegressor(max_fun=0, **SMALL).fit(*numbers)
+
+
+def test_schedules_of_a_rate_mean_nothing_to_it():
+    X, y = make_regression(120, 10, noise=100.0, random_state=0)
+    X, y = scale(X), scale(y)
+    options = {"hidden_layer_sizes": (20,), "solver": "lbfgs", "early_stopping": True, "alpha": 0.0, "max_iter": 2000}
+    plain, adaptive = (
+        RegularizedMLPRegressor(**options, learning_rate=rate, random_state=0).fit(X, y)
+        for rate in ("constant", "adaptive")
+    )
+    assert plain.n_iter_ == adaptive.n_iter_ < 2000
+    assert np.isnan(adaptive.history_["lr"]).all()

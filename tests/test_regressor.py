@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import r2_score
 
 from skreg import RegularizedMLPRegressor
@@ -71,3 +72,35 @@ def test_targets_of_rows_without_weight_do_not_matter(waves):
     np.testing.assert_array_equal(model.fit(X, y, weight).coefs_[0], model.fit(X[1:], y[1:]).coefs_[0])
     with pytest.raises(ValueError, match="y must not be negative with loss='poisson'; its smallest value is -1.0"):
         model.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "later"),
+    [
+        ({"loss": "quantile", "quantile": [0.1, 0.5, 0.9]}, {"quantile": 0.5}),
+        ({"loss": "quantile", "quantile": 0.5}, {"quantile": [0.1, 0.5, 0.9]}),
+        ({"loss": "poisson"}, {"loss": "squared_error"}),
+    ],
+)
+def test_a_network_does_not_predict_for_a_loss_it_was_not_fitted_with(waves, fitted, later):
+    X, y = waves[0][:60], COUNTS
+    model = RegularizedMLPRegressor((4,), max_iter=2, **FIXED, **fitted).fit(X, y).set_params(**later)
+    message = "The network was fitted with . outputs and out_activation_=.* needs others. Fit it anew."
+    for call in (lambda: model.predict(X), lambda: model.score(X, y), lambda: model.partial_fit(X, y)):
+        with pytest.raises(ValueError, match=message):
+            call()
+    assert model.set_params(**fitted).predict(X).shape[0] == 60
+
+
+def test_a_loss_is_a_function_and_no_class(waves):
+    with pytest.raises(ValueError, match="The 'loss' parameter must be a function or its name; got the class"):
+        RegularizedMLPRegressor(loss=torch.nn.MSELoss).fit(*waves)
+
+
+def test_text_as_targets_is_refused_whenever_it_comes(waves):
+    X = waves[0][:60]
+    model = RegularizedMLPRegressor((4,), max_iter=2, **FIXED)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="y must be an array of numbers"):
+            model.partial_fit(X, np.array(["a"] * 60))
+        model.partial_fit(X, COUNTS)

@@ -397,3 +397,11 @@ def test_the_html_representation_links_to_pages_and_parameters():
         for parameter in model.get_params(deep=False):
             assert f"{page}#:~:text={parameter},-" in html
     assert "https://scikit-learn.org" not in RegularizedMLPRegressor()._repr_html_()
+
+
+def test_a_rate_of_dropout_that_is_none_is_an_error_in_samples():
+    model = RegularizedMLPRegressor((5,), dropout=0.2, max_iter=2, n_iter_no_change=np.inf, random_state=0)
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    model.fit(X, X[:, 0]).set_params(dropout=1.5)
+    with pytest.raises(ValueError, match="The 'dropout' parameter of RegularizedMLPRegressor must be"):
+        model.predict_dropout_samples(X)

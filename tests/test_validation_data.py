@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, GroupShuffleSplit, PredefinedSplit, TimeSeriesSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
@@ -637,3 +637,34 @@ def test_a_splitter_gets_the_rows_as_the_user_gave_them(kind):
     late = frame["a"] > frame["a"].median()
     kept = model.history_["valid_loss"][model.best_epoch_ - 1]
     assert kept == pytest.approx(mean_loss(model, frame[late], labels[late]))
+
+
+def test_a_refit_repeats_the_rates_that_a_schedule_of_skorch_has_made():
+    y = targets(RegularizedMLPRegressor)
+    options = {**SETTINGS, "early_stopping": True, "refit_on_all": True, "max_iter": 12}
+    options["learning_rate_init"] = 0.003
+    step = {"policy": "StepLR", "step_size": 3, "gamma": 0.3}
+    model = RegularizedMLPRegressor(**options, callbacks=[LRScheduler(**step)]).fit(X, y)
+    by_hand = RegularizedMLPRegressor(
+        **options | {"early_stopping": False, "refit_on_all": False, "max_iter": model.best_epoch_},
+        callbacks=[LRScheduler(**step)],
+    ).fit(X, y)
+    assert model.best_epoch_ > 3
+    np.testing.assert_allclose(model.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
+
+
+def test_what_watches_validation_rows_has_no_part_in_the_refit(tmp_path):
+    y = targets(RegularizedMLPRegressor)
+    watching = [EarlyStopping(patience=3), LRScheduler("ReduceLROnPlateau", monitor="valid_loss")]
+    model = RegularizedMLPRegressor(**SETTINGS, early_stopping=True, refit_on_all=True, callbacks=watching)
+    assert model.fit(X, y).best_epoch_ >= 1
+
+
+def test_weights_that_vanish_beside_others_are_no_rows_of_a_batch():
+    y = targets(RegularizedMLPRegressor)
+    weight = np.where(np.arange(N_ROWS) < N_ROWS // 2, 1e-46, 1.0)
+    options = {**SETTINGS, "normalization": "batch", "batch_size": 10, "shuffle": False}
+    X32 = X.astype(np.float32)
+    model = RegularizedMLPRegressor(**options).fit(X32, y, weight)
+    without = RegularizedMLPRegressor(**options).fit(X32[weight == 1], y[weight == 1])
+    np.testing.assert_allclose(model.coefs_[0], without.coefs_[0], rtol=1e-4)
