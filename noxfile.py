@@ -1,19 +1,34 @@
-"""Test sessions, each in its own environment: ``nox -s tests``; also ``vision``, ``oldest`` and ``lint``."""
+"""Test sessions, each in its own environment: ``nox -s tests``; also ``vision``, ``oldest``, ``wheel`` and ``lint``."""
+
+import shutil
+import tempfile
+from pathlib import Path
 
 import nox
 
 nox.options.sessions = ["lint", "tests"]
 
-# The lower bounds of pyproject.toml: raise both together.
+# The lower bounds of pyproject.toml, its extra "test" included: raise both together.
 OLDEST = {
     "numpy": "1.26.0",
-    "scipy": "1.12.0",
+    "scipy": "1.14.0",
     "scikit-learn": "1.9.0",
     "skorch": "1.4.0",
     "torch": "2.6.0",
-    "pandas": "2.2.0",
+    "pandas": "2.2.1",
+    "tqdm": "4.66.0",
     "matplotlib": "3.9.0",
+    "hypothesis": "6.100.0",
+    "numpydoc": "1.8.0",
+    "pytest": "8.0.0",
+    "pytest-cov": "6.0.0",
+    "polars": "1.0.0",
+    "pytest-xdist": "3.6.1",
+    "rich": "13.0.0",
 }
+
+# Newer ones deprecate what OLDEST's matplotlib calls, and the tests fail on warnings.
+OLDEST_COMPANIONS = {"pyparsing": "3.2.5"}
 
 # torchvision imports only beside the torch that it was built for, so the two are pinned as a pair.
 VISION = {"torch": "2.14.1", "torchvision": "0.29.1"}
@@ -45,8 +60,31 @@ def vision(session):
 @nox.session(python="3.11")
 def oldest(session):
     """Run all tests with the oldest supported versions."""
-    session.install(*pinned(OLDEST), "-e", ".[test]")
+    session.install(*pinned(OLDEST | OLDEST_COMPANIONS), "-e", ".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def wheel(session):
+    """Run all tests with the wheel that is built from the sdist, away from the source tree."""
+    testpaths = nox.project.load_toml("pyproject.toml")["tool"]["pytest"]["ini_options"]["testpaths"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        session.install("build")
+        session.run("python", "-m", "build", "--outdir", folder / "dist")
+        (built,) = (folder / "dist").glob("*.whl")
+        session.install("-c", "constraints.txt", f"{built}[test]")
+        # In a reused environment pip keeps an installed wheel of the same version.
+        session.install("--force-reinstall", "--no-deps", built)
+        away = folder / "away"
+        shutil.copytree("tests", away / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        for path in ["pyproject.toml", *(path for path in testpaths if Path(path).is_file())]:
+            (away / path).parent.mkdir(exist_ok=True)
+            shutil.copy(path, away / path)
+        # With --pyargs, "skreg" is the installed package, whose docstrings are tested too; "./" marks what is a path.
+        targets = [f"./{path}" if (away / path).exists() else path for path in testpaths]
+        with session.chdir(away):
+            session.run("pytest", "--pyargs", *targets, *session.posargs)
 
 
 @nox.session

@@ -4,7 +4,7 @@ import contextlib
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from numbers import Integral, Real
 from typing import ClassVar
@@ -16,16 +16,16 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import check_consistent_length
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, rescaled
-from skreg._fitted import FittedMLP, draw_seeds
-from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, num_samples, safe_indexing
-from skreg._state import check_like, load_state, save_state
+from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, rescaled, stacked
+from skreg._fitted import FittedMLP
+from skreg._incremental import Earlier, IncrementalMixin, joined
+from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
+from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, num_samples
 from skreg._warnings import warn_user
-from skreg.batches import Rows, gathered, mapped_file
+from skreg.batches import Rows
 from skreg.callbacks import TaskCallback, callbacks_of_batches, check_callbacks
+from skreg.checkpoints import check_like, named_arrays
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint, resolve_constraint
 from skreg.layers import ACTIVATIONS, MLP, NORMALIZATION_AXES
@@ -40,8 +40,6 @@ from skreg.training import AUTO_BATCH_SIZE, LearningRate, RegularizedNet, limite
 # Penalties and Adam treat all columns alike; a ratio of standard deviations beyond this gets a warning.
 MAX_SCALE_RATIO = 1e3
 
-# What random_state is asked for, each for a generator of its own.
-SEEDS = ("init", "shuffle", "dropout", "split")
 _HISTORY_COLUMNS = ("epoch", "train_loss", "penalty", "train_score", "valid_loss", "valid_score", "lr")
 
 
@@ -60,27 +58,8 @@ class Plan:
     dtype: torch.dtype
 
 
-@dataclass
-class Earlier:
-    """What earlier epochs have left, which the results of a fit that goes on are added to."""
-
-    history: dict[str, np.ndarray] = field(default_factory=dict)
-    loss_curve: list[float] = field(default_factory=list)
-    t: int = 0
-
-
-def takes_steps(estimator) -> bool:
-    """Return whether training can be continued; raise AttributeError, as `available_if` wants it, if not."""
-    if estimator.solver == "lbfgs":
-        raise AttributeError("partial_fit and checkpoints are there for solvers that take steps; got solver='lbfgs'.")
-    return estimator._goes_on_later
-
-
-class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
+class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
     """Base class of the estimators; use a subclass."""
-
-    # Whether training can be continued; not that of an estimator that chooses among many fits.
-    _goes_on_later = True
 
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -324,13 +303,13 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         if goes_on:
             self._load_parameters(module)
         else:
-            module.initialize([_generator(seeds["init"])])
+            module.initialize([generator_of(seeds["init"])])
         origin = module.snapshot()
         if checkpoint is not None and self.refit_on_all:
             if "origin_0" not in checkpoint:
                 raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
-            check_like(checkpoint, _named("origin", origin))
-            origin = [torch.tensor(checkpoint[name], device=plan.device) for name in _named("origin", origin)]
+            check_like(checkpoint, named_arrays("origin", origin))
+            origin = [torch.tensor(checkpoint[name], device=plan.device) for name in named_arrays("origin", origin)]
         net = self._make_net(
             plan,
             module,
@@ -356,15 +335,14 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         self._take_fit(plan, net, module, table.X.dtype)
         self._take_results(net, earlier, len(train))
         self.n_iter_ = net.epoch_
-        self._training_state |= _seed_arrays(seeds) | (_named("origin", origin) if self.refit_on_all else {})
+        self._training_state |= seed_arrays(seeds) | (named_arrays("origin", origin) if self.refit_on_all else {})
         if not net.converged_:
             self._warn_of_convergence(net)
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
 
     def _task_callback(self, task, table: Table, rows: np.ndarray, metadata, module: MLP) -> TaskCallback:
         """Return what tells the callbacks of scikit-learn of epochs; they get the rows that are trained on."""
-        X, y = table.source
-        taken = cache(lambda: (_take(X, table, rows), _take(y, table, rows)))
+        taken = cache(lambda: table.source_rows(rows))
         return TaskCallback(
             task,
             estimator=self,
@@ -377,7 +355,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
     def _refit(self, plan, origin, seeds, net, earlier, n_rows_before, table, valid_table) -> MLP:
         """Train anew on all rows, from the beginning for as many epochs as the best one was; return the network."""
         if valid_table is not table:
-            table = _stacked(table, valid_table)
+            table = stacked(table, valid_table)
         module = self._make_module(plan)
         module.restore(origin)
         again = self._make_net(
@@ -392,171 +370,6 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         )
         again.train(self._rows(plan, table, table.kept), n_epochs=net.best_epoch_)
         return module
-
-    # -- going on ------------------------------------------------------------------------------------------
-
-    def _partial_fit(self, X, y, sample_weight, encode: Callable) -> None:
-        """Train for one more epoch. ``encode`` turns targets into those of the loss."""
-        is_first = not hasattr(self, "coefs_")
-        checkpoint = vars(self).pop("_checkpoint", None)
-        self._check_parameters_together()
-        table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
-        dtype = table.X.dtype if is_first else self.coefs_[0].dtype
-        if hasattr(self, "_n_targets") and checkpoint is None:
-            self._fitted_loss()  # raises if the network was fitted for another
-        plan = self._plan(table, dtype)
-        seeds = draw_seeds(self.random_state, *SEEDS)
-        module = self._make_module(plan)
-        earlier, state = Earlier(), checkpoint
-        if checkpoint is not None:
-            earlier = self._check_checkpoint(checkpoint, plan)
-        elif is_first:
-            self._warn_of_bad_settings(table.X, plan.penalties)
-            module.initialize([_generator(seeds["init"])])
-        else:
-            self._load_parameters(module)
-            earlier = Earlier(getattr(self, "history_", {}), self.loss_curve_, self.t_)
-            state = getattr(self, "_training_state", None)
-            if state is not None and str(state["solver"]) != self.solver:
-                state = None  # the other solver's moments mean nothing to this one
-        net = self._make_net(
-            plan,
-            module,
-            seeds,
-            len(table.kept),
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            n_rows_before=earlier.t,
-        )
-        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
-        with limited_threads(step_flops(plan.layer_units, net.batch_size)):
-            rows = self._rows(plan, table, table.kept)
-            net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
-        self._take_fit(plan, net, module, dtype)
-        self._take_results(net, earlier, len(table.kept))
-        self.best_epoch_ = len(self.history_["epoch"])
-        self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
-        self.history_["stopping_reason"] = np.full(len(self.history_["epoch"]), "")
-        self.n_iter_ = 1
-        self._training_state |= _seed_arrays(seeds)
-
-    @available_if(takes_steps)
-    def save_checkpoint(self, path):
-        """Save where training stands, so that another process can go on exactly from here.
-
-        A pickle holds what predictions need. The checkpoint holds, beside the weights, the moments of the solver, the
-        states of the random generators, the best epoch so far and the history: arrays of numbers in NumPy's ``.npz``
-        format, without pickled objects. What skorch's callbacks have learned is no part of it.
-
-        Parameters
-        ----------
-        path : str or path
-            Name of the file.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator has not been fitted.
-        ValueError
-            If it comes from a pickle and has not been trained since: then the state of training is lost.
-
-        See Also
-        --------
-        load_checkpoint : Reads it.
-        """
-        check_is_fitted(self)
-        if not hasattr(self, "_training_state"):
-            raise ValueError(
-                "A pickle leaves out the state of training: save the checkpoint where the model was fitted."
-            )
-        history = {f"history_{name}": column for name, column in self.history_.items()}
-        curve = {"loss_curve": np.asarray(self.loss_curve_), "t": np.asarray(self.t_)}
-        save_state(path, self._training_state | history | curve)
-        return self
-
-    @available_if(takes_steps)
-    def load_checkpoint(self, path):
-        """Read a checkpoint, from which the next call of `fit` or `partial_fit` goes on.
-
-        With the same data, parameters and machine the result is the same, bit for bit, as without the interruption.
-        Read it where you fit: a copy or a pickle of the estimator leaves it out.
-        `fit` goes on up to `max_iter` epochs in total, so set that to more than before. To continue `partial_fit` in a
-        new process, load the pickled estimator first, which knows the classes, then the checkpoint.
-
-        Parameters
-        ----------
-        path : str or path
-            Name of a file that :meth:`save_checkpoint` has written.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If the file is no checkpoint. That it fits the parameters and the data is checked by `fit`.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> from sklearn.datasets import load_iris
-        >>> from skreg import RegularizedMLPClassifier
-        >>> X, y = load_iris(return_X_y=True)
-        >>> options = dict(hidden_layer_sizes=(10,), n_iter_no_change=float("inf"), dropout=0.2, random_state=0)
-        >>> path = Path(tempfile.mkdtemp()) / "training.npz"
-        >>> RegularizedMLPClassifier(max_iter=10, **options).fit(X, y).save_checkpoint(path)  # doctest: +ELLIPSIS
-        RegularizedMLPClassifier(...)
-        >>> resumed = RegularizedMLPClassifier(max_iter=20, **options).load_checkpoint(path).fit(X, y)
-        >>> whole = RegularizedMLPClassifier(max_iter=20, **options).fit(X, y)
-        >>> bool((resumed.coefs_[0] == whole.coefs_[0]).all())
-        True
-        """
-        self._checkpoint = load_state(path)
-        return self
-
-    def _description(self, plan: Plan) -> dict:
-        """Return what must be the same if training is to be continued."""
-        return {
-            "estimator": type(self).__name__,
-            "loss": self.loss if isinstance(self.loss, str) else "a function",
-            "solver": self.solver,
-            "layer_units": list(plan.layer_units),
-            "dtype": str(plan.dtype),
-        }
-
-    def _check_checkpoint(self, checkpoint: dict[str, np.ndarray], plan: Plan, epochs_in_total=np.inf) -> Earlier:
-        """Return the results of the epochs before a checkpoint; raise ValueError if it does not go with this fit."""
-        needed = self._description(plan)
-        found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
-        if found != needed:
-            raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
-        history = {name.removeprefix("history_"): a for name, a in checkpoint.items() if name.startswith("history_")}
-        n_epochs, n_losses = (checkpoint.get(name, np.empty(0)).size for name in ("history_epoch", "loss_curve"))
-        n_losses = max(n_losses, n_epochs)  # a warm start had losses before
-        column = {name: np.zeros(n_epochs) for name in ("train_loss", "penalty", "train_score", "lr")}
-        column |= {"epoch": np.zeros(n_epochs, int), "stopping_reason": np.full(n_epochs, "")}
-        check_like(history, column)
-        # Columns of validation hold NaN where there was none.
-        check_like(
-            {name: np.nan_to_num(a) if a.dtype.kind == "f" else a for name, a in history.items()},
-            {name: np.zeros(n_epochs) for name in history if name.startswith("valid")},
-        )
-        counts = {"t": np.asarray(0), "epoch": np.asarray(0)} | _seed_arrays(dict.fromkeys(SEEDS, 0))
-        check_like(checkpoint, counts | {"loss_curve": np.zeros(n_losses)})
-        if checkpoint["epoch"] >= epochs_in_total:
-            raise ValueError(
-                f"The checkpoint was taken after {checkpoint['epoch']} epochs; to go on, max_iter must be larger; got "
-                f"max_iter={self.max_iter!r}."
-            )
-        return Earlier(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))
 
     # -- checks: each either returns what it was asked for or raises before anything is trained ------------
 
@@ -607,7 +420,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
     def _check_device(self) -> torch.device:
         try:
             device = torch.device(self.device)
-            torch.rand(1, device=device, generator=_generator(0, device)).cpu()
+            torch.rand(1, device=device, generator=generator_of(0, device)).cpu()
         except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
             raise ValueError(
                 f"The 'device' parameter must name a device that torch can use here, such as 'cpu' or 'cuda'; "
@@ -809,8 +622,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             regularization=self._make_solver(module, plan),
             learning_rate=LearningRate(self.learning_rate, self.learning_rate_init, self.power_t, rates),
             generators={
-                "shuffle": _generator(seeds["shuffle"]) if self.shuffle else None,
-                "dropout": _generator(seeds["dropout"], plan.device),
+                "shuffle": generator_of(seeds["shuffle"]) if self.shuffle else None,
+                "dropout": generator_of(seeds["dropout"], plan.device),
             },
             max_fun=self.max_fun,
             max_epochs=self.max_iter,
@@ -845,7 +658,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
     def _make_valid_scorer(self, module: MLP, table: Table, rows: np.ndarray) -> Callable[[], float]:
         """Return a function that scores the current weights on the validation rows."""
         scorer = check_scoring(self, scoring=self.scoring)
-        X, y = (_take(data, table, rows) for data in table.source)
+        X, y = table.source_rows(rows)
         weights = {}
         if table.sample_weight is not None:
             check_takes_weights(scorer, self.scoring)
@@ -863,7 +676,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         vars(self).pop("pruning_", None)  # that was an earlier network
         self.penalty_ = plan.penalty
         described = {name: np.asarray(value) for name, value in self._description(plan).items()}
-        kept = {} if module is net.module_ and not net.stops_early else _named("kept", module.snapshot())
+        kept = {} if module is net.module_ and not net.stops_early else named_arrays("kept", module.snapshot())
         self._training_state = (
             net.training_state() | kept | {name: np.asarray(value) for name, value in described.items()}
         )
@@ -877,7 +690,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
             history = {name: np.array([epoch[name] for epoch in epochs]) for name in names}
             history["stopping_reason"] = np.array([""] * (len(epochs) - 1) + [net.stopping_reason_])
             objective = (history["train_loss"] + history["penalty"]).tolist()
-            self.history_ = _joined(earlier.history, history)
+            self.history_ = joined(earlier.history, history)
         self.loss_curve_ = [*earlier.loss_curve, *objective]
         self.loss_ = self.loss_curve_[-1]
         self.t_ = earlier.t + n_rows * len(epochs)
@@ -911,47 +724,6 @@ class BaseRegularizedMLP(CallbackSupportMixin, FittedMLP):
         return routing
 
 
-def _take(data, table: Table, rows: np.ndarray):
-    """Return some rows of X or y as the user gave them; sparse ones in a form that has rows."""
-    if scipy.sparse.issparse(data):
-        data = table.X if data is table.source[0] else data.tocsr()
-    elif mapped_file(data) is not None and data.ndim == 2:
-        return gathered(data, rows)
-    return safe_indexing(data, rows)
-
-
-def _stacked(first: Table, second: Table) -> Table:
-    """Return the rows of two tables in one."""
-
-    def weights(name):
-        both = [getattr(table, name) for table in (first, second)]
-        if all(weight is None for weight in both):
-            return None
-        ones = [np.ones(len(table.targets)) for table in (first, second)]
-        return np.concatenate([one if weight is None else weight for weight, one in zip(both, ones, strict=True)])
-
-    is_sparse = scipy.sparse.issparse(first.X) or scipy.sparse.issparse(second.X)
-    X = scipy.sparse.vstack([first.X, second.X]).tocsr() if is_sparse else np.concatenate([first.X, second.X])
-    targets = np.concatenate([first.targets, second.targets.astype(first.targets.dtype)])
-    return Table(X, targets, weights("weight"), weights("sample_weight"), ())
-
-
-def _joined(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return one history of two; where one of them was not validated, its validation columns hold NaN."""
-    if not first:
-        return second
-    # The reason why training ended is that of the last epoch alone.
-    first = first | {"stopping_reason": np.full(len(first["epoch"]), "")}
-    n_rows = len(first["epoch"]), len(second["epoch"])
-    names = [*first, *(name for name in second if name not in first)]
-    return {
-        name: np.concatenate(
-            [part.get(name, np.full(n, np.nan)) for part, n in zip((first, second), n_rows, strict=True)]
-        )
-        for name in names
-    }
-
-
 def check_takes_weights(scorer, scoring) -> None:
     """Raise if a scorer does not take sample weights."""
     # A scorer made of a metric passes on whatever it is given: the metric itself tells.
@@ -961,15 +733,3 @@ def check_takes_weights(scorer, scoring) -> None:
             "fit was given sample_weight, so the scorer given as 'scoring' must take sample_weight, too; got "
             f"{scoring!r}."
         )
-
-
-def _seed_arrays(seeds: dict[str, int]) -> dict[str, np.ndarray]:
-    return {f"seed_{name}": np.asarray(seed) for name, seed in seeds.items()}
-
-
-def _named(name: str, tensors: list[torch.Tensor]) -> dict[str, np.ndarray]:
-    return {f"{name}_{i}": tensor.numpy(force=True).copy() for i, tensor in enumerate(tensors)}
-
-
-def _generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    return torch.Generator(device).manual_seed(seed)

@@ -9,8 +9,8 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.sparsefuncs import min_max_axis
 from sklearn.utils.validation import validate_data
 
-from skreg._sklearn_private import check_sample_weight
-from skreg.batches import mapped_file, row_blocks
+from skreg._sklearn_private import check_sample_weight, safe_indexing
+from skreg.batches import gathered, mapped_file, row_blocks
 
 
 @dataclass
@@ -48,6 +48,31 @@ class Table:
             return np.arange(len(self.targets))
         # What vanishes beside the largest weight has none in the type of X either.
         return np.flatnonzero(rescaled(self.weight).astype(self.X.dtype))
+
+    def source_rows(self, rows: np.ndarray) -> tuple:
+        """Return some rows of X and y as the user gave them; sparse ones in a form that has rows."""
+        X, y = self.source
+        if scipy.sparse.issparse(X):
+            X = self.X[rows]
+        else:
+            X = safe_indexing(X, rows) if mapped_file(X) is None else gathered(self.X, rows)
+        return X, safe_indexing(y.tocsr() if scipy.sparse.issparse(y) else y, rows)
+
+
+def stacked(first: Table, second: Table) -> Table:
+    """Return the rows of two tables in one."""
+
+    def weights(name):
+        both = [getattr(table, name) for table in (first, second)]
+        if all(weight is None for weight in both):
+            return None
+        ones = [np.ones(len(table.targets)) for table in (first, second)]
+        return np.concatenate([one if weight is None else weight for weight, one in zip(both, ones, strict=True)])
+
+    is_sparse = scipy.sparse.issparse(first.X) or scipy.sparse.issparse(second.X)
+    X = scipy.sparse.vstack([first.X, second.X]).tocsr() if is_sparse else np.concatenate([first.X, second.X])
+    targets = np.concatenate([first.targets, second.targets.astype(first.targets.dtype)])
+    return Table(X, targets, weights("weight"), weights("sample_weight"), ())
 
 
 def as_numpy(data):

@@ -11,11 +11,11 @@ import numpy as np
 import scipy.sparse
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._data import as_numpy, check_inputs
 from skreg._docs import DocLink
+from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg._state import TRAINING_STATE, check_fitted_state
 from skreg.batches import Rows
@@ -310,7 +310,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         module = self._fitted_module(rates)
         rows = self._fitted_rows(X, module)
         seed = draw_seeds(random_state, "masks")["masks"]
-        generator = torch.Generator(module.flat.device).manual_seed(seed)
+        generator = generator_of(seed, module.flat.device)
         with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
             samples = np.stack(
                 [
@@ -360,16 +360,3 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def draw_seeds(random_state, *purposes: str) -> dict[str, int]:
-    """Return one seed for each purpose.
-
-    None takes fresh entropy from the operating system, so that numpy's global generator is left alone; an instance is
-    advanced, as everywhere in scikit-learn.
-    """
-    if random_state is None:
-        draws = np.random.default_rng().integers(2**31 - 1, size=len(purposes))
-    else:
-        draws = check_random_state(random_state).randint(2**31 - 1, size=len(purposes))
-    return dict(zip(purposes, (int(seed) for seed in draws), strict=True))

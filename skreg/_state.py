@@ -1,80 +1,15 @@
-"""What an estimator saves: what it has learned, in a pickle, and where its training stands, in a checkpoint.
+"""What a pickled estimator holds: parameters, arrays, numbers and strings, which are checked when it is restored."""
 
-A pickle holds parameters, arrays, numbers and strings. A checkpoint holds arrays alone, in NumPy's format and without
-pickled objects, so reading one runs no code.
-"""
-
-import zipfile
-import zlib
 from itertools import pairwise
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 
 from skreg.layers import ACTIVATIONS, NORMALIZATION_PARAMETERS
 from skreg.penalties import Penalty
 
-# Changes whenever a checkpoint of an earlier version could not be continued.
-CHECKPOINT_FORMAT = 1
 # Attributes of an estimator that a pickle leaves out: where training stands, and a checkpoint that was read.
 TRAINING_STATE = ("_training_state", "_checkpoint")
-
-
-def save_state(path, state: dict[str, np.ndarray]) -> None:
-    """Write arrays to a file.
-
-    Parameters
-    ----------
-    path : str or path
-        Name of the file, taken as it is.
-    state : dict of str to ndarray
-        The arrays.
-    """
-    # Beside the file first: a disk that is full must not cost the checkpoint that was there.
-    part = Path(f"{path}.part")
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, checkpoint_format=np.asarray(CHECKPOINT_FORMAT), **state)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def load_state(path) -> dict[str, np.ndarray]:
-    """Read what :func:`save_state` has written.
-
-    Raises
-    ------
-    ValueError
-        If the file is something else, damaged, or of another format.
-    """
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            state = {name: file[name] for name in file.files}
-        if not all(isinstance(array, np.ndarray) for array in state.values()):
-            raise ValueError("it holds something else than arrays")
-    except (ValueError, TypeError, EOFError, KeyError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
-        # NumPy returns a bare array, which is no context manager, from a file of one: a TypeError.
-        raise ValueError(f"{str(path)!r} is not a checkpoint: {error}") from error
-    found = state.pop("checkpoint_format", np.asarray(None)).tolist()
-    if found != CHECKPOINT_FORMAT:
-        raise ValueError(f"{str(path)!r} is not a checkpoint of format {CHECKPOINT_FORMAT}; got format {found}.")
-    return state
-
-
-def check_like(state: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    """Raise ValueError unless a checkpoint has all the expected arrays, of the same shapes and kinds, without NaN."""
-    for name, like in expected.items():
-        array = state.get(name)
-        if array is None:
-            raise ValueError(f"The checkpoint is damaged or of another network: it has no {name!r}.")
-        has_nan = array.dtype.kind == "f" and np.isnan(array).any()
-        if array.shape != like.shape or array.dtype.kind != like.dtype.kind or has_nan:
-            raise ValueError(
-                f"The checkpoint is damaged or of another network: {name!r} must be of shape {like.shape} and type "
-                f"{like.dtype}; got shape {array.shape} and type {array.dtype}{', with NaN' if has_nan else ''}."
-            )
 
 
 def check_fitted_state(state: dict) -> None:

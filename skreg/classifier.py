@@ -15,9 +15,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skreg._base import BaseRegularizedMLP, takes_steps
+from skreg._base import BaseRegularizedMLP
 from skreg._data import Table, as_numpy, rescaled
 from skreg._docs import estimator_docstring
+from skreg._incremental import takes_steps
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from skreg.losses import CLASSIFICATION_LOSSES, classification_loss
 

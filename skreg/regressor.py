@@ -10,9 +10,10 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
-from skreg._base import BaseRegularizedMLP, takes_steps
+from skreg._base import BaseRegularizedMLP
 from skreg._data import as_numpy
 from skreg._docs import estimator_docstring
+from skreg._incremental import takes_steps
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
 from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
 

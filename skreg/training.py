@@ -20,9 +20,9 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor
 
-from skreg._state import check_like
 from skreg.batches import Batch, BatchIterator, Rows
 from skreg.callbacks import TaskCallback, watches_batches
+from skreg.checkpoints import check_like
 from skreg.layers import MLP, LayerRecord
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, Regularization, as_torch_optimizer

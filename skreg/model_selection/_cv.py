@@ -21,7 +21,7 @@ from tqdm import tqdm
 from skreg._base import BaseRegularizedMLP, check_takes_weights
 from skreg._data import as_numpy
 from skreg._docs import cv_docstring
-from skreg._fitted import draw_seeds
+from skreg._seeds import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context, safe_indexing
 from skreg._state import TRAINING_STATE
 from skreg.classifier import RegularizedMLPClassifier

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from tqdm import tqdm
 
-from skreg._fitted import draw_seeds
+from skreg._seeds import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
 from skreg._state import TRAINING_STATE
 from skreg.model_selection._alphas import (

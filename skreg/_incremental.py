@@ -1,0 +1,214 @@
+"""Training that goes on: epoch by epoch on other rows, or where a checkpoint was taken."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
+from skreg.checkpoints import check_like, load_state, save_state
+from skreg.training import limited_threads, step_flops
+
+
+@dataclass
+class Earlier:
+    """What earlier epochs have left, which the results of a fit that goes on are added to."""
+
+    history: dict[str, np.ndarray] = field(default_factory=dict)
+    loss_curve: list[float] = field(default_factory=list)
+    t: int = 0
+
+
+def joined(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return one history of two; where one of them was not validated, its validation columns hold NaN."""
+    if not first:
+        return second
+    # The reason why training ended is that of the last epoch alone.
+    first = first | {"stopping_reason": np.full(len(first["epoch"]), "")}
+    n_rows = len(first["epoch"]), len(second["epoch"])
+    names = [*first, *(name for name in second if name not in first)]
+    return {
+        name: np.concatenate(
+            [part.get(name, np.full(n, np.nan)) for part, n in zip((first, second), n_rows, strict=True)]
+        )
+        for name in names
+    }
+
+
+def takes_steps(estimator) -> bool:
+    """Return whether training can be continued; raise AttributeError, as `available_if` wants it, if not."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit and checkpoints are there for solvers that take steps; got solver='lbfgs'.")
+    return estimator._goes_on_later
+
+
+class IncrementalMixin:
+    """Methods of an estimator whose training can go on."""
+
+    # Whether it can; not that of an estimator that chooses among many fits.
+    _goes_on_later = True
+
+    def _partial_fit(self, X, y, sample_weight, encode: Callable) -> None:
+        """Train for one more epoch. ``encode`` turns targets into those of the loss."""
+        is_first = not hasattr(self, "coefs_")
+        checkpoint = vars(self).pop("_checkpoint", None)
+        self._check_parameters_together()
+        table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
+        dtype = table.X.dtype if is_first else self.coefs_[0].dtype
+        if hasattr(self, "_n_targets") and checkpoint is None:
+            self._fitted_loss()  # raises if the network was fitted for another
+        plan = self._plan(table, dtype)
+        seeds = draw_seeds(self.random_state, *SEEDS)
+        module = self._make_module(plan)
+        earlier, state = Earlier(), checkpoint
+        if checkpoint is not None:
+            earlier = self._check_checkpoint(checkpoint, plan)
+        elif is_first:
+            self._warn_of_bad_settings(table.X, plan.penalties)
+            module.initialize([generator_of(seeds["init"])])
+        else:
+            self._load_parameters(module)
+            earlier = Earlier(getattr(self, "history_", {}), self.loss_curve_, self.t_)
+            state = getattr(self, "_training_state", None)
+            if state is not None and str(state["solver"]) != self.solver:
+                state = None  # the other solver's moments mean nothing to this one
+        net = self._make_net(
+            plan,
+            module,
+            seeds,
+            len(table.kept),
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            n_rows_before=earlier.t,
+        )
+        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
+        with limited_threads(step_flops(plan.layer_units, net.batch_size)):
+            rows = self._rows(plan, table, table.kept)
+            net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
+        self._take_fit(plan, net, module, dtype)
+        self._take_results(net, earlier, len(table.kept))
+        self.best_epoch_ = len(self.history_["epoch"])
+        self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
+        self.history_["stopping_reason"] = np.full(len(self.history_["epoch"]), "")
+        self.n_iter_ = 1
+        self._training_state |= seed_arrays(seeds)
+
+    @available_if(takes_steps)
+    def save_checkpoint(self, path):
+        """Save where training stands, so that another process can go on exactly from here.
+
+        A pickle holds what predictions need. The checkpoint holds, beside the weights, the moments of the solver, the
+        states of the random generators, the best epoch so far and the history: arrays of numbers in NumPy's ``.npz``
+        format, without pickled objects. What skorch's callbacks have learned is no part of it.
+
+        Parameters
+        ----------
+        path : str or path
+            Name of the file.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+        ValueError
+            If it comes from a pickle and has not been trained since: then the state of training is lost.
+
+        See Also
+        --------
+        load_checkpoint : Reads it.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_training_state"):
+            raise ValueError(
+                "A pickle leaves out the state of training: save the checkpoint where the model was fitted."
+            )
+        history = {f"history_{name}": column for name, column in self.history_.items()}
+        curve = {"loss_curve": np.asarray(self.loss_curve_), "t": np.asarray(self.t_)}
+        save_state(path, self._training_state | history | curve)
+        return self
+
+    @available_if(takes_steps)
+    def load_checkpoint(self, path):
+        """Read a checkpoint, from which the next call of `fit` or `partial_fit` goes on.
+
+        With the same data, parameters and machine the result is the same, bit for bit, as without the interruption.
+        Read it where you fit: a copy or a pickle of the estimator leaves it out.
+        `fit` goes on up to `max_iter` epochs in total, so set that to more than before. To continue `partial_fit` in a
+        new process, load the pickled estimator first, which knows the classes, then the checkpoint.
+
+        Parameters
+        ----------
+        path : str or path
+            Name of a file that :meth:`save_checkpoint` has written.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the file is no checkpoint. That it fits the parameters and the data is checked by `fit`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from sklearn.datasets import load_iris
+        >>> from skreg import RegularizedMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> options = dict(hidden_layer_sizes=(10,), n_iter_no_change=float("inf"), dropout=0.2, random_state=0)
+        >>> path = Path(tempfile.mkdtemp()) / "training.npz"
+        >>> RegularizedMLPClassifier(max_iter=10, **options).fit(X, y).save_checkpoint(path)  # doctest: +ELLIPSIS
+        RegularizedMLPClassifier(...)
+        >>> resumed = RegularizedMLPClassifier(max_iter=20, **options).load_checkpoint(path).fit(X, y)
+        >>> whole = RegularizedMLPClassifier(max_iter=20, **options).fit(X, y)
+        >>> bool((resumed.coefs_[0] == whole.coefs_[0]).all())
+        True
+        """
+        self._checkpoint = load_state(path)
+        return self
+
+    def _description(self, plan) -> dict:
+        """Return what must be the same if training is to be continued."""
+        return {
+            "estimator": type(self).__name__,
+            "loss": self.loss if isinstance(self.loss, str) else "a function",
+            "solver": self.solver,
+            "layer_units": list(plan.layer_units),
+            "dtype": str(plan.dtype),
+        }
+
+    def _check_checkpoint(self, checkpoint: dict[str, np.ndarray], plan, epochs_in_total=np.inf) -> Earlier:
+        """Return the results of the epochs before a checkpoint; raise ValueError if it does not go with this fit."""
+        needed = self._description(plan)
+        found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
+        if found != needed:
+            raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
+        history = {name.removeprefix("history_"): a for name, a in checkpoint.items() if name.startswith("history_")}
+        n_epochs, n_losses = (checkpoint.get(name, np.empty(0)).size for name in ("history_epoch", "loss_curve"))
+        n_losses = max(n_losses, n_epochs)  # a warm start had losses before
+        column = {name: np.zeros(n_epochs) for name in ("train_loss", "penalty", "train_score", "lr")}
+        column |= {"epoch": np.zeros(n_epochs, int), "stopping_reason": np.full(n_epochs, "")}
+        check_like(history, column)
+        # Columns of validation hold NaN where there was none.
+        check_like(
+            {name: np.nan_to_num(a) if a.dtype.kind == "f" else a for name, a in history.items()},
+            {name: np.zeros(n_epochs) for name in history if name.startswith("valid")},
+        )
+        counts = {"t": np.asarray(0), "epoch": np.asarray(0)} | seed_arrays(dict.fromkeys(SEEDS, 0))
+        check_like(checkpoint, counts | {"loss_curve": np.zeros(n_losses)})
+        if checkpoint["epoch"] >= epochs_in_total:
+            raise ValueError(
+                f"The checkpoint was taken after {checkpoint['epoch']} epochs; to go on, max_iter must be larger; got "
+                f"max_iter={self.max_iter!r}."
+            )
+        return Earlier(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))
