@@ -76,7 +76,7 @@ html_copy_source = False
 html_theme_options = {
     "logo": {"text": "skreg"},
     "navbar_end": ["theme-switcher"],
-    "header_links_before_dropdown": 5,
+    "header_links_before_dropdown": 4,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
     "show_toc_level": 2,
