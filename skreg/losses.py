@@ -201,7 +201,8 @@ class SoftmaxLogLoss(Loss):
 
     def link(self, Z):
         """Return the softmax over outputs."""
-        return torch.softmax(Z, dim=-1)
+        # Narrow outputs lie in memory transposed: softmax over their last axis would copy them first.
+        return torch.softmax(Z.mT, dim=-2).mT if Z.mT.is_contiguous() else torch.softmax(Z, dim=-1)
 
     def per_row(self, Z, T):
         """Return the cross-entropy; exact where probabilities underflow."""

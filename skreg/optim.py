@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -53,11 +54,23 @@ class RegularizedLayer:
         # A member without strength has no bound on its weights either.
         return result if self.penalized is None else torch.where(self.penalized, result, self.W)
 
-    @property
+    @cached_property
     def penalized(self) -> Tensor | None:
-        """Which members have a penalty, where each has a strength of its own; otherwise None."""
+        """Which members have a penalty, where some have none; otherwise None."""
         alpha = None if self.penalty is None else self.penalty.alpha
-        return alpha > 0 if isinstance(alpha, Tensor) else None
+        return alpha > 0 if isinstance(alpha, Tensor) and not (alpha > 0).all() else None
+
+    @cached_property
+    def is_separable(self) -> bool:
+        """Whether the proximal step treats every weight for itself, with the layer's own rate and strength."""
+        alone = self.constraint is None and not self.penalty.has_blocks and self.penalized is None
+        return self.proximal and alone and isinstance(self.lr_scale, float)
+
+    @cached_property
+    def decay(self) -> float:
+        """What multiplies the weights in the gradient of a quadratic penalty that is the same for all members."""
+        quadratic = not self.proximal and self.penalty.penalty.quadratic and isinstance(self.penalty.alpha, float)
+        return self.penalty.alpha if quadratic else 0.0
 
     def mean_over_blocks(self, T: Tensor) -> Tensor:
         """Return the mean over each block of weights that must share a step.
@@ -128,7 +141,7 @@ class FlatOptimizer(Regularization, ABC):
         The networks; its ``flat`` and ``flat_grad`` are read and ``flat`` is updated.
     penalties, constraints : sequence
         As in :class:`Regularization`.
-    weight_decay : float
+    weight_decay : float or Tensor of shape (n_members, 1, 1)
         Decoupled decay: every weight matrix is multiplied by ``1 - lr * weight_decay`` before the step
         (Loshchilov and Hutter, 2019, algorithm 2). It is not part of the objective.
     lr_scales : Tensor of shape (n_members,) or None
@@ -141,23 +154,26 @@ class FlatOptimizer(Regularization, ABC):
         penalties: Sequence[LayerPenalty | None],
         constraints: Sequence[Constraint | None] = (),
         *,
-        weight_decay: float = 0.0,
+        weight_decay: float | Tensor = 0.0,
         lr_scales: Tensor | None = None,
     ):
         lr_scale = 1.0 if lr_scales is None else lr_scales.view(-1, 1, 1)
         super().__init__(module, penalties, constraints, lr_scale=lr_scale)
-        self.weight_decay = weight_decay
-        # The members' scales at every coordinate of the flat buffers, as a number when they are all 1.
-        self.flat_scale: float | Tensor = 1.0
-        if lr_scales is not None:
-            blocks = [lr_scales.view(-1, 1, 1).expand_as(p).reshape(-1) for p in module.parameters()]
-            self.flat_scale = torch.cat(blocks)
+        # The members' numbers at every coordinate of the flat buffers, as one number where they are all the same.
+        self.weight_decay = self._at_every_coordinate(weight_decay)
+        self.flat_scale = 1.0 if lr_scales is None else self._at_every_coordinate(lr_scale)
+
+    def _at_every_coordinate(self, values: float | Tensor) -> float | Tensor:
+        """Return the members' numbers in the layout of the flat buffers; a number as it is."""
+        if not isinstance(values, Tensor):
+            return values
+        return torch.cat([values.expand_as(parameter).reshape(-1) for parameter in self.module.parameters()])
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
         """Update all parameters from the gradients in ``module.flat_grad``."""
         self.n_steps += 1
-        if self.weight_decay:
+        if isinstance(self.weight_decay, Tensor) or self.weight_decay:
             decay = 1 - lr * self.weight_decay * self.flat_scale
             weights = slice(0, self.module.n_weights)
             self.module.flat[weights].mul_(decay if isinstance(decay, float) else decay[weights])
@@ -170,16 +186,38 @@ class FlatOptimizer(Regularization, ABC):
     def _update(self, lr: float) -> None:
         """Take one step."""
 
-    def _plain_spans(self) -> list[slice]:
-        """Return the runs of the flat buffers between the layers with a proximal step."""
-        spans, start = [], 0
+    def _plain_spans(self) -> list[tuple[slice, float]]:
+        """Return the runs of the flat buffers without proximal steps, and what decays the weights in each."""
+        runs, start = [], 0
         for layer in self.layers:
-            if not layer.proximal:
+            if not (layer.proximal or layer.decay):
                 continue
-            spans.append(slice(start, layer.span.start))
+            runs.append((slice(start, layer.span.start), 0.0))
+            if not layer.proximal:
+                runs.append((layer.span, layer.decay))
             start = layer.span.stop
-        spans.append(slice(start, self.module.flat.numel()))  # never empty: biases are not penalized
-        return [span for span in spans if span.start < span.stop]
+        runs.append((slice(start, self.module.flat.numel()), 0.0))  # never empty: biases are not penalized
+        joined: list[tuple[slice, float]] = []
+        for span, decay in runs:
+            if span.start == span.stop:
+                continue
+            if joined and joined[-1][0].stop == span.start and joined[-1][1] == decay:
+                span = slice(joined.pop()[0].start, span.stop)
+            joined.append((span, decay))
+        return joined
+
+
+@dataclass
+class SeparableRun:
+    """Neighbouring layers whose proximal steps treat every weight for itself, with one penalty and strength.
+
+    ``bound`` holds for every weight the square of the metric, as Adam's kernel has computed it.
+    """
+
+    layers: list[RegularizedLayer]
+    span: slice
+    shape: tuple[int, int, int]
+    bound: Tensor
 
 
 class ProximalAdam(FlatOptimizer):
@@ -187,7 +225,7 @@ class ProximalAdam(FlatOptimizer):
 
     On a penalized layer, with bias-corrected moments m and v:
 
-        d = max(sqrt(v), 0.1 * rms(sqrt(v))) + epsilon
+        d = max(sqrt(v), 0.1 * rms(sqrt(v)), epsilon)
         w = prox of (lr / d) * alpha * Omega at  w - lr * m / d
 
     Where a penalty or a constraint ties weights together, v is its mean over each block of them, so that the block
@@ -205,46 +243,101 @@ class ProximalAdam(FlatOptimizer):
         self.mean = torch.zeros_like(module.flat)
         self.square = torch.zeros_like(module.flat)
         self._spans = self._plain_spans()
-        self._fused = [
-            [buffer[span] for span in self._spans] for buffer in (module.flat, module.flat_grad, self.mean, self.square)
-        ]
+        self._parts = [self._buffers_of(span) for span, _ in self._spans]
+        self._runs = self._separable_runs()
         # The fused kernel reads its step number from a tensor of each parameter and does not advance it.
-        self._fused_step = [torch.zeros((), dtype=torch.float32, device=module.flat.device) for _ in self._spans]
+        self._kernel_step = torch.zeros((), dtype=torch.float32, device=module.flat.device)
 
     def buffers(self):
         """Return the flat state tensors."""
         return [self.mean, self.square]
 
+    def _buffers_of(self, span: slice) -> tuple[list[Tensor], ...]:
+        """Return the parts of parameters, gradients and moments, each in a list as the kernel wants it."""
+        return tuple([buffer[span]] for buffer in (self.module.flat, self.module.flat_grad, self.mean, self.square))
+
+    def _separable_runs(self) -> list[SeparableRun]:
+        """Return the layers with separable proximal steps; neighbours with the same penalty of one network together.
+
+        With members, each layer stays for itself, because its weights are ordered by member.
+        """
+        runs: list[SeparableRun] = []
+        for layer in self.layers:
+            if not layer.is_separable:
+                continue
+            last = runs[-1] if runs else None
+            joins = (
+                last is not None
+                and self.module.n_members == 1
+                and last.span.stop == layer.span.start
+                and last.layers[0].penalty.is_same_as(layer.penalty)
+            )
+            layers, start = ([*last.layers, layer], last.span.start) if joins else ([layer], layer.span.start)
+            span = slice(start, layer.span.stop)
+            shape = (1, 1, span.stop - start) if joins else tuple(layer.W.shape)
+            run = SeparableRun(layers, span, shape, torch.empty_like(self.mean[span]))
+            runs = [*(runs[:-1] if joins else runs), run]
+        return runs
+
     def _update(self, lr):
         for layer in self.layers:
-            if layer.proximal:
+            if not layer.proximal:
+                if not layer.decay:
+                    layer.penalty.add_gradient(layer.grad, layer.W)
+            elif not layer.is_separable:
                 self._proximal_step(layer, lr)
-            else:
-                layer.grad.add_(layer.penalty.gradient(layer.W))
-        parameters, gradients, means, squares = self._fused
-        before = None if isinstance(self.flat_scale, float) else [p.clone() for p in parameters]
-        for step in self._fused_step:
-            step.fill_(self.n_steps)
-        # The kernel behind torch.optim.Adam(fused=True); its public wrapper costs more than the update itself.
+        self._kernel_step.fill_(self.n_steps)
+        before = None if isinstance(self.flat_scale, float) else [part[0][0].clone() for part in self._parts]
+        for buffers, (_, decay) in zip(self._parts, self._spans, strict=True):
+            self._adam(buffers, lr, self.epsilon, decay)
+        # The kernel knows one learning rate: scale each member's step afterwards.
+        if before is not None:
+            for (span, _), old, part in zip(self._spans, before, self._parts, strict=True):
+                part[0][0].copy_(torch.lerp(old, part[0][0], self.flat_scale[span]))
+        for run in self._runs:
+            self._separable_step(run, lr)
+
+    def _adam(self, buffers, lr: float, epsilon: float, decay: float = 0.0, bound: list[Tensor] | None = None) -> None:
+        """Run the kernel behind torch.optim.Adam(fused=True); its public wrapper costs more than the update itself."""
         torch._fused_adam_(
-            parameters,
-            gradients,
-            means,
-            squares,
-            [],
-            self._fused_step,
+            *buffers,
+            bound or [],
+            [self._kernel_step],
             lr=lr,
             beta1=self.beta_1,
             beta2=self.beta_2,
-            weight_decay=0.0,
-            eps=self.epsilon,
-            amsgrad=False,
+            weight_decay=decay,
+            eps=epsilon,
+            amsgrad=bound is not None,
             maximize=False,
         )
-        # The kernel knows one learning rate: scale each member's step afterwards.
-        if before is not None:
-            for span, old, new in zip(self._spans, before, parameters, strict=True):
-                new.copy_(torch.lerp(old, new, self.flat_scale[span]))
+
+    def _separable_step(self, run: SeparableRun, lr: float) -> None:
+        """Take the gradient step and the proximal step where every weight has a metric of its own.
+
+        The kernel's amsgrad variant divides by the root of ``max(bound, v)`` and leaves that in ``bound``: filled with
+        the square of the metric's floor beforehand, it holds the square of the metric afterwards.
+        """
+        correction = math.sqrt(1 - self.beta_2**self.n_steps)
+        for layer in run.layers:
+            start = layer.span.start - run.span.start
+            part = run.bound[start : start + layer.W.numel()].view_as(layer.W)
+            part.copy_(self._squared_floor(layer, self.epsilon * correction))
+        buffers = self._buffers_of(run.span)
+        self._adam(buffers, lr, 0.0, bound=[run.bound])
+        W = buffers[0][0].view(run.shape)
+        step = run.bound.rsqrt_().mul_(lr * correction).view(run.shape)
+        W.copy_(run.layers[0].penalty.prox(W, step))
+
+    def _squared_floor(self, layer: RegularizedLayer, epsilon: float) -> Tensor:
+        """Return the square of the floor of the metric, before its bias correction, of shape (n_members, 1, 1)."""
+        old = self.square[layer.span].view_as(layer.W).mean(dim=(1, 2), keepdim=True)
+        new = torch.linalg.vector_norm(layer.grad, dim=(1, 2), keepdim=True).square_().div_(layer.W[0].numel())
+        return (
+            old.lerp_(new, 1 - self.beta_2)
+            .mul_(METRIC_FLOOR**2)
+            .clamp_min_(max(epsilon**2, torch.finfo(old.dtype).tiny))
+        )
 
     def _proximal_step(self, layer: RegularizedLayer, lr: float) -> None:
         mean = self.mean[layer.span].view_as(layer.W)
@@ -254,11 +347,14 @@ class ProximalAdam(FlatOptimizer):
         # The bias corrections are applied to numbers instead of tensors: metric here is d * correction_2.
         correction_1 = 1 - self.beta_1**self.n_steps
         correction_2 = math.sqrt(1 - self.beta_2**self.n_steps)
-        floor = square.mean(dim=(1, 2), keepdim=True).sqrt_().mul_(METRIC_FLOOR)
+        epsilon = self.epsilon * correction_2
+        floor = square.mean(dim=(1, 2), keepdim=True).sqrt_().mul_(METRIC_FLOOR).clamp_min_(epsilon)
+        metric = layer.mean_over_blocks(square).sqrt()
         if layer.constraint is None and layer.penalized is not None:
-            # A member without penalty takes the steps of plain Adam.
-            floor.mul_(layer.penalized)
-        metric = layer.mean_over_blocks(square).sqrt().clamp_min_(floor).add_(self.epsilon * correction_2)
+            # A member without penalty takes the steps of plain Adam, which adds epsilon.
+            metric = torch.where(layer.penalized, metric.clamp_min(floor), metric + epsilon)
+        else:
+            metric = metric.clamp_min_(floor)
         step = metric.reciprocal_().mul_(lr * correction_2 * layer.lr_scale)
         layer.W.addcmul_(mean, step, value=-1 / correction_1)
         layer.W.copy_(layer.prox(step))

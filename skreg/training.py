@@ -77,6 +77,19 @@ def step_flops(layer_units, batch_size: int) -> float:
     return 6.0 * batch_size * sum(a * b for a, b in pairwise(layer_units))
 
 
+def smallest_batch(module: MLP) -> int:
+    """Return the least number of rows of a batch: the moments of one row are no basis for batch normalization."""
+    return 2 if module.normalization == "batch" else 1
+
+
+def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
+    """Return the mean loss of the weights that the last step has left, on a block of rows."""
+    span = slice(0, min(len(rows), rows.rows_per_block(1)))
+    with torch.no_grad():
+        Z = module(rows.inputs(np.arange(span.stop)))
+        return float(criterion.per_row(Z, rows.target[span]).mean())
+
+
 def outputs_in_blocks(module: MLP, rows: Rows, compute: Callable | None = None, n_columns: int | None = None) -> Tensor:
     """Return what a module computes for all rows, block by block.
 
@@ -177,7 +190,7 @@ class FullObjective:
             record: list[LayerRecord] = []
             weight = self.weight[span].unsqueeze(1)
             X = self.rows.inputs(np.arange(span.start, span.stop))
-            Z = module(X, record=record, row_weight=weight, out=self.outputs[:, span])
+            Z = self.outputs[:, span] = module(X, record=record, row_weight=weight)
             dZ = self.criterion.gradient(Z, self.rows.target[span]).mul_(weight)
             module.backward(dZ, record, weight)
             gradient += module.flat_grad
@@ -317,9 +330,7 @@ class RegularizedNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         """Return the batches of a data set of :class:`Rows`."""
         generator = self.generators["shuffle"] if training else None
-        # The moments of one row are no basis for batch normalization.
-        min_batch_size = 2 if self.module.normalization == "batch" else 1
-        return BatchIterator(dataset, self.batch_size, generator, min_batch_size)
+        return BatchIterator(dataset, self.batch_size, generator, smallest_batch(self.module))
 
     def infer(self, x, **fit_params):
         """Return the outputs of the first member, of shape (n_rows, n_outputs)."""
@@ -423,15 +434,16 @@ class RegularizedNet(NeuralNet):
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Train for one epoch and record its loss and score, both taken while the weights were changing."""
         n_rows = len(iterator.rows)
-        outputs = self.module_.flat.new_empty(self.module_.n_members, n_rows, self.module_.layer_units[-1])
         watchers = self._batch_watchers()
+        outputs = []
         with torch.no_grad():
             for batch in iterator:
                 if watchers:
                     self.notify("on_batch_begin", batch=(batch.X, batch.target), training=True)
-                step_fn(batch, n_rows=n_rows, out=outputs[:, batch.span], watched=watchers)
+                outputs.append(step_fn(batch, n_rows=n_rows, watched=watchers))
                 if watchers:
-                    self._record_batch(batch, outputs[:, batch.span])
+                    self._record_batch(batch, outputs[-1])
+            outputs = torch.cat(outputs, dim=1)
             loss = self.criterion_.per_row(outputs, iterator.target)
             if self.first_loss_ is None:
                 first = loss[:, iterator.spans[0]]
@@ -447,8 +459,8 @@ class RegularizedNet(NeuralNet):
         self.history.record("train_batch_count", len(iterator))
         self.n_rows_seen_ += n_rows
 
-    def train_step(self, batch: Batch, *, n_rows: int, out: Tensor, watched: bool = False):
-        """Take one optimizer step on a batch.
+    def train_step(self, batch: Batch, *, n_rows: int, watched: bool = False) -> Tensor:
+        """Take one optimizer step on a batch; return the outputs before it.
 
         Row i counts ``n_batches * weight_i``, with weights that sum to 1 over all rows. So the mean gradient of an
         epoch's steps is that of the full objective. Dividing by the batch's own sum of weights (or size) would let
@@ -460,13 +472,8 @@ class RegularizedNet(NeuralNet):
         if weight is not None and module.normalization == "batch":
             moment_weight = weight / weight.sum()
         record: list[LayerRecord] = []
-        Z = module(
-            batch.X,
-            record=record,
-            generator=self.generators["dropout"],
-            row_weight=moment_weight,
-            out=out,
-        )
+        # Past nn.Module.__call__, which looks for hooks in six places.
+        Z = module.forward(batch.X, record=record, generator=self.generators["dropout"], row_weight=moment_weight)
         dZ = self.criterion_.gradient(Z, batch.target)
         if weight is None:
             dZ.mul_(self.n_batches_ / n_rows)
@@ -488,6 +495,7 @@ class RegularizedNet(NeuralNet):
             self.regularization.step(self.current_lr_)
         else:
             self.torch_optimizer_.step()
+        return Z
 
     def _record_value(self, name: str, value: float) -> None:
         """Record a loss and whether it is the best so far, which skorch's Checkpoint asks for."""
@@ -520,12 +528,8 @@ class RegularizedNet(NeuralNet):
             )
 
     def _check_last_step(self, rows: Rows) -> None:
-        """Judge the weights that the last step has left, which no training loss has seen, on a block of rows."""
-        span = slice(0, min(len(rows), rows.rows_per_block(1)))
-        with torch.no_grad():
-            Z = self.module_(rows.inputs(np.arange(span.stop)))
-            loss = self.criterion_.per_row(Z, rows.target[span]).mean()
-        self._check_divergence("training", float(loss))
+        """Judge the weights that the last step has left, which no training loss has seen."""
+        self._check_divergence("training", last_step_loss(self.module_, self.criterion_, rows))
 
     def _record_validation(self, rows: Rows) -> None:
         Z = outputs_in_blocks(self.module_, rows)

@@ -124,9 +124,6 @@ def test_the_skip_connection_adds_a_linear_map_of_the_inputs():
         assert hidden.shape == (2, UNITS[0], UNITS[1])
         assert skip.shape == (2, UNITS[0], UNITS[-1])
         torch.testing.assert_close(module(X), plain(X) + X @ skip)
-        out = torch.empty(2, len(X), UNITS[-1], dtype=X.dtype)
-        assert module(X, out=out).data_ptr() == out.data_ptr()
-        assert torch.equal(out, module(X))
     assert module.n_weights == plain.n_weights + skip.numel()
 
 

@@ -92,7 +92,7 @@ def adam_by_hand(W, grads, prox, lr, block_mean=lambda T: T, epsilon=1e-8):
     for t, g in enumerate(grads, start=1):
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
         m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
-        d = torch.maximum(block_mean(v_hat).sqrt(), METRIC_FLOOR * v_hat.mean().sqrt()) + epsilon
+        d = torch.maximum(block_mean(v_hat).sqrt(), METRIC_FLOOR * v_hat.mean().sqrt()).clamp_min(epsilon)
         W = prox(W - lr * m_hat / d, lr / d)
     return W
 

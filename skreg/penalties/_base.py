@@ -37,9 +37,14 @@ class Penalty(DocLink, BaseEstimator, ABC):
         proximal step. Both have the same minimizer.
     convex : bool
         Class attribute. True if :meth:`value` is a convex function of the weights.
+    quadratic : bool
+        Class attribute. True if the penalty is half the sum of squares: optimizers have its gradient built in.
     skip : bool
         Class attribute. True if the network needs a skip connection from its inputs to its outputs. The first weight
         matrix is then that of the first hidden layer and, in the last columns, that of the skip connection.
+    member_parameters : tuple of str
+        Class attribute. Names of the numbers, beside `alpha`, of which the methods also take one for each member, as a
+        tensor of shape (n_members, 1, 1). Networks that differ in nothing else can be trained together.
 
     See Also
     --------
@@ -58,8 +63,10 @@ class Penalty(DocLink, BaseEstimator, ABC):
     """
 
     smooth: ClassVar[bool] = False
+    quadratic: ClassVar[bool] = False
     convex: ClassVar[bool] = True
     skip: ClassVar[bool] = False
+    member_parameters: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def value(self, W: Tensor, alpha: Scalars) -> Tensor:
@@ -200,9 +207,32 @@ class LayerPenalty:
         """Return the penalty of each member."""
         return self.penalty.value(W, self.alpha, **self.options)
 
+    @property
+    def has_blocks(self) -> bool:
+        """Whether the penalty ties weights together."""
+        return type(self.penalty).mean_over_blocks is not Penalty.mean_over_blocks
+
+    def is_same_as(self, other: "LayerPenalty") -> bool:
+        """Return whether another layer has the same penalty with the same numbers, without options of its own."""
+        alphas = self.alpha, other.alpha
+        are_numbers = all(isinstance(alpha, float) for alpha in alphas)
+        return (
+            self.penalty is other.penalty
+            and are_numbers
+            and alphas[0] == alphas[1]
+            and not (self.options or other.options)
+        )
+
     def gradient(self, W: Tensor) -> Tensor:
         """Return the gradient of a smooth penalty."""
         return self.penalty.gradient(W, self.alpha, **self.options)
+
+    def add_gradient(self, gradient: Tensor, W: Tensor) -> None:
+        """Add the gradient of a smooth penalty to another, in place."""
+        if self.penalty.quadratic and isinstance(self.alpha, Tensor):
+            gradient.addcmul_(W, self.alpha)
+        else:
+            gradient.add_(self.gradient(W))
 
     def prox(self, W: Tensor, step: Scalars) -> Tensor:
         """Return the minimizer of the proximal problem."""

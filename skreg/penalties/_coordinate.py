@@ -109,6 +109,7 @@ class L2(Penalty):
     """
 
     smooth: ClassVar[bool] = True
+    quadratic: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict] = ALPHA_CONSTRAINT
 
     def __init__(self, alpha=DEFAULT_ALPHA):
@@ -175,6 +176,7 @@ class ElasticNet(Penalty):
     ElasticNet(alpha=0.01, l1_ratio=0.1)
     """
 
+    member_parameters: ClassVar[tuple[str, ...]] = ("l1_ratio",)
     _parameter_constraints: ClassVar[dict] = {**ALPHA_CONSTRAINT, **L1_RATIO_CONSTRAINT}
 
     def __init__(self, alpha=DEFAULT_ALPHA, *, l1_ratio=DEFAULT_L1_RATIO):
