@@ -33,6 +33,11 @@ SMALLEST_GAP = 1e-6
 SOFTPLUS_IS_LINEAR = 40.0
 
 
+def weighted_sum(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted sum over the last axis; weights have the shape of that axis, or of the values."""
+    return values @ weight if weight.dim() == 1 else (values * weight).sum(dim=-1)
+
+
 def pinball(residual: Tensor, levels: Tensor) -> Tensor:
     """Return ``max(level * r, (level - 1) * r)`` for ``r = y - quantile`` (Koenker and Bassett, 1978)."""
     return torch.maximum(levels * residual, (levels - 1) * residual)
@@ -45,7 +50,7 @@ def weighted_quantiles(T: Tensor, weight: Tensor, levels: Tensor) -> Tensor:
     ----------
     T : Tensor of shape (..., n_rows, n_targets)
         Targets.
-    weight : Tensor of shape (n_rows,)
+    weight : Tensor of shape (n_rows,), or (n_members, n_rows)
         Weights, of any positive sum.
     levels : Tensor of shape (n_levels,)
         Levels, in (0, 1).
@@ -55,8 +60,9 @@ def weighted_quantiles(T: Tensor, weight: Tensor, levels: Tensor) -> Tensor:
     Tensor of shape (..., n_targets, n_levels)
         Quantiles, each of which is one of the targets.
     """
+    T, weight = torch.broadcast_tensors(T, weight.unsqueeze(-1))
     order = T.argsort(dim=-2)
-    reached = weight.double()[order].cumsum(dim=-2).transpose(-1, -2).contiguous()
+    reached = weight.double().gather(-2, order).cumsum(dim=-2).transpose(-1, -2).contiguous()
     wanted = levels.double() * reached[..., -1:] - ROUNDING * reached[..., -1:]
     position = torch.searchsorted(reached, wanted)
     return T.gather(-2, order).transpose(-1, -2).gather(-1, position)
@@ -131,7 +137,7 @@ def explained(unexplained: Tensor, total: Tensor, rounding: Tensor) -> Tensor:
 
 def r2(prediction: Tensor, T: Tensor, weight: Tensor) -> Tensor:
     """Return R², averaged over targets, of shape (n_members,), as :func:`sklearn.metrics.r2_score` does."""
-    weight = weight[:, None]
+    weight = weight.unsqueeze(-1)
     unexplained = ((prediction - T).square() * weight).sum(dim=-2)
     total = ((T - (T * weight).sum(dim=-2, keepdim=True)).square() * weight).sum(dim=-2)
     rounding = torch.finfo(T.dtype).eps * (T.square() * weight).sum(dim=-2)
@@ -181,7 +187,10 @@ class Loss(torch.nn.Module, ABC):
 
     @abstractmethod
     def score(self, Z: Tensor, T: Tensor, weight: Tensor) -> Tensor:
-        """Return accuracy or R², of shape (n_members,); ``weight`` of shape (n_rows,) sums to 1."""
+        """Return accuracy or R², of shape (n_members,).
+
+        ``weight`` of shape (n_rows,) or (n_members, n_rows) sums to 1 over the rows.
+        """
 
     def check_targets(self, targets: np.ndarray) -> None:
         """Raise ValueError if targets of shape (n_rows, n_targets) are out of the loss's range."""
@@ -189,8 +198,11 @@ class Loss(torch.nn.Module, ABC):
     def check_whole(self, targets: np.ndarray) -> None:
         """Raise ValueError if no constant output is best for targets that are all there will ever be."""
 
-    def smooth_targets(self, T: Tensor, rate: float) -> Tensor:
-        """Return targets with label smoothing; only classification has it."""
+    def smooth_targets(self, T: Tensor, rate: float | Tensor) -> Tensor:
+        """Return targets with label smoothing; only classification has it.
+
+        A rate of shape (n_members, 1, 1) gives each member its own.
+        """
         raise TypeError(f"label smoothing needs class targets, which {type(self).__name__} does not have")
 
 
@@ -218,7 +230,7 @@ class SoftmaxLogLoss(Loss):
 
     def score(self, Z, T, weight):
         """Return the accuracy."""
-        return (Z.argmax(dim=-1) == T.argmax(dim=-1)).to(weight.dtype) @ weight
+        return weighted_sum((Z.argmax(dim=-1) == T.argmax(dim=-1)).to(weight.dtype), weight)
 
     def smooth_targets(self, T, rate):
         """Return ``(1 - rate) * T + rate / n_classes`` (Szegedy et al., CVPR 2016, section 7)."""
@@ -248,7 +260,7 @@ class LogisticLogLoss(Loss):
 
     def score(self, Z, T, weight):
         """Return the share of rows with every label right, as scikit-learn's accuracy_score does."""
-        return ((Z > 0) == (T > 0.5)).all(dim=-1).to(weight.dtype) @ weight
+        return weighted_sum(((Z > 0) == (T > 0.5)).all(dim=-1).to(weight.dtype), weight)
 
     def smooth_targets(self, T, rate):
         """Return ``(1 - rate) * T + rate / 2``: every label has two classes."""
@@ -431,7 +443,7 @@ class Quantile(RegressionLoss):
         """
         if len(self.quantiles) == 1:
             return super().score(Z, T, weight)
-        levels, rows = self._levels(Z), weight[:, None, None]
+        levels, rows = self._levels(Z), weight[..., None, None]
         constant = weighted_quantiles(T, weight, levels).unsqueeze(-3)
         T = T.unsqueeze(-1)
         unexplained = (pinball(T - self._quantiles(self._by_target(Z)), levels) * rows).sum(dim=-3)

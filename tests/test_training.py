@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, Freezer, GradientNormClipping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.losses import HalfSquaredError, LogisticLogLoss, Poisson, Quantile, SoftmaxLogLoss
 from skreg.training import BatchIterator, LearningRate, Rows, limited_threads, step_flops
 
 FIXED = {"tol": 0, "n_iter_no_change": np.inf}
@@ -463,6 +464,32 @@ def test_dropout_does_not_change_the_order_of_rows(digits):
             X, y
         )
     assert orders[: len(orders) // 2] == orders[len(orders) // 2 :]
+
+
+@pytest.mark.parametrize(
+    "loss", [SoftmaxLogLoss(), LogisticLogLoss(), HalfSquaredError(), Poisson(), Quantile((0.8,)), Quantile((0.2, 0.7))]
+)
+@pytest.mark.parametrize("own_targets", [False, True])
+def test_members_may_have_weights_of_their_own_in_scores(loss, own_targets):
+    rng = np.random.default_rng(0)
+    Z = torch.from_numpy(rng.normal(size=(3, 40, loss.n_outputs(4))))
+    weight = torch.from_numpy(rng.dirichlet(np.ones(40), size=3))
+    T = torch.nn.functional.one_hot(torch.from_numpy(rng.integers(0, 4, size=(3, 40))), 4).double()
+    if not own_targets:
+        T = T[0]
+    each = [loss.score(Z[k : k + 1], T[k] if own_targets else T, weight[k]) for k in range(3)]
+    torch.testing.assert_close(loss.score(Z, T, weight), torch.cat(each))
+    if not own_targets:
+        torch.testing.assert_close(loss.score(Z, T, weight[0])[:1], each[0])
+
+
+def test_members_may_have_label_smoothing_of_their_own():
+    T = torch.eye(4).expand(2, 4, 4)
+    rates = torch.tensor([0.0, 0.2]).view(2, 1, 1)
+    for loss in (SoftmaxLogLoss(), LogisticLogLoss()):
+        smooth = loss.smooth_targets(T, rates)
+        assert torch.equal(smooth[0], T[0])
+        torch.testing.assert_close(smooth[1], loss.smooth_targets(T[1], 0.2))
 
 
 @pytest.mark.parametrize("name", ["wine", "digits"])
