@@ -4,11 +4,13 @@ import contextlib
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
 from numbers import Integral, Real
 from typing import ClassVar
 
+import joblib
 import numpy as np
 import scipy.sparse
 import torch
@@ -23,22 +25,36 @@ from skreg._incremental import Earlier, IncrementalMixin, joined
 from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
 from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, num_samples
 from skreg._warnings import warn_user
-from skreg.batches import Rows
+from skreg.batches import BatchIterator, Rows, mapped_file
 from skreg.callbacks import TaskCallback, callbacks_of_batches, check_callbacks
 from skreg.checkpoints import check_like, named_arrays
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint, resolve_constraint
 from skreg.layers import ACTIVATIONS, MLP, NORMALIZATION_AXES
 from skreg.losses import Loss
-from skreg.optim import ProximalAdam, ProximalSGD, Regularization
+from skreg.optim import FlatOptimizer, ProximalAdam, ProximalSGD, Regularization
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty, layer_strengths
 from skreg.penalties._resolve import ALIASES, resolve_penalty
-from skreg.stopping import split_by, split_validation
-from skreg.training import AUTO_BATCH_SIZE, LearningRate, RegularizedNet, limited_threads, step_flops
+from skreg.population import Job
+from skreg.progress import Progress, Record
+from skreg.stopping import patience_in_epochs, split_by, split_validation
+from skreg.training import (
+    AUTO_BATCH_SIZE,
+    LearningRate,
+    RegularizedNet,
+    limited_threads,
+    record_of,
+    smallest_batch,
+    step_flops,
+)
 
 # Penalties and Adam treat all columns alike; a ratio of standard deviations beyond this gets a warning.
 MAX_SCALE_RATIO = 1e3
+
+# While this holds a function, `fit` does not train: it hands over the estimator and its :class:`Prepared` fit, to be
+# trained together with others.
+COLLECTOR: ContextVar[Callable | None] = ContextVar("COLLECTOR", default=None)
 
 _HISTORY_COLUMNS = ("epoch", "train_loss", "penalty", "train_score", "valid_loss", "valid_score", "lr")
 
@@ -56,6 +72,42 @@ class Plan:
     n_targets: int
     device: torch.device
     dtype: torch.dtype
+
+
+@dataclass
+class Prepared:
+    """A fit before its training.
+
+    Attributes
+    ----------
+    plan : Plan
+        What is to be trained.
+    table, train : Table, ndarray
+        The data, and the numbers of the rows to train on.
+    valid_table : Table or None
+        The data of the rows to validate on; with a split it is the same table.
+    seeds : dict of str to int
+        For the generators.
+    module : MLP
+        The network with its start values.
+    rows, valid_rows : Rows
+        To train on, and (or None) to validate on.
+    valid_scorer : callable or None
+        Scores the network on the validation rows, where not by the loss.
+    earlier : Earlier
+        What earlier epochs have left.
+    """
+
+    plan: Plan
+    table: Table
+    train: np.ndarray
+    valid_table: Table | None
+    seeds: dict[str, int]
+    module: MLP
+    rows: Rows
+    valid_rows: Rows | None
+    valid_scorer: Callable | None
+    earlier: Earlier
 
 
 class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
@@ -236,16 +288,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             If a parameter or the data are not as described, or if training diverges. The estimator is then as
             it was before.
         """
+        validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val, "groups": groups}
+        collect = COLLECTOR.get()
         with self._unchanged_on_error():
-            self._fit(
-                X,
-                y,
-                sample_weight,
-                X_val=X_val,
-                y_val=y_val,
-                sample_weight_val=sample_weight_val,
-                groups=groups,
-            )
+            if collect is not None and self._can_be_a_member(X, X_val):
+                self._forget()
+                prepared = self._prepare(as_numpy(X), as_numpy(y), self._as_weights(sample_weight, X), **validation)
+                collect(self, prepared)
+            else:
+                self._fit(X, y, sample_weight, **validation)
         return self
 
     @contextlib.contextmanager
@@ -263,11 +314,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         for name in [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]:
             delattr(self, name)
 
+    @staticmethod
+    def _as_weights(sample_weight, X):
+        """Return weights as an array, or None; one number stands for all rows."""
+        sample_weight = as_numpy(sample_weight)
+        return np.full(num_samples(X), float(sample_weight)) if isinstance(sample_weight, Real) else sample_weight
+
     @with_callbacks
-    def _fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
-        X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
-        if isinstance(sample_weight, Real):
-            sample_weight = np.full(num_samples(X), float(sample_weight))
+    def _fit(self, X, y, sample_weight, **validation):
+        X, y, sample_weight = as_numpy(X), as_numpy(y), self._as_weights(sample_weight, X)
         task = self._init_callback_context(max_subtasks=self.max_iter)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -275,12 +330,61 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         goes_on = checkpoint is None and self.warm_start and hasattr(self, "coefs_")
         if not goes_on:
             self._forget()
+        ready = self._prepare(X, y, sample_weight, goes_on=goes_on, checkpoint=checkpoint, **validation)
+        origin = ready.module.snapshot()
+        if checkpoint is not None and self.refit_on_all:
+            if "origin_0" not in checkpoint:
+                raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
+            check_like(checkpoint, named_arrays("origin", origin))
+            origin = [
+                torch.tensor(checkpoint[name], device=ready.plan.device) for name in named_arrays("origin", origin)
+            ]
+        net = self._make_net(
+            ready.plan,
+            ready.module,
+            ready.seeds,
+            len(ready.rows),
+            valid_rows=ready.valid_rows,
+            valid_scorer=ready.valid_scorer,
+            stops_early=bool(self.early_stopping),
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            n_rows_before=ready.earlier.t,
+        )
+        if getattr(self, "_skl_callbacks", None):
+            net.callbacks.append(("scikit_learn_callbacks", self._task_callback(task, ready)))
+        module = ready.module
+        with limited_threads(step_flops(ready.plan.layer_units, net.batch_size)):
+            net.train(ready.rows, state=checkpoint, restore="last")
+            if self.refit_on_all and self.early_stopping:
+                module = self._refit(ready, origin, net)
+        self._take_fit(ready.plan, net, module, ready.table.X.dtype)
+        self._take_results(record_of(net), ready.earlier, len(ready.rows))
+        self.n_iter_ = net.epoch_
+        self._training_state |= seed_arrays(ready.seeds) | (named_arrays("origin", origin) if self.refit_on_all else {})
+        if not net.converged_:
+            self._warn_of_convergence(net.stopping_reason_)
+        task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
+
+    def _prepare(
+        self,
+        X,
+        y,
+        sample_weight,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        groups=None,
+        goes_on=False,
+        checkpoint=None,
+    ) -> Prepared:
+        """Return all that training needs; raise ValueError if parameters or data do not allow it."""
         self._check_parameters_together()
         table = self._learnable_data(X, y, sample_weight, goes_on)
         valid_table = self._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
         plan = self._plan(table)
         self._warn_of_bad_settings(table.X, plan.penalties)
-
         seeds = draw_seeds(self.random_state, *SEEDS)
         earlier = Earlier(loss_curve=self.loss_curve_, t=self.t_) if goes_on else Earlier()
         if checkpoint is not None:
@@ -292,76 +396,112 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         elif self.early_stopping:
             train, valid = self._split(table, groups, seeds["split"])
             valid_table = table
-        train_rows = self._rows(plan, table, train)
-        valid_rows = valid_scorer = None
+        rows = self._rows(plan, table, train)
         module = self._make_module(plan)
+        valid_rows = valid_scorer = None
         if valid is not None:
             valid_rows = self._rows(plan, valid_table, valid, balanced_on=(table, train))
             if self.scoring != "loss":
                 valid_scorer = self._make_valid_scorer(module, valid_table, valid)
-
         if goes_on:
             self._load_parameters(module)
         else:
             module.initialize([generator_of(seeds["init"])])
-        origin = module.snapshot()
-        if checkpoint is not None and self.refit_on_all:
-            if "origin_0" not in checkpoint:
-                raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
-            check_like(checkpoint, named_arrays("origin", origin))
-            origin = [torch.tensor(checkpoint[name], device=plan.device) for name in named_arrays("origin", origin)]
-        net = self._make_net(
-            plan,
-            module,
-            seeds,
-            len(train),
-            valid_rows=valid_rows,
-            valid_scorer=valid_scorer,
-            stops_early=bool(self.early_stopping),
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            n_rows_before=earlier.t,
-        )
-        if getattr(self, "_skl_callbacks", None):
-            weights = None if sample_weight is None else {"sample_weight": table.sample_weight[train]}
-            net.callbacks.append(("scikit_learn_callbacks", self._task_callback(task, table, train, weights, module)))
         self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
-        with limited_threads(step_flops(plan.layer_units, net.batch_size)):
-            net.train(train_rows, state=checkpoint, restore="last")
-            if self.refit_on_all and self.early_stopping:
-                # A checkpoint is of this very fit: what came before it began with fewer rows.
-                n_rows_before = earlier.t - len(train) * len(earlier.history.get("epoch", []))
-                module = self._refit(plan, origin, seeds, net, earlier, n_rows_before, table, valid_table)
-        self._take_fit(plan, net, module, table.X.dtype)
-        self._take_results(net, earlier, len(train))
-        self.n_iter_ = net.epoch_
-        self._training_state |= seed_arrays(seeds) | (named_arrays("origin", origin) if self.refit_on_all else {})
-        if not net.converged_:
-            self._warn_of_convergence(net)
-        task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
+        return Prepared(plan, table, train, valid_table, seeds, module, rows, valid_rows, valid_scorer, earlier)
 
-    def _task_callback(self, task, table: Table, rows: np.ndarray, metadata, module: MLP) -> TaskCallback:
+    def _can_be_a_member(self, X, X_val) -> bool:
+        """Return whether the network can be trained together with others: nothing wants to see it alone."""
+        is_validated = bool(self.early_stopping) or X_val is not None
+        return not (
+            self.solver == "lbfgs"
+            or self.callbacks
+            or getattr(self, "_skl_callbacks", None)
+            or hasattr(self, "_checkpoint")
+            or (self.warm_start and hasattr(self, "coefs_"))
+            or self.verbose
+            or (is_validated and self.scoring != "loss")
+            or (self.early_stopping and self.refit_on_all)
+            or mapped_file(X) is not None
+        )
+
+    def _job(self, ready: Prepared) -> Job:
+        """Return what a population needs to train the network as one of many."""
+        plan, penalty = ready.plan, ready.plan.penalty
+        numbers = () if penalty is None else ("alpha", *penalty.member_parameters)
+        kinds = {
+            "solver": [self.solver, self.beta_1, self.beta_2, self.epsilon, self.momentum, self.nesterovs_momentum],
+            "penalty": penalty
+            and [type(penalty), np.ndim(penalty.alpha)]
+            + [item for item in sorted(penalty.get_params(deep=False).items()) if item[0] not in numbers],
+            "constraints": [c and (type(c), sorted(c.get_params().items())) for c in plan.constraints],
+            # Losses differ in their public attributes: levels, delta, a user's function.
+            "loss": [str(item) for item in vars(plan.loss).items() if not item[0].startswith("_")],
+        }
+        batch_size = self._check_batch_size(len(ready.rows))
+        n_batches = len(BatchIterator(ready.rows, batch_size, None, smallest_batch(ready.module)))
+        patience = self.n_iter_no_change
+        return Job(
+            module=ready.module,
+            loss=plan.loss,
+            penalties=plan.penalties,
+            constraints=plan.constraints,
+            solver=self._solver_of_steps(),
+            rows=ready.rows,
+            valid_rows=ready.valid_rows,
+            seeds=ready.seeds,
+            shuffle=self.shuffle,
+            batch_size=batch_size,
+            power_t=self.power_t,
+            weight_decay=float(self.weight_decay),
+            progress=Progress(
+                learning_rate_init=self.learning_rate_init,
+                schedule=self.learning_rate,
+                max_epochs=self.max_iter,
+                stops_early=bool(self.early_stopping),
+                tol=self.tol,
+                patience=patience_in_epochs(patience, n_batches) if self.early_stopping else patience,
+            ),
+            family=joblib.hash(kinds),
+        )
+
+    def _take_job(self, job: Job, penalty: Penalty | None, dtype) -> None:
+        """Take over what a population has trained."""
+        vars(self).update(self._parameters(job.module, dtype))
+        vars(self).pop("pruning_", None)
+        self.penalty_ = penalty
+        self._take_results(job.progress.record(), Earlier(), len(job.rows))
+        self.n_iter_ = job.progress.epoch
+        if not job.progress.converged:
+            self._warn_of_convergence(job.progress.stopping_reason)
+
+    def _task_callback(self, task, ready: Prepared) -> TaskCallback:
         """Return what tells the callbacks of scikit-learn of epochs; they get the rows that are trained on."""
+        table, rows = ready.table, ready.train
         taken = cache(lambda: table.source_rows(rows))
+        weights = table.sample_weight
         return TaskCallback(
             task,
             estimator=self,
             X=lambda: taken()[0],
             y=lambda: taken()[1],
-            metadata=metadata,
-            reconstruction_attributes=lambda: self._parameters(module, table.X.dtype),
+            metadata=None if weights is None else {"sample_weight": weights[rows]},
+            reconstruction_attributes=lambda: self._parameters(ready.module, table.X.dtype),
         )
 
-    def _refit(self, plan, origin, seeds, net, earlier, n_rows_before, table, valid_table) -> MLP:
+    def _refit(self, ready: Prepared, origin, net: RegularizedNet) -> MLP:
         """Train anew on all rows, from the beginning for as many epochs as the best one was; return the network."""
-        if valid_table is not table:
-            table = stacked(table, valid_table)
+        plan, table, earlier = ready.plan, ready.table, ready.earlier
+        # A checkpoint is of this very fit: what came before it began with fewer rows.
+        n_rows_before = earlier.t - len(ready.rows) * len(earlier.history.get("epoch", []))
+        if ready.valid_table is not table:
+            table = stacked(table, ready.valid_table)
         module = self._make_module(plan)
         module.restore(origin)
         again = self._make_net(
             plan,
             module,
-            seeds,
+            ready.seeds,
             len(table.kept),
             callbacks=callbacks_of_batches(self.callbacks),
             rates=[*earlier.history.get("lr", []), *(epoch["lr"] for epoch in net.history)],
@@ -544,10 +684,10 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
                 f"{[0.0 if p is None else p.alpha for p in penalties]}.",
             )
 
-    def _warn_of_convergence(self, net: RegularizedNet) -> None:
+    def _warn_of_convergence(self, reason: str) -> None:
         if self.solver == "lbfgs":
             text = (
-                f"solver='lbfgs' has not converged: {net.stopping_reason_} Increase max_iter={self.max_iter!r} or "
+                f"solver='lbfgs' has not converged: {reason} Increase max_iter={self.max_iter!r} or "
                 f"max_fun={self.max_fun!r}, or scale the data."
             )
         else:
@@ -636,24 +776,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
     def _make_solver(self, module: MLP, plan: Plan) -> Regularization:
         if self.solver == "lbfgs":
             return Regularization(module, plan.penalties)
+        return self._solver_of_steps()(module, plan.penalties, plan.constraints, weight_decay=self.weight_decay)
+
+    def _solver_of_steps(self) -> Callable[..., FlatOptimizer]:
         if self.solver == "sgd":
-            return ProximalSGD(
-                module,
-                plan.penalties,
-                plan.constraints,
-                weight_decay=self.weight_decay,
-                momentum=self.momentum,
-                nesterovs_momentum=self.nesterovs_momentum,
-            )
-        return ProximalAdam(
-            module,
-            plan.penalties,
-            plan.constraints,
-            weight_decay=self.weight_decay,
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            epsilon=self.epsilon,
-        )
+            return partial(ProximalSGD, momentum=self.momentum, nesterovs_momentum=self.nesterovs_momentum)
+        return partial(ProximalAdam, beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
 
     def _make_valid_scorer(self, module: MLP, table: Table, rows: np.ndarray) -> Callable[[], float]:
         """Return a function that scores the current weights on the validation rows."""
@@ -681,26 +809,26 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             net.training_state() | kept | {name: np.asarray(value) for name, value in described.items()}
         )
 
-    def _take_results(self, net: RegularizedNet, earlier: Earlier, n_rows: int) -> None:
+    def _take_results(self, record: Record, earlier: Earlier, n_rows: int) -> None:
         """Take over the history of training."""
-        epochs = net.history
+        epochs = record.epochs
         self.history_, objective = earlier.history, []
         if len(epochs):  # none if a checkpoint is of a fit that had come to its end
             names = [name for name in _HISTORY_COLUMNS if name in epochs[0]]
             history = {name: np.array([epoch[name] for epoch in epochs]) for name in names}
-            history["stopping_reason"] = np.array([""] * (len(epochs) - 1) + [net.stopping_reason_])
+            history["stopping_reason"] = np.array([""] * (len(epochs) - 1) + [record.stopping_reason])
             objective = (history["train_loss"] + history["penalty"]).tolist()
             self.history_ = joined(earlier.history, history)
         self.loss_curve_ = [*earlier.loss_curve, *objective]
         self.loss_ = self.loss_curve_[-1]
         self.t_ = earlier.t + n_rows * len(epochs)
-        self.best_epoch_ = net.best_epoch_
-        self.best_loss_ = None if net.stops_early else min(self.loss_curve_)
+        self.best_epoch_ = record.best_epoch
+        self.best_loss_ = None if record.stops_early else min(self.loss_curve_)
         self.validation_scores_ = self.best_validation_score_ = None
-        if net.valid_rows is not None:
+        if record.is_validated:
             scores = self.history_["valid_score"]
             self.validation_scores_ = scores.tolist()
-            self.best_validation_score_ = float(scores[np.flatnonzero(self.history_["epoch"] == net.best_epoch_)[-1]])
+            self.best_validation_score_ = float(scores[np.flatnonzero(self.history_["epoch"] == record.best_epoch)[-1]])
 
     @property
     def _splitter(self):

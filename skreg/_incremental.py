@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
 from skreg.checkpoints import check_like, load_state, save_state
-from skreg.training import limited_threads, step_flops
+from skreg.training import limited_threads, record_of, step_flops
 
 
 @dataclass
@@ -88,7 +88,7 @@ class IncrementalMixin:
             rows = self._rows(plan, table, table.kept)
             net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
         self._take_fit(plan, net, module, dtype)
-        self._take_results(net, earlier, len(table.kept))
+        self._take_results(record_of(net), earlier, len(table.kept))
         self.best_epoch_ = len(self.history_["epoch"])
         self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
         self.history_["stopping_reason"] = np.full(len(self.history_["epoch"]), "")

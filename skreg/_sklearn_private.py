@@ -13,7 +13,9 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_partial_fit_first_call
+from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
@@ -32,11 +34,13 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "check_method_params",
     "check_parameters",
     "check_partial_fit_first_call",
     "check_sample_weight",
     "fit_context",
     "num_samples",
     "safe_indexing",
+    "safe_split",
     "validate_parameter_constraints",
 ]

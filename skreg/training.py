@@ -26,6 +26,7 @@ from skreg.checkpoints import check_like
 from skreg.layers import MLP, LayerRecord
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, Regularization, as_torch_optimizer
+from skreg.progress import Record
 from skreg.stopping import Patience, patience_in_epochs
 
 # scikit-learn's MLP takes batches of 200 rows unless told otherwise.
@@ -75,6 +76,11 @@ def limited_threads(flops_per_step: float) -> Iterator[None]:
 def step_flops(layer_units, batch_size: int) -> float:
     """Return the floating-point operations of one training step: three matrix products a layer."""
     return 6.0 * batch_size * sum(a * b for a, b in pairwise(layer_units))
+
+
+def record_of(net: "RegularizedNet") -> Record:
+    """Return what the epochs of a net have left."""
+    return Record(net.history, net.best_epoch_, net.stops_early, net.valid_rows is not None, net.stopping_reason_)
 
 
 def smallest_batch(module: MLP) -> int:

@@ -1,11 +1,14 @@
-"""Choosing the strength of a penalty: regularization paths and estimators with built-in cross-validation."""
+"""Choosing parameters: searches and validation with networks that are trained together, and regularization paths."""
 
 from skreg.model_selection._alphas import alpha_max
 from skreg.model_selection._cv import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg.model_selection._display import RegularizationPathDisplay
 from skreg.model_selection._path import RegularizationPath, regularization_path
+from skreg.model_selection._search import GridSearchCV, RandomizedSearchCV
 
 __all__ = [
+    "GridSearchCV",
+    "RandomizedSearchCV",
     "RegularizationPath",
     "RegularizationPathDisplay",
     "RegularizedMLPClassifierCV",

@@ -335,6 +335,7 @@ class SparseGroupLasso(GroupPenalty):
     True
     """
 
+    member_parameters: ClassVar[tuple[str, ...]] = ("l1_ratio",)
     _parameter_constraints: ClassVar[dict] = {**GroupPenalty._parameter_constraints, **L1_RATIO_CONSTRAINT}
 
     def __init__(

@@ -1,0 +1,309 @@
+"""scikit-learn's searches over parameters, with networks that are trained together."""
+
+import contextlib
+import math
+from collections import deque
+from numbers import Integral
+from typing import ClassVar
+
+import joblib
+import sklearn.model_selection
+from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
+
+from skreg._sklearn_private import Interval, check_method_params
+from skreg.model_selection._together import Task, fit_tasks, network_of, row_numbers, with_outcomes
+
+_PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
+        Score or scores of the held-out rows; None is the estimator's own.
+    n_jobs : int, default=None
+        Number of populations that are trained at the same time, each in a thread; None means 1. Estimators that are
+        not ours run in as many processes.
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate to all rows; with several scores, the name of the one that decides, or a
+        function of `cv_results_` that returns an index.
+    cv : int, cross-validation splitter or iterable, default=None
+        The folds; None is 5 of them.
+    verbose : int, default=0
+        From 1 on, a progress bar counts the epochs of all networks; otherwise as in scikit-learn.
+    pre_dispatch : int or str, default='2*n_jobs'
+        As in scikit-learn, for estimators that are not ours.
+    {random_state}error_score : 'raise' or float, default=nan
+        Score of a fit that fails, for instance because training diverges. The other networks go on.
+    return_train_score : bool, default=False
+        Whether to score the training rows, too.
+    memory_limit : int, default=None
+        Largest number of bytes for the networks that are trained at the same time (weights, moments, batches), beside
+        the data. More networks than fit in run one population after the other. None is a size that the processor's
+        cache can hold.
+
+    Attributes
+    ----------
+    cv_results_ : dict of str to ndarray
+        Scores, times and ranks of all candidates. A fit's time is its share of the time of its population.
+    best_estimator_ : estimator
+        The best candidate, fitted to all rows by itself.
+    best_params_, best_score_, best_index_ : dict, float, int
+        Its parameters, mean score and number.
+    scorer_, n_splits_, refit_time_, multimetric_ : object
+        As in scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        By `fit`: as in scikit-learn, and if `memory_limit` is too small for one network."""
+
+_TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ratio`, `dropout`, `input_dropout`,
+    `learning_rate_init`, `weight_decay`, `label_smoothing`, `class_weight`, `random_state`, patience) are trained
+    together, in one batched program; those that differ in structure (layers, kind of penalty, solver, batch size,
+    number of epochs) form further populations. Pipelines and :class:`~sklearn.compose.TransformedTargetRegressor` around our
+    estimators are trained together, too; what their transformers make of a fold is shared by the candidates that have the
+    same ones. The results are those of single fits but for rounding.
+
+    Networks with callbacks, `solver="lbfgs"`, `verbose`, `refit_on_all` or, with early stopping, a `scoring` other than
+    the loss are fitted one by one; other estimators by scikit-learn's own code."""
+
+
+class TogetherMixin:
+    """What turns a search of scikit-learn into one that trains candidates and folds together."""
+
+    _own_constraints: ClassVar[dict] = {"memory_limit": [Interval(Integral, 1, None, closed="left"), None]}
+
+    def _tries_estimators(self) -> bool:
+        """Return whether whole estimators are among the values that are searched."""
+        grids = getattr(self, self._space)
+        grids = [grids] if isinstance(grids, dict) else grids
+        values = [
+            value for grid in grids for choice in grid.values() if isinstance(choice, list | tuple) for value in choice
+        ]
+        return any(hasattr(value, "fit") for value in values)
+
+    def fit(self, X, y=None, **params):
+        """Run fit with all sets of parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets.
+        **params : dict
+            Passed on to `fit` of the estimator, to the splitter and the scorer, as in scikit-learn.
+
+        Returns
+        -------
+        self : object
+            The fitted search.
+
+        Raises
+        ------
+        ValueError
+            As in scikit-learn, and if `memory_limit` is too small for one network.
+        """
+        estimator = self.estimator
+        if network_of(estimator) is None:
+            return super().fit(X, y, **params)
+        self._asked = (estimator, X, y, params)
+        self._queue, self._seconds = deque(), []
+        # What is left to do is to pick up results and to score them: less work than to start processes for it.
+        in_order = joblib.parallel_config(backend="sequential")
+        try:
+            self.estimator = with_outcomes(estimator, self._queue)
+            with contextlib.nullcontext() if self._tries_estimators() else in_order:
+                return super().fit(X, y, **params)
+        finally:
+            self.estimator = estimator
+            del self._asked, self._queue, self._seconds
+
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+        if not hasattr(self, "_asked"):
+            super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)
+            return
+        estimator, X, y, params = self._asked
+        X, y = indexable(X, y)
+        routed = self._get_routed_params_for_fit(check_method_params(X, params=params))
+
+        def evaluate_together(candidate_params, cv=None, **options):
+            candidates = list(candidate_params)
+            splits = list((cv or self._checked_cv_orig).split(X, y, **routed.splitter.split))
+            tasks = [Task(parameters, row_numbers(train)) for parameters in candidates for train, _ in splits]
+            outcomes = fit_tasks(
+                estimator,
+                X,
+                y,
+                tasks,
+                routed.estimator.fit,
+                n_jobs=self.n_jobs,
+                memory_limit=self.memory_limit,
+                verbose=self.verbose > 0,
+            )
+            self._queue.extend(outcomes)
+            self._seconds += [0.0 if outcome is None else outcome.seconds for outcome in outcomes]
+            return evaluate_candidates(candidates, cv=check_cv(splits), **options)
+
+        super()._run_search(evaluate_together, callback_ctx=callback_ctx)
+
+    def _format_results(self, candidate_params, n_splits, out, more_results=None):
+        if hasattr(self, "_seconds"):
+            # To pick up a result takes no time; its training has.
+            out = [
+                result | {"fit_time": result["fit_time"] + seconds}
+                for result, seconds in zip(out, self._seconds, strict=True)
+            ]
+        return super()._format_results(candidate_params, n_splits, out, more_results)
+
+
+class GridSearchCV(TogetherMixin, sklearn.model_selection.GridSearchCV):
+    __doc__ = f"""Exhaustive search over parameters, with networks that are trained together.
+
+    A subclass of :class:`sklearn.model_selection.GridSearchCV` with the same arguments and results.
+
+    {_TOGETHER}
+
+    Parameters
+    ----------
+    estimator : estimator
+        What to search for.
+    param_grid : dict or list of dicts
+        Values to try for each parameter; of a list, the grids one after the other.
+    {_PARAMETERS.format(random_state="")}
+
+    See Also
+    --------
+    RandomizedSearchCV : Tries random candidates.
+    RegularizedMLPClassifierCV : Chooses a strength along a path, with fits that go on from each other.
+
+    Examples
+    --------
+    Ten strengths on five folds, trained together:
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.model_selection import GridSearchCV
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = RegularizedMLPClassifier((32,), dropout=0.2, max_iter=10, n_iter_no_change=np.inf, random_state=0)
+    >>> search = GridSearchCV(model, {{"alpha": np.geomspace(1e-5, 1, 10)}}).fit(X / 16, y)
+    >>> search.cv_results_["split0_test_score"].shape
+    (10,)
+    >>> bool(search.best_score_ > 0.9)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **sklearn.model_selection.GridSearchCV._parameter_constraints,
+        **TogetherMixin._own_constraints,
+    }
+    _space = "param_grid"
+
+    def __init__(
+        self,
+        estimator,
+        param_grid,
+        *,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        error_score=math.nan,
+        return_train_score=False,
+        memory_limit=None,
+    ):
+        super().__init__(
+            estimator,
+            param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.memory_limit = memory_limit
+
+
+class RandomizedSearchCV(TogetherMixin, sklearn.model_selection.RandomizedSearchCV):
+    __doc__ = f"""Search over random parameters, with networks that are trained together.
+
+    A subclass of :class:`sklearn.model_selection.RandomizedSearchCV` with the same arguments and results.
+
+    {_TOGETHER}
+
+    Parameters
+    ----------
+    estimator : estimator
+        What to search for.
+    param_distributions : dict or list of dicts
+        For each parameter a list of values, or a distribution with a method ``rvs``, such as those of scipy.stats.
+    n_iter : int, default=10
+        Number of candidates.
+    {
+        _PARAMETERS.format(
+            random_state='''random_state : int, RandomState instance or None, default=None
+        Of the candidates; None takes numpy's global generator.
+    '''
+        )
+    }
+
+    See Also
+    --------
+    GridSearchCV : Tries all combinations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.stats import loguniform, uniform
+    >>> from sklearn.datasets import load_digits
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.model_selection import RandomizedSearchCV
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = RegularizedMLPClassifier((32,), max_iter=10, n_iter_no_change=np.inf, random_state=0)
+    >>> search = RandomizedSearchCV(
+    ...     model, {{"alpha": loguniform(1e-5, 1), "dropout": uniform(0, 0.5)}}, n_iter=8, random_state=0
+    ... ).fit(X / 16, y)
+    >>> sorted(search.best_params_)
+    ['alpha', 'dropout']
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **sklearn.model_selection.RandomizedSearchCV._parameter_constraints,
+        **TogetherMixin._own_constraints,
+    }
+    _space = "param_distributions"
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions,
+        *,
+        n_iter=10,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score=math.nan,
+        return_train_score=False,
+        memory_limit=None,
+    ):
+        super().__init__(
+            estimator,
+            param_distributions,
+            n_iter=n_iter,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            random_state=random_state,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.memory_limit = memory_limit

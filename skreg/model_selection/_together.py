@@ -1,0 +1,367 @@
+"""Fits of many candidates on many folds together, behind the interface of scikit-learn.
+
+scikit-learn's own functions split, score and format. They make a clone of the estimator for every fit, in a known order,
+and call its ``fit``. Here the fits are done before: :func:`fit_tasks` trains what they will ask for as populations, and
+:func:`with_outcomes` returns an estimator whose clones, in that order, pick up one result each when they are fitted.
+"""
+
+import contextlib
+import time
+import warnings
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_memory
+
+from skreg._base import COLLECTOR, BaseRegularizedMLP, Prepared
+from skreg._sklearn_private import check_method_params, num_samples, safe_split
+from skreg._warnings import warn_user
+from skreg.batches import Rows
+from skreg.population import Job, train_jobs
+
+
+@dataclass
+class Task:
+    """A fit that will be asked for: parameters of a candidate, and the numbers of the rows of a fold."""
+
+    parameters: dict
+    rows: np.ndarray
+
+
+@dataclass
+class Outcome:
+    """What has come of a task.
+
+    Attributes
+    ----------
+    n_rows : int
+        Number of training rows.
+    estimator : estimator
+        The fitted estimator.
+    error : Exception or None
+        Why it could not be fitted.
+    warnings : list
+        What its fit had to say.
+    seconds : float
+        Time for its own preparation, and its share of the time of those it was trained with.
+    """
+
+    n_rows: int
+    estimator: object
+    error: Exception | None = None
+    warnings: list[tuple[str, type[Warning]]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def fail(self, error: Exception) -> None:
+        """Keep an error, which several outcomes may share, and where it comes from."""
+        self.error, self._traceback = error, error.__traceback__
+
+    def raise_error(self) -> None:
+        """Raise the error, if there is one, as it was."""
+        if self.error is not None:
+            raise self.error.with_traceback(self._traceback)
+
+
+@dataclass
+class Waiting:
+    """A network that waits to be trained in a population, for an outcome."""
+
+    network: BaseRegularizedMLP
+    job: Job
+    penalty: object
+    dtype: np.dtype
+    outcome: Outcome
+
+
+def row_numbers(rows) -> np.ndarray:
+    """Return numbers of rows, of which a splitter may also have made a mask."""
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
+
+
+def network_of(estimator) -> BaseRegularizedMLP | None:
+    """Return the network at the end of an estimator that can be trained together with others; None if there is none.
+
+    That is one of our own, alone or behind any pipelines and transformations of the target.
+    """
+    if type(estimator) is Pipeline:
+        return network_of(estimator.steps[-1][1]) if estimator.steps else None
+    if type(estimator) is TransformedTargetRegressor:
+        return network_of(estimator.regressor)
+    is_ours = isinstance(estimator, BaseRegularizedMLP) and type(estimator).fit is BaseRegularizedMLP.fit
+    return estimator if is_ours else None
+
+
+class FoldMemory:
+    """Stands in for the memory of a pipeline: what a transformer has made of a fold serves all candidates that have it.
+
+    Parameters
+    ----------
+    known : dict
+        What has been transformed so far.
+    memory : object
+        The pipeline's own memory, which is asked for what is not known.
+    """
+
+    def __init__(self, known: dict, memory):
+        self.known = known
+        self.memory = memory
+
+    def cache(self, function, **options):
+        """Return a function that remembers."""
+        transform = check_memory(self.memory).cache(function, **options)
+        ignored = options.get("ignore", ())
+
+        @wraps(function)
+        def remembered(transformer, X, y, **arguments):
+            counted = {name: value for name, value in arguments.items() if name not in ignored}
+            content = content_hash([transformer, counted])
+            # A network among the transformers is fitted here and now.
+            token = COLLECTOR.set(None)
+            try:
+                if content is None:
+                    return transform(transformer, X, y, **arguments)
+                key = (id(X), id(y), content)
+                if key not in self.known:
+                    # The data are kept with the result, so that their ids stay theirs.
+                    self.known[key] = (transform(transformer, X, y, **arguments), X, y)
+                return self.known[key][0]
+            finally:
+                COLLECTOR.reset(token)
+
+        return remembered
+
+    def __deepcopy__(self, memo):
+        """Return itself: clones of a pipeline share what is known."""
+        return self
+
+
+def content_hash(item) -> str | None:
+    """Return a hash of the content of objects; None if they cannot be pickled, as a lambda cannot."""
+    try:
+        return joblib.hash(item)
+    except Exception:  # whatever a user's own object raises
+        return None
+
+
+def remember(estimator, known: dict) -> None:
+    """Give all pipelines on the way to the network a memory in common."""
+    if type(estimator) is Pipeline:
+        estimator.memory = FoldMemory(known, estimator.memory)
+        remember(estimator.steps[-1][1], known)
+    elif type(estimator) is TransformedTargetRegressor:
+        remember(estimator.regressor, known)
+
+
+def forget(estimator) -> None:
+    """Give the pipelines of an estimator, fitted or not, their own memory again."""
+    if type(estimator) is Pipeline:
+        estimator.memory = estimator.memory.memory
+        forget(estimator.steps[-1][1])
+    elif type(estimator) is TransformedTargetRegressor:
+        forget(estimator.regressor)
+        if hasattr(estimator, "regressor_"):
+            forget(estimator.regressor_)
+
+
+class RowsInCommon:
+    """Lets networks that read the same rows share them.
+
+    Every fit makes arrays of its own of the rows that it is given; equal ones are kept once.
+    """
+
+    def __init__(self):
+        self._arrays: dict[tuple, list[np.ndarray]] = {}
+        self._rows: dict[tuple, list[Rows]] = {}
+
+    def shared(self, rows: Rows | None) -> Rows | None:
+        """Return the first rows that are equal to these."""
+        if rows is None:
+            return None
+        rows.X, rows.indices = self._array(rows.X), self._array(rows.indices)
+        known = self._rows.setdefault((id(rows.X), id(rows.indices), rows.target.dtype, rows.target.shape), [])
+        for other in known:
+            if rows.row_weight().equal(other.row_weight()) and rows.target.equal(other.target):
+                return other
+        known.append(rows)
+        return rows
+
+    def _array(self, X):
+        if not isinstance(X, np.ndarray):
+            return X
+        known = self._arrays.setdefault((X.shape, X.dtype.str), [])
+        for other in known:
+            if other is X or np.array_equal(other, X):
+                return other
+        known.append(X)
+        return X
+
+
+@dataclass
+class Fold:
+    """The training rows of a fold, and what `fit` is given with them."""
+
+    X: object
+    y: object
+    parameters: dict
+
+    def arguments(self) -> tuple:
+        """Return the positional arguments of `fit`."""
+        return (self.X,) if self.y is None else (self.X, self.y)
+
+
+def fit_tasks(estimator, X, y, tasks: Sequence[Task], fit_parameters: dict, **options) -> list[Outcome | None]:
+    """Fit an estimator with the parameters and on the rows of every task.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Alone, or in pipelines and transformations of the target.
+    X, y : array-like
+        All rows.
+    tasks : sequence of Task
+        What to fit.
+    fit_parameters : dict
+        Further arguments of `fit`, for all rows.
+    **options : dict
+        `n_jobs`, `memory_limit` and `verbose` of :func:`~skreg.population.train_jobs`.
+
+    Returns
+    -------
+    list of Outcome or None
+        One for every task, None where scikit-learn has to fit by itself.
+
+    Raises
+    ------
+    ValueError
+        If the estimator has not the parameters of a task, or memory is too short for a single network.
+    """
+    outcomes: list[Outcome | None] = []
+    waiting: list[Waiting] = []
+    alone: list[tuple] = []
+    folds: dict[bytes, Fold] = {}
+    known: dict = {}
+    in_common = RowsInCommon()
+    for task in tasks:
+        candidate = clone(estimator).set_params(**clone(task.parameters, safe=False))
+        network = network_of(candidate)
+        if network is None or getattr(network, "_skl_callbacks", None):
+            outcomes.append(None)
+            continue
+        key = task.rows.tobytes()
+        if key not in folds:
+            parameters = check_method_params(X, params=fit_parameters, indices=task.rows)
+            folds[key] = Fold(*safe_split(candidate, X, y, task.rows), parameters)
+        outcome = Outcome(len(task.rows), candidate)
+        outcomes.append(outcome)
+        if network._can_be_a_member(None, None):
+            waiting += _prepare(outcome, folds[key], known, in_common)
+        else:
+            alone.append((outcome, folds[key]))
+    train_jobs([item.job for item in waiting], **options)
+    for item in waiting:
+        _finish(item)
+    Parallel(n_jobs=options["n_jobs"], backend="threading")(delayed(_fit_alone)(*item) for item in alone)
+    return outcomes
+
+
+def _prepare(outcome: Outcome, fold: Fold, known: dict, in_common: RowsInCommon) -> list[Waiting]:
+    """Let an estimator do everything but train its network; return the network, or nothing if that has failed."""
+    waiting = []
+    start = time.perf_counter()
+
+    def collect(network: BaseRegularizedMLP, ready: Prepared) -> None:
+        job = network._job(ready)
+        job.rows, job.valid_rows = in_common.shared(job.rows), in_common.shared(job.valid_rows)
+        waiting.append(Waiting(network, job, ready.plan.penalty, ready.table.X.dtype, outcome))
+
+    remember(outcome.estimator, known)
+    token = COLLECTOR.set(collect)
+    with _kept_warnings(outcome):
+        try:
+            outcome.estimator.fit(*fold.arguments(), **fold.parameters)
+        except Exception as error:  # scikit-learn decides by its error_score what becomes of it
+            outcome.fail(error)
+        finally:
+            COLLECTOR.reset(token)
+    forget(outcome.estimator)
+    outcome.seconds = time.perf_counter() - start
+    return waiting
+
+
+def _finish(item: Waiting) -> None:
+    """Let a network take over what the population has trained."""
+    item.outcome.seconds += item.job.seconds
+    if item.job.error is not None:
+        item.outcome.fail(item.job.error)
+        return
+    with _kept_warnings(item.outcome):
+        item.network._take_job(item.job, item.penalty, item.dtype)
+
+
+def _fit_alone(outcome: Outcome, fold: Fold) -> None:
+    """Fit an estimator whose network cannot be trained with others."""
+    start = time.perf_counter()
+    try:
+        outcome.estimator.fit(*fold.arguments(), **fold.parameters)
+    except Exception as error:
+        outcome.fail(error)
+    outcome.seconds = time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def _kept_warnings(outcome: Outcome):
+    """Keep the warnings of a fit until scikit-learn asks for it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    outcome.warnings += [(str(item.message), item.category) for item in caught]
+
+
+def with_outcomes(estimator, queue: deque):
+    """Return a copy of an estimator whose clones take one outcome each from a queue, and pick it up when fitted.
+
+    They are then of the estimator's own class. Clones that find the queue empty, or None in it, fit by themselves.
+    """
+    plain = type(estimator)
+
+    def clone_with_outcome(self):
+        twin = plain.__sklearn_clone__(self)
+        if self._queue:
+            # Without the queue, a clone can be sent to another process.
+            twin._outcome = self._queue.popleft()
+        else:
+            twin._queue = self._queue
+        return twin
+
+    @wraps(plain.fit)
+    def fit(self, X, *arguments, **parameters):
+        outcome = vars(self).pop("_outcome", None)
+        vars(self).pop("_queue", None)
+        self.__class__ = plain
+        if outcome is None:
+            return self.fit(X, *arguments, **parameters)
+        if num_samples(X) != outcome.n_rows:
+            raise RuntimeError(
+                f"Fits were asked for in another order than they were made: {num_samples(X)} rows instead of "
+                f"{outcome.n_rows}. Use the function of the same name in sklearn.model_selection, and report this."
+            )
+        for message, category in outcome.warnings:
+            warn_user(message, category)
+        outcome.raise_error()
+        vars(self).update(vars(outcome.estimator))  # beside what callbacks have put there
+        return self
+
+    methods = {"__sklearn_clone__": clone_with_outcome, "fit": fit, "__module__": plain.__module__}
+    copy = clone(estimator)
+    copy.__class__ = type(plain.__name__, (plain,), methods)
+    copy._queue = queue
+    return copy
