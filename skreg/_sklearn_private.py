@@ -5,6 +5,7 @@ release of scikit-learn can move it. Keeping the imports together makes such a m
 """
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.model_selection._validation import _translate_train_sizes as translate_train_sizes
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -42,5 +43,6 @@ __all__ = [
     "num_samples",
     "safe_indexing",
     "safe_split",
+    "translate_train_sizes",
     "validate_parameter_constraints",
 ]

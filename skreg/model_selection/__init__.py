@@ -5,6 +5,13 @@ from skreg.model_selection._cv import RegularizedMLPClassifierCV, RegularizedMLP
 from skreg.model_selection._display import RegularizationPathDisplay
 from skreg.model_selection._path import RegularizationPath, regularization_path
 from skreg.model_selection._search import GridSearchCV, RandomizedSearchCV
+from skreg.model_selection._validation import (
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    validation_curve,
+)
 
 __all__ = [
     "GridSearchCV",
@@ -14,5 +21,10 @@ __all__ = [
     "RegularizedMLPClassifierCV",
     "RegularizedMLPRegressorCV",
     "alpha_max",
+    "cross_val_predict",
+    "cross_val_score",
+    "cross_validate",
+    "learning_curve",
     "regularization_path",
+    "validation_curve",
 ]

@@ -56,9 +56,9 @@ _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
 _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ratio`, `dropout`, `input_dropout`,
     `learning_rate_init`, `weight_decay`, `label_smoothing`, `class_weight`, `random_state`, patience) are trained
     together, in one batched program; those that differ in structure (layers, kind of penalty, solver, batch size,
-    number of epochs) form further populations. Pipelines and :class:`~sklearn.compose.TransformedTargetRegressor` around our
-    estimators are trained together, too; what their transformers make of a fold is shared by the candidates that have the
-    same ones. The results are those of single fits but for rounding.
+    number of epochs) form further populations. Pipelines and :class:`~sklearn.compose.TransformedTargetRegressor`
+    around our estimators are trained together, too; what their transformers make of a fold is shared by the candidates
+    that have the same ones. The results are those of single fits but for rounding.
 
     Networks with callbacks, `solver="lbfgs"`, `verbose`, `refit_on_all` or, with early stopping, a `scoring` other than
     the loss are fitted one by one; other estimators by scikit-learn's own code."""
@@ -182,7 +182,9 @@ class GridSearchCV(TogetherMixin, sklearn.model_selection.GridSearchCV):
     >>> from skreg import RegularizedMLPClassifier
     >>> from skreg.model_selection import GridSearchCV
     >>> X, y = load_digits(return_X_y=True)
-    >>> model = RegularizedMLPClassifier((32,), dropout=0.2, max_iter=10, n_iter_no_change=np.inf, random_state=0)
+    >>> model = RegularizedMLPClassifier(
+    ...     (32,), dropout=0.2, learning_rate_init=0.01, max_iter=10, n_iter_no_change=np.inf, random_state=0
+    ... )
     >>> search = GridSearchCV(model, {{"alpha": np.geomspace(1e-5, 1, 10)}}).fit(X / 16, y)
     >>> search.cv_results_["split0_test_score"].shape
     (10,)

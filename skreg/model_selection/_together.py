@@ -1,7 +1,7 @@
 """Fits of many candidates on many folds together, behind the interface of scikit-learn.
 
-scikit-learn's own functions split, score and format. They make a clone of the estimator for every fit, in a known order,
-and call its ``fit``. Here the fits are done before: :func:`fit_tasks` trains what they will ask for as populations, and
+scikit-learn's own functions split, score and format. They make a clone of the estimator for every fit, in a known
+order, and call its ``fit``. Here the fits are done before: :func:`fit_tasks` trains what they will ask for as populations, and
 :func:`with_outcomes` returns an estimator whose clones, in that order, pick up one result each when they are fitted.
 """
 

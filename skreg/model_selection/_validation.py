@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import joblib
 import numpy as np
@@ -44,3 +44,460 @@ def _fitted_before(estimator, X, y, tasks: Iterable[Task], fit_parameters: dict,
     # What is left to do is to pick up results and to score them: less work than to start processes for it.
     with joblib.parallel_config(backend="sequential"):
         yield with_outcomes(estimator, deque(outcomes)), seconds
+
+
+_ESTIMATOR = """estimator : estimator
+        What to fit. Our estimators, also in pipelines and in :class:`~sklearn.compose.TransformedTargetRegressor`, are
+        fitted together; others as in scikit-learn.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Inputs.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets."""
+_GROUPS = """groups : array-like of shape (n_samples,), default=None
+        Group of each row, for the splitter."""
+_CV = """cv : int, cross-validation splitter or iterable, default=None
+        The folds; None is 5 of them."""
+_SCORING = """scoring : str, callable or None, default=None
+        Score of the held-out rows; None is the estimator's own."""
+_N_JOBS = """n_jobs : int, default=None
+        Number of populations that are trained at the same time, each in a thread; None means 1."""
+_VERBOSE = """verbose : int, default=0
+        From 1 on, a progress bar counts the epochs of all networks."""
+_PARAMS = """params : dict, default=None
+        Passed on to `fit` of the estimator and, with metadata routing, to the splitter and the scorer."""
+_PRE_DISPATCH = """pre_dispatch : int or str
+        As in scikit-learn, for estimators that are not ours."""
+_ERROR_SCORE = """error_score : 'raise' or float, default=nan
+        Score of a fit that fails."""
+_RAISES = """Raises
+    ------
+    ValueError
+        As in scikit-learn."""
+
+
+def _documented(text: str) -> Callable:
+    """Return a decorator that gives a function its docstring, which is put together from parts."""
+
+    def document(function):
+        function.__doc__ = text
+        return function
+
+    return document
+
+
+@_documented(
+    f"""Score an estimator by cross-validation, with the networks of all folds trained together.
+
+    Has the arguments and the results of :func:`sklearn.model_selection.cross_validate`.
+
+    Parameters
+    ----------
+    {_ESTIMATOR}
+    {_GROUPS}
+    scoring : str, callable, list, tuple or dict, default=None
+        Score or scores of the held-out rows; None is the estimator's own.
+    {_CV}
+    {_N_JOBS}
+    {_VERBOSE}
+    {_PARAMS}
+    {_PRE_DISPATCH}
+    return_train_score : bool, default=False
+        Whether to score the training rows, too.
+    return_estimator : bool, default=False
+        Whether to return the fitted estimators.
+    return_indices : bool, default=False
+        Whether to return the numbers of the rows of every fold.
+    {_ERROR_SCORE}
+
+    Returns
+    -------
+    dict of str to ndarray
+        'test_score' (or one entry for each score), 'fit_time' (a share of the time of all), 'score_time' and what was
+        asked for.
+
+    {_RAISES}
+
+    See Also
+    --------
+    cross_val_score : Scores alone.
+    GridSearchCV : For many candidates.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.model_selection import cross_validate
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = RegularizedMLPClassifier((10,), learning_rate_init=0.02, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), network)
+    >>> results = cross_validate(model, X, y, return_train_score=True)
+    >>> sorted(results), results["test_score"].shape
+    (['fit_time', 'score_time', 'test_score', 'train_score'], (5,))
+    """
+)
+def cross_validate(
+    estimator,
+    X,
+    y=None,
+    *,
+    groups=None,
+    scoring=None,
+    cv=None,
+    n_jobs=None,
+    verbose=0,
+    params=None,
+    pre_dispatch="2*n_jobs",
+    return_train_score=False,
+    return_estimator=False,
+    return_indices=False,
+    error_score=np.nan,
+):
+    arguments = {
+        "scoring": scoring,
+        "n_jobs": n_jobs,
+        "verbose": verbose,
+        "params": params,
+        "pre_dispatch": pre_dispatch,
+        "return_train_score": return_train_score,
+        "return_estimator": return_estimator,
+        "return_indices": return_indices,
+        "error_score": error_score,
+    }
+    function = sklearn.model_selection.cross_validate
+    if network_of(estimator) is None:
+        return function(estimator, X, y, groups=groups, cv=cv, **arguments)
+    X, y = indexable(X, y)
+    scorer = check_scoring(estimator, scoring=scoring)
+    splits, fit_parameters = _splits_and_fit_parameters("cross_validate", estimator, X, y, cv, groups, scorer, params)
+    tasks = (Task({}, row_numbers(train)) for train, _ in splits)
+    with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, seconds):
+        results = function(pick_up, X, y, groups=groups, cv=splits, **arguments)
+    results["fit_time"] = results["fit_time"] + seconds
+    return results
+
+
+@_documented(
+    f"""Return the scores of cross-validation, with the networks of all folds trained together.
+
+    Has the arguments and the result of :func:`sklearn.model_selection.cross_val_score`.
+
+    Parameters
+    ----------
+    {_ESTIMATOR}
+    {_GROUPS}
+    {_SCORING}
+    {_CV}
+    {_N_JOBS}
+    {_VERBOSE}
+    {_PARAMS}
+    {_PRE_DISPATCH}
+    {_ERROR_SCORE}
+
+    Returns
+    -------
+    ndarray of shape (n_folds,)
+        One score for each fold.
+
+    {_RAISES}
+
+    See Also
+    --------
+    cross_validate : Several scores, times and estimators.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.model_selection import cross_val_score
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = RegularizedMLPClassifier((10,), learning_rate_init=0.02, max_iter=400, random_state=0)
+    >>> bool(cross_val_score(model, X, y).mean() > 0.9)
+    True
+    """
+)
+def cross_val_score(
+    estimator,
+    X,
+    y=None,
+    *,
+    groups=None,
+    scoring=None,
+    cv=None,
+    n_jobs=None,
+    verbose=0,
+    params=None,
+    pre_dispatch="2*n_jobs",
+    error_score=np.nan,
+):
+    scorer = check_scoring(estimator, scoring=scoring)
+    results = cross_validate(
+        estimator,
+        X,
+        y,
+        groups=groups,
+        scoring={"score": scorer},
+        cv=cv,
+        n_jobs=n_jobs,
+        verbose=verbose,
+        params=params,
+        pre_dispatch=pre_dispatch,
+        error_score=error_score,
+    )
+    return results["test_score"]
+
+
+@_documented(
+    f"""Predict every row by the network of the fold that has not seen it, with all networks trained together.
+
+    Has the arguments and the result of :func:`sklearn.model_selection.cross_val_predict`.
+
+    Parameters
+    ----------
+    {_ESTIMATOR}
+    {_GROUPS}
+    {_CV}
+    {_N_JOBS}
+    {_VERBOSE}
+    {_PARAMS}
+    {_PRE_DISPATCH}
+    method : {{'predict', 'predict_proba', 'predict_log_proba', 'decision_function'}}, default='predict'
+        What to predict.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Predictions, in the order of the rows.
+
+    {_RAISES}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.model_selection import cross_val_predict
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = RegularizedMLPClassifier((10,), max_iter=20, n_iter_no_change=np.inf, random_state=0)
+    >>> cross_val_predict(model, X, y, method="predict_proba").shape
+    (150, 3)
+    """
+)
+def cross_val_predict(
+    estimator,
+    X,
+    y=None,
+    *,
+    groups=None,
+    cv=None,
+    n_jobs=None,
+    verbose=0,
+    params=None,
+    pre_dispatch="2*n_jobs",
+    method="predict",
+):
+    arguments = {"n_jobs": n_jobs, "verbose": verbose, "params": params, "pre_dispatch": pre_dispatch, "method": method}
+    function = sklearn.model_selection.cross_val_predict
+    if network_of(estimator) is None or not hasattr(estimator, method):
+        return function(estimator, X, y, groups=groups, cv=cv, **arguments)
+    X, y = indexable(X, y)
+    splits, fit_parameters = _splits_and_fit_parameters("cross_val_predict", estimator, X, y, cv, groups, None, params)
+    if method != "predict" and y is not None and is_classifier(estimator) and np.ndim(y) == 1:
+        # scikit-learn fits numbers of classes, where a fold may lack one and columns have to be put in order.
+        y = LabelEncoder().fit_transform(y)
+    tasks = (Task({}, row_numbers(train)) for train, _ in splits)
+    with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, _):
+        return function(pick_up, X, y, groups=groups, cv=splits, **arguments)
+
+
+@_documented(
+    f"""Score an estimator for growing numbers of training rows, with all networks of a size trained together.
+
+    Has the arguments and the results of :func:`sklearn.model_selection.learning_curve`.
+
+    Parameters
+    ----------
+    {_ESTIMATOR}
+    {_GROUPS}
+    train_sizes : array-like of float or int, default=np.linspace(0.1, 1.0, 5)
+        Shares of the training rows of a fold, or their numbers.
+    {_CV}
+    {_SCORING}
+    exploit_incremental_learning : bool, default=False
+        Whether each size goes on from the one before, by `partial_fit`: one network after the other.
+    {_N_JOBS}
+    {_PRE_DISPATCH}
+    {_VERBOSE}
+    shuffle : bool, default=False
+        Whether to shuffle the training rows before their first ones are taken.
+    random_state : int, RandomState instance or None, default=None
+        For the shuffling.
+    {_ERROR_SCORE}
+    return_times : bool, default=False
+        Whether to return times, too.
+    {_PARAMS}
+
+    Returns
+    -------
+    train_sizes_abs : ndarray of shape (n_sizes,)
+        Numbers of rows.
+    train_scores, test_scores : ndarray of shape (n_sizes, n_folds)
+        Scores.
+    fit_times, score_times : ndarray of shape (n_sizes, n_folds)
+        Seconds, if they were asked for.
+
+    {_RAISES}
+
+    See Also
+    --------
+    validation_curve : For the values of a parameter.
+    sklearn.model_selection.LearningCurveDisplay : Draws it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.model_selection import learning_curve
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = RegularizedMLPClassifier((10,), max_iter=20, n_iter_no_change=np.inf, random_state=0)
+    >>> sizes, train_scores, test_scores = learning_curve(model, X, y, shuffle=True, random_state=0)
+    >>> sizes.tolist(), test_scores.shape
+    ([12, 39, 66, 93, 120], (5, 5))
+    """
+)
+def learning_curve(
+    estimator,
+    X,
+    y,
+    *,
+    groups=None,
+    train_sizes=np.linspace(0.1, 1.0, 5),  # noqa: B008, as in scikit-learn
+    cv=None,
+    scoring=None,
+    exploit_incremental_learning=False,
+    n_jobs=None,
+    pre_dispatch="all",
+    verbose=0,
+    shuffle=False,
+    random_state=None,
+    error_score=np.nan,
+    return_times=False,
+    params=None,
+):
+    arguments = {
+        "groups": groups,
+        "train_sizes": train_sizes,
+        "scoring": scoring,
+        "exploit_incremental_learning": exploit_incremental_learning,
+        "n_jobs": n_jobs,
+        "pre_dispatch": pre_dispatch,
+        "verbose": verbose,
+        "error_score": error_score,
+        "params": params,
+    }
+    function = sklearn.model_selection.learning_curve
+    if network_of(estimator) is None or exploit_incremental_learning:
+        return function(
+            estimator, X, y, cv=cv, shuffle=shuffle, random_state=random_state, return_times=return_times, **arguments
+        )
+    X, y, groups = indexable(X, y, groups)
+    scorer = check_scoring(estimator, scoring=scoring)
+    splits, fit_parameters = _splits_and_fit_parameters("learning_curve", estimator, X, y, cv, groups, scorer, params)
+    splits = [(row_numbers(train), test) for train, test in splits]
+    sizes = translate_train_sizes(train_sizes, len(splits[0][0]))
+    if shuffle:
+        rng = check_random_state(random_state)
+        splits = [(rng.permutation(train), test) for train, test in splits]
+    tasks = (Task({}, train[:size]) for train, _ in splits for size in sizes)
+    with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, seconds):
+        results = function(pick_up, X, y, cv=splits, return_times=True, **arguments)
+    fit_times = results[3] + seconds.reshape(-1, len(sizes)).T
+    return (*results[:3], fit_times, results[4]) if return_times else results[:3]
+
+
+@_documented(
+    f"""Score an estimator for the values of a parameter, with the networks of all values and folds trained together.
+
+    Has the arguments and the results of :func:`sklearn.model_selection.validation_curve`.
+
+    Parameters
+    ----------
+    {_ESTIMATOR}
+    param_name : str
+        Name of the parameter.
+    param_range : array-like of shape (n_values,)
+        Its values.
+    {_GROUPS}
+    {_CV}
+    {_SCORING}
+    {_N_JOBS}
+    {_PRE_DISPATCH}
+    {_VERBOSE}
+    {_ERROR_SCORE}
+    {_PARAMS}
+
+    Returns
+    -------
+    train_scores, test_scores : ndarray of shape (n_values, n_folds)
+        Scores.
+
+    {_RAISES}
+
+    See Also
+    --------
+    learning_curve : For numbers of rows.
+    sklearn.model_selection.ValidationCurveDisplay : Draws it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.model_selection import validation_curve
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = RegularizedMLPClassifier((10,), max_iter=20, n_iter_no_change=np.inf, random_state=0)
+    >>> train_scores, test_scores = validation_curve(
+    ...     model, X, y, param_name="dropout", param_range=[0.0, 0.2, 0.5, 0.8]
+    ... )
+    >>> test_scores.shape
+    (4, 5)
+    """
+)
+def validation_curve(
+    estimator,
+    X,
+    y,
+    *,
+    param_name,
+    param_range,
+    groups=None,
+    cv=None,
+    scoring=None,
+    n_jobs=None,
+    pre_dispatch="all",
+    verbose=0,
+    error_score=np.nan,
+    params=None,
+):
+    arguments = {
+        "param_name": param_name,
+        "param_range": param_range,
+        "groups": groups,
+        "scoring": scoring,
+        "n_jobs": n_jobs,
+        "pre_dispatch": pre_dispatch,
+        "verbose": verbose,
+        "error_score": error_score,
+        "params": params,
+    }
+    function = sklearn.model_selection.validation_curve
+    if network_of(estimator) is None or any(hasattr(value, "fit") for value in param_range):
+        return function(estimator, X, y, cv=cv, **arguments)
+    X, y, groups = indexable(X, y, groups)
+    scorer = check_scoring(estimator, scoring=scoring)
+    splits, fit_parameters = _splits_and_fit_parameters("validation_curve", estimator, X, y, cv, groups, scorer, params)
+    tasks = (Task({param_name: value}, row_numbers(train)) for train, _ in splits for value in param_range)
+    with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, _):
+        return function(pick_up, X, y, cv=splits, **arguments)
