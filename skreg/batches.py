@@ -15,6 +15,8 @@ import torch
 from sklearn.utils import gen_batches, gen_even_slices
 from torch import Tensor
 
+from skreg.layers import NARROW
+
 # Rows are gathered (and sparse rows made dense) in blocks of about this many bytes.
 BLOCK_BYTES = 4 * 2**20
 # Smaller files may stay in memory.
@@ -145,7 +147,9 @@ class BatchIterator:
         # their own, as long as the others or, if every row counts the same, much shorter.
         n_batches = min(math.ceil(len(rows) / batch_size), max(1, len(rows) // min_batch_size))
         self.spans = list(gen_even_slices(len(rows), n_batches))
-        self.target, self.weight = rows.target, rows.row_weight()
+        # Few columns one after the other: so lie the outputs that they are compared with.
+        self.columns = rows.target.mT.contiguous() if rows.target.shape[1] < NARROW else rows.target.mT
+        self.target, self.weight = self.columns.mT, rows.row_weight()
 
     def __len__(self):
         return len(self.spans)
@@ -156,9 +160,10 @@ class BatchIterator:
         if self.generator is not None:
             permutation = torch.randperm(n_rows, generator=self.generator)
             order = permutation.numpy()
-            self.target = rows.target[permutation.to(rows.target.device)]
+            permutation = permutation.to(rows.target.device)
+            self.target = self.columns.index_select(1, permutation).mT
             if rows.weight is not None:
-                self.weight = rows.weight[permutation.to(rows.weight.device)]
+                self.weight = rows.weight.index_select(0, permutation)
         # With uniform weights every step is the mean over its batch, and no tensor of weights is needed.
         weight = None if rows.weight is None else self.weight.unsqueeze(1)
         block = slice(0, 0)

@@ -42,6 +42,12 @@ class RegularizedLayer:
     lr_scale: float | Tensor
 
     @property
+    def parts(self) -> list[object]:
+        """The penalty and the constraint, as far as there are any."""
+        penalty = None if self.penalty is None else self.penalty.penalty
+        return [part for part in (penalty, self.constraint) if part is not None]
+
+    @property
     def proximal(self) -> bool:
         """Whether the layer needs a proximal step; otherwise its penalty acts through its gradient."""
         return self.constraint is not None or not self.penalty.smooth
@@ -180,7 +186,7 @@ class FlatOptimizer(Regularization, ABC):
         self._update(lr)
         if self.n_steps % STEPS_BETWEEN_FLUSHES == 0:
             for buffer in (self.module.flat, *self.buffers()):
-                buffer.masked_fill_(buffer.abs() < NEGLIGIBLE, 0)
+                torch.hardshrink(buffer, NEGLIGIBLE, out=buffer)
 
     @abstractmethod
     def _update(self, lr: float) -> None:
