@@ -235,14 +235,14 @@ class SoftmaxLogLoss(Loss):
 
     def score(self, Z, T, weight):
         """Return the accuracy."""
-        return weighted_sum(self._is_right(Z, T).to(weight.dtype), weight)
-
-    def _is_right(self, Z: Tensor, T: Tensor) -> Tensor:
-        largest = Z.amax(dim=-1, keepdim=True) == Z
-        if int(torch.count_nonzero(largest)) == largest[..., 0].numel():
-            # One for each row: that is all there is to know, at a fifth of the time of argmax.
-            return (largest & (T.amax(dim=-1, keepdim=True) == T)).any(dim=-1)
-        return Z.argmax(dim=-1) == T.argmax(dim=-1)
+        # As numbers from the start: booleans, and argmax, take five times as long.
+        is_largest = torch.eq(Z, Z.amax(dim=-1, keepdim=True), out=torch.empty_like(Z))
+        if float(is_largest.sum()) == is_largest[..., 0].numel():
+            is_class = torch.eq(T, T.amax(dim=-1, keepdim=True), out=torch.empty_like(T))
+            is_right = is_largest.mul_(is_class).sum(dim=-1)
+        else:  # outputs that are equally large, of which the first counts
+            is_right = (Z.argmax(dim=-1) == T.argmax(dim=-1)).to(weight.dtype)
+        return weighted_sum(is_right, weight)
 
     def smooth_targets(self, T, rate):
         """Return ``(1 - rate) * T + rate / n_classes`` (Szegedy et al., CVPR 2016, section 7)."""

@@ -28,6 +28,10 @@ METRIC_FLOOR = 0.1
 # moments, geometrically into the denormal range, where arithmetic is 5 to 20 times slower.
 NEGLIGIBLE = 1e-20
 STEPS_BETWEEN_FLUSHES = 50
+# Proximal steps work through this many weights at a time: what they need in between stays in the processor's cache,
+# and larger tensors would be given back to the system after each use, to be mapped anew (1.3 ms for 235000 weights
+# instead of 0.4 ms).
+PIECE = 2**16
 
 
 @dataclass
@@ -175,7 +179,6 @@ class FlatOptimizer(Regularization, ABC):
             return values
         return torch.cat([values.expand_as(parameter).reshape(-1) for parameter in self.module.parameters()])
 
-    @torch.no_grad()
     def step(self, lr: float) -> None:
         """Update all parameters from the gradients in ``module.flat_grad``."""
         self.n_steps += 1
@@ -213,17 +216,40 @@ class FlatOptimizer(Regularization, ABC):
         return joined
 
 
-@dataclass
 class SeparableRun:
     """Neighbouring layers whose proximal steps treat every weight for itself, with one penalty and strength.
 
-    ``bound`` holds for every weight the square of the metric, as Adam's kernel has computed it.
+    Attributes
+    ----------
+    layers : list of RegularizedLayer
+        The layers.
+    buffers : tuple of list of Tensor
+        Their parameters, gradients and moments, as Adam's kernel wants them.
+    bound : Tensor
+        For every weight the square of the metric: its floor before, what the kernel has made of it after a step.
+    floors : list of tuple of Tensor
+        For every layer the gradients, the moments v and the bounds, of shape (n_members, n_weights).
+    pieces : list of tuple of Tensor
+        Weights and bounds, cut for the proximal step.
     """
 
-    layers: list[RegularizedLayer]
-    span: slice
-    shape: tuple[int, int, int]
-    bound: Tensor
+    def __init__(self, layers: list[RegularizedLayer], buffers: tuple[list[Tensor], ...]):
+        self.layers, self.buffers = layers, buffers
+        flat, _, _, squares = (buffer for (buffer,) in buffers)
+        self.bound = torch.empty_like(squares)
+        sizes = [layer.W.numel() for layer in layers]
+        self.floors = [
+            (layer.grad.flatten(1), square.view(len(layer.W), -1), bound.view(len(layer.W), -1))
+            for layer, square, bound in zip(layers, squares.split(sizes), self.bound.split(sizes), strict=True)
+        ]
+        # Members differ in strength, and options are for a whole matrix: such layers keep their shape.
+        n_members, n_inputs, n_outputs = layers[0].W.shape
+        if layers[0].penalty.options:
+            shape, n_rows = (n_members, n_inputs, n_outputs), n_inputs
+        else:
+            shape, n_rows = (n_members, -1, 1), max(1, PIECE // n_members)
+        weights, bounds = (tensor.view(shape).split(n_rows, dim=1) for tensor in (flat, self.bound))
+        self.pieces = list(zip(weights, bounds, strict=True))
 
 
 class ProximalAdam(FlatOptimizer):
@@ -267,23 +293,17 @@ class ProximalAdam(FlatOptimizer):
 
         With members, each layer stays for itself, because its weights are ordered by member.
         """
-        runs: list[SeparableRun] = []
+        groups: list[list[RegularizedLayer]] = []
         for layer in self.layers:
             if not layer.is_separable:
                 continue
-            last = runs[-1] if runs else None
-            joins = (
-                last is not None
-                and self.module.n_members == 1
-                and last.span.stop == layer.span.start
-                and last.layers[0].penalty.is_same_as(layer.penalty)
-            )
-            layers, start = ([*last.layers, layer], last.span.start) if joins else ([layer], layer.span.start)
-            span = slice(start, layer.span.stop)
-            shape = (1, 1, span.stop - start) if joins else tuple(layer.W.shape)
-            run = SeparableRun(layers, span, shape, torch.empty_like(self.mean[span]))
-            runs = [*(runs[:-1] if joins else runs), run]
-        return runs
+            last = groups[-1][-1] if groups and self.module.n_members == 1 else None
+            if last is not None and last.span.stop == layer.span.start and last.penalty.is_same_as(layer.penalty):
+                groups[-1].append(layer)
+            else:
+                groups.append([layer])
+        spans = [slice(group[0].span.start, group[-1].span.stop) for group in groups]
+        return [SeparableRun(group, self._buffers_of(span)) for group, span in zip(groups, spans, strict=True)]
 
     def _update(self, lr):
         for layer in self.layers:
@@ -325,25 +345,24 @@ class ProximalAdam(FlatOptimizer):
         the square of the metric's floor beforehand, it holds the square of the metric afterwards.
         """
         correction = math.sqrt(1 - self.beta_2**self.n_steps)
-        for layer in run.layers:
-            start = layer.span.start - run.span.start
-            part = run.bound[start : start + layer.W.numel()].view_as(layer.W)
-            part.copy_(self._squared_floor(layer, self.epsilon * correction))
-        buffers = self._buffers_of(run.span)
-        self._adam(buffers, lr, 0.0, bound=[run.bound])
-        W = buffers[0][0].view(run.shape)
-        step = run.bound.rsqrt_().mul_(lr * correction).view(run.shape)
-        W.copy_(run.layers[0].penalty.prox(W, step))
+        self._fill_with_floors(run, self.epsilon * correction)
+        self._adam(run.buffers, lr, 0.0, bound=[run.bound])
+        penalty = run.layers[0].penalty
+        for W, bound in run.pieces:
+            penalty.prox_(W, bound.rsqrt_().mul_(lr * correction))
 
-    def _squared_floor(self, layer: RegularizedLayer, epsilon: float) -> Tensor:
-        """Return the square of the floor of the metric, before its bias correction, of shape (n_members, 1, 1)."""
-        old = self.square[layer.span].view_as(layer.W).mean(dim=(1, 2), keepdim=True)
-        new = torch.linalg.vector_norm(layer.grad, dim=(1, 2), keepdim=True).square_().div_(layer.W[0].numel())
-        return (
-            old.lerp_(new, 1 - self.beta_2)
-            .mul_(METRIC_FLOOR**2)
-            .clamp_min_(max(epsilon**2, torch.finfo(old.dtype).tiny))
-        )
+    def _fill_with_floors(self, run: SeparableRun, epsilon: float) -> None:
+        """Write the squares of the floors of the metric, before its bias correction, into the bounds of a run."""
+        lowest = max(epsilon**2, torch.finfo(run.bound.dtype).tiny)
+        for grad, square, bound in run.floors:
+            # What v will be, summed over each member's weights. In Python: tensors of a few numbers take more time.
+            old, norm = square.sum(1).tolist(), torch.linalg.vector_norm(grad, dim=1).tolist()
+            new = [self.beta_2 * v + (1 - self.beta_2) * g**2 for v, g in zip(old, norm, strict=True)]
+            floors = [max(METRIC_FLOOR**2 * v / grad.shape[1], lowest) for v in new]
+            if len(floors) == 1:
+                bound.fill_(floors[0])
+            else:
+                bound.copy_(bound.new_tensor(floors).unsqueeze(1))
 
     def _proximal_step(self, layer: RegularizedLayer, lr: float) -> None:
         mean = self.mean[layer.span].view_as(layer.W)

@@ -13,13 +13,13 @@ from torch import Tensor
 Scalars = float | Tensor
 
 
-def soft_threshold(W: Tensor, threshold: Scalars) -> Tensor:
+def soft_threshold(W: Tensor, threshold: Scalars, out: Tensor | None = None) -> Tensor:
     """Return ``sign(W) * max(|W| - threshold, 0)``, the prox of ``threshold * |w|``.
 
     Written as ``W`` minus its projection on ``[-threshold, threshold]`` (Moreau's decomposition), which
     gives exact zeros: where ``|W| <= threshold`` a number is subtracted from itself.
     """
-    return W - W.clamp(-threshold, threshold)
+    return torch.sub(W, W.clamp(-threshold, threshold), out=out)
 
 
 def shrink(W: Tensor, strength: Scalars) -> Tensor:

@@ -104,6 +104,10 @@ class Penalty(DocLink, BaseEstimator, ABC):
             A new tensor; ``W`` is left as it is. Of a penalty that is not convex, the global minimizer.
         """
 
+    def prox_(self, W: Tensor, step: Tensor, alpha: Scalars, **options) -> None:
+        """Apply :meth:`prox` in place. A penalty may use up the memory of the steps to be faster."""
+        W.copy_(self.prox(W, step, alpha, **options))
+
     def alpha_max(self, gradient: Tensor, **options) -> Tensor:
         """Return the smallest strength at which zero is a minimum of ``sum(gradient * W) + alpha * Omega(W)``.
 
@@ -237,6 +241,10 @@ class LayerPenalty:
     def prox(self, W: Tensor, step: Scalars) -> Tensor:
         """Return the minimizer of the proximal problem."""
         return self.penalty.prox(W, step, self.alpha, **self.options)
+
+    def prox_(self, W: Tensor, step: Tensor) -> None:
+        """Move the weights to the minimizer of the proximal problem, in place; steps may be overwritten."""
+        self.penalty.prox_(W, step, self.alpha, **self.options)
 
     def alpha_max(self, gradient: Tensor) -> Tensor:
         """Return the smallest strength at which zero is a minimum."""

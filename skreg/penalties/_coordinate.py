@@ -64,6 +64,9 @@ class L1(Penalty):
     def prox(self, W, step, alpha):
         return soft_threshold(W, step * alpha)
 
+    def prox_(self, W, step, alpha):
+        soft_threshold(W, step.mul_(alpha), out=W)
+
     def alpha_max(self, gradient):
         return largest_entry(gradient)
 
