@@ -5,7 +5,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from numbers import Integral, Real
 from typing import ClassVar
@@ -96,6 +96,8 @@ class Prepared:
         Scores the network on the validation rows, where not by the loss.
     earlier : Earlier
         What earlier epochs have left.
+    dtype : dtype
+        Type of the fitted weights.
     """
 
     plan: Plan
@@ -108,6 +110,11 @@ class Prepared:
     valid_rows: Rows | None
     valid_scorer: Callable | None
     earlier: Earlier
+    dtype: np.dtype
+
+    def without_data(self) -> "Prepared":
+        """Return the same without the rows."""
+        return replace(self, table=None, valid_table=None, rows=None, valid_rows=None, valid_scorer=None)
 
 
 class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
@@ -292,9 +299,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         collect = COLLECTOR.get()
         with self._unchanged_on_error():
             if collect is not None and self._can_be_a_member(X, X_val):
-                self._forget()
-                prepared = self._prepare(as_numpy(X), as_numpy(y), self._as_weights(sample_weight, X), **validation)
-                collect(self, prepared)
+                goes_on = self.warm_start and hasattr(self, "coefs_")
+                if not goes_on:
+                    self._forget()
+                weights = self._as_weights(sample_weight, X)
+                collect(self, self._prepare(as_numpy(X), as_numpy(y), weights, goes_on=goes_on, **validation))
             else:
                 self._fit(X, y, sample_weight, **validation)
         return self
@@ -408,7 +417,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         else:
             module.initialize([generator_of(seeds["init"])])
         self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
-        return Prepared(plan, table, train, valid_table, seeds, module, rows, valid_rows, valid_scorer, earlier)
+        dtype = table.X.dtype
+        return Prepared(plan, table, train, valid_table, seeds, module, rows, valid_rows, valid_scorer, earlier, dtype)
 
     def _can_be_a_member(self, X, X_val) -> bool:
         """Return whether the network can be trained together with others: nothing wants to see it alone."""
@@ -418,7 +428,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             or self.callbacks
             or getattr(self, "_skl_callbacks", None)
             or hasattr(self, "_checkpoint")
-            or (self.warm_start and hasattr(self, "coefs_"))
+            or (self.warm_start and self.learning_rate == "invscaling")  # whose rate depends on earlier calls
             or self.verbose
             or (is_validated and self.scoring != "loss")
             or (self.early_stopping and self.refit_on_all)
@@ -465,12 +475,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             family=joblib.hash(kinds),
         )
 
-    def _take_job(self, job: Job, penalty: Penalty | None, dtype) -> None:
+    def _take_job(self, job: Job, ready: Prepared) -> None:
         """Take over what a population has trained."""
-        vars(self).update(self._parameters(job.module, dtype))
-        vars(self).pop("pruning_", None)
-        self.penalty_ = penalty
-        self._take_results(job.progress.record(), Earlier(), len(job.rows))
+        self._take_weights(job.module, ready.plan.penalty, ready.dtype)
+        # Where its training stands is known to the population alone.
+        vars(self).pop("_training_state", None)
+        self._take_results(job.progress.record(), ready.earlier, len(job.rows))
         self.n_iter_ = job.progress.epoch
         if not job.progress.converged:
             self._warn_of_convergence(job.progress.stopping_reason)
@@ -798,11 +808,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
 
         return score
 
-    def _take_fit(self, plan: Plan, net: RegularizedNet, module: MLP, dtype) -> None:
-        """Take over the weights and the state of training."""
+    def _take_weights(self, module: MLP, penalty: Penalty | None, dtype) -> None:
+        """Take over the fitted network."""
         vars(self).update(self._parameters(module, dtype))
         vars(self).pop("pruning_", None)  # that was an earlier network
-        self.penalty_ = plan.penalty
+        self.penalty_ = penalty
+
+    def _take_fit(self, plan: Plan, net: RegularizedNet, module: MLP, dtype) -> None:
+        """Take over the weights and the state of training."""
+        self._take_weights(module, plan.penalty, dtype)
         described = {name: np.asarray(value) for name, value in self._description(plan).items()}
         kept = {} if module is net.module_ and not net.stops_early else named_arrays("kept", module.snapshot())
         self._training_state = (

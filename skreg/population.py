@@ -202,6 +202,8 @@ class Streams:
             if key[2][place]:
                 rows = stream[: self._n_rows[key[1]]]  # a shorter batch is filled up with rows that do not count
                 rows.copy_(random_bits(rows, self._generators[key]))
+        if like.dim() == 2:  # a population of one goes without the member axis
+            return streams[0]
         return streams if len(self._used) == 1 else streams[self._of_member.to(like.device)]
 
 

@@ -26,6 +26,7 @@ from skreg.model_selection import (
     regularization_path,
 )
 from skreg.model_selection._cv import Problem, choose
+from skreg.model_selection._routines import run
 from skreg.penalties import L1, MCP, SCAD, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
 from skreg.stopping import split_validation
 
@@ -407,7 +408,7 @@ class TestCV:
         alphas = np.geomspace(0.02, 1.5, 9)
         model = RegularizedMLPRegressorCV(**{**LINEAR, "max_iter": 50}, penalty="group_lasso")
         problem = Problem(model._plain_estimator(), np.arange(20))
-        whole = problem.path(X, Y, None, alphas)
+        whole = run(problem.path(X, Y, None, alphas))
         for i in (0, 2, 8):
             chosen = model._fit_until(problem, X, Y, None, alphas, alphas[i])
             assert chosen.alpha == alphas[i]

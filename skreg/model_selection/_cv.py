@@ -15,8 +15,6 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.parallel import Parallel, delayed
-from tqdm import tqdm
 
 from skreg._base import BaseRegularizedMLP, check_takes_weights
 from skreg._data import as_numpy
@@ -27,8 +25,14 @@ from skreg._state import TRAINING_STATE
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.model_selection._alphas import check_alphas, penalty_of
 from skreg.model_selection._path import DIRECTIONS, find_alphas, fit_path
+from skreg.model_selection._routines import Request, Routine, run, run_together
 from skreg.penalties._groups import GroupPenalty
 from skreg.regressor import RegularizedMLPRegressor
+
+
+def columns(X, features: np.ndarray):
+    """Return some columns of X; X itself if they are all."""
+    return X if len(features) == X.shape[1] else safe_indexing(X, features, axis=1)
 
 
 @dataclass
@@ -38,13 +42,9 @@ class Problem:
     estimator: BaseRegularizedMLP
     features: np.ndarray
 
-    def columns(self, X):
-        """Return the columns of X that belong to the features."""
-        return X if len(self.features) == X.shape[1] else safe_indexing(X, self.features, axis=1)
-
-    def path(self, X, y, sample_weight, alphas, **options) -> list:
+    def path(self, X, y, sample_weight, alphas, **options) -> Routine:
         """Return a fitted estimator for each strength; it takes the columns of the features."""
-        return fit_path(self.estimator, self.columns(X), y, sample_weight, alphas, **options)
+        return fit_path(self.estimator, columns(X, self.features), y, sample_weight, alphas, **options)
 
     def adapted(self, model) -> "Problem | None":
         """Return the problem of the second stage after a fit of this one; None if the fit uses no feature."""
@@ -55,18 +55,25 @@ class Problem:
             clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None), self.features[kept]
         )
 
-    def relaxed(self, model, X, y, sample_weight):
-        """Return the features of a fit, and a fit on them alone without the selecting penalty.
+    def relaxed(self, models, X, y, sample_weight) -> Routine:
+        """Return, for each of some fits, its features and a fit on them alone without the selecting penalty.
 
         A fit that uses none is the best constant already, and takes all columns of this problem.
         """
-        used = np.flatnonzero(model.feature_importances_)
-        if not len(used):
-            return self.features, model
-        penalty = clone(model.penalty_).set_params(alpha=0.0)
-        free = clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None)
-        features = self.features[used]
-        return features, free.fit(safe_indexing(X, features, axis=1), y, sample_weight)
+        known, requests = {}, []
+        for model in models:
+            used = model.feature_importances_.nonzero()[0]
+            if used.tobytes() in known:
+                continue
+            features, free = self.features, model
+            if len(used):
+                penalty = clone(model.penalty_).set_params(alpha=0.0)
+                features = self.features[used]
+                free = clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None)
+                requests.append(Request(free, (columns(X, features), y, sample_weight)))
+            known[used.tobytes()] = features, free
+        yield requests
+        return [known[model.feature_importances_.nonzero()[0].tobytes()] for model in models]
 
 
 def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None) -> None:
@@ -95,7 +102,7 @@ class FoldPath:
     problems: list
 
 
-def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, direction, keep_problems) -> FoldPath:
+def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, direction, keep_problems) -> Routine:
     """Fit a path on the training rows of a fold, and score it on the others.
 
     Parameters
@@ -120,27 +127,17 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, dir
     Returns
     -------
     FoldPath
-        Its entries have the order of ``alphas``.
+        Its entries have the order of ``alphas``; as a routine.
     """
     (X_train, y_train, w_train), (X_test, y_test, w_test) = (
         (safe_indexing(X, rows), safe_indexing(y, rows), None if sample_weight is None else sample_weight[rows])
         for rows in split
     )
-    # What is worth knowing of a fold are its scores; that its fits end at max_iter is said of the last fit.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        models = problem.path(X_train, y_train, w_train, alphas, direction=direction)
-        if not relax:
-            scores = [score(model, problem.columns(X_test), y_test, w_test) for model in models]
-        else:
-            known = {}
-            scores = []
-            for model in models:
-                used = tuple(np.flatnonzero(model.feature_importances_))
-                if used not in known:
-                    features, free = problem.relaxed(model, X_train, y_train, w_train)
-                    known[used] = score(free, safe_indexing(X_test, features, axis=1), y_test, w_test)
-                scores.append(known[used])
+    models = yield from problem.path(X_train, y_train, w_train, alphas, direction=direction)
+    scored = [(problem.features, model) for model in models]
+    if relax:
+        scored = yield from problem.relaxed(models, X_train, y_train, w_train)
+    scores = [score(model, columns(X_test, features), y_test, w_test) for features, model in scored]
     if not np.isfinite(scores).all():
         raise ValueError(
             "The scorer given as 'scoring' must return a finite number for every fold and strength; got "
@@ -312,12 +309,12 @@ class PathCV:
     def _grid(self, problem, X, y, sample_weight, alphas) -> np.ndarray:
         if isinstance(alphas, np.ndarray):
             return alphas
-        return find_alphas(problem.estimator, problem.columns(X), y, sample_weight, alphas, self.eps)
+        return find_alphas(problem.estimator, columns(X, problem.features), y, sample_weight, alphas, self.eps)
 
     def _score(self, problems, X, y, sample_weight, splits, alphas, score, *, relax, keep_problems=False):
         """Return what every fold says of the strengths."""
-        tasks = (
-            delayed(score_fold)(
+        routines = [
+            score_fold(
                 problem,
                 X,
                 y,
@@ -330,11 +327,12 @@ class PathCV:
                 keep_problems=keep_problems,
             )
             for problem, split in zip(problems, splits, strict=True)
-        )
-        done = Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
-        folds = []
-        for fold in tqdm(done, total=len(splits), desc="folds", disable=not self.verbose):
-            folds.append(fold)
+        ]
+        # What is worth knowing of a fold are its scores; that its fits end at max_iter is said of the last fit.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            folds = run_together(routines, n_jobs=self.n_jobs, verbose=bool(self.verbose))
+        for _ in folds:
             task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)
             task.call_on_fit_task_end(estimator=self)
         return folds
@@ -350,7 +348,7 @@ class PathCV:
 
     def _fit_until(self, problem, X, y, sample_weight, alphas, alpha):
         """Return the fit of one strength, at the end of the path to it."""
-        models = problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction)
+        models = run(problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction))
         return next(model for model in models if penalty_of(model).alpha == alpha)
 
     def _refit(self, problem, X, y, sample_weight, chosen: int):
@@ -358,7 +356,7 @@ class PathCV:
         model = self._fit_until(problem, X, y, sample_weight, self.alphas_, self.alphas_[chosen])
         features = problem.features
         if self.relax:
-            features, model = problem.relaxed(model, X, y, sample_weight)
+            features, model = run(problem.relaxed([model], X, y, sample_weight))[0]
         embed(model, features, self.n_features_in_, getattr(self, "feature_names_in_", None))
         return model
 

@@ -27,6 +27,7 @@ from skreg.model_selection._alphas import (
     penalty_of,
     with_alpha,
 )
+from skreg.model_selection._routines import Request, Routine, run
 
 # What a fit that goes on from a neighbour gets, in units of the estimator's own: epochs in proportion to the
 # logarithm of the ratio of their strengths, a whole fit for this ratio (50 strengths over three decades then cost as
@@ -162,19 +163,20 @@ class WarmFits:
         self.learning_rate = estimator.learning_rate_init * (WARM_LEARNING_RATE if slow else 1)
         self.last = self.last_alpha = None
 
-    def __call__(self, alpha: float):
+    def fit(self, alpha: float) -> Routine:
         """Return an estimator fitted with a strength."""
         unfitted = with_alpha(self.estimator, alpha)
         if self.last is None:
-            self.last, self.last_alpha = without_training_state(unfitted.fit(*self.data)), alpha
+            yield [Request(unfitted, self.data)]
+            self.last, self.last_alpha = without_training_state(unfitted), alpha
             return self.last
         warm = {"warm_start": True, "max_iter": self._n_epochs(alpha), "learning_rate_init": self.learning_rate}
         model = copy.deepcopy(self.last).set_params(penalty=unfitted.penalty, alpha=unfitted.alpha, **warm)
-        self._go_on(model)
+        yield [self._further(model)]
         may_be_null = self.null is not None and has_hidden_layers(model) and not is_empty(self.last)
         if may_be_null and (is_empty(model) or model.loss_ > self.null.loss):
             self._make_null(model)
-            self._go_on(model)
+            yield [self._further(model)]
         model.set_params(**{name: getattr(self.estimator, name) for name in warm})
         self.last = without_training_state(model)
         self.last_alpha = alpha
@@ -186,13 +188,11 @@ class WarmFits:
         share = abs(math.log(alpha / self.last_alpha)) / math.log(RATIO_OF_WHOLE_FIT)
         return max(1, math.ceil(self.estimator.max_iter * min(1, share)))
 
-    def _go_on(self, model) -> None:
-        with warnings.catch_warnings():
-            # That short fits come to their end is how they are meant.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            # The objectives of other strengths are no part of this fit's record.
-            vars(model).update(loss_curve_=[], t_=0)
-            model.fit(*self.data)
+    def _further(self, model) -> Request:
+        """Return the request for a fit that goes on from the weights of the model."""
+        # The objectives of other strengths are no part of this fit's record.
+        vars(model).update(loss_curve_=[], t_=0)
+        return Request(model, self.data, is_short=True)
 
     def _make_null(self, model) -> None:
         model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
@@ -233,11 +233,11 @@ def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np
         # Doubling only goes up, so every fit can go on from the one before, as the path itself does. Short fits let go
         # of features late, so the grid ends rather above than below the strength at which a path comes to its end.
         short = math.ceil(estimator.max_iter * SEARCH_SHARE)
-        fit_next = WarmFits(estimator, X, y, sample_weight, null=None, max_iter=short)
+        fits = WarmFits(estimator, X, y, sample_weight, null=None, max_iter=short)
         top = null.scale * SEARCH_START
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            while not is_empty(fit_next(top)):
+            while not is_empty(run(fits.fit(top))):
                 top *= 2
                 if top > LARGEST_ALPHA * null.scale:
                     raise ValueError(f"No strength up to alpha={top:.3g} sets all weights to zero; give 'alphas'.")
@@ -246,15 +246,15 @@ def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np
 
 def fit_path(
     estimator, X, y, sample_weight, alphas, *, direction="auto", warm_max_iter=None, until=math.inf, verbose=False
-) -> list:
+) -> Routine:
     """Return an estimator for each strength (ascending); ``until`` leaves out those that come after it on the way."""
     down = starts_strong(estimator, direction)
     null = NullModel.of(estimator, X, y, sample_weight)
-    fit_next = WarmFits(estimator, X, y, sample_weight, null, max_iter=warm_max_iter, slow=not down)
+    fits = WarmFits(estimator, X, y, sample_weight, null, max_iter=warm_max_iter, slow=not down)
     order = alphas[::-1] if down else alphas
     models = []
     for alpha in tqdm(order, desc="path", disable=not verbose):
-        models.append(fit_next(alpha))
+        models.append((yield from fits.fit(alpha)))
         if alpha == until:
             break
     return models[::-1] if down else models
@@ -367,7 +367,7 @@ def regularization_path(
     alphas = check_alphas(alphas)
     estimator = with_fixed_seed(estimator)
     scorer = check_scoring(estimator, scoring=scoring)
-    models = fit_path(
+    path = fit_path(
         estimator,
         X,
         y,
@@ -377,6 +377,7 @@ def regularization_path(
         warm_max_iter=warm_max_iter,
         verbose=verbose,
     )
+    models = run(path)
     alphas = np.array([penalty_of(model).alpha for model in models])
     X_scored, y_scored = (X, y) if X_val is None else (X_val, y_val)
     return RegularizationPath(alphas, models, np.array([scorer(m, X_scored, y_scored) for m in models]))

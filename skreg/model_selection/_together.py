@@ -1,8 +1,9 @@
 """Fits of many candidates on many folds together, behind the interface of scikit-learn.
 
 scikit-learn's own functions split, score and format. They make a clone of the estimator for every fit, in a known
-order, and call its ``fit``. Here the fits are done before: :func:`fit_tasks` trains what they will ask for as populations, and
-:func:`with_outcomes` returns an estimator whose clones, in that order, pick up one result each when they are fitted.
+order, and call its ``fit``. Here the fits are done before: :func:`fit_tasks` trains what they will ask for as
+populations, and :func:`with_outcomes` returns an estimator whose clones, in that order, pick up one result each when
+they are fitted.
 """
 
 import contextlib
@@ -72,13 +73,22 @@ class Outcome:
 
 @dataclass
 class Waiting:
-    """A network that waits to be trained in a population, for an outcome."""
+    """A network that waits to be trained in a population."""
 
     network: BaseRegularizedMLP
     job: Job
-    penalty: object
-    dtype: np.dtype
-    outcome: Outcome
+    ready: Prepared
+
+    @classmethod
+    def of(cls, network: BaseRegularizedMLP, ready: Prepared, in_common: "RowsInCommon") -> "Waiting":
+        """Return what becomes of a fit that is prepared."""
+        job = network._job(ready)
+        job.rows, job.valid_rows = in_common.shared(job.rows), in_common.shared(job.valid_rows)
+        return cls(network, job, ready.without_data())
+
+    def finish(self) -> None:
+        """Let the network take over what the population has trained."""
+        self.network._take_job(self.job, self.ready)
 
 
 def row_numbers(rows) -> np.ndarray:
@@ -245,8 +255,8 @@ def fit_tasks(estimator, X, y, tasks: Sequence[Task], fit_parameters: dict, **op
         If the estimator has not the parameters of a task, or memory is too short for a single network.
     """
     outcomes: list[Outcome | None] = []
-    waiting: list[Waiting] = []
-    alone: list[tuple] = []
+    waiting: list[tuple[Outcome, Waiting]] = []
+    alone: list[tuple[Outcome, Fold]] = []
     folds: dict[bytes, Fold] = {}
     known: dict = {}
     in_common = RowsInCommon()
@@ -263,12 +273,12 @@ def fit_tasks(estimator, X, y, tasks: Sequence[Task], fit_parameters: dict, **op
         outcome = Outcome(len(task.rows), candidate)
         outcomes.append(outcome)
         if network._can_be_a_member(None, None):
-            waiting += _prepare(outcome, folds[key], known, in_common)
+            waiting += [(outcome, item) for item in _prepare(outcome, folds[key], known, in_common)]
         else:
             alone.append((outcome, folds[key]))
-    train_jobs([item.job for item in waiting], **options)
-    for item in waiting:
-        _finish(item)
+    train_jobs([item.job for _, item in waiting], **options)
+    for outcome, item in waiting:
+        _finish(outcome, item)
     Parallel(n_jobs=options["n_jobs"], backend="threading")(delayed(_fit_alone)(*item) for item in alone)
     return outcomes
 
@@ -279,9 +289,7 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict, in_common: RowsInCommon)
     start = time.perf_counter()
 
     def collect(network: BaseRegularizedMLP, ready: Prepared) -> None:
-        job = network._job(ready)
-        job.rows, job.valid_rows = in_common.shared(job.rows), in_common.shared(job.valid_rows)
-        waiting.append(Waiting(network, job, ready.plan.penalty, ready.table.X.dtype, outcome))
+        waiting.append(Waiting.of(network, ready, in_common))
 
     remember(outcome.estimator, known)
     token = COLLECTOR.set(collect)
@@ -297,14 +305,14 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict, in_common: RowsInCommon)
     return waiting
 
 
-def _finish(item: Waiting) -> None:
+def _finish(outcome: Outcome, item: Waiting) -> None:
     """Let a network take over what the population has trained."""
-    item.outcome.seconds += item.job.seconds
+    outcome.seconds += item.job.seconds
     if item.job.error is not None:
-        item.outcome.fail(item.job.error)
+        outcome.fail(item.job.error)
         return
-    with _kept_warnings(item.outcome):
-        item.network._take_job(item.job, item.penalty, item.dtype)
+    with _kept_warnings(outcome):
+        item.finish()
 
 
 def _fit_alone(outcome: Outcome, fold: Fold) -> None:

@@ -354,8 +354,8 @@ class SparseGroupLasso(GroupPenalty):
         self.later_layers_l2 = later_layers_l2
 
     def value(self, W, alpha, groups=None):
-        group_part = self._sum_of_norms(W, alpha, self._or_own(groups, W))
-        return self.l1_ratio * (W.abs() * alpha).sum(dim=(1, 2)) + (1 - self.l1_ratio) * group_part
+        group_part = self._sum_of_norms(W, alpha * (1 - self.l1_ratio), self._or_own(groups, W))
+        return (W.abs() * (alpha * self.l1_ratio)).sum(dim=(1, 2)) + group_part
 
     def prox(self, W, step, alpha, groups=None):
         groups = self._or_own(groups, W)

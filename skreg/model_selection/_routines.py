@@ -1,0 +1,110 @@
+"""Fits that depend on the fits before them, made together with those of other folds.
+
+A routine is a generator that yields the fits that it needs next and is resumed when they are done. Several routines,
+one for each fold, go on in step: what they ask for at the same time is trained together.
+"""
+
+import warnings
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from sklearn.exceptions import ConvergenceWarning
+from tqdm import tqdm
+
+from skreg._base import COLLECTOR, BaseRegularizedMLP
+from skreg.model_selection._together import RowsInCommon, Waiting
+from skreg.population import train_jobs
+
+
+@dataclass
+class Request:
+    """An estimator that is to be fitted to some data.
+
+    Attributes
+    ----------
+    estimator : estimator
+        What to fit, in place.
+    data : tuple
+        X, y and sample weights.
+    is_short : bool
+        Whether the fit is meant to end before it has converged, which is not worth a warning.
+    """
+
+    estimator: BaseRegularizedMLP
+    data: tuple
+    is_short: bool = False
+
+    def fit(self) -> None:
+        """Fit the estimator, or hand it over where networks are collected."""
+        with warnings.catch_warnings():
+            if self.is_short:
+                warnings.simplefilter("ignore", ConvergenceWarning)
+            self.estimator.fit(*self.data)
+
+
+# What a routine yields, and what it returns at its end.
+Routine = Generator[list[Request], None, object]
+
+
+def run(routine: Routine):
+    """Run one routine, fit by fit, and return its result."""
+    return run_together([routine])[0]
+
+
+def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, verbose: bool = False) -> list:
+    """Run routines in step, and return their results.
+
+    Parameters
+    ----------
+    routines : sequence of generator
+        The routines.
+    n_jobs : int or None, default=None
+        Number of populations that are trained at the same time.
+    verbose : bool, default=False
+        Whether to show the number of fits that are done.
+
+    Returns
+    -------
+    list
+        The result of each.
+    """
+    results = [None] * len(routines)
+    running = dict(enumerate(routines))
+    with tqdm(desc="fits", disable=not verbose) as bar:
+        while running:
+            requests: list[Request] = []
+            for number, routine in list(running.items()):
+                try:
+                    requests += next(routine)
+                except StopIteration as end:
+                    results[number] = end.value
+                    del running[number]
+            _fit_all(requests, n_jobs)
+            bar.update(len(requests))
+    return results
+
+
+def _fit_all(requests: list[Request], n_jobs: int | None) -> None:
+    if len(requests) == 1:
+        requests[0].fit()
+        return
+    in_common = RowsInCommon()
+    waiting: list[tuple[Request, Waiting]] = []
+    for request in requests:
+
+        def collect(network, ready, request=request):
+            waiting.append((request, Waiting.of(network, ready, in_common)))
+
+        token = COLLECTOR.set(collect)
+        try:
+            request.fit()
+        finally:
+            COLLECTOR.reset(token)
+    train_jobs([item.job for _, item in waiting], n_jobs=n_jobs)
+    for request, item in waiting:
+        if item.job.error is not None:
+            raise item.job.error
+        with warnings.catch_warnings():
+            if request.is_short:
+                warnings.simplefilter("ignore", ConvergenceWarning)
+            item.finish()
