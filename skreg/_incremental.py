@@ -118,7 +118,8 @@ class IncrementalMixin:
         NotFittedError
             If the estimator has not been fitted.
         ValueError
-            If it comes from a pickle and has not been trained since: then the state of training is lost.
+            If it comes from a pickle, or from a search or a cross-validation that has trained it together with others,
+            and has not been trained since: then the state of training is lost.
 
         See Also
         --------
@@ -127,7 +128,8 @@ class IncrementalMixin:
         check_is_fitted(self)
         if not hasattr(self, "_training_state"):
             raise ValueError(
-                "A pickle leaves out the state of training: save the checkpoint where the model was fitted."
+                "The state of training is not known: a pickle leaves it out, and a network that was trained together "
+                "with others has none of its own. Save the checkpoint where the model was fitted by itself."
             )
         history = {f"history_{name}": column for name, column in self.history_.items()}
         curve = {"loss_curve": np.asarray(self.loss_curve_), "t": np.asarray(self.t_)}

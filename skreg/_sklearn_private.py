@@ -5,6 +5,7 @@ release of scikit-learn can move it. Keeping the imports together makes such a m
 """
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.model_selection._validation import _check_groups_routing_disabled as check_groups_routing_disabled
 from sklearn.model_selection._validation import _translate_train_sizes as translate_train_sizes
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
@@ -13,6 +14,7 @@ from sklearn.utils._param_validation import (
     Options,
     StrOptions,
     validate_parameter_constraints,
+    validate_params,
 )
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_partial_fit_first_call
@@ -30,11 +32,17 @@ def check_parameters(axis_object) -> None:
     )
 
 
+def validated_like(function):
+    """Return a decorator that checks arguments as a function of scikit-learn with the same parameters does."""
+    return validate_params(function._skl_parameter_constraints, prefer_skip_nested_validation=False)
+
+
 __all__ = [
     "HasMethods",
     "Interval",
     "Options",
     "StrOptions",
+    "check_groups_routing_disabled",
     "check_method_params",
     "check_parameters",
     "check_partial_fit_first_call",
@@ -45,4 +53,5 @@ __all__ = [
     "safe_split",
     "translate_train_sizes",
     "validate_parameter_constraints",
+    "validated_like",
 ]

@@ -209,12 +209,18 @@ class Streams:
 
 @dataclass
 class Reader:
-    """Neighbouring members that read the same rows in the same order."""
+    """Neighbouring members that read the same rows in the same order.
+
+    ``slots`` holds for every column the place in that order that it shows (the first where it is filled up), ``is_row``
+    which columns are rows, and ``order`` the numbers of the rows in this epoch's columns.
+    """
 
     rows: Rows
     generator: torch.Generator | None
     spans: list[slice]
     n_members: int = 1
+    slots: Tensor = field(default_factory=lambda: torch.empty(0))
+    is_row: Tensor = field(default_factory=lambda: torch.empty(0))
     order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
 
@@ -260,6 +266,15 @@ class Feed:
         self.is_uniform = all(
             reader.rows.weight is None and len(reader.rows) == self.n_columns for reader in self.readers
         )
+        for reader in self.readers:
+            slots = np.zeros(self.n_columns, dtype=np.int64)
+            is_row = np.zeros(self.n_columns, dtype=bool)
+            for span, own in zip(self.spans, reader.spans, strict=True):
+                filled = slice(span.start, span.start + own.stop - own.start)
+                slots[filled], is_row[filled] = np.arange(own.start, own.stop), True
+            reader.slots = torch.from_numpy(slots)
+            reader.is_row = torch.from_numpy(is_row).to(reader.rows.target.device)
+        self.weight = None
         example = self.readers[0].rows
         row_bytes = example.X.shape[1] * example.target.element_size() * len(self._members)
         self.batches_per_block = max(1, BLOCK_BYTES // (row_bytes * int(widths.max())))
@@ -271,21 +286,20 @@ class Feed:
         sums to 1 over the columns of a member.
         """
         targets, weights = [], []
+        # Equal weights are the same in every order.
+        has_weights = self.weight is not None and all(reader.rows.weight is None for reader in self.readers)
         for reader in self.readers:
-            rows, device = reader.rows, reader.rows.target.device
-            order = torch.arange(len(rows))
+            columns, rows = reader.slots, reader.rows
             if reader.generator is not None:
-                order = torch.randperm(len(rows), generator=reader.generator)
-            columns = torch.zeros(self.n_columns, dtype=torch.int64)
-            is_row = torch.zeros(self.n_columns, dtype=torch.bool)
-            for span, own in zip(self.spans, reader.spans, strict=True):
-                filled = slice(span.start, span.start + own.stop - own.start)
-                columns[filled], is_row[filled] = order[own], True
+                columns = torch.randperm(len(rows), generator=reader.generator)[columns]
             reader.order = columns.numpy()
-            columns = columns.to(device)
+            columns = columns.to(rows.target.device)
             targets.append(rows.target[columns])
-            weights.append(rows.row_weight()[columns] * is_row.to(device))
-        self.target, self.weight = self._joined(targets), self._joined(weights)
+            if not has_weights:
+                weights.append(rows.row_weight()[columns] * reader.is_row)
+        self.target = self._joined(targets)
+        if not has_weights:
+            self.weight = self._joined(weights)
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
         """Iterate over the columns and the inputs, of shape (n_members, n_rows, n_features), of every batch."""

@@ -526,7 +526,8 @@ class TestCV:
     def test_folds_in_parallel_are_the_same(self, classes):
         model = RegularizedMLPClassifierCV(**DEEP, alphas=3, cv=2)
         serial, parallel = clone(model).fit(*classes), clone(model).set_params(n_jobs=2).fit(*classes)
-        np.testing.assert_array_equal(serial.scores_path_, parallel.scores_path_)
+        # Two folds together, or each in a thread of its own: other matrix products, so rounding differs.
+        np.testing.assert_allclose(serial.scores_path_, parallel.scores_path_, rtol=1e-12)
 
     def test_splits_given_as_an_iterable(self, classes):
         X, y = classes

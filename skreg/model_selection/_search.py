@@ -103,6 +103,7 @@ class TogetherMixin:
         estimator = self.estimator
         if network_of(estimator) is None:
             return super().fit(X, y, **params)
+        self._validate_params()
         self._asked = (estimator, X, y, params)
         self._queue, self._seconds = deque(), []
         # What is left to do is to pick up results and to score them: less work than to start processes for it.
@@ -114,6 +115,16 @@ class TogetherMixin:
         finally:
             self.estimator = estimator
             del self._asked, self._queue, self._seconds
+
+    def _get_scorers(self):
+        if not hasattr(self, "_asked"):
+            return super()._get_scorers()
+        # The scorers are kept, and may keep the estimator.
+        picks_up, self.estimator = self.estimator, self._asked[0]
+        try:
+            return super()._get_scorers()
+        finally:
+            self.estimator = picks_up
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
         if not hasattr(self, "_asked"):

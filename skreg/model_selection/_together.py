@@ -7,6 +7,7 @@ they are fitted.
 """
 
 import contextlib
+import copy
 import time
 import warnings
 from collections import deque
@@ -143,7 +144,8 @@ class FoldMemory:
                 if key not in self.known:
                     # The data are kept with the result, so that their ids stay theirs.
                     self.known[key] = (transform(transformer, X, y, **arguments), X, y)
-                return self.known[key][0]
+                transformed, fitted = self.known[key][0]
+                return transformed, copy.deepcopy(fitted)
             finally:
                 COLLECTOR.reset(token)
 
@@ -369,7 +371,7 @@ def with_outcomes(estimator, queue: deque):
         return self
 
     methods = {"__sklearn_clone__": clone_with_outcome, "fit": fit, "__module__": plain.__module__}
-    copy = clone(estimator)
-    copy.__class__ = type(plain.__name__, (plain,), methods)
-    copy._queue = queue
-    return copy
+    picks_up = clone(estimator)
+    picks_up.__class__ = type(plain.__name__, (plain,), methods)
+    picks_up._queue = queue
+    return picks_up

@@ -15,23 +15,26 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from skreg._sklearn_private import translate_train_sizes
+from skreg._sklearn_private import check_groups_routing_disabled, translate_train_sizes, validated_like
 from skreg.model_selection._together import Task, fit_tasks, network_of, row_numbers, with_outcomes
 
 
-def _splits_and_fit_parameters(name: str, estimator, X, y, cv, groups, scorer, params) -> tuple[list, dict]:
-    """Return the splits, and what `fit` is given, from what a function of scikit-learn was given."""
+def _routed(name: str, estimator, X, y, cv, groups, scorer, params) -> tuple[list, dict, dict]:
+    """Return the splits, what `fit` is given, and what is left of ``params`` for a call with these splits."""
+    check_groups_routing_disabled(groups)
     cv = check_cv(cv, y, classifier=is_classifier(estimator))
     params = {} if params is None else params
     if not get_config()["enable_metadata_routing"]:
-        return list(cv.split(X, y, groups)), params
+        return list(cv.split(X, y, groups)), params, params
     router = MetadataRouter(owner=name)
-    router.add(splitter=cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
     router.add(estimator=estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
     if scorer is not None:
         router.add(scorer=scorer, method_mapping=MethodMapping().add(caller="fit", callee="score"))
+    wanted = router.consumes("fit", params)
+    router.add(splitter=cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
     routed = process_routing(router, "fit", **params)
-    return list(cv.split(X, y, **routed.splitter.split)), routed.estimator.fit
+    left = {key: value for key, value in params.items() if key in wanted}
+    return list(cv.split(X, y, **routed.splitter.split)), routed.estimator.fit, left
 
 
 @contextlib.contextmanager
@@ -137,6 +140,7 @@ def _documented(text: str) -> Callable:
     (['fit_time', 'score_time', 'test_score', 'train_score'], (5,))
     """
 )
+@validated_like(sklearn.model_selection.cross_validate)
 def cross_validate(
     estimator,
     X,
@@ -170,10 +174,10 @@ def cross_validate(
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
     X, y = indexable(X, y)
     scorer = check_scoring(estimator, scoring=scoring)
-    splits, fit_parameters = _splits_and_fit_parameters("cross_validate", estimator, X, y, cv, groups, scorer, params)
+    splits, fit_parameters, arguments["params"] = _routed("cross_validate", estimator, X, y, cv, groups, scorer, params)
     tasks = (Task({}, row_numbers(train)) for train, _ in splits)
     with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, seconds):
-        results = function(pick_up, X, y, groups=groups, cv=splits, **arguments)
+        results = function(pick_up, X, y, cv=splits, **arguments)
     results["fit_time"] = results["fit_time"] + seconds
     return results
 
@@ -217,6 +221,7 @@ def cross_validate(
     True
     """
 )
+@validated_like(sklearn.model_selection.cross_val_score)
 def cross_val_score(
     estimator,
     X,
@@ -284,6 +289,7 @@ def cross_val_score(
     (150, 3)
     """
 )
+@validated_like(sklearn.model_selection.cross_val_predict)
 def cross_val_predict(
     estimator,
     X,
@@ -302,13 +308,15 @@ def cross_val_predict(
     if network_of(estimator) is None or not hasattr(estimator, method):
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
     X, y = indexable(X, y)
-    splits, fit_parameters = _splits_and_fit_parameters("cross_val_predict", estimator, X, y, cv, groups, None, params)
+    splits, fit_parameters, arguments["params"] = _routed(
+        "cross_val_predict", estimator, X, y, cv, groups, None, params
+    )
     if method != "predict" and y is not None and is_classifier(estimator) and np.ndim(y) == 1:
         # scikit-learn fits numbers of classes, where a fold may lack one and columns have to be put in order.
         y = LabelEncoder().fit_transform(y)
     tasks = (Task({}, row_numbers(train)) for train, _ in splits)
     with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, _):
-        return function(pick_up, X, y, groups=groups, cv=splits, **arguments)
+        return function(pick_up, X, y, cv=splits, **arguments)
 
 
 @_documented(
@@ -367,6 +375,7 @@ def cross_val_predict(
     ([12, 39, 66, 93, 120], (5, 5))
     """
 )
+@validated_like(sklearn.model_selection.learning_curve)
 def learning_curve(
     estimator,
     X,
@@ -404,7 +413,7 @@ def learning_curve(
         )
     X, y, groups = indexable(X, y, groups)
     scorer = check_scoring(estimator, scoring=scoring)
-    splits, fit_parameters = _splits_and_fit_parameters("learning_curve", estimator, X, y, cv, groups, scorer, params)
+    splits, fit_parameters, arguments["params"] = _routed("learning_curve", estimator, X, y, cv, groups, scorer, params)
     splits = [(row_numbers(train), test) for train, test in splits]
     sizes = translate_train_sizes(train_sizes, len(splits[0][0]))
     if shuffle:
@@ -465,6 +474,7 @@ def learning_curve(
     (4, 5)
     """
 )
+@validated_like(sklearn.model_selection.validation_curve)
 def validation_curve(
     estimator,
     X,
@@ -497,7 +507,9 @@ def validation_curve(
         return function(estimator, X, y, cv=cv, **arguments)
     X, y, groups = indexable(X, y, groups)
     scorer = check_scoring(estimator, scoring=scoring)
-    splits, fit_parameters = _splits_and_fit_parameters("validation_curve", estimator, X, y, cv, groups, scorer, params)
+    splits, fit_parameters, arguments["params"] = _routed(
+        "validation_curve", estimator, X, y, cv, groups, scorer, params
+    )
     tasks = (Task({param_name: value}, row_numbers(train)) for train, _ in splits for value in param_range)
     with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, _):
         return function(pick_up, X, y, cv=splits, **arguments)
