@@ -147,9 +147,10 @@ class BatchIterator:
         # their own, as long as the others or, if every row counts the same, much shorter.
         n_batches = min(math.ceil(len(rows) / batch_size), max(1, len(rows) // min_batch_size))
         self.spans = list(gen_even_slices(len(rows), n_batches))
-        # Few columns one after the other: so lie the outputs that they are compared with.
-        self.columns = rows.target.mT.contiguous() if rows.target.shape[1] < NARROW else rows.target.mT
-        self.target, self.weight = self.columns.mT, rows.row_weight()
+        # A few columns lie one after the other, as the outputs do that they are compared with.
+        self.is_narrow = rows.target.shape[1] < NARROW
+        self.given = rows.target.mT.contiguous().mT if self.is_narrow else rows.target
+        self.target, self.weight = self.given, rows.row_weight()
 
     def __len__(self):
         return len(self.spans)
@@ -161,7 +162,10 @@ class BatchIterator:
             permutation = torch.randperm(n_rows, generator=self.generator)
             order = permutation.numpy()
             permutation = permutation.to(rows.target.device)
-            self.target = self.columns.index_select(1, permutation).mT
+            if self.is_narrow:
+                self.target = self.given.mT.index_select(1, permutation).mT
+            else:
+                self.target = self.given.index_select(0, permutation)
             if rows.weight is not None:
                 self.weight = rows.weight.index_select(0, permutation)
         # With uniform weights every step is the mean over its batch, and no tensor of weights is needed.

@@ -240,6 +240,7 @@ class MLP(nn.Module):
         # What the passes work on: the same memory, for a population of one without the member axis.
         parameters = (self.weights, self.biases, self.gains, self.shifts)
         self._dW, self._db, self._dgain, self._dshift = (self._inner([p.grad for p in group]) for group in parameters)
+        self._dW_T = [dW.mT for dW in self._dW]
         self._mean, self._variance = self._inner(self.running_means), self._inner(self.running_variances)
         with torch.no_grad():
             self._detached = self._operands()
@@ -374,8 +375,8 @@ class MLP(nn.Module):
         d_outputs = dZ
         for i in range(len(record) - 1, -1, -1):
             with_skip = torch.cat([dZ, d_outputs], dim=-1) if i == 0 and self.skip else dZ
-            if with_skip.shape[-1] < NARROW:
-                self._dW[i].copy_(self._product(with_skip.mT, record[i].inputs).mT)
+            if self.weights[i].shape[-1] < NARROW:
+                self._dW_T[i].copy_(self._product(with_skip.mT, record[i].inputs))
             else:
                 self._product(record[i].inputs.mT, with_skip, out=self._dW[i])
             torch.sum(dZ, -2, True, out=self._db[i])

@@ -28,10 +28,9 @@ METRIC_FLOOR = 0.1
 # moments, geometrically into the denormal range, where arithmetic is 5 to 20 times slower.
 NEGLIGIBLE = 1e-20
 STEPS_BETWEEN_FLUSHES = 50
-# Proximal steps work through this many weights at a time: what they need in between stays in the processor's cache,
-# and larger tensors would be given back to the system after each use, to be mapped anew (1.3 ms for 235000 weights
-# instead of 0.4 ms).
-PIECE = 2**16
+# Proximal steps work through this many weights at a time. Larger tensors in between would be given back to the system
+# after each use, to be mapped anew (1.3 ms for 235000 weights instead of 0.4 ms).
+PIECE = 2**17
 
 
 @dataclass
@@ -349,7 +348,7 @@ class ProximalAdam(FlatOptimizer):
         self._adam(run.buffers, lr, 0.0, bound=[run.bound])
         penalty = run.layers[0].penalty
         for W, bound in run.pieces:
-            penalty.prox_(W, bound.rsqrt_().mul_(lr * correction))
+            penalty.prox_(W, bound.rsqrt_(), lr * correction)
 
     def _fill_with_floors(self, run: SeparableRun, epsilon: float) -> None:
         """Write the squares of the floors of the metric, before its bias correction, into the bounds of a run."""

@@ -111,6 +111,20 @@ def test_proximal_adam_is_its_definition_and_leaves_other_layers_to_adam(penalty
     torch.testing.assert_close(module.flat[30:], plain.flat[30:], rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("penalty", [L1(), ElasticNet(l1_ratio=0.4), MCP()])
+@pytest.mark.parametrize("n_members", [1, 3])
+def test_proximal_steps_in_pieces_are_those_of_the_whole(penalty, n_members, monkeypatch):
+    results = []
+    for piece in (7, 2**17):
+        monkeypatch.setattr("skreg.optim.PIECE", piece)
+        module = make(n_members)
+        alpha = 2.0 if n_members == 1 else torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64).view(3, 1, 1)
+        optimizer = ProximalAdam(module, on(penalty, [alpha, alpha]))
+        results.append(run(module, optimizer, gradients(9, module.flat.numel())))
+    assert torch.equal(*results)
+    assert (results[0][: module.n_weights] == 0).any()
+
+
 def norms_by_hand(W, step, alpha, axis):
     """Return the prox of the group lasso over rows or columns."""
     norm = W.norm(dim=axis, keepdim=True)

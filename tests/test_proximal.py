@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy.optimize import minimize_scalar
 
+from skreg.penalties import L1, MCP, ElasticNet
 from skreg.proximal import (
     block_soft_threshold,
     hierarchical_threshold,
@@ -195,6 +196,18 @@ def test_hierarchical_threshold_satisfies_the_conditions_of_the_published_algori
         assert torch.linalg.vector_norm(b).item() == pytest.approx(bound / ratio, rel=1e-9)
         if skip.any():
             np.testing.assert_allclose(b.numpy() * np.linalg.norm(skip), bound / ratio * skip, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [L1(), ElasticNet(l1_ratio=0.4), MCP()])
+def test_the_prox_in_place_is_the_prox(penalty):
+    rng = np.random.default_rng(0)
+    W, step = torch.from_numpy(rng.normal(size=(2, 6, 5))), torch.from_numpy(rng.random((2, 6, 5)))
+    alpha = torch.tensor([0.3, 2.0], dtype=torch.float64).view(2, 1, 1)
+    expected = penalty.prox(W, 0.7 * step, alpha)
+    penalty.prox_(W, step.clone(), 0.7, alpha)
+    torch.testing.assert_close(W, expected, rtol=1e-12, atol=1e-15)
+    assert ((W == 0) == (expected == 0)).all()
+    assert (W == 0).any()
 
 
 def test_hierarchical_threshold_solves_every_row_by_itself():

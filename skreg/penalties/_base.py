@@ -104,9 +104,28 @@ class Penalty(DocLink, BaseEstimator, ABC):
             A new tensor; ``W`` is left as it is. Of a penalty that is not convex, the global minimizer.
         """
 
-    def prox_(self, W: Tensor, step: Tensor, alpha: Scalars, **options) -> None:
-        """Apply :meth:`prox` in place. A penalty may use up the memory of the steps to be faster."""
-        W.copy_(self.prox(W, step, alpha, **options))
+    def prox_(self, W: Tensor, step: Tensor, scale: float, alpha: Scalars, **options) -> Tensor:
+        """Apply :meth:`prox` in place, in what way takes the least time: optimizers call this after every step.
+
+        Parameters
+        ----------
+        W : Tensor of shape (n_members, n_inputs, n_outputs)
+            One weight matrix of every member, or a part of it; it is moved to the minimizer.
+        step : Tensor that broadcasts to the shape of W
+            The step of each coordinate, up to a factor; it is overwritten.
+        scale : float
+            The factor.
+        alpha : float or Tensor that broadcasts to (n_members, 1, 1)
+            The strength.
+        **options : dict
+            What the penalty has said of the weight matrix in :meth:`for_layers`.
+
+        Returns
+        -------
+        Tensor
+            ``W``.
+        """
+        return W.copy_(self.prox(W, step.mul_(scale), alpha, **options))
 
     def alpha_max(self, gradient: Tensor, **options) -> Tensor:
         """Return the smallest strength at which zero is a minimum of ``sum(gradient * W) + alpha * Omega(W)``.
@@ -242,9 +261,9 @@ class LayerPenalty:
         """Return the minimizer of the proximal problem."""
         return self.penalty.prox(W, step, self.alpha, **self.options)
 
-    def prox_(self, W: Tensor, step: Tensor) -> None:
-        """Move the weights to the minimizer of the proximal problem, in place; steps may be overwritten."""
-        self.penalty.prox_(W, step, self.alpha, **self.options)
+    def prox_(self, W: Tensor, step: Tensor, scale: float) -> None:
+        """Move the weights to the minimizer for the steps ``scale * step``, in place; ``step`` is overwritten."""
+        self.penalty.prox_(W, step, scale, self.alpha, **self.options)
 
     def alpha_max(self, gradient: Tensor) -> Tensor:
         """Return the smallest strength at which zero is a minimum."""

@@ -64,8 +64,8 @@ class L1(Penalty):
     def prox(self, W, step, alpha):
         return soft_threshold(W, step * alpha)
 
-    def prox_(self, W, step, alpha):
-        soft_threshold(W, step.mul_(alpha), out=W)
+    def prox_(self, W, step, scale, alpha):
+        return soft_threshold(W, step.mul_(scale * alpha), out=W)
 
     def alpha_max(self, gradient):
         return largest_entry(gradient)
