@@ -1,0 +1,298 @@
+"""Networks trained side by side come out as they would alone, whoever their neighbours are and whenever these leave."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits, make_classification
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._base import COLLECTOR
+from skreg.batches import Rows
+from skreg.model_selection._routines import Request, run_together
+from skreg.model_selection._together import RowsInCommon, Waiting
+from skreg.population import AbandonedError, Feed, Population, Streams, by_reader, in_chunks, train_jobs
+
+X, Y = make_classification(83, 6, n_informative=4, n_classes=3, random_state=0)
+SHORT = {"batch_size": 16, "max_iter": 5, "learning_rate_init": 0.02, "tol": 0.0, "n_iter_no_change": np.inf}
+
+
+def make(**options):
+    return RegularizedMLPClassifier(**{"hidden_layer_sizes": (7,), "random_state": 0, **SHORT, **options})
+
+
+def jobs_of(estimators, data=(X, Y)):
+    """Return the estimators' fits, prepared."""
+    waiting, in_common = [], RowsInCommon()
+    token = COLLECTOR.set(lambda network, ready: waiting.append(Waiting.of(network, ready, in_common)))
+    try:
+        for estimator in estimators:
+            estimator.fit(*data)
+    finally:
+        COLLECTOR.reset(token)
+    return waiting
+
+
+def train_together(estimators, data=(X, Y), **options):
+    waiting = jobs_of(estimators, data)
+    train_jobs([item.job for item in waiting], **options)
+    for item in waiting:
+        assert item.job.error is None
+        item.finish()
+    return estimators
+
+
+def assert_same_networks(first, second, tolerance=1e-10):
+    for a, b in zip([*first.coefs_, *first.intercepts_], [*second.coefs_, *second.intercepts_], strict=True):
+        assert_allclose(a, b, atol=tolerance)
+    assert (first.n_iter_, first.best_epoch_) == (second.n_iter_, second.best_epoch_)
+    for name, values in first.history_.items():
+        if name != "stopping_reason":
+            assert_allclose(values, second.history_[name], rtol=1e-8, atol=tolerance)
+    assert first.history_["stopping_reason"].tolist() == second.history_["stopping_reason"].tolist()
+
+
+class TestMembersAreAsAlone:
+    @pytest.mark.parametrize(
+        "candidates",
+        [
+            [{"alpha": 0.0}, {"alpha": 0.01}, {"alpha": 0.3}],
+            [
+                {"penalty": "elasticnet", "l1_ratio": ratio, "alpha": a}
+                for ratio in (0.0, 0.3, 1.0)
+                for a in (0.0, 0.02)
+            ],
+            [{"dropout": rate, "input_dropout": at_inputs} for rate in (0.0, 0.3) for at_inputs in (0.0, 0.1)],
+            [{"random_state": seed, "dropout": 0.2} for seed in range(3)],
+            [{"learning_rate_init": rate, "weight_decay": decay} for rate in (0.01, 0.05) for decay in (0.0, 0.5)],
+            [{"solver": "sgd", "learning_rate_init": rate, "penalty": "l1", "alpha": 0.01} for rate in (0.01, 0.1)],
+            [{"label_smoothing": rate, "class_weight": w} for rate in (0.0, 0.2) for w in (None, "balanced")],
+            [{"normalization": "layer", "dropout": 0.3, "class_weight": w} for w in (None, {0: 3.0})],
+            [{"penalty": "sparse_group_lasso", "alpha": a, "l1_ratio": r} for a in (0.01, 0.1) for r in (0.2, 0.8)],
+        ],
+        ids=lambda candidates: "-".join(candidates[-1]),
+    )
+    def test_whatever_they_differ_in(self, candidates):
+        together = train_together([make(**options) for options in candidates])
+        for member, options in zip(together, candidates, strict=True):
+            assert_same_networks(member, make(**options).fit(X, Y))
+
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+    @pytest.mark.parametrize("schedule", ["constant", "adaptive", "cosine", "invscaling"])
+    @pytest.mark.parametrize("options", [{"early_stopping": True}, {}], ids=["validation", "objective"])
+    def test_when_they_leave_one_by_one(self, schedule, options):
+        rates = [0.001, 0.003, 0.01, 0.03, 0.06]
+        options = {**options, "learning_rate": schedule, "max_iter": 60, "tol": 0.02, "n_iter_no_change": 2}
+        settings = [{**options, "solver": "sgd", "learning_rate_init": rate, "dropout": 0.1} for rate in rates]
+        together = train_together([make(**setting) for setting in settings])
+        for member, setting in zip(together, settings, strict=True):
+            # Hundreds of steps at high rates make more of rounding.
+            assert_same_networks(member, make(**setting).fit(X, Y), tolerance=1e-8)
+        if schedule == "adaptive":  # whose rates fall one by one
+            assert len({member.history_["lr"][-1] / member.learning_rate_init for member in together}) > 1
+        elif schedule != "cosine" or "early_stopping" in options:
+            assert len({member.n_iter_ for member in together}) > 1
+
+    def test_members_of_several_sizes_fill_up_their_batches(self):
+        numbers = [81, 83, 82]
+        options = {"dropout": 0.2, "normalization": "batch"}
+        waiting = [jobs_of([make(**options)], (X[:n], Y[:n]))[0] for n in numbers]
+        assert len({item.job.structure for item in waiting}) == 1
+        train_jobs([item.job for item in waiting])
+        for item, n in zip(waiting, numbers, strict=True):
+            item.finish()
+            single = make(**options).fit(X[:n], Y[:n])
+            # Biases before batch normalization have no gradient, and Adam makes steps of its rounding.
+            assert_allclose(item.network.predict_proba(X), single.predict_proba(X), atol=1e-10)
+            assert_same_networks(item.network, single, tolerance=1e-8)
+
+    def test_in_chunks_and_threads(self):
+        settings = [{"alpha": a, "dropout": 0.2} for a in np.geomspace(1e-4, 1, 7)]
+        alone = [make(**setting).fit(X, Y) for setting in settings]
+        per_member = jobs_of([make()])[0].job.n_bytes
+        for options in ({"memory_limit": 2 * per_member}, {"n_jobs": 2}, {"n_jobs": 3, "memory_limit": 3 * per_member}):
+            for member, single in zip(train_together([make(**s) for s in settings], **options), alone, strict=True):
+                assert_same_networks(member, single)
+
+    def test_single_precision(self):
+        settings = [{"alpha": a, "penalty": "l1"} for a in (1e-4, 1e-2)]
+        data = (X.astype(np.float32), Y)
+        for member, setting in zip(train_together([make(**s) for s in settings], data), settings, strict=True):
+            assert member.coefs_[0].dtype == np.float32
+            assert_same_networks(member, make(**setting).fit(*data), tolerance=1e-4)
+
+    def test_several_kinds_form_several_populations(self):
+        settings = [{}, {"hidden_layer_sizes": (5, 4)}, {"penalty": "l1"}, {"penalty": None}, {"batch_size": 20}]
+        settings += [{"activation": "tanh"}, {"solver": "sgd"}, {"max_iter": 4}, {"constraint": "max_norm"}]
+        waiting = jobs_of([make(**setting) for setting in settings])
+        assert len(in_chunks([item.job for item in waiting], None, 1)) == len(settings)
+
+    def test_losses_with_other_numbers_are_trained_apart(self):
+        settings = [{"loss": "huber", "delta": 0.5}, {"loss": "huber", "delta": 2.0}, {"loss": "quantile"}]
+        settings += [{"loss": "quantile", "quantile": 0.9}]
+        models = [RegularizedMLPRegressor((4,), **SHORT, random_state=0, **setting) for setting in settings]
+        for member, setting in zip(train_together(models, (X, X[:, 0])), settings, strict=True):
+            single = RegularizedMLPRegressor((4,), **SHORT, random_state=0, **setting).fit(X, X[:, 0])
+            assert_same_networks(member, single)
+
+
+class TestFailures:
+    def test_a_member_that_diverges_leaves_the_others_alone(self):
+        rates = [0.01, 1e150, 0.02]
+        options = {"solver": "sgd", "activation": "identity"}
+        estimators = [
+            RegularizedMLPRegressor((4,), **{**SHORT, **options, "learning_rate_init": rate}, random_state=0)
+            for rate in rates
+        ]
+        waiting = jobs_of(estimators, (X, X[:, 0]))
+        train_jobs([item.job for item in waiting])
+        assert "Training diverged in epoch 1" in str(waiting[1].job.error)
+        for item, rate in zip(waiting[::2], rates[::2], strict=True):
+            item.finish()
+            alone = RegularizedMLPRegressor((4,), **{**SHORT, **options, "learning_rate_init": rate}, random_state=0)
+            assert_same_networks(item.network, alone.fit(X, X[:, 0]))
+
+    def test_the_last_step_is_judged_too(self):
+        huge = {**SHORT, "batch_size": 83, "max_iter": 1, "solver": "sgd", "learning_rate_init": 1e200}
+        waiting = jobs_of([make(**huge), make(**{**huge, "learning_rate_init": 0.1})])
+        train_jobs([item.job for item in waiting])
+        assert "Training diverged in epoch 1" in str(waiting[0].job.error)
+        assert waiting[1].job.error is None
+
+    def test_an_error_of_a_loss_reaches_its_members(self):
+        def broken(y_true, y_pred):
+            raise ZeroDivisionError("broken on purpose")
+
+        waiting = [*jobs_of([make(loss=broken), make(loss=broken, alpha=0.1)]), *jobs_of([make()])]
+        train_jobs([item.job for item in waiting])
+        assert [type(item.job.error) for item in waiting] == [ZeroDivisionError, ZeroDivisionError, type(None)]
+
+    @pytest.mark.parametrize("n_jobs", [1, 2])
+    def test_an_interruption_ends_everything_at_once(self, n_jobs):
+        calls = []
+
+        def interrupting(y_true, y_pred):
+            calls.append(threading.get_ident())
+            raise KeyboardInterrupt
+
+        waiting = jobs_of([make(loss=interrupting), make(max_iter=10**6)])
+        n_threads = torch.get_num_threads()
+        with pytest.raises(KeyboardInterrupt):
+            train_jobs([item.job for item in waiting], n_jobs=n_jobs)
+        assert len(calls) == 1
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread():
+                thread.join(timeout=10)
+        assert waiting[1].job.progress.epoch < 10**6
+        assert torch.get_num_threads() == n_threads
+
+    def test_a_population_gives_up_when_it_is_told_to(self):
+        stopped = threading.Event()
+        stopped.set()
+        jobs = [item.job for item in jobs_of([make(), make(alpha=0.1)])]
+        with pytest.raises(AbandonedError):
+            Population(jobs, stopped, lambda n: None).train()
+
+    def test_memory_for_less_than_one_network(self):
+        jobs = [item.job for item in jobs_of([make(), make(alpha=0.1)])]
+        needed = jobs[0].n_bytes
+        with pytest.raises(ValueError, match=f"'memory_limit' .* one network .* here {needed} bytes; got {needed - 1}"):
+            train_jobs(jobs, memory_limit=needed - 1)
+        with pytest.raises(ValueError, match=f"2 populations .* here {2 * needed} bytes; got {needed}"):
+            train_jobs(jobs, memory_limit=needed, n_jobs=2)
+        assert all(job.progress.epoch == 0 for job in jobs)
+
+
+class TestParts:
+    def test_equal_rows_are_kept_once(self):
+        waiting = jobs_of([make(alpha=a) for a in (0, 1, 2)], (X.tolist(), Y))
+        assert len({id(item.job.rows) for item in waiting}) == 1
+        waiting = jobs_of([make(class_weight="balanced"), make(), make(label_smoothing=0.1)], (X.tolist(), Y))
+        assert len({id(item.job.rows) for item in waiting}) == 3
+        assert len({id(item.job.rows.X) for item in waiting}) == 1
+
+    def test_what_reads_the_same_stands_together(self):
+        first, second = jobs_of([make()])[0].job, jobs_of([make()], (X + 1, Y))[0].job
+        third, fourth = (item.job for item in jobs_of([make(alpha=1), make(random_state=1)]))
+        third.rows = fourth.rows = first.rows
+        assert by_reader([first, second, third, fourth]) == [first, third, second, fourth]
+
+    def test_columns_of_a_feed(self):
+        target = torch.arange(7.0, dtype=torch.float64).unsqueeze(1)
+        long = Rows(np.arange(14.0).reshape(7, 2), target, None)
+        weight = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+        short = Rows(np.arange(14.0).reshape(7, 2), target[:3], weight, np.array([4, 5, 6]))
+        spans = [slice(0, 4), slice(4, 7)], [slice(0, 2), slice(2, 3)]
+        feed = Feed([long, long, short], [spans[0], spans[0], spans[1]], [None, None, None])
+        feed.arrange()
+        assert not feed.is_uniform
+        assert feed.spans == [slice(0, 4), slice(4, 7)]
+        assert len(feed.readers) == 2
+        assert_allclose(feed.weight.sum(dim=1), 1)
+        assert feed.weight[2].tolist() == [0.5, 0.3, 0, 0, 0.2, 0, 0]
+        batches = list(feed)
+        assert [inputs.shape for _, inputs in batches] == [(3, 4, 2), (3, 3, 2)]
+        assert [batches[0][1][0, :, 0].tolist(), batches[1][1][1, :, 0].tolist()] == [[0, 2, 4, 6], [8, 10, 12]]
+        assert [batches[0][1][2, :2, 0].tolist(), batches[1][1][2, :1, 0].tolist()] == [[8, 10], [12]]
+        assert feed.n_rows(1) == {7: 3, 3: 1}
+
+    def test_members_with_one_seed_share_their_masks(self):
+        seeds = [0, 0, 1]
+        jobs = [item.job for item in jobs_of([make(dropout=0.5, random_state=seed) for seed in seeds])]
+        streams = Streams(jobs)
+        streams.begin({83: 4})
+        bits = streams.bits(torch.empty(3, 4, 5))
+        assert [bits[0].equal(bits[1]), bits[0].equal(bits[2])] == [True, False]
+
+    def test_the_bound_of_memory_grows_with_what_takes_it(self):
+        def needed(**options):
+            return jobs_of([make(**options)])[0].job.n_bytes
+
+        assert needed() < needed(hidden_layer_sizes=(70,)) < needed(hidden_layer_sizes=(700,))
+        assert needed() < min(needed(batch_size=64), needed(early_stopping=True))
+
+    def test_one_request_is_an_ordinary_fit(self):
+        def routine(model):
+            yield [Request(model, (X, Y))]
+            return model.n_iter_
+
+        model = make()
+        assert run_together([routine(model)]) == [5]
+        np.testing.assert_array_equal(model.coefs_[0], make().fit(X, Y).coefs_[0])
+
+    def test_routines_of_several_lengths(self):
+        def routine(n):
+            models = []
+            for i in range(n):
+                models.append(make(alpha=0.01 * i, max_iter=2))
+                yield [Request(models[-1], (X, Y))]
+            return models
+
+        results = run_together([routine(n) for n in (1, 3, 0)])
+        assert [len(models) for models in results] == [1, 3, 0]
+        for models in results:
+            for i, model in enumerate(models):
+                assert_same_networks(model, make(alpha=0.01 * i, max_iter=2).fit(X, Y))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+class TestOnCuda:
+    def test_members_are_as_alone(self):
+        settings = [{"alpha": a, "device": "cuda"} for a in (0.0, 1e-3, 1e-1)]
+        for member, setting in zip(train_together([make(**s) for s in settings]), settings, strict=True):
+            assert_same_networks(member, make(**setting).fit(X, Y), tolerance=1e-6)
+
+    def test_many_members_cost_little_more_than_one(self):
+        data = load_digits(return_X_y=True)
+        data = (data[0] / 16).astype(np.float32), data[1]
+
+        def seconds(n_members):
+            models = [make(hidden_layer_sizes=(128,), alpha=1e-4 * i, device="cuda") for i in range(n_members)]
+            waiting = jobs_of(models, data)
+            train_jobs([item.job for item in waiting], memory_limit=8 * 2**30)
+            return sum(item.job.seconds for item in waiting)
+
+        seconds(1)
+        assert seconds(500) < 10 * seconds(1)
