@@ -226,8 +226,11 @@ class SeparableRun:
         Their parameters, gradients and moments, as Adam's kernel wants them.
     bound : Tensor
         For every weight the square of the metric: its floor before, what the kernel has made of it after a step.
-    floors : list of tuple of Tensor
-        For every layer the gradients, the moments v and the bounds, of shape (n_members, n_weights).
+    floors : list of tuple
+        For every layer the gradients, the moments v and the bounds, of shape (n_members, n_weights), and the share of
+        the sum of v that is the square of the floor.
+    tiny : float
+        The smallest square of a floor.
     pieces : list of tuple of Tensor
         Weights and bounds, cut for the proximal step.
     """
@@ -237,10 +240,12 @@ class SeparableRun:
         flat, _, _, squares = (buffer for (buffer,) in buffers)
         self.bound = torch.empty_like(squares)
         sizes = [layer.W.numel() for layer in layers]
+        gradients = [layer.grad.flatten(1) for layer in layers]
         self.floors = [
-            (layer.grad.flatten(1), square.view(len(layer.W), -1), bound.view(len(layer.W), -1))
-            for layer, square, bound in zip(layers, squares.split(sizes), self.bound.split(sizes), strict=True)
+            (grad, square.view(grad.shape), bound.view(grad.shape), METRIC_FLOOR**2 / grad.shape[1])
+            for grad, square, bound in zip(gradients, squares.split(sizes), self.bound.split(sizes), strict=True)
         ]
+        self.tiny = torch.finfo(flat.dtype).tiny
         # Members differ in strength, and options are for a whole matrix: such layers keep their shape.
         n_members, n_inputs, n_outputs = layers[0].W.shape
         if layers[0].penalty.options:
@@ -352,12 +357,12 @@ class ProximalAdam(FlatOptimizer):
 
     def _fill_with_floors(self, run: SeparableRun, epsilon: float) -> None:
         """Write the squares of the floors of the metric, before its bias correction, into the bounds of a run."""
-        lowest = max(epsilon**2, torch.finfo(run.bound.dtype).tiny)
-        for grad, square, bound in run.floors:
-            # What v will be, summed over each member's weights. In Python: tensors of a few numbers take more time.
-            old, norm = square.sum(1).tolist(), torch.linalg.vector_norm(grad, dim=1).tolist()
-            new = [self.beta_2 * v + (1 - self.beta_2) * g**2 for v, g in zip(old, norm, strict=True)]
-            floors = [max(METRIC_FLOOR**2 * v / grad.shape[1], lowest) for v in new]
+        lowest = max(epsilon**2, run.tiny)
+        for grad, square, bound, share in run.floors:
+            # What the sum of v will be, times a share. In Python: tensors of a few numbers take more time.
+            old, new = share * self.beta_2, share * (1 - self.beta_2)
+            sums, norms = square.sum(1).tolist(), torch.linalg.vector_norm(grad, dim=1).tolist()
+            floors = [max(old * v + new * g * g, lowest) for v, g in zip(sums, norms, strict=True)]
             if len(floors) == 1:
                 bound.fill_(floors[0])
             else:
