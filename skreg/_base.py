@@ -84,16 +84,14 @@ class Prepared:
         What is to be trained.
     table, train : Table, ndarray
         The data, and the numbers of the rows to train on.
-    valid_table : Table or None
-        The data of the rows to validate on; with a split it is the same table.
+    valid_table, valid : Table, ndarray
+        The same (or None) of the rows to validate on; with a split it is the same table.
     seeds : dict of str to int
         For the generators.
-    module : MLP
-        The network with its start values.
+    goes_on : bool
+        Whether training goes on from the fitted weights.
     rows, valid_rows : Rows
         To train on, and (or None) to validate on.
-    valid_scorer : callable or None
-        Scores the network on the validation rows, where not by the loss.
     earlier : Earlier
         What earlier epochs have left.
     dtype : dtype
@@ -104,17 +102,17 @@ class Prepared:
     table: Table
     train: np.ndarray
     valid_table: Table | None
+    valid: np.ndarray | None
     seeds: dict[str, int]
-    module: MLP
+    goes_on: bool
     rows: Rows
     valid_rows: Rows | None
-    valid_scorer: Callable | None
     earlier: Earlier
     dtype: np.dtype
 
     def without_data(self) -> "Prepared":
         """Return the same without the rows."""
-        return replace(self, table=None, valid_table=None, rows=None, valid_rows=None, valid_scorer=None)
+        return replace(self, table=None, train=None, valid_table=None, valid=None, rows=None, valid_rows=None)
 
 
 class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
@@ -340,7 +338,9 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if not goes_on:
             self._forget()
         ready = self._prepare(X, y, sample_weight, goes_on=goes_on, checkpoint=checkpoint, **validation)
-        origin = ready.module.snapshot()
+        module = self._make_module(ready.plan)
+        self._start(module, seed=ready.seeds["init"], goes_on=goes_on)
+        origin = module.snapshot()
         if checkpoint is not None and self.refit_on_all:
             if "origin_0" not in checkpoint:
                 raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
@@ -350,19 +350,18 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             ]
         net = self._make_net(
             ready.plan,
-            ready.module,
+            module,
             ready.seeds,
             len(ready.rows),
             valid_rows=ready.valid_rows,
-            valid_scorer=ready.valid_scorer,
+            valid_scorer=self._make_valid_scorer(module, ready),
             stops_early=bool(self.early_stopping),
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             n_rows_before=ready.earlier.t,
         )
         if getattr(self, "_skl_callbacks", None):
-            net.callbacks.append(("scikit_learn_callbacks", self._task_callback(task, ready)))
-        module = ready.module
+            net.callbacks.append(("scikit_learn_callbacks", self._task_callback(task, ready, module)))
         with limited_threads(step_flops(ready.plan.layer_units, net.batch_size)):
             net.train(ready.rows, state=checkpoint, restore="last")
             if self.refit_on_all and self.early_stopping:
@@ -405,20 +404,20 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         elif self.early_stopping:
             train, valid = self._split(table, groups, seeds["split"])
             valid_table = table
-        rows = self._rows(plan, table, train)
-        module = self._make_module(plan)
-        valid_rows = valid_scorer = None
+        rows, valid_rows = self._rows(plan, table, train), None
         if valid is not None:
             valid_rows = self._rows(plan, valid_table, valid, balanced_on=(table, train))
-            if self.scoring != "loss":
-                valid_scorer = self._make_valid_scorer(module, valid_table, valid)
+        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
+        return Prepared(
+            plan, table, train, valid_table, valid, seeds, goes_on, rows, valid_rows, earlier, table.X.dtype
+        )
+
+    def _start(self, module: MLP, *, seed: int, goes_on: bool) -> None:
+        """Give a network its start values: new ones, or the fitted ones."""
         if goes_on:
             self._load_parameters(module)
         else:
-            module.initialize([generator_of(seeds["init"])])
-        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
-        dtype = table.X.dtype
-        return Prepared(plan, table, train, valid_table, seeds, module, rows, valid_rows, valid_scorer, earlier, dtype)
+            module.initialize([generator_of(seed)])
 
     def _can_be_a_member(self, X, X_val) -> bool:
         """Return whether the network can be trained together with others: nothing wants to see it alone."""
@@ -449,10 +448,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             "loss": [str(item) for item in vars(plan.loss).items() if not item[0].startswith("_")],
         }
         batch_size = self._check_batch_size(len(ready.rows))
-        n_batches = len(BatchIterator(ready.rows, batch_size, None, smallest_batch(ready.module)))
+        n_batches = len(BatchIterator(ready.rows, batch_size, None, smallest_batch(self.normalization)))
         patience = self.n_iter_no_change
         return Job(
-            module=ready.module,
+            network=self._network(plan),
+            start=partial(self._start, seed=ready.seeds["init"], goes_on=ready.goes_on),
             loss=plan.loss,
             penalties=plan.penalties,
             constraints=plan.constraints,
@@ -473,11 +473,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
                 patience=patience_in_epochs(patience, n_batches) if self.early_stopping else patience,
             ),
             family=joblib.hash(kinds),
+            read=partial(self._parameters, dtype=ready.dtype),
         )
 
     def _take_job(self, job: Job, ready: Prepared) -> None:
         """Take over what a population has trained."""
-        self._take_weights(job.module, ready.plan.penalty, ready.dtype)
+        self._take_weights(job.result, ready.plan.penalty)
         # Where its training stands is known to the population alone.
         vars(self).pop("_training_state", None)
         self._take_results(job.progress.record(), ready.earlier, len(job.rows))
@@ -485,7 +486,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if not job.progress.converged:
             self._warn_of_convergence(job.progress.stopping_reason)
 
-    def _task_callback(self, task, ready: Prepared) -> TaskCallback:
+    def _task_callback(self, task, ready: Prepared, module: MLP) -> TaskCallback:
         """Return what tells the callbacks of scikit-learn of epochs; they get the rows that are trained on."""
         table, rows = ready.table, ready.train
         taken = cache(lambda: table.source_rows(rows))
@@ -496,7 +497,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             X=lambda: taken()[0],
             y=lambda: taken()[1],
             metadata=None if weights is None else {"sample_weight": weights[rows]},
-            reconstruction_attributes=lambda: self._parameters(ready.module, table.X.dtype),
+            reconstruction_attributes=lambda: self._parameters(module, table.X.dtype),
         )
 
     def _refit(self, ready: Prepared, origin, net: RegularizedNet) -> MLP:
@@ -751,17 +752,21 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             weight = of_class if weight is None else weight * of_class
         return None if weight is None else rescaled(weight)
 
+    def _network(self, plan: Plan) -> dict:
+        """Return the keyword arguments of the network."""
+        return {
+            "layer_units": plan.layer_units,
+            "activation": self.activation,
+            "normalization": self.normalization,
+            "dropout": plan.dropout,
+            "input_dropout": float(self.input_dropout),
+            "skip": plan.penalty is not None and plan.penalty.skip,
+            "dtype": plan.dtype,
+            "device": plan.device,
+        }
+
     def _make_module(self, plan: Plan) -> MLP:
-        return MLP(
-            plan.layer_units,
-            activation=self.activation,
-            normalization=self.normalization,
-            dropout=plan.dropout,
-            input_dropout=float(self.input_dropout),
-            skip=plan.penalty is not None and plan.penalty.skip,
-            dtype=plan.dtype,
-            device=plan.device,
-        )
+        return MLP(**self._network(plan))
 
     def _make_net(self, plan: Plan, module: MLP, seeds, n_rows: int, *, rates=None, **options) -> RegularizedNet:
         """Return the net that trains a module; ``rates`` are those of the epochs of an earlier fit to repeat."""
@@ -793,14 +798,17 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             return partial(ProximalSGD, momentum=self.momentum, nesterovs_momentum=self.nesterovs_momentum)
         return partial(ProximalAdam, beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
 
-    def _make_valid_scorer(self, module: MLP, table: Table, rows: np.ndarray) -> Callable[[], float]:
-        """Return a function that scores the current weights on the validation rows."""
+    def _make_valid_scorer(self, module: MLP, ready: Prepared) -> Callable[[], float] | None:
+        """Return a function that scores the current weights on the validation rows; None where the loss does."""
+        if ready.valid is None or self.scoring == "loss":
+            return None
         scorer = check_scoring(self, scoring=self.scoring)
-        X, y = table.source_rows(rows)
+        table = ready.valid_table
+        X, y = table.source_rows(ready.valid)
         weights = {}
         if table.sample_weight is not None:
             check_takes_weights(scorer, self.scoring)
-            weights["sample_weight"] = rescaled(table.sample_weight[rows])
+            weights["sample_weight"] = rescaled(table.sample_weight[ready.valid])
 
         def score():
             vars(self).update(self._parameters(module, table.X.dtype))
@@ -808,15 +816,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
 
         return score
 
-    def _take_weights(self, module: MLP, penalty: Penalty | None, dtype) -> None:
+    def _take_weights(self, parameters: dict, penalty: Penalty | None) -> None:
         """Take over the fitted network."""
-        vars(self).update(self._parameters(module, dtype))
+        vars(self).update(parameters)
         vars(self).pop("pruning_", None)  # that was an earlier network
         self.penalty_ = penalty
 
     def _take_fit(self, plan: Plan, net: RegularizedNet, module: MLP, dtype) -> None:
         """Take over the weights and the state of training."""
-        self._take_weights(module, plan.penalty, dtype)
+        self._take_weights(self._parameters(module, dtype), plan.penalty)
         described = {name: np.asarray(value) for name, value in self._description(plan).items()}
         kept = {} if module is net.module_ and not net.stops_early else named_arrays("kept", module.snapshot())
         self._training_state = (

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -41,8 +42,10 @@ class Job:
 
     Attributes
     ----------
-    module : MLP
-        A population of one with its start values; after training, with its result.
+    network : dict
+        Keyword arguments of the :class:`~skreg.layers.MLP` of a population of one.
+    start : callable
+        Gives such a network its start values.
     loss : Loss
         The loss.
     penalties, constraints : list
@@ -64,13 +67,18 @@ class Job:
         Judges the epochs.
     family : hashable
         What must be equal, beside shapes, for networks to be trained together.
+    read : callable
+        Returns what is wanted of the trained network.
+    result : dict or None
+        That, after training.
     error : Exception or None
         Why training has failed.
     seconds : float
         The share of the time that it took.
     """
 
-    module: MLP
+    network: dict
+    start: Callable[[MLP], None]
     loss: Loss
     penalties: list[LayerPenalty | None]
     constraints: list[Constraint | None]
@@ -84,30 +92,37 @@ class Job:
     weight_decay: float
     progress: Progress
     family: Hashable
+    read: Callable[[MLP], dict]
+    result: dict | None = None
     error: Exception | None = None
     seconds: float = 0.0
 
     @property
     def spans(self) -> list[slice]:
         """The batches of an epoch."""
-        return BatchIterator(self.rows, self.batch_size, None, smallest_batch(self.module)).spans
+        return BatchIterator(self.rows, self.batch_size, None, smallest_batch(self.network["normalization"])).spans
+
+    @property
+    def dropout_rates(self) -> tuple[float, ...]:
+        """The rates in front of every linear layer."""
+        return (self.network["input_dropout"], *self.network["dropout"])
 
     @property
     def structure(self) -> tuple:
         """What members of one population have in common."""
-        module, progress = self.module, self.progress
+        progress = self.progress
         of_steps = (len(self.spans), progress.schedule, self.power_t, progress.max_epochs, self.shuffle)
         # What a decaying rate has come to depends on the number of rows.
         n_rows = len(self.rows) if progress.schedule == "invscaling" else None
-        of_network = (module.layer_units, module.activation, module.normalization, module.skip)
-        kind = (module.flat.dtype, str(module.flat.device), type(self.loss), self.valid_rows is None)
-        return (of_network, kind, of_steps, n_rows, self.family)
+        of_network = [value for name, value in self.network.items() if "dropout" not in name]
+        return (*of_network, type(self.loss), self.valid_rows is None, *of_steps, n_rows, self.family)
 
     @property
     def n_bytes(self) -> int:
         """Upper bound of the memory that a member takes, beside the data."""
-        units = self.module.layer_units
-        n_parameters = self.module.flat.numel()
+        units = self.network["layer_units"]
+        # Weights, biases, gains and shifts, and the skip connection, where there are any.
+        n_parameters = sum((a + 3) * b for a, b in pairwise(units)) + self.network["skip"] * units[0] * units[-1]
         n_valid = 0 if self.valid_rows is None else len(self.valid_rows)
         widest = max(span.stop - span.start for span in self.spans)
         # Parameters, gradients, two moments, the metric's bound, temporaries of a step, the best epoch, the result.
@@ -116,7 +131,7 @@ class Job:
         of_rows = (3 * units[-1] + 4) * (len(self.rows) + n_valid)
         # Inputs of one batch; of every layer its outputs, masks (drawn as integers) and gradients.
         of_step = widest * (2 * units[0] + 6 * sum(units[1:]))
-        return (of_parameters + of_rows + of_step) * self.module.flat.element_size()
+        return (of_parameters + of_rows + of_step) * self.network["dtype"].itemsize
 
 
 def member_tensors(module: MLP) -> list[Tensor]:
@@ -174,10 +189,10 @@ class Streams:
     """
 
     def __init__(self, jobs: Sequence[Job]):
-        device = jobs[0].module.flat.device
+        device = jobs[0].network["device"]
         # A network alone draws nothing where its rate is zero.
         self._keys = [
-            (job.seeds["dropout"], len(job.rows), tuple(rate > 0 for rate in job.module.dropout_rates)) for job in jobs
+            (job.seeds["dropout"], len(job.rows), tuple(rate > 0 for rate in job.dropout_rates)) for job in jobs
         ]
         self._generators = {key: torch.Generator(device).manual_seed(key[0]) for key in self._keys}
         self.select(range(len(jobs)))
@@ -353,7 +368,15 @@ class Population:
         )
         self.streams = Streams(self.jobs)
         self.n_batches = len(self.feed.spans)
-        self._build()
+        self.single = MLP(**first.network)
+        self.module = self._make_module()
+        with torch.no_grad():
+            for member, job in enumerate(self.jobs):
+                job.start(self.single)
+                for tensor, own in zip(member_tensors(self.module), member_tensors(self.single), strict=True):
+                    tensor[member] = own[0]
+        self._make_solver()
+        self.validation: Feed | None = None
         self.best = [tensor.clone() for tensor in member_tensors(self.module)]
 
     def train(self) -> None:
@@ -466,46 +489,28 @@ class Population:
         if job.error is not None:
             self.report(job.progress.max_epochs - job.progress.epoch)
             return
-        stops_early = job.progress.stops_early
-        self._store(member, self.best if stops_early else member_tensors(self.module))
         self.report(job.progress.max_epochs - job.progress.epoch)
+        stops_early = job.progress.stops_early
+        source = self.best if stops_early else member_tensors(self.module)
+        for own, tensor in zip(member_tensors(self.single), source, strict=True):
+            own.copy_(tensor[member : member + 1])
         if not stops_early:
             # No training loss has seen what the last step has left.
             try:
-                is_finite = bool(torch.isfinite(job.module.flat).all())
-                loss = last_step_loss(job.module, job.loss, job.rows)
+                is_finite = bool(torch.isfinite(self.single.flat).all())
+                loss = last_step_loss(self.single, job.loss, job.rows)
                 job.progress.check_divergence("training", loss, is_finite=is_finite)
             except ValueError as error:
                 job.error = error
+                return
+        job.result = job.read(self.single)
 
-    def _store(self, member: int, tensors: list[Tensor]) -> None:
-        """Copy a member's values into its own module."""
-        module = self.jobs[member].module
-        for own, tensor in zip(member_tensors(module), tensors, strict=True):
-            own.copy_(tensor[member : member + 1])
-        module.n_batches = self.module.n_batches
-
-    def _build(self) -> None:
-        """Make one module, and its solver, out of those of all members."""
-        modules = [job.module for job in self.jobs]
-        first = modules[0]
-        rates = [common(values, first.flat) for values in zip(*(m.dropout_rates for m in modules), strict=True)]
-        self.module = MLP(
-            first.layer_units,
-            activation=first.activation,
-            normalization=first.normalization,
-            input_dropout=rates[0],
-            dropout=rates[1:],
-            skip=first.skip,
-            n_members=len(modules),
-            dtype=first.flat.dtype,
-            device=first.flat.device,
-        )
-        self.module.n_batches = first.n_batches
-        for tensor, *own in zip(member_tensors(self.module), *map(member_tensors, modules), strict=True):
-            torch.cat(own, out=tensor)
-        self.validation = None
-        self._make_solver()
+    def _make_module(self) -> MLP:
+        """Return a module for all members."""
+        like = self.single.flat
+        rates = [common(values, like) for values in zip(*(job.dropout_rates for job in self.jobs), strict=True)]
+        options = self.jobs[0].network | {"input_dropout": rates[0], "dropout": rates[1:]}
+        return MLP(**options, n_members=len(self.jobs))
 
     def _make_solver(self) -> None:
         jobs, flat = self.jobs, self.module.flat
@@ -523,13 +528,16 @@ class Population:
     def _keep(self, members: list[int]) -> None:
         """Go on with some of the members."""
         old_module, old_solver = self.module, self.solver
-        for member in members:
-            self._store(member, member_tensors(old_module))
         self.jobs = [self.jobs[member] for member in members]
         self.best = [tensor[members] for tensor in self.best]
         self.feed.select(members)
         self.streams.select(members)
-        self._build()
+        self.validation = None
+        self.module = self._make_module()
+        self.module.n_batches = old_module.n_batches
+        for tensor, old in zip(member_tensors(self.module), member_tensors(old_module), strict=True):
+            tensor.copy_(old[members])
+        self._make_solver()
         self._copy_solver(old_solver, old_module, members)
 
     def _copy_solver(self, old: FlatOptimizer, old_module: MLP, members: list[int]) -> None:
@@ -617,7 +625,7 @@ def train_jobs(
         start = time.perf_counter()
         try:
             # Populations in parallel have one thread each.
-            flops = 0 if n_workers > 1 else step_flops(chunk[0].module.layer_units, chunk[0].batch_size)
+            flops = 0 if n_workers > 1 else step_flops(chunk[0].network["layer_units"], chunk[0].batch_size)
             with limited_threads(flops):
                 Population(chunk, stopped, report).train()
         except AbandonedError:

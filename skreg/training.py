@@ -83,9 +83,9 @@ def record_of(net: "RegularizedNet") -> Record:
     return Record(net.history, net.best_epoch_, net.stops_early, net.valid_rows is not None, net.stopping_reason_)
 
 
-def smallest_batch(module: MLP) -> int:
+def smallest_batch(normalization: str | None) -> int:
     """Return the least number of rows of a batch: the moments of one row are no basis for batch normalization."""
-    return 2 if module.normalization == "batch" else 1
+    return 2 if normalization == "batch" else 1
 
 
 def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
@@ -336,7 +336,7 @@ class RegularizedNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         """Return the batches of a data set of :class:`Rows`."""
         generator = self.generators["shuffle"] if training else None
-        return BatchIterator(dataset, self.batch_size, generator, smallest_batch(self.module))
+        return BatchIterator(dataset, self.batch_size, generator, smallest_batch(self.module.normalization))
 
     def infer(self, x, **fit_params):
         """Return the outputs of the first member, of shape (n_rows, n_outputs)."""
