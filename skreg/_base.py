@@ -10,7 +10,6 @@ from functools import cache, partial
 from numbers import Integral, Real
 from typing import ClassVar
 
-import joblib
 import numpy as np
 import scipy.sparse
 import torch
@@ -19,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import check_consistent_length
 
-from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, rescaled, stacked
+from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, content_hash, rescaled, stacked
 from skreg._fitted import FittedMLP
 from skreg._incremental import Earlier, IncrementalMixin, joined
 from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
@@ -438,15 +437,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         """Return what a population needs to train the network as one of many."""
         plan, penalty = ready.plan, ready.plan.penalty
         numbers = () if penalty is None else ("alpha", *penalty.member_parameters)
-        kinds = {
-            "solver": [self.solver, self.beta_1, self.beta_2, self.epsilon, self.momentum, self.nesterovs_momentum],
-            "penalty": penalty
-            and [type(penalty), np.ndim(penalty.alpha)]
-            + [item for item in sorted(penalty.get_params(deep=False).items()) if item[0] not in numbers],
-            "constraints": [c and (type(c), sorted(c.get_params().items())) for c in plan.constraints],
-            # Losses differ in their public attributes: levels, delta, a user's function.
-            "loss": [str(item) for item in vars(plan.loss).items() if not item[0].startswith("_")],
-        }
+        solver = (self.solver, self.beta_1, self.beta_2, self.epsilon, self.momentum, self.nesterovs_momentum)
+        of_penalty = None if penalty is None else (np.ndim(penalty.alpha), *kind_of(penalty, without=numbers))
+        constraints = tuple(None if item is None else kind_of(item) for item in plan.constraints)
+        # A user's function that cannot be hashed, such as a lambda, is itself alone.
+        loss = content_hash(plan.loss) or (type(plan.loss.link_loss), id(plan.loss.function))
         batch_size = self._check_batch_size(len(ready.rows))
         n_batches = len(BatchIterator(ready.rows, batch_size, None, smallest_batch(self.normalization)))
         patience = self.n_iter_no_change
@@ -472,7 +467,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
                 tol=self.tol,
                 patience=patience_in_epochs(patience, n_batches) if self.early_stopping else patience,
             ),
-            family=joblib.hash(kinds),
+            family=(solver, of_penalty, constraints, loss),
             read=partial(self._parameters, dtype=ready.dtype),
         )
 
@@ -872,6 +867,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if wanted is not None and wanted().split.requests.get("groups") and routing.fit.requests.get("groups") is None:
             routing.fit.add_request(param="groups", alias=True)
         return routing
+
+
+def kind_of(item, without: tuple[str, ...] = ()) -> tuple:
+    """Return the class and parameters of a penalty or a constraint in a form that can be compared."""
+    parameters = {name: value for name, value in item.get_params(deep=False).items() if name not in without}
+    return type(item), content_hash(parameters) or id(item)
 
 
 def check_takes_weights(scorer, scoring) -> None:

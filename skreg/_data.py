@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
 import scipy.sparse
 import torch
@@ -73,6 +74,14 @@ def stacked(first: Table, second: Table) -> Table:
     X = scipy.sparse.vstack([first.X, second.X]).tocsr() if is_sparse else np.concatenate([first.X, second.X])
     targets = np.concatenate([first.targets, second.targets.astype(first.targets.dtype)])
     return Table(X, targets, weights("weight"), weights("sample_weight"), ())
+
+
+def content_hash(item) -> str | None:
+    """Return a hash of the content of objects; None if they cannot be pickled, as a lambda cannot."""
+    try:
+        return joblib.hash(item)
+    except Exception:  # whatever a user's own object raises
+        return None
 
 
 def as_numpy(data):

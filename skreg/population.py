@@ -115,7 +115,15 @@ class Job:
         # What a decaying rate has come to depends on the number of rows.
         n_rows = len(self.rows) if progress.schedule == "invscaling" else None
         of_network = [value for name, value in self.network.items() if "dropout" not in name]
-        return (*of_network, type(self.loss), self.valid_rows is None, *of_steps, n_rows, self.family)
+        return (
+            *of_network,
+            type(self.loss),
+            self.valid_rows is None,
+            progress.stops_early,
+            *of_steps,
+            n_rows,
+            self.family,
+        )
 
     @property
     def n_bytes(self) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections import deque
+from collections.abc import Mapping
 from numbers import Integral
 from typing import ClassVar
 
@@ -72,7 +73,9 @@ class TogetherMixin:
     def _tries_estimators(self) -> bool:
         """Return whether whole estimators are among the values that are searched."""
         grids = getattr(self, self._space)
-        grids = [grids] if isinstance(grids, dict) else grids
+        grids = [grids] if isinstance(grids, Mapping) else grids
+        if not all(isinstance(grid, Mapping) for grid in grids):
+            return False  # which scikit-learn is going to complain of
         values = [
             value for grid in grids for choice in grid.values() if isinstance(choice, list | tuple) for value in choice
         ]

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 
-import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
@@ -24,6 +23,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from skreg._base import COLLECTOR, BaseRegularizedMLP, Prepared
+from skreg._data import content_hash
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import warn_user
 from skreg.batches import Rows
@@ -59,7 +59,7 @@ class Outcome:
     n_rows: int
     estimator: object
     error: Exception | None = None
-    warnings: list[tuple[str, type[Warning]]] = field(default_factory=list)
+    warnings: list[Warning] = field(default_factory=list)
     seconds: float = 0.0
 
     def fail(self, error: Exception) -> None:
@@ -131,6 +131,10 @@ class FoldMemory:
         transform = check_memory(self.memory).cache(function, **options)
         ignored = options.get("ignore", ())
 
+        def run(transformer, X, y, **arguments):
+            # As everywhere in scikit-learn, a transformer may write into what it is given.
+            return transform(transformer, copy.deepcopy(X), y, **arguments)
+
         @wraps(function)
         def remembered(transformer, X, y, **arguments):
             counted = {name: value for name, value in arguments.items() if name not in ignored}
@@ -139,11 +143,11 @@ class FoldMemory:
             token = COLLECTOR.set(None)
             try:
                 if content is None:
-                    return transform(transformer, X, y, **arguments)
+                    return run(transformer, X, y, **arguments)
                 key = (id(X), id(y), content)
                 if key not in self.known:
                     # The data are kept with the result, so that their ids stay theirs.
-                    self.known[key] = (transform(transformer, X, y, **arguments), X, y)
+                    self.known[key] = (run(transformer, X, y, **arguments), X, y)
                 transformed, fitted = self.known[key][0]
                 return transformed, copy.deepcopy(fitted)
             finally:
@@ -154,14 +158,6 @@ class FoldMemory:
     def __deepcopy__(self, memo):
         """Return itself: clones of a pipeline share what is known."""
         return self
-
-
-def content_hash(item) -> str | None:
-    """Return a hash of the content of objects; None if they cannot be pickled, as a lambda cannot."""
-    try:
-        return joblib.hash(item)
-    except Exception:  # whatever a user's own object raises
-        return None
 
 
 def remember(estimator, known: dict) -> None:
@@ -333,7 +329,7 @@ def _kept_warnings(outcome: Outcome):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    outcome.warnings += [(str(item.message), item.category) for item in caught]
+    outcome.warnings += [item.message for item in caught]
 
 
 def with_outcomes(estimator, queue: deque):
@@ -364,8 +360,8 @@ def with_outcomes(estimator, queue: deque):
                 f"Fits were asked for in another order than they were made: {num_samples(X)} rows instead of "
                 f"{outcome.n_rows}. Use the function of the same name in sklearn.model_selection, and report this."
             )
-        for message, category in outcome.warnings:
-            warn_user(message, category)
+        for warning in outcome.warnings:
+            warn_user(warning)
         outcome.raise_error()
         vars(self).update(vars(outcome.estimator))  # beside what callbacks have put there
         return self

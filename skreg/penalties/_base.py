@@ -68,6 +68,16 @@ class Penalty(DocLink, BaseEstimator, ABC):
     skip: ClassVar[bool] = False
     member_parameters: ClassVar[tuple[str, ...]] = ()
 
+    def __init_subclass__(cls, **options):
+        """Let a subclass that says what it is in another way not inherit the shortcuts for it."""
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "prox" in own and "prox_" not in own:
+            cls.prox_ = Penalty.prox_
+        if {"value", "gradient", "prox"} & set(own):
+            cls.quadratic = own.get("quadratic", False)
+            cls.member_parameters = own.get("member_parameters", ())
+
     @abstractmethod
     def value(self, W: Tensor, alpha: Scalars) -> Tensor:
         """Return the penalty of each member.
