@@ -9,7 +9,6 @@ import numpy as np
 import scipy.sparse
 import torch
 from sklearn.base import ClassifierMixin
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
@@ -81,6 +80,11 @@ def _takes_some_rows(estimator) -> bool:
             "dict of the classes and sklearn.utils.class_weight.compute_class_weight('balanced', classes=..., y=...)."
         )
     return takes_steps(estimator)
+
+
+def indicators(codes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return targets of shape (n_rows, n_classes) from numbers of classes; one column where there are two classes."""
+    return np.eye(n_classes)[codes] if n_classes > 2 else codes[:, None].astype(np.float64)
 
 
 class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
@@ -238,18 +242,21 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
                 "y must be class labels of shape (n_samples,) or a label indicator matrix of zeros and ones; got "
                 f"{y.shape[1]} columns of several classes. Use sklearn.multioutput.MultiOutputClassifier."
             )
-        if not kind.startswith("multilabel"):
-            y = column_or_1d(y, warn=True)
-        binarizer = LabelBinarizer().fit(y)
         multilabel = kind.startswith("multilabel")
-        if keep_classes and not (np.array_equal(binarizer.classes_, self.classes_) and multilabel == self._multilabel):
+        if multilabel:
+            targets = np.asarray(y.toarray() if scipy.sparse.issparse(y) else y, dtype=dtype)
+            classes = np.arange(targets.shape[1])
+        else:
+            classes, codes = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+            targets = indicators(codes, len(classes)).astype(dtype)
+        if keep_classes and not (np.array_equal(classes, self.classes_) and multilabel == self._multilabel):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
-                f"got {self.classes_}, `y` has {binarizer.classes_}."
+                f"got {self.classes_}, `y` has {classes}."
             )
-        self.classes_ = binarizer.classes_
+        self.classes_ = classes
         self._multilabel = multilabel
-        return np.asarray(binarizer.transform(y), dtype=dtype)
+        return targets
 
     def _check_weighted_targets(self, targets):
         if self._multilabel:
@@ -276,8 +283,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
                 f"y holds classes that are not among {self.classes_.tolist()!r}, which the network knows: "
                 f"{unknown.tolist()!r}."
             )
-        codes = np.searchsorted(self.classes_, y)
-        return np.eye(len(self.classes_))[codes] if len(self.classes_) > 2 else codes[:, None].astype(np.float64)
+        return indicators(np.searchsorted(self.classes_, y), len(self.classes_))
 
     def _make_loss(self):
         is_multiclass = not self._multilabel and len(self.classes_) > 2
