@@ -11,7 +11,7 @@ help:
 	@echo "make test     lint and run all tests"
 	@echo "make fashion  the reference experiment on Fashion-MNIST (three seeds, some minutes)"
 	@echo "make docs     build the site into docs/_build/html"
-	@echo "make bench    time one training step beside scikit-learn's MLP"
+	@echo "make bench    time fits and searches beside scikit-learn and skorch (about half an hour)"
 	@echo "make selection  which features are found, over ten seeds (about half an hour)"
 
 $(BIN)/python:
@@ -41,6 +41,9 @@ docs: $(VENV)/.installed-docs
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/bench_fit.py
+	$(BIN)/python benchmarks/bench_sweep.py
+	$(BIN)/python benchmarks/bench_scaling.py --plot results/bench_scaling.svg
+	$(BIN)/python benchmarks/bench_reference.py
 
 selection: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/bench_selection.py
