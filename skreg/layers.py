@@ -104,7 +104,8 @@ def dropout_mask(like: Tensor, rate: float | Tensor, generator) -> Tensor:
     levels = 2**16
     # At least one level is kept: a rate just below 1 must not become 1.
     if isinstance(rate, Tensor):
-        n_dropped = torch.round(rate * levels).clamp_max(levels - 1)
+        # In double precision, as numbers are; the result is exact in any.
+        n_dropped = torch.round(rate.double() * levels).clamp_max(levels - 1).to(like.dtype)
     else:
         n_dropped = min(round(rate * levels), levels - 1)
     is_torch = isinstance(generator, torch.Generator)

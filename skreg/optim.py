@@ -246,12 +246,11 @@ class SeparableRun:
             for grad, square, bound in zip(gradients, squares.split(sizes), self.bound.split(sizes), strict=True)
         ]
         self.tiny = torch.finfo(flat.dtype).tiny
-        # Members differ in strength, and options are for a whole matrix: such layers keep their shape.
         n_members, n_inputs, n_outputs = layers[0].W.shape
-        if layers[0].penalty.options:
-            shape, n_rows = (n_members, n_inputs, n_outputs), n_inputs
-        else:
+        if layers[0].penalty.is_elementwise:
             shape, n_rows = (n_members, -1, 1), max(1, PIECE // n_members)
+        else:
+            shape, n_rows = (n_members, n_inputs, n_outputs), n_inputs
         weights, bounds = (tensor.view(shape).split(n_rows, dim=1) for tensor in (flat, self.bound))
         self.pieces = list(zip(weights, bounds, strict=True))
 

@@ -29,11 +29,23 @@ from skreg.losses import Loss
 from skreg.optim import FlatOptimizer
 from skreg.penalties._base import LayerPenalty
 from skreg.progress import Progress
-from skreg.training import LearningRate, last_step_loss, limited_threads, smallest_batch, step_flops
+from skreg.training import (
+    AbandonedError,
+    LearningRate,
+    last_step_loss,
+    limited_threads,
+    smallest_batch,
+    step_flops,
+    without_gradients,
+)
 
 # Without a limit of the user's, members share a program as long as what a step touches stays about in the cache.
 # Measured (digits, 64-128-10, batches of 32, one thread): see docs/benchmarks.
 CACHE_BYTES = 16 * 2**20
+# A population also takes, whatever its size, so many blocks: one of rows, and in validation temporaries of a layer.
+# A block is at most this share of a limit.
+N_BLOCKS = 5
+BLOCK_SHARE = 1 / 16
 
 
 @dataclass
@@ -261,9 +273,18 @@ class Feed:
         The batches of every member, as many for each.
     seeds : sequence of int or None
         Of the order, for every member; None keeps the given order.
+    block_bytes : int, default=4 MiB
+        Rows of several batches are gathered at once, up to so many bytes.
     """
 
-    def __init__(self, rows: Sequence[Rows], spans: Sequence[list[slice]], seeds: Sequence[int | None]):
+    def __init__(
+        self,
+        rows: Sequence[Rows],
+        spans: Sequence[list[slice]],
+        seeds: Sequence[int | None],
+        block_bytes: int = BLOCK_BYTES,
+    ):
+        self.block_bytes = block_bytes
         self._members = list(zip(rows, spans, seeds, strict=True))
         self._generators = {
             (id(own), seed): torch.Generator().manual_seed(seed) for own, _, seed in self._members if seed is not None
@@ -300,7 +321,7 @@ class Feed:
         self.weight = None
         example = self.readers[0].rows
         row_bytes = example.X.shape[1] * example.target.element_size() * len(self._members)
-        self.batches_per_block = max(1, BLOCK_BYTES // (row_bytes * int(widths.max())))
+        self.batches_per_block = max(1, self.block_bytes // (row_bytes * int(widths.max())))
 
     def arrange(self) -> None:
         """Begin an epoch: draw the order of the rows, and gather targets and weights in that order.
@@ -345,10 +366,6 @@ class Feed:
         return {len(reader.rows): reader.spans[batch].stop - reader.spans[batch].start for reader in self.readers}
 
 
-class AbandonedError(Exception):
-    """Raised in the threads of other populations when one of them is interrupted."""
-
-
 class Population:
     """Networks of one structure, which are trained together.
 
@@ -360,12 +377,20 @@ class Population:
         When set, training is given up.
     report : callable
         Called with the number of epochs of single members that are done.
+    block_bytes : int, default=4 MiB
+        Size of blocks of rows, and of a layer's outputs in validation.
     """
 
-    def __init__(self, jobs: Sequence[Job], stopped: threading.Event, report: Callable[[int], None]):
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        stopped: threading.Event,
+        report: Callable[[int], None],
+        block_bytes: int = BLOCK_BYTES,
+    ):
         # Members that read the same rows stand beside each other, so that the rows are read once.
         self.jobs = by_reader(jobs)
-        self.stopped, self.report = stopped, report
+        self.stopped, self.report, self.block_bytes = stopped, report, block_bytes
         first = self.jobs[0]
         self.loss = first.loss
         self.schedule = LearningRate(first.progress.schedule, 1.0, first.power_t)
@@ -373,6 +398,7 @@ class Population:
             [job.rows for job in self.jobs],
             [job.spans for job in self.jobs],
             [job.seeds["shuffle"] if job.shuffle else None for job in self.jobs],
+            block_bytes,
         )
         self.streams = Streams(self.jobs)
         self.n_batches = len(self.feed.spans)
@@ -390,7 +416,7 @@ class Population:
     def train(self) -> None:
         """Train until every member has ended; results lie in the jobs."""
         while self.jobs:
-            with torch.no_grad():
+            with without_gradients(self.loss, self.solver):
                 measured = self._epoch()
             self.report(len(self.jobs))
             leaving = self._judge(measured)
@@ -461,10 +487,10 @@ class Population:
         """Return loss and score of every member on its validation rows."""
         if self.validation is None:
             rows = [job.valid_rows for job in self.jobs]
-            row_bytes = rows[0].X.shape[1] * rows[0].target.element_size() * len(rows)
-            n_blocks = min(*map(len, rows), math.ceil(max(map(len, rows)) * row_bytes / BLOCK_BYTES))
+            row_bytes = max(self.module.layer_units) * rows[0].target.element_size() * len(rows)
+            n_blocks = min(*map(len, rows), math.ceil(max(map(len, rows)) * row_bytes / self.block_bytes))
             spans = [list(gen_even_slices(len(own), n_blocks)) for own in rows]
-            self.validation = Feed(rows, spans, [None] * len(rows))
+            self.validation = Feed(rows, spans, [None] * len(rows), self.block_bytes)
             self.validation.arrange()
         feed = self.validation
         Z = torch.cat([self.module.forward(X) for _, X in feed], dim=1)
@@ -506,7 +532,7 @@ class Population:
             # No training loss has seen what the last step has left.
             try:
                 is_finite = bool(torch.isfinite(self.single.flat).all())
-                loss = last_step_loss(self.single, job.loss, job.rows)
+                loss = last_step_loss(self.single, job.loss, job.rows, self.block_bytes)
                 job.progress.check_divergence("training", loss, is_finite=is_finite)
             except ValueError as error:
                 job.error = error
@@ -515,8 +541,8 @@ class Population:
 
     def _make_module(self) -> MLP:
         """Return a module for all members."""
-        like = self.single.flat
-        rates = [common(values, like) for values in zip(*(job.dropout_rates for job in self.jobs), strict=True)]
+        exact = self.single.flat.new_empty(0, dtype=torch.float64)
+        rates = [common(values, exact) for values in zip(*(job.dropout_rates for job in self.jobs), strict=True)]
         options = self.jobs[0].network | {"input_dropout": rates[0], "dropout": rates[1:]}
         return MLP(**options, n_members=len(self.jobs))
 
@@ -557,6 +583,11 @@ class Population:
                 new_part.copy_(old_part[members])
 
 
+def block_size(memory_limit: int | None, n_workers: int) -> int:
+    """Return the bytes of a block of rows, or of a layer's outputs for such a block."""
+    return BLOCK_BYTES if memory_limit is None else min(BLOCK_BYTES, int(BLOCK_SHARE * memory_limit / n_workers))
+
+
 def in_chunks(jobs: Sequence[Job], memory_limit: int | None, n_workers: int) -> list[list[Job]]:
     """Return populations: jobs of the same structure, no more together than memory and workers ask for.
 
@@ -579,18 +610,21 @@ def in_chunks(jobs: Sequence[Job], memory_limit: int | None, n_workers: int) -> 
     ValueError
         If a single member takes more than the limit.
     """
+    block_bytes = block_size(memory_limit, n_workers)
     families: dict[tuple, list[Job]] = {}
     for job in jobs:
         families.setdefault(job.structure, []).append(job)
     chunks = []
     for family in families.values():
         needed = max(job.n_bytes for job in family)
-        if memory_limit is not None and needed * n_workers > memory_limit:
+        room = CACHE_BYTES if memory_limit is None else memory_limit // n_workers - N_BLOCKS * block_bytes
+        if memory_limit is not None and room < needed:
+            smallest = min(needed / (1 - N_BLOCKS * BLOCK_SHARE), needed + N_BLOCKS * BLOCK_BYTES)
             raise ValueError(
                 f"The 'memory_limit' parameter must leave room for one network in each of {n_workers} populations that "
-                f"are trained at the same time, here {needed * n_workers} bytes; got {memory_limit!r}."
+                f"are trained at the same time, here {n_workers * math.ceil(smallest)} bytes; got {memory_limit!r}."
             )
-        largest = max(1, (CACHE_BYTES if memory_limit is None else memory_limit // n_workers) // needed)
+        largest = max(1, room // needed)
         n_chunks = max(math.ceil(len(family) / largest), min(n_workers, len(family)))
         ordered = by_reader(family)
         chunks += [ordered[span] for span in gen_even_slices(len(ordered), n_chunks)]
@@ -622,6 +656,7 @@ def train_jobs(
         return
     n_workers = min(effective_n_jobs(n_jobs), len(jobs))
     chunks = in_chunks(jobs, memory_limit, n_workers)
+    block_bytes = block_size(memory_limit, n_workers)
     stopped = threading.Event()
     bar_lock = threading.Lock()
 
@@ -635,7 +670,7 @@ def train_jobs(
             # Populations in parallel have one thread each.
             flops = 0 if n_workers > 1 else step_flops(chunk[0].network["layer_units"], chunk[0].batch_size)
             with limited_threads(flops):
-                Population(chunk, stopped, report).train()
+                Population(chunk, stopped, report, block_bytes).train()
         except AbandonedError:
             raise
         except Exception as error:  # of a user's loss, or of memory: it belongs to the members that have not ended

@@ -10,6 +10,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +21,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor
 
-from skreg.batches import Batch, BatchIterator, Rows
+from skreg.batches import BLOCK_BYTES, Batch, BatchIterator, Rows
 from skreg.callbacks import TaskCallback, watches_batches
 from skreg.checkpoints import check_like
 from skreg.layers import MLP, LayerRecord, join_rows
@@ -83,14 +84,39 @@ def record_of(net: "RegularizedNet") -> Record:
     return Record(net.history, net.best_epoch_, net.stops_early, net.valid_rows is not None, net.stopping_reason_)
 
 
+class AbandonedError(Exception):
+    """Raised in threads when the work that they are a part of is interrupted."""
+
+
+# Where a fit looks, after every epoch, whether it is to be given up.
+STOPPED: ContextVar[threading.Event | None] = ContextVar("STOPPED", default=None)
+
+
+def check_stopped() -> None:
+    """Raise if the fit is to be given up."""
+    stopped = STOPPED.get()
+    if stopped is not None and stopped.is_set():
+        raise AbandonedError
+
+
+@contextlib.contextmanager
+def without_gradients(criterion: Loss, regularization: Regularization) -> Iterator[None]:
+    """Turn autograd off: wholly, which saves an eighth of a step, where no code of the user's could need it."""
+    acting = [part for layer in regularization.layers for part in layer.parts]
+    is_ours = criterion.closed_form and all(type(part).__module__.startswith("skreg.") for part in acting)
+    with torch.inference_mode(is_ours), torch.no_grad():
+        yield
+
+
 def smallest_batch(normalization: str | None) -> int:
     """Return the least number of rows of a batch: the moments of one row are no basis for batch normalization."""
     return 2 if normalization == "batch" else 1
 
 
-def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
+def last_step_loss(module: MLP, criterion: Loss, rows: Rows, block_bytes: int = BLOCK_BYTES) -> float:
     """Return the mean loss of the weights that the last step has left, on a block of rows."""
-    span = slice(0, min(len(rows), rows.rows_per_block(1)))
+    row_bytes = max(module.layer_units) * rows.target.element_size()
+    span = slice(0, min(len(rows), max(1, block_bytes // row_bytes)))
     with torch.no_grad():
         Z = module(rows.inputs(np.arange(span.stop)))
         return float(criterion.per_row(Z, rows.target[span]).mean())
@@ -428,6 +454,7 @@ class RegularizedNet(NeuralNet):
 
     def _end_epoch(self, rows: Rows) -> str:
         """Record and judge an epoch; return why training ends after it, or an empty string if it goes on."""
+        check_stopped()
         self._record_objective()
         if self.valid_rows is not None:
             self._record_validation(self.valid_rows)
@@ -443,7 +470,7 @@ class RegularizedNet(NeuralNet):
         # With uniform weights the mean over a batch is the sum times this. As a tensor: numbers are wrapped each time.
         scale = self.module_.flat.new_full((), self.n_batches_ / len(iterator.rows))
         outputs = []
-        with self._without_gradients(watchers):
+        with torch.no_grad() if watchers else without_gradients(self.criterion_, self.regularization):
             for batch in iterator:
                 if watchers:
                     self.notify("on_batch_begin", batch=(batch.X, batch.target), training=True)
@@ -465,14 +492,6 @@ class RegularizedNet(NeuralNet):
             row["batches"].append({"train_loss": row["train_loss"]})
         row["train_batch_count"] = len(iterator)
         self.n_rows_seen_ += len(iterator.rows)
-
-    @contextlib.contextmanager
-    def _without_gradients(self, watchers: list[str]) -> Iterator[None]:
-        """Turn autograd off: wholly, which saves an eighth of a step, where no code of the user's could need it."""
-        acting = [part for layer in self.regularization.layers for part in layer.parts]
-        is_ours = self.criterion_.closed_form and all(type(part).__module__.startswith("skreg.") for part in acting)
-        with torch.inference_mode(is_ours and not watchers), torch.no_grad():
-            yield
 
     def train_step(self, batch: Batch, scale: Tensor, watched: list[str]) -> Tensor:
         """Take one optimizer step on a batch; return the outputs before it.

@@ -1,5 +1,6 @@
 """Networks trained side by side come out as they would alone, whoever their neighbours are and whenever these leave."""
 
+import math
 import threading
 
 import numpy as np
@@ -112,7 +113,7 @@ class TestMembersAreAsAlone:
         settings = [{"alpha": a, "dropout": 0.2} for a in np.geomspace(1e-4, 1, 7)]
         alone = [make(**setting).fit(X, Y) for setting in settings]
         per_member = jobs_of([make()])[0].job.n_bytes
-        for options in ({"memory_limit": 2 * per_member}, {"n_jobs": 2}, {"n_jobs": 3, "memory_limit": 3 * per_member}):
+        for options in ({"memory_limit": 4 * per_member}, {"n_jobs": 2}, {"n_jobs": 3, "memory_limit": 6 * per_member}):
             for member, single in zip(train_together([make(**s) for s in settings], **options), alone, strict=True):
                 assert_same_networks(member, single)
 
@@ -197,12 +198,14 @@ class TestFailures:
 
     def test_memory_for_less_than_one_network(self):
         jobs = [item.job for item in jobs_of([make(), make(alpha=0.1)])]
-        needed = jobs[0].n_bytes
-        with pytest.raises(ValueError, match=f"'memory_limit' .* one network .* here {needed} bytes; got {needed - 1}"):
-            train_jobs(jobs, memory_limit=needed - 1)
+        needed = math.ceil(jobs[0].n_bytes * 16 / 11)
+        with pytest.raises(ValueError, match=f"'memory_limit' .* one network .* here {needed} bytes; got {needed - 9}"):
+            train_jobs(jobs, memory_limit=needed - 9)
         with pytest.raises(ValueError, match=f"2 populations .* here {2 * needed} bytes; got {needed}"):
             train_jobs(jobs, memory_limit=needed, n_jobs=2)
         assert all(job.progress.epoch == 0 for job in jobs)
+        train_jobs(jobs, memory_limit=needed + 9)
+        assert [job.error for job in jobs] == [None, None]
 
 
 class TestParts:

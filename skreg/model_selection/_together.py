@@ -8,14 +8,15 @@ they are fitted.
 
 import contextlib
 import copy
+import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 
 import numpy as np
+import scipy.sparse
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
@@ -25,9 +26,15 @@ from sklearn.utils.validation import check_memory
 from skreg._base import COLLECTOR, BaseRegularizedMLP, Prepared
 from skreg._data import content_hash
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
-from skreg._warnings import warn_user
+from skreg._warnings import KEPT_WARNINGS, warn_user
 from skreg.batches import Rows
 from skreg.population import Job, train_jobs
+from skreg.training import STOPPED, AbandonedError
+
+# Rows that are looked at before two arrays are compared as a whole.
+N_SAMPLED = 16
+# Folds are copied, as in scikit-learn, but all at the same time, up to so many bytes; then their networks are trained.
+ROUND_BYTES = 2**30
 
 
 @dataclass
@@ -59,7 +66,7 @@ class Outcome:
     n_rows: int
     estimator: object
     error: Exception | None = None
-    warnings: list[Warning] = field(default_factory=list)
+    warnings: list[tuple[str, type[Warning]]] = field(default_factory=list)
     seconds: float = 0.0
 
     def fail(self, error: Exception) -> None:
@@ -90,6 +97,13 @@ class Waiting:
     def finish(self) -> None:
         """Let the network take over what the population has trained."""
         self.network._take_job(self.job, self.ready)
+
+
+def size_in_bytes(X) -> int:
+    """Return about the size of some data."""
+    if scipy.sparse.issparse(X):
+        return X.data.nbytes
+    return getattr(X, "nbytes", 8 * np.size(X))
 
 
 def row_numbers(rows) -> np.ndarray:
@@ -205,7 +219,9 @@ class RowsInCommon:
     def _array(self, X):
         if not isinstance(X, np.ndarray):
             return X
-        known = self._arrays.setdefault((X.shape, X.dtype.str), [])
+        # Arrays of which a few rows differ need not be compared as a whole.
+        sample = X[:: max(1, len(X) // N_SAMPLED)].tobytes()
+        known = self._arrays.setdefault((X.shape, X.dtype.str, hash(sample)), [])
         for other in known:
             if other is X or np.array_equal(other, X):
                 return other
@@ -253,32 +269,45 @@ def fit_tasks(estimator, X, y, tasks: Sequence[Task], fit_parameters: dict, **op
         If the estimator has not the parameters of a task, or memory is too short for a single network.
     """
     outcomes: list[Outcome | None] = []
-    waiting: list[tuple[Outcome, Waiting]] = []
-    alone: list[tuple[Outcome, Fold]] = []
-    folds: dict[bytes, Fold] = {}
-    known: dict = {}
-    in_common = RowsInCommon()
+    folds: dict[bytes, list[tuple[Task, Outcome, BaseRegularizedMLP]]] = {}
     for task in tasks:
         candidate = clone(estimator).set_params(**clone(task.parameters, safe=False))
         network = network_of(candidate)
         if network is None or getattr(network, "_skl_callbacks", None):
             outcomes.append(None)
             continue
-        key = task.rows.tobytes()
-        if key not in folds:
-            parameters = check_method_params(X, params=fit_parameters, indices=task.rows)
-            folds[key] = Fold(*safe_split(candidate, X, y, task.rows), parameters)
-        outcome = Outcome(len(task.rows), candidate)
-        outcomes.append(outcome)
-        if network._can_be_a_member(None, None):
-            waiting += [(outcome, item) for item in _prepare(outcome, folds[key], known, in_common)]
-        else:
-            alone.append((outcome, folds[key]))
+        outcomes.append(Outcome(len(task.rows), candidate))
+        folds.setdefault(task.rows.tobytes(), []).append((task, outcomes[-1], network))
+    per_round = max(1, ROUND_BYTES // max(1, size_in_bytes(X)))
+    ordered = list(folds.values())
+    for first in range(0, len(ordered), per_round):
+        _fit_folds(X, y, ordered[first : first + per_round], fit_parameters, **options)
+    return outcomes
+
+
+def _fit_folds(X, y, folds: list[list], fit_parameters: dict, **options) -> None:
+    """Fit what is to be fitted on some folds."""
+    waiting: list[tuple[Outcome, Waiting]] = []
+    alone: list[tuple[Outcome, Fold]] = []
+    known: dict = {}
+    in_common = RowsInCommon()
+    for members in folds:
+        rows, example = members[0][0].rows, members[0][1].estimator
+        parameters = check_method_params(X, params=fit_parameters, indices=rows)
+        fold = Fold(*safe_split(example, X, y, rows), parameters)
+        for _, outcome, network in members:
+            if network._can_be_a_member(None, None):
+                waiting += [(outcome, item) for item in _prepare(outcome, fold, known, in_common)]
+            else:
+                alone.append((outcome, fold))
     train_jobs([item.job for _, item in waiting], **options)
     for outcome, item in waiting:
         _finish(outcome, item)
-    Parallel(n_jobs=options["n_jobs"], backend="threading")(delayed(_fit_alone)(*item) for item in alone)
-    return outcomes
+    stopped = threading.Event()
+    try:
+        Parallel(n_jobs=options["n_jobs"], backend="threading")(delayed(_fit_alone)(*item, stopped) for item in alone)
+    finally:
+        stopped.set()
 
 
 def _prepare(outcome: Outcome, fold: Fold, known: dict, in_common: RowsInCommon) -> list[Waiting]:
@@ -313,23 +342,29 @@ def _finish(outcome: Outcome, item: Waiting) -> None:
         item.finish()
 
 
-def _fit_alone(outcome: Outcome, fold: Fold) -> None:
+def _fit_alone(outcome: Outcome, fold: Fold, stopped: threading.Event) -> None:
     """Fit an estimator whose network cannot be trained with others."""
     start = time.perf_counter()
+    token = STOPPED.set(stopped)
     try:
         outcome.estimator.fit(*fold.arguments(), **fold.parameters)
+    except AbandonedError:
+        raise
     except Exception as error:
         outcome.fail(error)
+    finally:
+        STOPPED.reset(token)
     outcome.seconds = time.perf_counter() - start
 
 
 @contextlib.contextmanager
 def _kept_warnings(outcome: Outcome):
-    """Keep the warnings of a fit until scikit-learn asks for it."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    """Keep a network's warnings until scikit-learn asks for its fit."""
+    token = KEPT_WARNINGS.set(outcome.warnings)
+    try:
         yield
-    outcome.warnings += [item.message for item in caught]
+    finally:
+        KEPT_WARNINGS.reset(token)
 
 
 def with_outcomes(estimator, queue: deque):
@@ -360,8 +395,8 @@ def with_outcomes(estimator, queue: deque):
                 f"Fits were asked for in another order than they were made: {num_samples(X)} rows instead of "
                 f"{outcome.n_rows}. Use the function of the same name in sklearn.model_selection, and report this."
             )
-        for warning in outcome.warnings:
-            warn_user(warning)
+        for message, category in outcome.warnings:
+            warn_user(message, category)
         outcome.raise_error()
         vars(self).update(vars(outcome.estimator))  # beside what callbacks have put there
         return self

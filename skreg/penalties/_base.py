@@ -39,6 +39,9 @@ class Penalty(DocLink, BaseEstimator, ABC):
         Class attribute. True if :meth:`value` is a convex function of the weights.
     quadratic : bool
         Class attribute. True if the penalty is half the sum of squares: optimizers have its gradient built in.
+    elementwise : bool
+        Class attribute. True if the proximal operator does the same with every weight, wherever it stands, so that
+        optimizers may cut and join matrices.
     skip : bool
         Class attribute. True if the network needs a skip connection from its inputs to its outputs. The first weight
         matrix is then that of the first hidden layer and, in the last columns, that of the skip connection.
@@ -64,6 +67,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
 
     smooth: ClassVar[bool] = False
     quadratic: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
     convex: ClassVar[bool] = True
     skip: ClassVar[bool] = False
     member_parameters: ClassVar[tuple[str, ...]] = ()
@@ -76,6 +80,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
             cls.prox_ = Penalty.prox_
         if {"value", "gradient", "prox"} & set(own):
             cls.quadratic = own.get("quadratic", False)
+            cls.elementwise = own.get("elementwise", False)
             cls.member_parameters = own.get("member_parameters", ())
 
     @abstractmethod
@@ -245,15 +250,21 @@ class LayerPenalty:
         """Whether the penalty ties weights together."""
         return type(self.penalty).mean_over_blocks is not Penalty.mean_over_blocks
 
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether the matrix may be cut and joined with others for the proximal step."""
+        return self.penalty.elementwise and not self.options
+
     def is_same_as(self, other: "LayerPenalty") -> bool:
-        """Return whether another layer has the same penalty with the same numbers, without options of its own."""
+        """Return whether another layer has the same penalty with the same numbers, so that both can be joined."""
         alphas = self.alpha, other.alpha
         are_numbers = all(isinstance(alpha, float) for alpha in alphas)
         return (
             self.penalty is other.penalty
             and are_numbers
             and alphas[0] == alphas[1]
-            and not (self.options or other.options)
+            and self.is_elementwise
+            and other.is_elementwise
         )
 
     def gradient(self, W: Tensor) -> Tensor:

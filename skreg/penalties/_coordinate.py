@@ -53,6 +53,7 @@ class L1(Penalty):
     True
     """
 
+    elementwise: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict] = ALPHA_CONSTRAINT
 
     def __init__(self, alpha=DEFAULT_ALPHA):
@@ -180,6 +181,7 @@ class ElasticNet(Penalty):
     """
 
     member_parameters: ClassVar[tuple[str, ...]] = ("l1_ratio",)
+    elementwise: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict] = {**ALPHA_CONSTRAINT, **L1_RATIO_CONSTRAINT}
 
     def __init__(self, alpha=DEFAULT_ALPHA, *, l1_ratio=DEFAULT_L1_RATIO):
@@ -250,6 +252,7 @@ class MCP(Penalty):
     """
 
     convex: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict] = {
         **ALPHA_CONSTRAINT,
         "gamma": [Interval(Real, 1, None, closed="neither")],
@@ -318,6 +321,7 @@ class SCAD(Penalty):
     """
 
     convex: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict] = {
         **ALPHA_CONSTRAINT,
         "gamma": [Interval(Real, 2, None, closed="neither")],
