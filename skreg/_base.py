@@ -367,10 +367,10 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
                 module = self._refit(ready, origin, net)
         self._take_fit(ready.plan, net, module, ready.table.X.dtype)
         self._take_results(record_of(net), ready.earlier, len(ready.rows))
-        self.n_iter_ = net.epoch_
+        self.n_iter_ = net.progress_.epoch
         self._training_state |= seed_arrays(ready.seeds) | (named_arrays("origin", origin) if self.refit_on_all else {})
-        if not net.converged_:
-            self._warn_of_convergence(net.stopping_reason_)
+        if not net.progress_.converged:
+            self._warn_of_convergence(net.progress_.stopping_reason)
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
 
     def _prepare(
@@ -514,7 +514,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             n_iter_no_change=np.inf,
             n_rows_before=n_rows_before,
         )
-        again.train(self._rows(plan, table, table.kept), n_epochs=net.best_epoch_)
+        again.train(self._rows(plan, table, table.kept), n_epochs=net.progress_.best_epoch)
         return module
 
     # -- checks: each either returns what it was asked for or raises before anything is trained ------------

@@ -533,7 +533,9 @@ class Population:
             try:
                 is_finite = bool(torch.isfinite(self.single.flat).all())
                 loss = last_step_loss(self.single, job.loss, job.rows, self.block_bytes)
-                job.progress.check_divergence("training", loss, is_finite=is_finite)
+                job.progress.check_divergence(
+                    "training", loss, job.progress.history[-1]["penalty"], is_finite=is_finite
+                )
             except ValueError as error:
                 job.error = error
                 return

@@ -45,53 +45,62 @@ class Progress:
     ----------
     learning_rate_init : float
         Learning rate at the start.
-    schedule : str
-        Of the learning rate; see :class:`~skreg.training.LearningRate`.
+    schedule : str or None
+        Of the learning rate; see :class:`~skreg.training.LearningRate`. None if the solver has none, and a rule of its
+        own for when it has converged.
     max_epochs : int
-        Number of the last epoch.
+        The user's largest number of epochs.
     stops_early : bool
         Whether validation decides when training ends, and the best epoch is kept.
     tol, patience : float
         See :class:`~skreg.stopping.Patience`.
+    is_scored : bool, default=False
+        Whether the validation score is monitored instead of the loss.
 
     Attributes
     ----------
     epoch, best_epoch : int
-        The epochs so far, and the one whose weights are kept; counted from 1.
+        The present epoch, and the one whose weights are kept; counted from 1.
+    last_epoch : int
+        The epoch that training ends with at the latest.
     lr : float
         The learning rate, which an adaptive schedule lowers.
+    first_loss : float or None
+        Loss of the first batch.
     history : list of dict
-        What has been recorded of every epoch.
+        What :meth:`end_epoch` was given of every epoch.
     stopping_reason : str
         Why training has ended; empty as long as it goes on.
     converged : bool
-        False if training has ended only because of ``max_epochs`` while a stopping rule was waiting.
+        False if training has ended only because of its last epoch while a stopping rule was waiting.
     """
 
     def __init__(
         self,
         *,
         learning_rate_init: float,
-        schedule: str,
+        schedule: str | None,
         max_epochs: int,
         stops_early: bool,
         tol: float,
         patience: float,
+        is_scored: bool = False,
     ):
         self.learning_rate_init = self.lr = learning_rate_init
         self.schedule = schedule
-        self.max_epochs = max_epochs
+        self.max_epochs = self.last_epoch = max_epochs
         self.stops_early = stops_early
+        self.is_scored = is_scored
         self.tol = tol
         self.patience = Patience(tol, patience)
         self.epoch = self.best_epoch = 0
-        self.first_loss = None
+        self.first_loss: float | None = None
         self.history: list[dict[str, float]] = []
         self.stopping_reason = ""
         self.converged = False
 
     def end_epoch(self, measured: dict[str, float], *, is_finite: bool) -> bool:
-        """Record and judge an epoch.
+        """Record and judge an epoch, and find out whether it was the last.
 
         Parameters
         ----------
@@ -112,22 +121,15 @@ class Progress:
         """
         self.epoch += 1
         self.history.append({"epoch": self.epoch, **measured})
-        self.check_divergence("training", measured["train_loss"], is_finite=is_finite)
-        if "valid_loss" in measured:
-            self.check_divergence("validation", measured["valid_loss"])
-        monitored = measured["valid_loss"] if self.stops_early else measured["train_loss"] + measured["penalty"]
-        is_best = self.patience.update(monitored)
-        if is_best or not self.stops_early:
-            self.best_epoch = self.epoch
-        self.stopping_reason = self._reason_to_stop()
-        ignores_plateau = not self.stops_early and self.schedule == "cosine"
-        is_waiting = math.isfinite(self.patience.n_iter_no_change) and not ignores_plateau
-        self.converged = self.patience.exhausted or not is_waiting
+        for rows, name in (("training", "train_loss"), ("validation", "valid_loss")):
+            if name in measured:
+                self.check_divergence(rows, measured[name], measured["penalty"], is_finite=is_finite)
+        is_best = self.judge(measured)
+        self.end_if_due()
         return is_best
 
-    def check_divergence(self, rows: str, loss: float, *, is_finite: bool = True) -> None:
-        """Raise if a loss, a weight or the penalty of the last epoch is out of bounds."""
-        penalty = self.history[-1]["penalty"]
+    def check_divergence(self, rows: str, loss: float, penalty: float, *, is_finite: bool) -> None:
+        """Raise if a loss, the penalty or a weight is out of bounds."""
         limit = DIVERGENCE_FACTOR * max(1.0, self.first_loss)
         if not (is_finite and math.isfinite(penalty) and math.isfinite(loss) and loss <= limit):
             raise ValueError(
@@ -137,17 +139,51 @@ class Progress:
                 "values: scale them, for instance with make_pipeline(StandardScaler(), ...)."
             )
 
-    def _reason_to_stop(self) -> str:
-        """Return why training ends after this epoch, or an empty string if it goes on."""
-        # A plateau at a high rate says nothing about the end of the annealing, so a cosine runs to its end.
-        if self.patience.exhausted and (self.stops_early or self.schedule != "cosine"):
+    def judge(self, measured: dict[str, float]) -> bool:
+        """Compare an epoch with those before; return whether its weights are the best so far."""
+        if not self.stops_early:
+            value = measured["train_loss"] + measured["penalty"]
+        else:
+            value = -measured["valid_score"] if self.is_scored else measured["valid_loss"]
+        is_best = self.patience.update(value)
+        if is_best or not self.stops_early:
+            self.best_epoch = self.epoch
+        return is_best
+
+    def end_if_due(self, stopper: str | None = None) -> None:
+        """Set the reason why training ends after this epoch, if it does; ``stopper`` names a callback that asks for it.
+
+        Where training goes on on a plateau because its rate is adaptive, that is lowered.
+        """
+        if stopper is not None:
+            self.stopping_reason = f"The callback {stopper} asked to stop."
+        elif self.patience.exhausted and not self._ignores_plateau:
             if self.schedule == "adaptive" and self.lr > SMALLEST_ADAPTIVE_RATE:
                 self.lr /= ADAPTIVE_DIVISOR
                 self.patience.reset()
             else:
-                monitored = "The validation loss" if self.stops_early else "The training objective"
-                return f"{monitored} did not improve by more than tol={self.tol!r} in {self.patience.n_waiting} epochs."
-        return f"All max_iter={self.max_epochs!r} epochs are done." if self.epoch >= self.max_epochs else ""
+                self.stopping_reason = (
+                    f"{self._monitored} did not improve by more than tol={self.tol!r} in {self.patience.n_waiting} "
+                    "epochs."
+                )
+        if not self.stopping_reason and self.epoch >= self.last_epoch:
+            self.stopping_reason = f"All max_iter={self.max_epochs!r} epochs are done."
+        is_waiting = math.isfinite(self.patience.n_iter_no_change) and not self._ignores_plateau
+        self.converged = stopper is not None or self.patience.exhausted or not is_waiting
+
+    @property
+    def _ignores_plateau(self) -> bool:
+        """Whether training without early stopping always goes on to the last epoch.
+
+        A plateau at a high rate says nothing about the end of the annealing, so a cosine runs to its end.
+        """
+        return not self.stops_early and self.schedule in ("cosine", None)
+
+    @property
+    def _monitored(self) -> str:
+        if not self.stops_early:
+            return "The training objective"
+        return "The validation score" if self.is_scored else "The validation loss"
 
     def record(self) -> Record:
         """Return what the epochs have left."""

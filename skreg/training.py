@@ -27,20 +27,15 @@ from skreg.checkpoints import check_like
 from skreg.layers import MLP, LayerRecord, join_rows
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, Regularization, as_torch_optimizer
-from skreg.progress import Record
-from skreg.stopping import Patience, patience_in_epochs
+from skreg.progress import Progress, Record
+from skreg.stopping import patience_in_epochs
 
 # scikit-learn's MLP takes batches of 200 rows unless told otherwise.
 AUTO_BATCH_SIZE = 200
 # Below this many floating-point operations a step, a second thread costs more than it gains.
 FLOPS_FOR_THREADS = 2e9
-# The fit is abandoned when its objective exceeds this many times max(1, first loss).
-DIVERGENCE_FACTOR = 1e6
 # SciPy's own rule: L-BFGS ends when an iteration gains less than this share of the objective.
 LBFGS_FTOL = 2.2e-9
-# An adaptive learning rate is divided by this when progress stalls, and training ends at the smallest rate.
-ADAPTIVE_DIVISOR = 5.0
-SMALLEST_ADAPTIVE_RATE = 1e-6
 
 
 class _ThreadLimit:
@@ -81,7 +76,8 @@ def step_flops(layer_units, batch_size: int) -> float:
 
 def record_of(net: "RegularizedNet") -> Record:
     """Return what the epochs of a net have left."""
-    return Record(net.history, net.best_epoch_, net.stops_early, net.valid_rows is not None, net.stopping_reason_)
+    progress, is_validated = net.progress_, net.valid_rows is not None
+    return Record(net.history, progress.best_epoch, net.stops_early, is_validated, progress.stopping_reason)
 
 
 class AbandonedError(Exception):
@@ -276,12 +272,8 @@ class RegularizedNet(NeuralNet):
 
     Attributes
     ----------
-    stopping_reason_ : str
-        Why training ended.
-    converged_ : bool
-        False if training ended only because ``max_epochs`` was reached while a stopping rule was waiting.
-    best_epoch_ : int
-        Epoch whose weights the module holds, counted from 1.
+    progress_ : Progress
+        How far training has come, and why it has ended.
     """
 
     _optimizers = ("optimizer",)
@@ -355,10 +347,6 @@ class RegularizedNet(NeuralNet):
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())] if self.verbose else []
 
-    def get_split_datasets(self, X, y=None, **fit_params):
-        """Return the rows to train on and those to stop on, which were split before."""
-        return X, self.valid_rows
-
     def get_iterator(self, dataset, training=False):
         """Return the batches of a data set of :class:`Rows`."""
         generator = self.generators["shuffle"] if training else None
@@ -399,19 +387,26 @@ class RegularizedNet(NeuralNet):
         steps = isinstance(self.regularization, FlatOptimizer)
         self.batches_ = self.get_iterator(rows, training=True) if steps else None
         self.n_batches_ = len(self.batches_) if steps else 1
-        n_waiting = self.n_iter_no_change
-        self.patience_ = Patience(
-            self.tol, patience_in_epochs(n_waiting, self.n_batches_) if self.stops_early else n_waiting
+        patience = self.n_iter_no_change
+        self.progress_ = Progress(
+            learning_rate_init=self.learning_rate.initial,
+            schedule=self.learning_rate.schedule if steps else None,
+            max_epochs=self.max_epochs,
+            stops_early=self.stops_early,
+            tol=self.tol,
+            patience=patience_in_epochs(patience, self.n_batches_) if self.stops_early else patience,
+            is_scored=self.valid_scorer is not None,
         )
-        self.epoch_ = self.best_epoch_ = self.n_rows_seen_ = 0
-        self.best_ = self.first_loss_ = self.stopper_ = None
+        self.n_rows_seen_ = 0
+        self.best_ = self.stopper_ = None
         self.lowest_ = {"train_loss": math.inf, "valid_loss": math.inf}
         self.last_ = self.module_.snapshot()
         if state is not None:
             self._load_training_state(state, restore)
-        self.last_epoch_ = self.max_epochs if n_epochs is None else self.epoch_ + n_epochs
-        # A fit that had come to its end is not taken beyond it.
-        self.stopping_reason_ = self._reason_to_stop() if state is not None and n_epochs is None else ""
+        if n_epochs is not None:
+            self.progress_.last_epoch = self.progress_.epoch + n_epochs
+        elif state is not None:
+            self._end_if_due()  # a fit that had come to its end is not taken beyond it
         return self.partial_fit(rows)
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
@@ -432,37 +427,41 @@ class RegularizedNet(NeuralNet):
         self.last_ = self.module_.snapshot()
         if self.stops_early:
             self.module_.restore(self.best_)
-        else:
-            self.best_epoch_ = self.epoch_
-            if len(self.history):
-                self._check_last_step(X)
+        elif len(self.history):
+            # No training loss has seen what the last step has left.
+            self._check_divergence("training", last_step_loss(self.module_, self.criterion_, X))
         return self
 
     def _run_epochs(self, rows: Rows) -> None:
         self.total_steps_ = self.max_epochs * self.n_batches_
-        while not self.stopping_reason_:
+        while not self.progress_.stopping_reason:
             self._begin_epoch(rows)
             self.run_single_epoch(self.batches_, training=True, prefix="train", step_fn=self.train_step)
-            self.stopping_reason_ = self._end_epoch(rows)
-        waiting = not (self.patience_.exhausted or self.stopper_ or self._ignores_plateau())
-        self.converged_ = not (waiting and math.isfinite(self.n_iter_no_change))
+            self._end_epoch(rows)
 
     def _begin_epoch(self, rows: Rows) -> None:
-        self.epoch_ += 1
+        self.progress_.epoch += 1
         self.notify("on_epoch_begin", dataset_train=rows, dataset_valid=self.valid_rows)
-        self._row["epoch"] = self.epoch_  # skorch counts from the beginning of this call
+        self._row["epoch"] = self.progress_.epoch  # skorch counts from the beginning of this call
 
-    def _end_epoch(self, rows: Rows) -> str:
-        """Record and judge an epoch; return why training ends after it, or an empty string if it goes on."""
+    def _end_epoch(self, rows: Rows) -> None:
+        """Record and judge an epoch, and find out whether it was the last."""
         check_stopped()
         self._record_objective()
         if self.valid_rows is not None:
             self._record_validation(self.valid_rows)
-        lowest = self.patience_.update(self._monitored())
-        if self.stops_early and lowest:
-            self.best_, self.best_epoch_ = self.module_.snapshot(), self.epoch_
+        is_best = self.progress_.judge(self._row)
+        if self.stops_early and is_best:
+            self.best_ = self.module_.snapshot()
         self._notify_epoch_end({"dataset_train": rows, "dataset_valid": self.valid_rows})
-        return self._reason_to_stop()
+        self._end_if_due()
+
+    def _end_if_due(self) -> None:
+        progress, rate = self.progress_, self.lr_
+        progress.lr = rate  # which callbacks may have changed
+        progress.end_if_due(self.stopper_)
+        if progress.lr != rate:
+            self.lr_ = progress.lr
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Train for one epoch and record its loss and score, both taken while the weights were changing."""
@@ -479,9 +478,9 @@ class RegularizedNet(NeuralNet):
                     self._record_batch(batch, outputs[-1])
             outputs = join_rows(outputs)
             loss = self.criterion_.per_row(outputs, iterator.target)
-            if self.first_loss_ is None:
+            if self.progress_.first_loss is None:
                 first = loss[:, iterator.spans[0]]
-                self.first_loss_ = float(first.mean())
+                self.progress_.first_loss = float(first.mean())
             weight = iterator.weight
             self._record_value("train_loss", float((loss @ weight)[0]))
             score = self.criterion_.score(outputs, iterator.target, weight)
@@ -519,7 +518,7 @@ class RegularizedNet(NeuralNet):
                 training=True,
             )
         step, n_rows_seen = self.regularization.n_steps, self.n_rows_before + self.n_rows_seen_ + batch.span.start
-        lr = self.learning_rate.at(step, self.total_steps_, self.epoch_, n_rows_seen)
+        lr = self.learning_rate.at(step, self.total_steps_, self.progress_.epoch, n_rows_seen)
         if lr is not None:
             self.lr_ = lr
         if self.torch_optimizer_ is None:
@@ -553,22 +552,9 @@ class RegularizedNet(NeuralNet):
 
     def _check_divergence(self, rows: str, loss: float) -> None:
         """Raise if a loss, a weight or the penalty is out of bounds."""
-        limit = DIVERGENCE_FACTOR * max(1.0, self.first_loss_)
-        row = self._row
         # A sum is finite only if all its terms are.
-        finite = math.isfinite(row["penalty"]) and math.isfinite(self.module_.flat.sum())
-        if not (finite and math.isfinite(loss) and loss <= limit):
-            raise ValueError(
-                f"Training diverged in epoch {row['epoch']}: the loss on the {rows} rows is {loss:.3g}, "
-                f"the penalty {row['penalty']:.3g} (first loss {self.first_loss_:.3g}). The likely cause "
-                f"is a learning rate that is too large (learning_rate_init={self.learning_rate.initial!r}), or columns "
-                "of X or targets with very large values: scale them, for instance with make_pipeline("
-                "StandardScaler(), ...)."
-            )
-
-    def _check_last_step(self, rows: Rows) -> None:
-        """Judge the weights that the last step has left, which no training loss has seen."""
-        self._check_divergence("training", last_step_loss(self.module_, self.criterion_, rows))
+        is_finite = math.isfinite(self.module_.flat.sum())
+        self.progress_.check_divergence(rows, loss, self._row["penalty"], is_finite=is_finite)
 
     def _record_validation(self, rows: Rows) -> None:
         Z = outputs_in_blocks(self.module_, rows)
@@ -583,41 +569,6 @@ class RegularizedNet(NeuralNet):
                 raise ValueError(f"The scorer given as 'scoring' must return a finite number; got {score!r}.")
         self._row["valid_score"] = score
 
-    def _monitored(self) -> float:
-        """Return what must fall: validation loss, minus the validation score, or the training objective."""
-        if not self.stops_early:
-            return self._row["train_loss"] + self._row["penalty"]
-        return self._row["valid_loss"] if self.valid_scorer is None else -self._row["valid_score"]
-
-    def _monitored_name(self) -> str:
-        if not self.stops_early:
-            return "The training objective"
-        return "The validation loss" if self.valid_scorer is None else "The validation score"
-
-    def _reason_to_stop(self) -> str:
-        """Return why training ends after this epoch, or an empty string if it goes on."""
-        if self.stopper_ is not None:
-            return f"The callback {self.stopper_} asked to stop."
-        if self.patience_.exhausted and not self._ignores_plateau():
-            can_fall = self.batches_ is not None and self.learning_rate.schedule == "adaptive"
-            if can_fall and self.lr_ > SMALLEST_ADAPTIVE_RATE:
-                self.lr_ = self.lr_ / ADAPTIVE_DIVISOR
-                self.patience_.reset()
-            else:
-                return (
-                    f"{self._monitored_name()} did not improve by more than tol={self.tol!r} in "
-                    f"{self.patience_.n_waiting} epochs."
-                )
-        return f"All max_iter={self.max_epochs!r} epochs are done." if self.epoch_ >= self.last_epoch_ else ""
-
-    def _ignores_plateau(self) -> bool:
-        """Return whether training without early stopping always goes on to the last epoch.
-
-        A plateau at a high rate says nothing about the end of the annealing, so a cosine runs to its end. L-BFGS has a
-        rule of its own.
-        """
-        return not self.stops_early and (self.learning_rate.schedule == "cosine" or self.batches_ is None)
-
     # -- L-BFGS --------------------------------------------------------------------------------------------
 
     def _run_lbfgs(self, rows: Rows) -> None:
@@ -626,8 +577,9 @@ class RegularizedNet(NeuralNet):
             raise ValueError(
                 f"solver='lbfgs' has no batches, which callbacks wait for; got {watchers}. Use solver='adam' or 'sgd'."
             )
+        progress = self.progress_
         full = FullObjective(self.module_, self.criterion_, self.regularization, rows)
-        reason, is_running = "", False
+        is_running = False
 
         def objective(x):
             nonlocal is_running
@@ -635,12 +587,12 @@ class RegularizedNet(NeuralNet):
                 self._begin_epoch(rows)
                 is_running = True
             value, gradient = full(x)
-            if self.first_loss_ is None:
-                self.first_loss_ = full.loss
+            if progress.first_loss is None:
+                progress.first_loss = full.loss
             return value, gradient
 
         def end_iteration(x):
-            nonlocal reason, is_running
+            nonlocal is_running
             full.move_to(x)
             self._record_value("train_loss", full.loss)
             self.history.record("train_score", full.score)
@@ -648,11 +600,11 @@ class RegularizedNet(NeuralNet):
             self.history.record_batch("train_loss", full.loss)
             self.n_rows_seen_ += len(rows)
             is_running = False
-            reason = self._end_epoch(rows)
+            self._end_epoch(rows)
 
         def after_iteration(x):
             end_iteration(x)
-            if reason:
+            if progress.stopping_reason:
                 raise StopIteration
 
         result: OptimizeResult = minimize(
@@ -662,7 +614,7 @@ class RegularizedNet(NeuralNet):
             method="L-BFGS-B",
             callback=after_iteration,
             options={
-                "maxiter": self.last_epoch_,
+                "maxiter": progress.last_epoch,
                 "maxfun": self.max_fun,
                 "gtol": self.tol,
                 # Where the gradient is below tol, steps gain less than about its square: do not stop before.
@@ -672,27 +624,27 @@ class RegularizedNet(NeuralNet):
         if is_running:  # the last iteration has not found a better point, or the first was not needed
             end_iteration(result.x)
         full.move_to(result.x)
-        stopped = bool(self.stopper_) or (self.stops_early and self.patience_.exhausted)
-        self.converged_ = stopped or (result.status == 0 and self.epoch_ <= self.last_epoch_)
-        ended_itself = not reason or result.status == 0
-        self.stopping_reason_ = reason if not ended_itself else f"L-BFGS: {result.message}"
+        stopped = self.stopper_ is not None or (self.stops_early and progress.patience.exhausted)
+        progress.converged = stopped or result.status == 0
+        if not progress.stopping_reason or result.status == 0:
+            progress.stopping_reason = f"L-BFGS: {result.message}"
 
     # -- going on elsewhere --------------------------------------------------------------------------------
 
     def training_state(self) -> dict[str, np.ndarray]:
         """Return copies of all that a net needs to go on as if it were this one, as plain arrays."""
         numbers = {
-            "epoch": self.epoch_,
+            "epoch": self.progress_.epoch,
             "n_rows_seen": self.n_rows_before + self.n_rows_seen_,
             "n_steps": self.regularization.n_steps,
             "n_normalized_batches": self.module_.n_batches,
             "initial_lr": self.learning_rate.initial,
             "lr": self.lr_,
-            "best_value": self.patience_.best,
-            "n_waiting": self.patience_.n_waiting,
+            "best_value": self.progress_.patience.best,
+            "n_waiting": self.progress_.patience.n_waiting,
             "stops_early": self.stops_early,
-            "best_epoch": self.best_epoch_,
-            "first_loss": 0.0 if self.first_loss_ is None else self.first_loss_,
+            "best_epoch": self.progress_.best_epoch,
+            "first_loss": 0.0 if self.progress_.first_loss is None else self.progress_.first_loss,
             "lowest_train_loss": self.lowest_["train_loss"],
             "lowest_valid_loss": self.lowest_["valid_loss"],
         }
@@ -714,20 +666,23 @@ class RegularizedNet(NeuralNet):
         if restore is not None:
             kept_others = restore == "kept" and "kept_0" in state
             self.module_.restore(self._tensors(state, "kept" if kept_others else "last", self.last_))
-        self.epoch_ = int(state["epoch"])
+        self.progress_.epoch = self.progress_.best_epoch = int(state["epoch"])
         self.n_rows_before = int(state["n_rows_seen"])
         self.regularization.n_steps = int(state["n_steps"])
         self.module_.n_batches = int(state["n_normalized_batches"])
         if self.learning_rate.initial == float(state["initial_lr"]):
             self.lr_ = float(state["lr"])  # which an adaptive schedule has lowered
-        self.first_loss_ = float(state["first_loss"])
+        self.progress_.first_loss = float(state["first_loss"])
         self.lowest_ = {name: float(state[f"lowest_{name}"]) for name in self.lowest_}
         stopped_early = bool(state["stops_early"])
         if self.stops_early == stopped_early:  # otherwise what was monitored was something else
-            self.patience_.best, self.patience_.n_waiting = float(state["best_value"]), int(state["n_waiting"])
+            self.progress_.patience.best, self.progress_.patience.n_waiting = (
+                float(state["best_value"]),
+                int(state["n_waiting"]),
+            )
         if self.stops_early and stopped_early:
             self.best_ = self._tensors(state, "best", self.last_)
-            self.best_epoch_ = int(state["best_epoch"])
+            self.progress_.best_epoch = int(state["best_epoch"])
         buffers = self.regularization.buffers()
         for buffer, saved in zip(buffers, self._tensors(state, "buffer", buffers), strict=True):
             buffer.copy_(saved)
