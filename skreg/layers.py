@@ -399,9 +399,13 @@ class MLP(nn.Module):
         mask = dropout_mask(A, rate, generator)
         return A * mask, mask
 
+    def _without_axis(self, row_weight: Tensor | None) -> Tensor | None:
+        """Return weights without a member axis, if they have one and the passes go without."""
+        return row_weight[0] if self.n_members == 1 and row_weight is not None and row_weight.dim() == 3 else row_weight
+
     def _normalize(self, Z, i: int, operands, record: LayerRecord | None, row_weight: Tensor | None) -> Tensor:
         axis = NORMALIZATION_AXES[self.normalization]
-        weight = row_weight if self.normalization == "batch" else None
+        weight = self._without_axis(row_weight) if self.normalization == "batch" else None
         if self.normalization == "batch" and record is None:
             mean, variance = self._mean[i], self._variance[i]
         else:
@@ -420,7 +424,7 @@ class MLP(nn.Module):
     def _normalize_backward(self, dY: Tensor, i: int, record: LayerRecord, row_weight: Tensor | None) -> Tensor:
         torch.sum(dY * record.standardized, dim=-2, keepdim=True, out=self._dgain[i])
         torch.sum(dY, dim=-2, keepdim=True, out=self._dshift[i])
-        weight = row_weight if self.normalization == "batch" else None
+        weight = self._without_axis(row_weight) if self.normalization == "batch" else None
         axis = NORMALIZATION_AXES[self.normalization]
         return standardize_backward(dY * self._detached.gain[i], record.standardized, record.inverse_sd, axis, weight)
 

@@ -619,13 +619,13 @@ def in_chunks(jobs: Sequence[Job], memory_limit: int | None, n_workers: int) -> 
     chunks = []
     for family in families.values():
         needed = max(job.n_bytes for job in family)
-        room = CACHE_BYTES if memory_limit is None else memory_limit // n_workers - N_BLOCKS * block_bytes
-        if memory_limit is not None and room < needed:
-            smallest = min(needed / (1 - N_BLOCKS * BLOCK_SHARE), needed + N_BLOCKS * BLOCK_BYTES)
+        smallest = n_workers * math.ceil(min(needed / (1 - N_BLOCKS * BLOCK_SHARE), needed + N_BLOCKS * BLOCK_BYTES))
+        if memory_limit is not None and memory_limit < smallest:
             raise ValueError(
                 f"The 'memory_limit' parameter must leave room for one network in each of {n_workers} populations that "
-                f"are trained at the same time, here {n_workers * math.ceil(smallest)} bytes; got {memory_limit!r}."
+                f"are trained at the same time, here {smallest} bytes; got {memory_limit!r}."
             )
+        room = CACHE_BYTES if memory_limit is None else memory_limit // n_workers - N_BLOCKS * block_bytes
         largest = max(1, room // needed)
         n_chunks = max(math.ceil(len(family) / largest), min(n_workers, len(family)))
         ordered = by_reader(family)

@@ -1,14 +1,17 @@
 """Users' own losses, penalties, transformers and warnings, in searches that train networks together."""
 
 import functools
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from search_helpers import both_raise, both_searches, data, make
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import GridSearchCV
@@ -110,6 +113,32 @@ def test_transformers_that_write_into_what_they_are_given(steps, grid):
     both_searches(Pipeline([*steps, ("n", make())]), grid, 3 * X + 2, y, cv=2, refit=False)
 
 
+class HoldsLock(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.lock_ = threading.Lock()
+        return self
+
+    def transform(self, X):
+        return 2 * X
+
+
+def test_transformers_that_cannot_be_copied_or_hashed():
+    X, y = data()
+    for step in (HoldsLock(), FunctionTransformer(lambda Z: np.multiply(Z, 2, out=Z))):
+        both_searches(Pipeline([("t", step), ("n", make())]), {"n__alpha": [0.0, 0.1, 1.0]}, X, y, cv=2, refit=False)
+
+
+def test_one_search_in_several_threads():
+    X, y = data()
+    search = GridSearchCV(make(), {"alpha": [0.0, 0.1], "dropout": [0.0, 0.2]}, cv=2)
+    expected = clone(search).fit(X, y)
+    with ThreadPoolExecutor(3) as pool:
+        for fitted in pool.map(lambda _: search.fit(X, y), range(3)):
+            assert fitted is search
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
+    assert set(vars(search)) == set(vars(expected))
+
+
 class OddWarning(UserWarning):
     def __init__(self, *, number):
         super().__init__(f"number {number}")
@@ -118,8 +147,6 @@ class OddWarning(UserWarning):
 
 class Warns(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
-        import warnings
-
         warnings.warn(OddWarning(number=5), stacklevel=2)
         return self
 

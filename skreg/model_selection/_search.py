@@ -1,6 +1,7 @@
 """scikit-learn's searches over parameters, with networks that are trained together."""
 
 import contextlib
+import copy
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -107,17 +108,20 @@ class TogetherMixin:
         if network_of(estimator) is None:
             return super().fit(X, y, **params)
         self._validate_params()
-        self._asked = (estimator, X, y, params)
-        self._queue, self._seconds = deque(), []
+        # A copy does the work, with a stand-in for the estimator that picks up what has been trained.
+        worker, parameters = copy.copy(self), self.get_params(deep=False)
+        worker._asked = (estimator, X, y, params)
+        worker._queue, worker._seconds = deque(), []
+        worker.estimator = with_outcomes(estimator, worker._queue)
         # What is left to do is to pick up results and to score them: less work than to start processes for it.
         in_order = joblib.parallel_config(backend="sequential")
         try:
-            self.estimator = with_outcomes(estimator, self._queue)
             with contextlib.nullcontext() if self._tries_estimators() else in_order:
-                return super().fit(X, y, **params)
+                super(TogetherMixin, worker).fit(X, y, **params)
         finally:
-            self.estimator = estimator
-            del self._asked, self._queue, self._seconds
+            own = {*parameters, "_asked", "_queue", "_seconds"}
+            vars(self).update({name: value for name, value in vars(worker).items() if name not in own})
+        return self
 
     def _get_scorers(self):
         if not hasattr(self, "_asked"):

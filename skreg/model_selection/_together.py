@@ -159,11 +159,14 @@ class FoldMemory:
                 if content is None:
                     return run(transformer, X, y, **arguments)
                 key = (id(X), id(y), content)
-                if key not in self.known:
-                    # The data are kept with the result, so that their ids stay theirs.
-                    self.known[key] = (run(transformer, X, y, **arguments), X, y)
-                transformed, fitted = self.known[key][0]
-                return transformed, copy.deepcopy(fitted)
+                if key in self.known:
+                    (transformed, fitted), *_ = self.known[key]
+                    own = copied(fitted)
+                    return run(transformer, X, y, **arguments) if own is None else (transformed, own)
+                result = run(transformer, X, y, **arguments)
+                # The data are kept with the result, so that their ids stay theirs.
+                self.known[key] = (result, X, y)
+                return result
             finally:
                 COLLECTOR.reset(token)
 
@@ -172,6 +175,14 @@ class FoldMemory:
     def __deepcopy__(self, memo):
         """Return itself: clones of a pipeline share what is known."""
         return self
+
+
+def copied(fitted):
+    """Return a copy of a fitted transformer; None if it cannot be copied, as one that holds a lock cannot."""
+    try:
+        return copy.deepcopy(fitted)
+    except Exception:  # whatever a user's own object raises
+        return None
 
 
 def remember(estimator, known: dict) -> None:

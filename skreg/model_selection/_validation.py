@@ -107,7 +107,8 @@ def _documented(text: str) -> Callable:
     return_train_score : bool, default=False
         Whether to score the training rows, too.
     return_estimator : bool, default=False
-        Whether to return the fitted estimators.
+        Whether to return the fitted estimators. As after a pickle, their solvers' states are not known: `partial_fit`
+        goes on from the weights with new moments, and `save_checkpoint` raises.
     return_indices : bool, default=False
         Whether to return the numbers of the rows of every fold.
     {_ERROR_SCORE}
