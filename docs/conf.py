@@ -49,6 +49,7 @@ sphinx_gallery_conf = {
             "plot_feature_selection.py",
             "plot_gene_selection.py",
             "plot_digits_comparison.py",
+            "plot_batched_search.py",
             "plot_fashion_mnist.py",
             "*",
         ]
@@ -91,8 +92,10 @@ html_sidebars = {
         "index",
         "user_guide",
         "training",
+        "searching",
         "feature_selection",
         "coming_from_mlpclassifier",
+        "benchmarks",
         "adding_a_penalty",
         "auto_examples/**",
     )
@@ -129,6 +132,8 @@ def _mend_docstring(app, what, name, obj, options, lines):
     if (getattr(obj, "__module__", None) or "").startswith("sklearn."):
         lines[:] = [re.sub(r":ref:`([^<`]+?) *<[^>]+>`", r"\1", line) for line in lines]
         lines[:] = [re.sub(r":ref:`[^<`]+`", "scikit-learn's gallery", line) for line in lines]
+        # And to its glossary.
+        lines[:] = [re.sub(r":term:`([^<`]+?)( *<[^>]+>)?`", r"``\1``", line) for line in lines]
 
 
 def setup(app):
