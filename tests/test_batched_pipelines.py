@@ -212,6 +212,12 @@ class TestPipelines:
         model = pipeline("classifier", scaler)
         both_searches(model, {"net__alpha": [0.0, 0.1]}, scipy.sparse.csr_array(X), y, cv=2)
 
+    def test_candidates_of_both_precisions(self):
+        casts = [FunctionTransformer(np.float32), FunctionTransformer(np.float64), "passthrough"]
+        grid = {"cast": casts, "net__alpha": [0.0, 0.1]}
+        model = pipeline("classifier", ("cast", "passthrough"))
+        both_searches(model, grid, *data(), cv=2, scoring=SCORING["classifier"], refit=False, tol=1e-4)
+
     @pytest.mark.parametrize("grid", [{"net__alpha": [0.0, 0.1]}, {"select__k": [2, 3], "net__alpha": [0.0, 0.1]}])
     def test_memory(self, grid, tmp_path):
         X, y = unscaled()

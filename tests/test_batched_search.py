@@ -177,9 +177,16 @@ class TestScores:
         model = make(kind, batch_size=batch_size, learning_rate="cosine", penalty="l1")
         both_searches(model, {"alpha": [0.0, 0.1]}, *data(kind), cv=KFold(3), scoring=SCORING[kind], refit=False)
 
-    @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize(("learning_rate", "normalization"), [("invscaling", None), ("adaptive", "batch")])
-    def test_folds_of_very_unequal_size(self, kind, learning_rate, normalization):
+    @pytest.mark.parametrize(
+        ("kind", "learning_rate", "normalization", "fit"),
+        [
+            ("classifier", "invscaling", None, {}),
+            ("regressor", "adaptive", "batch", {}),
+            ("classifier", "constant", "batch", {"sample_weight": uneven_weights()}),
+            ("regressor", "constant", "batch", {"sample_weight": uneven_weights()}),
+        ],
+    )
+    def test_folds_of_very_unequal_size(self, kind, learning_rate, normalization, fit):
         fold = np.repeat([-1, 0, 1, 2], [5, 50, 20, 10])
         model = make(
             kind,
@@ -192,7 +199,8 @@ class TestScores:
         )
         cv = PredefinedSplit(np.random.default_rng(0).permutation(fold))
         grid = {"batch_size": [8, 17]}
-        both_searches(model, grid, *data(kind), cv=cv, scoring=SCORING[kind], refit=False)
+        scoring = WEIGHTED_SCORING[kind] if fit else SCORING[kind]
+        both_searches(model, grid, *data(kind), cv=cv, scoring=scoring, refit=False, fit=fit)
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_default_scores_and_training_scores(self, kind):
@@ -220,6 +228,13 @@ class TestScores:
             scoring=WEIGHTED_SCORING[kind],
             refit=False,
         )
+
+    @pytest.mark.parametrize("options", [{}, {"normalization": "batch", "penalty": None}, {"penalty": "hierarchical"}])
+    def test_a_single_network(self, options):
+        split = [(np.arange(60), np.arange(60, N_ROWS))]
+        fit = {"sample_weight": uneven_weights()}
+        options = {"early_stopping": True, **options}
+        both_searches(make(**options), {}, *data(), cv=split, fit=fit, scoring="neg_log_loss", refit=False, n_single=0)
 
     def test_weights_of_rows_and_classes(self):
         grid = {"class_weight": ["balanced", {0: 3.0}], "early_stopping": [True, False]}

@@ -271,6 +271,48 @@ class TestWarnings:
         GridSearchCV(make(), ALPHAS, cv=2).fit(*data())  # warnings are errors
 
 
+class Listener:
+    """A callback that counts the ends of tasks."""
+
+    def __init__(self):
+        self.ends = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.ends.append((context.estimator_name, context.task_name, context.task_id))
+
+
+class TestCallbacks:
+    """Callbacks of scikit-learn hear of what they hear of in its own searches."""
+
+    def test_of_the_network(self):
+        heard = []
+        for module in MODULES:
+            listener = Listener()
+            model = make(max_iter=2).set_callbacks(listener)
+            module.GridSearchCV(model, ALPHAS, cv=2, refit=False).fit(*data())
+            heard.append(listener.ends)
+        assert heard[0] == heard[1]
+        assert sum(name == "epoch" for _, name, _ in heard[0]) == 2 * 2 * 2
+
+    def test_of_the_search(self):
+        heard = []
+        for module in MODULES:
+            listener = Listener()
+            module.GridSearchCV(make(max_iter=2), ALPHAS, cv=2).set_callbacks(listener).fit(*data())
+            heard.append([end for end in listener.ends if end[0] == "GridSearchCV"])
+        assert heard[0] == heard[1]
+        assert len(heard[0]) > 4
+
+
 class TestSplitters:
     @pytest.mark.parametrize(
         "make_splitter",
@@ -525,6 +567,29 @@ class TestGlobalState:
         with pytest.raises(ValueError, match="diverged|'alpha' parameter"):
             GridSearchCV(make("regressor"), grid, cv=2, error_score="raise").fit(*data("regressor"))
         assert sklearn.get_config() == config
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+    def test_the_search_after_an_interruption(self, error, global_state):
+        def scorer(estimator, X, y):
+            raise error
+
+        model = make()
+        search = GridSearchCV(model, ALPHAS, cv=2, scoring=scorer, error_score="raise")
+        before = set(vars(search))
+        with pytest.raises(error):
+            search.fit(*data())
+        assert search.estimator is model
+        assert type(model) is RegularizedMLPClassifier
+        assert {name for name in vars(search) if not name.endswith("_")} <= {*before, "_checked_cv_orig"}
+        search.set_params(scoring=None).fit(*data())
+        assert_same_results(search.cv_results_, GridSearchCV(make(), ALPHAS, cv=2).fit(*data()).cv_results_, tol=None)
+
+    def test_several_populations_at_a_time(self, global_state):
+        grid = {"hidden_layer_sizes": [(), (4,), (8, 3)], "solver": ["adam", "lbfgs"]}
+        model = make(max_iter=30, tol=0.1)
+        found = [GridSearchCV(model, grid, cv=2, n_jobs=n_jobs).fit(*data()).cv_results_ for n_jobs in (None, 2, -1)]
+        for results in found[1:]:
+            assert_same_results(results, found[0], tol=None)
 
     def test_routing_stays_on(self):
         with config_context(enable_metadata_routing=True):
