@@ -414,22 +414,20 @@ class TestForeignEstimators:
 class TestFallbacks:
     """What cannot be batched is fitted one by one, with the same results, bit for bit."""
 
-    @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize(
-        "options",
+        ("kind", "options"),
         [
-            {"solver": "lbfgs", "alpha": 0.01},
-            {"early_stopping": True, "scoring": "accuracy"},
-            {"early_stopping": True, "refit_on_all": True},
-            {"callbacks": [LRScheduler("StepLR", step_size=2, gamma=0.1)], "solver": "sgd"},
-            {"callbacks": [("clip", GradientNormClipping(0.1))]},
+            ("classifier", {"solver": "lbfgs", "alpha": 0.01}),
+            ("classifier", {"early_stopping": True, "scoring": "accuracy"}),
+            ("regressor", {"early_stopping": True, "scoring": "r2"}),
+            ("regressor", {"early_stopping": True, "refit_on_all": True}),
+            ("classifier", {"callbacks": [LRScheduler("StepLR", step_size=2, gamma=0.1)], "solver": "sgd"}),
+            ("regressor", {"callbacks": [("clip", GradientNormClipping(0.1))]}),
         ],
-        ids=["lbfgs", "scoring", "refit_on_all", "schedule", "callback"],
+        ids=["lbfgs", "scoring", "scoring of numbers", "refit_on_all", "schedule", "callback"],
     )
     @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
     def test_alone(self, kind, options):
-        if kind == "regressor":
-            options = {**options, **({"scoring": "r2"} if "scoring" in options else {})}
         model = make(kind, **options)
         n_single = (2 * 2 + 1) * (2 if model.refit_on_all else 1)
         both_searches(model, {"learning_rate_init": [0.01, 0.02]}, *data(kind), cv=2, tol=None, n_single=n_single)
@@ -446,8 +444,7 @@ class TestFallbacks:
         options = {"cv": 2, "scoring": SCORING[kind], "refit": False, "n_single": 2 * (2 + 2 + 1)}
         both_searches(make(kind), grid, *data(kind), **options)
 
-    @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize("random_state", [None, 0])
+    @pytest.mark.parametrize(("kind", "random_state"), [("classifier", None), ("regressor", 0)])
     def test_a_splitter_is_no_obstacle(self, kind, random_state):
         model = make(kind, early_stopping=ShuffleSplit(1, test_size=0.3, random_state=random_state))
         options = {"cv": 2, "scoring": SCORING[kind], "refit": False, "n_single": 0}

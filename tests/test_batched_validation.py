@@ -122,7 +122,7 @@ class TestCrossValidate:
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_scores(self, kind):
-        for cv in (None, 3, RepeatedKFold(n_splits=2, n_repeats=2, random_state=0), TimeSeriesSplit(3)):
+        for cv in (None, RepeatedKFold(n_splits=2, n_repeats=2, random_state=0), TimeSeriesSplit(3)):
             both("cross_val_score", make(kind, batch_size=10), *data(kind), cv=cv, scoring=SCORING[kind])
 
     def test_splitters_that_are_random(self):
@@ -216,8 +216,7 @@ def number_of_zeros(estimator, X, y):
 
 
 class TestCrossValPredict:
-    @pytest.mark.parametrize("kind", ["classifier", "pipeline"])
-    @pytest.mark.parametrize("n_classes", [2, 3])
+    @pytest.mark.parametrize(("kind", "n_classes"), [("classifier", 3), ("pipeline", 2)])
     @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
     def test_methods(self, kind, n_classes, method):
         X, y = data(n_classes=n_classes)
@@ -336,7 +335,6 @@ class TestLearningCurve:
 
 
 class TestValidationCurve:
-    @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize(
         ("name", "values"),
         [
@@ -349,7 +347,8 @@ class TestValidationCurve:
         ],
     )
     @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-    def test_parameters(self, kind, name, values):
+    def test_parameters(self, name, values):
+        kind = "regressor" if len(values) == 2 else "classifier"
         options = {"cv": 2, "scoring": SCORING[kind]}
         both("validation_curve", make(kind), *data(kind), param_name=name, param_range=values, **options)
 
