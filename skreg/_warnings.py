@@ -15,6 +15,10 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
         kept.append((message, category))
         return
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("skreg", "sklearn"):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
+        "skreg",
+        "sklearn",
+        "joblib",
+    ):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)

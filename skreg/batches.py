@@ -17,8 +17,9 @@ from torch import Tensor
 
 from skreg.layers import NARROW
 
-# Rows are gathered (and sparse rows made dense) in blocks of about this many bytes.
-BLOCK_BYTES = 4 * 2**20
+# Rows are gathered (and sparse rows made dense) in blocks of about this many bytes. Larger ones come from the system as
+# new pages each time: with 4 MiB, to gather 6000 rows of 784 numbers takes 8 ms instead of 3.
+BLOCK_BYTES = 2**20
 # Smaller files may stay in memory.
 LARGEST_KEPT_FILE = 64 * 2**20
 

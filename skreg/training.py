@@ -21,7 +21,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor
 
-from skreg.batches import BLOCK_BYTES, Batch, BatchIterator, Rows
+from skreg.batches import Batch, BatchIterator, Rows
 from skreg.callbacks import TaskCallback, watches_batches
 from skreg.checkpoints import check_like
 from skreg.layers import MLP, LayerRecord, join_rows
@@ -109,10 +109,9 @@ def smallest_batch(normalization: str | None) -> int:
     return 2 if normalization == "batch" else 1
 
 
-def last_step_loss(module: MLP, criterion: Loss, rows: Rows, block_bytes: int = BLOCK_BYTES) -> float:
-    """Return the mean loss of the weights that the last step has left, on a block of rows."""
-    row_bytes = max(module.layer_units) * rows.target.element_size()
-    span = slice(0, min(len(rows), max(1, block_bytes // row_bytes)))
+def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
+    """Return the mean loss of the weights that the last step has left, on a few rows."""
+    span = slice(0, min(len(rows), AUTO_BATCH_SIZE))
     with torch.no_grad():
         Z = module(rows.inputs(np.arange(span.stop)))
         return float(criterion.per_row(Z, rows.target[span]).mean())
