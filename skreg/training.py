@@ -111,7 +111,7 @@ def smallest_batch(normalization: str | None) -> int:
 
 def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
     """Return the mean loss of the weights that the last step has left, on a few rows."""
-    span = slice(0, min(len(rows), AUTO_BATCH_SIZE))
+    span = slice(0, min(len(rows), AUTO_BATCH_SIZE, rows.rows_per_block(1)))
     with torch.no_grad():
         Z = module(rows.inputs(np.arange(span.stop)))
         return float(criterion.per_row(Z, rows.target[span]).mean())

@@ -13,6 +13,7 @@ import sklearn.model_selection
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
+from skreg._docs import DocLink
 from skreg._sklearn_private import Interval, check_method_params
 from skreg.model_selection._together import Task, fit_tasks, network_of, row_numbers, with_outcomes
 
@@ -66,7 +67,7 @@ _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ra
     the loss are fitted one by one; other estimators by scikit-learn's own code."""
 
 
-class TogetherMixin:
+class TogetherMixin(DocLink):
     """What turns a search of scikit-learn into one that trains candidates and folds together."""
 
     _own_constraints: ClassVar[dict] = {"memory_limit": [Interval(Integral, 1, None, closed="left"), None]}
