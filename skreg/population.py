@@ -22,9 +22,9 @@ from sklearn.utils import gen_even_slices
 from torch import Tensor
 from tqdm import tqdm
 
-from skreg.batches import BLOCK_BYTES, BatchIterator, Rows
+from skreg.batches import BLOCK_BYTES, Batch, BatchIterator, Rows
 from skreg.constraints import Constraint
-from skreg.layers import MLP, LayerRecord, random_bits
+from skreg.layers import MLP, random_bits
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer
 from skreg.penalties._base import LayerPenalty
@@ -32,6 +32,7 @@ from skreg.progress import Progress
 from skreg.training import (
     AbandonedError,
     LearningRate,
+    backpropagate,
     last_step_loss,
     limited_threads,
     smallest_batch,
@@ -438,23 +439,20 @@ class Population:
         total_steps = self.jobs[0].progress.max_epochs * self.n_batches
         n_seen = len(self.jobs[0].rows) * (epoch - 1)
         feed.arrange()
+        scale = module.flat.new_full((), self.n_batches / feed.n_columns)
         outputs, factor = [], 1.0
         for number, (span, X) in enumerate(feed):
             if self.stopped.is_set():
                 raise AbandonedError
             self.streams.begin(feed.n_rows(number))
             weight = None if feed.is_uniform else feed.weight[:, span].unsqueeze(2)
-            moment_weight = weight
-            if weight is not None and module.normalization == "batch":
-                moment_weight = weight / weight.sum(dim=1, keepdim=True)
-            record: list[LayerRecord] = []
-            Z = module.forward(X, record=record, generator=self.streams, row_weight=moment_weight)
-            dZ = self.loss.gradient(Z, feed.target[:, span])
-            dZ.mul_(self.n_batches / feed.n_columns if weight is None else weight * self.n_batches)
-            module.backward(dZ, record, moment_weight)
-            factor = self.schedule.at(self.solver.n_steps, total_steps, epoch, n_seen + span.start) or 1.0
+            batch = Batch(X, feed.target[:, span], weight, span)
+            outputs.append(
+                backpropagate(module, self.loss, batch, generator=self.streams, scale=scale, n_batches=self.n_batches)
+            )
+            rate = self.schedule.at(self.solver.n_steps, total_steps, epoch, n_seen + span.start)
+            factor = 1.0 if rate is None else rate
             self.solver.step(self.rates[0] * factor)
-            outputs.append(Z)
         Z = torch.cat(outputs, dim=1)
         loss = self.loss.per_row(Z, feed.target)
         if epoch == 1:

@@ -104,6 +104,29 @@ def without_gradients(criterion: Loss, regularization: Regularization) -> Iterat
         yield
 
 
+def backpropagate(
+    module: MLP, criterion: Loss, batch: Batch, *, generator, scale: Tensor | float, n_batches: int
+) -> Tensor:
+    """Write the gradients of a batch into a module, and return its outputs.
+
+    Row i counts ``n_batches * weight_i``, with weights that sum to 1 over all rows; without weights every row counts
+    ``scale``, which is ``n_batches`` over the number of rows. So the mean gradient of an epoch's steps is that of the
+    full objective. Dividing by the batch's own sum of weights (or size) would let the rows of a light (or short) batch
+    count more.
+    """
+    weight = moment_weight = batch.weight
+    if weight is not None and module.normalization == "batch":
+        # Normalization over the batch needs weights that sum to 1 within the batch.
+        moment_weight = weight / weight.sum(dim=-2, keepdim=True)
+    record: list[LayerRecord] = []
+    # Past nn.Module.__call__, which looks for hooks in six places.
+    Z = module.forward(batch.X, record=record, generator=generator, row_weight=moment_weight)
+    dZ = criterion.gradient(Z, batch.target)
+    dZ.mul_(scale if weight is None else weight * n_batches)
+    module.backward(dZ, record, moment_weight)
+    return Z
+
+
 def smallest_batch(normalization: str | None) -> int:
     """Return the least number of rows of a batch: the moments of one row are no basis for batch normalization."""
     return 2 if normalization == "batch" else 1
@@ -492,27 +515,19 @@ class RegularizedNet(NeuralNet):
         self.n_rows_seen_ += len(iterator.rows)
 
     def train_step(self, batch: Batch, scale: Tensor, watched: list[str]) -> Tensor:
-        """Take one optimizer step on a batch; return the outputs before it.
-
-        Row i counts ``n_batches * weight_i``, with weights that sum to 1 over all rows. So the mean gradient of an
-        epoch's steps is that of the full objective. Dividing by the batch's own sum of weights (or size) would let
-        the rows of a light (or short) batch count more.
-        """
-        module, weight = self.module_, batch.weight
-        # Normalization over the batch needs weights that sum to 1 within the batch.
-        moment_weight = weight
-        if weight is not None and module.normalization == "batch":
-            moment_weight = weight / weight.sum()
-        record: list[LayerRecord] = []
-        # Past nn.Module.__call__, which looks for hooks in six places.
-        Z = module.forward(batch.X, record=record, generator=self.generators["dropout"], row_weight=moment_weight)
-        dZ = self.criterion_.gradient(Z, batch.target)
-        dZ.mul_(scale if weight is None else weight * self.n_batches_)
-        module.backward(dZ, record, moment_weight)
+        """Take one optimizer step on a batch; return the outputs before it."""
+        Z = backpropagate(
+            self.module_,
+            self.criterion_,
+            batch,
+            generator=self.generators["dropout"],
+            scale=scale,
+            n_batches=self.n_batches_,
+        )
         if watched:
             self.notify(
                 "on_grad_computed",
-                named_parameters=list(module.named_parameters()),
+                named_parameters=list(self.module_.named_parameters()),
                 batch=(batch.X, batch.target),
                 training=True,
             )
