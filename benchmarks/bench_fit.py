@@ -7,12 +7,10 @@ products of a step take on their own, the floor under any implementation. One-th
 and torch to one thread each; the others leave both alone. At the end: what ``import skreg`` and a first small fit take
 beyond ``import torch, sklearn``.
 
-    python benchmarks/bench_fit.py [--rounds 7] [--one-thread]
+    python benchmarks/bench_fit.py [--rounds 5] [--one-thread]
 """
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -20,16 +18,13 @@ import warnings
 from itertools import pairwise
 
 import numpy as np
-import sklearn
-import skorch
 import torch
+from _timing import add_rounds, n_rounds, threads, versions
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from skorch import NeuralNetClassifier
-from threadpoolctl import threadpool_limits
 
-import skreg
 from skreg import RegularizedMLPClassifier
 
 
@@ -51,8 +46,8 @@ def images(n_rows=6000):
 CASES = [
     ("64-128-10, batch 32", digits, (128,), 32, 20),
     ("64-100-10, batch 200", digits, (100,), 200, 60),
-    ("784-128-10, batch 32", images, (128,), 32, 4),
-    ("784-256-128-10, batch 128", images, (256, 128), 128, 4),
+    ("784-128-10, batch 32", images, (128,), 32, 8),
+    ("784-256-128-10, batch 128", images, (256, 128), 128, 12),
 ]
 PLAIN, PENALIZED = "none", "L2"
 BOTH = "L1, dropout"
@@ -108,17 +103,11 @@ def products(units, batch_size, n_repeats=20):
 
 
 def timed(work, n_threads):
-    """Return the time of a call, with a number of threads or, for None, the libraries' own choice."""
-    before = torch.get_num_threads()
-    if n_threads:
-        torch.set_num_threads(n_threads)
-    try:
-        with threadpool_limits(n_threads, user_api="blas"):
-            start = time.perf_counter()
-            result = work()
-            return time.perf_counter() - start, result
-    finally:
-        torch.set_num_threads(before)
+    """Return the time of a call, with a number of threads or, for None, the libraries' own choice; and its result."""
+    with threads(n_threads):
+        start = time.perf_counter()
+        result = work()
+        return time.perf_counter() - start, result
 
 
 def run_case(load, hidden, batch_size, epochs, rounds, n_threads):
@@ -191,14 +180,12 @@ def import_seconds(rounds):
 def main():
     """Run all cases with one thread each, then with the libraries' own choice."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="fits of each model (at least 5)")
+    add_rounds(parser)
     parser.add_argument("--one-thread", action="store_true", help="leave out the libraries' own choice")
     arguments = parser.parse_args()
-    rounds = max(5, arguments.rounds)
+    rounds = n_rounds(arguments)
     warnings.simplefilter("ignore", ConvergenceWarning)  # scikit-learn's: the number of epochs is fixed on purpose
-    versions = f"scikit-learn {sklearn.__version__}, torch {torch.__version__}, skorch {skorch.__version__}"
-    print(f"skreg {skreg.__version__}, {versions}, Python {platform.python_version()}, {platform.machine()}, ", end="")
-    print(f"{os.cpu_count()} processors; float32, median of {rounds}", flush=True)
+    print(f"{versions()}; float32, median of {rounds}", flush=True)
     print("\nOne thread each")
     run(rounds, 1)
     if not arguments.one_thread:

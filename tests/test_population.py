@@ -202,13 +202,12 @@ class TestFailures:
             raise KeyboardInterrupt
 
         waiting = jobs_of([make(loss=interrupting), make(max_iter=10**6)])
-        n_threads = torch.get_num_threads()
+        n_threads, threads_before = torch.get_num_threads(), set(threading.enumerate())
         with pytest.raises(KeyboardInterrupt):
             train_jobs([item.job for item in waiting], n_jobs=n_jobs)
         assert len(calls) == 1
-        for thread in threading.enumerate():
-            if thread is not threading.main_thread():
-                thread.join(timeout=10)
+        for thread in set(threading.enumerate()) - threads_before:
+            thread.join(timeout=10)
         assert waiting[1].job.progress.epoch < 10**6
         assert torch.get_num_threads() == n_threads
 
