@@ -270,7 +270,7 @@ class TestPath:
         regularization_path(model, *interactions, alphas=[0.1, 1.0])
         assert capsys.readouterr().err == ""
         regularization_path(model, *interactions, alphas=[0.1, 1.0], verbose=True)
-        assert "2/2" in capsys.readouterr().err
+        assert "6/6" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("options", "message"),

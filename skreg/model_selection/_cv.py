@@ -331,7 +331,9 @@ class PathCV:
         # What is worth knowing of a fold are its scores; that its fits end at max_iter is said of the last fit.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            folds = run_together(routines, n_jobs=self.n_jobs, verbose=bool(self.verbose))
+            folds = run_together(
+                routines, n_jobs=self.n_jobs, verbose=bool(self.verbose), n_fits=len(routines) * len(alphas)
+            )
         for _ in folds:
             task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)
             task.call_on_fit_task_end(estimator=self)

@@ -51,7 +51,9 @@ def run(routine: Routine):
     return run_together([routine])[0]
 
 
-def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, verbose: bool = False) -> list:
+def run_together(
+    routines: Sequence[Routine], *, n_jobs: int | None = None, verbose: bool = False, n_fits: int | None = None
+) -> list:
     """Run routines in step, and return their results.
 
     Parameters
@@ -62,6 +64,8 @@ def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, verb
         Number of populations that are trained at the same time.
     verbose : bool, default=False
         Whether to show the number of fits that are done.
+    n_fits : int or None, default=None
+        About how many there will be.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, verb
     """
     results = [None] * len(routines)
     running = dict(enumerate(routines))
-    with tqdm(desc="fits", disable=not verbose) as bar:
+    with tqdm(desc="fits", total=n_fits, disable=not verbose) as bar:
         while running:
             requests: list[Request] = []
             for number, routine in list(running.items()):
