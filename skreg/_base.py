@@ -440,8 +440,10 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         solver = (self.solver, self.beta_1, self.beta_2, self.epsilon, self.momentum, self.nesterovs_momentum)
         of_penalty = None if penalty is None else (np.ndim(penalty.alpha), *kind_of(penalty, without=numbers))
         constraints = tuple(None if item is None else kind_of(item) for item in plan.constraints)
-        # A user's function that cannot be hashed, such as a lambda, is itself alone.
-        loss = content_hash(plan.loss) or (type(plan.loss.link_loss), id(plan.loss.function))
+        if plan.loss.closed_form:
+            loss = tuple(item for item in vars(plan.loss).items() if not item[0].startswith("_"))
+        else:  # a user's function that cannot be hashed, such as a lambda, is itself alone
+            loss = content_hash(plan.loss) or (type(plan.loss.link_loss), id(plan.loss.function))
         batch_size = self._check_batch_size(len(ready.rows))
         n_batches = len(BatchIterator(ready.rows, batch_size, None, smallest_batch(self.normalization)))
         patience = self.n_iter_no_change
@@ -872,7 +874,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
 def kind_of(item, without: tuple[str, ...] = ()) -> tuple:
     """Return the class and parameters of a penalty or a constraint in a form that can be compared."""
     parameters = {name: value for name, value in item.get_params(deep=False).items() if name not in without}
-    return type(item), content_hash(parameters) or id(item)
+    return type(item), (content_hash(parameters) or id(item)) if parameters else None
 
 
 def check_takes_weights(scorer, scoring) -> None:

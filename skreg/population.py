@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from skreg.batches import BLOCK_BYTES, Batch, BatchIterator, Rows
 from skreg.constraints import Constraint
-from skreg.layers import MLP, random_bits
+from skreg.layers import MLP, NARROW, join_rows, random_bits
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer
 from skreg.penalties._base import LayerPenalty
@@ -248,7 +248,8 @@ class Reader:
     """Neighbouring members that read the same rows in the same order.
 
     ``slots`` holds for every column the place in that order that it shows (the first where it is filled up), ``is_row``
-    which columns are rows, and ``order`` the numbers of the rows in this epoch's columns.
+    which columns are rows, ``target`` the targets, transposed, and ``order`` the numbers of the rows in this epoch's
+    columns.
     """
 
     rows: Rows
@@ -257,6 +258,7 @@ class Reader:
     n_members: int = 1
     slots: Tensor = field(default_factory=lambda: torch.empty(0))
     is_row: Tensor = field(default_factory=lambda: torch.empty(0))
+    target: Tensor = field(default_factory=lambda: torch.empty(0))
     order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
 
@@ -286,6 +288,8 @@ class Feed:
         block_bytes: int = BLOCK_BYTES,
     ):
         self.block_bytes = block_bytes
+        # A few targets lie in memory as the outputs do that they are compared with.
+        self.is_narrow = rows[0].target.shape[1] < NARROW
         self._members = list(zip(rows, spans, seeds, strict=True))
         self._generators = {
             (id(own), seed): torch.Generator().manual_seed(seed) for own, _, seed in self._members if seed is not None
@@ -319,6 +323,7 @@ class Feed:
                 slots[filled], is_row[filled] = np.arange(own.start, own.stop), True
             reader.slots = torch.from_numpy(slots)
             reader.is_row = torch.from_numpy(is_row).to(reader.rows.target.device)
+            reader.target = reader.rows.target.mT.contiguous()
         self.weight = None
         example = self.readers[0].rows
         row_bytes = example.X.shape[1] * example.target.element_size() * len(self._members)
@@ -339,10 +344,12 @@ class Feed:
                 columns = torch.randperm(len(rows), generator=reader.generator)[columns]
             reader.order = columns.numpy()
             columns = columns.to(rows.target.device)
-            targets.append(rows.target[columns])
+            targets.append(reader.target.index_select(1, columns))
             if not has_weights:
                 weights.append(rows.row_weight()[columns] * reader.is_row)
-        self.target = self._joined(targets)
+        self.target = self._joined(targets).mT
+        if not self.is_narrow:
+            self.target = self.target.contiguous()
         if not has_weights:
             self.weight = self._joined(weights)
 
@@ -453,7 +460,7 @@ class Population:
             rate = self.schedule.at(self.solver.n_steps, total_steps, epoch, n_seen + span.start)
             factor = 1.0 if rate is None else rate
             self.solver.step(self.rates[0] * factor)
-        Z = torch.cat(outputs, dim=1)
+        Z = join_rows(outputs)
         loss = self.loss.per_row(Z, feed.target)
         if epoch == 1:
             is_row = feed.weight[:, feed.spans[0]] > 0
