@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from sklearn.base import clone
 from sklearn.utils import gen_even_slices
 from torch import Tensor
@@ -661,7 +661,9 @@ def train_jobs(
     """
     if not jobs:
         return
-    n_workers = min(effective_n_jobs(n_jobs), len(jobs))
+    # Whatever runs around this, such as a search that scores one candidate after the other, these are threads.
+    with parallel_config(backend="threading"):
+        n_workers = min(effective_n_jobs(n_jobs), len(jobs))
     chunks = in_chunks(jobs, memory_limit, n_workers)
     block_bytes = block_size(memory_limit, n_workers)
     stopped = threading.Event()

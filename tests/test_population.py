@@ -13,6 +13,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._base import COLLECTOR
 from skreg.batches import Rows
 from skreg.losses import SoftmaxLogLoss
+from skreg.model_selection import GridSearchCV
 from skreg.model_selection._routines import Request, run_together
 from skreg.model_selection._together import RowsInCommon, Waiting
 from skreg.population import AbandonedError, Feed, Population, Streams, by_reader, in_chunks, train_jobs
@@ -210,6 +211,17 @@ class TestFailures:
             thread.join(timeout=10)
         assert waiting[1].job.progress.epoch < 10**6
         assert torch.get_num_threads() == n_threads
+
+    @pytest.mark.parametrize("n_jobs", [1, 2])
+    def test_a_search_trains_in_as_many_threads_as_it_is_told(self, n_jobs):
+        threads = set()
+
+        def squares(y_true, y_pred):
+            threads.add(threading.get_ident())
+            return (y_true - y_pred).square().sum(dim=1)
+
+        GridSearchCV(make(loss=squares), {"alpha": [0.0, 0.1, 1.0, 2.0]}, cv=2, n_jobs=n_jobs, refit=False).fit(X, Y)
+        assert len(threads - {threading.main_thread().ident}) == (0 if n_jobs == 1 else 2)
 
     def test_a_population_gives_up_when_it_is_told_to(self):
         stopped = threading.Event()
