@@ -5,7 +5,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from numbers import Integral, Real
 from typing import ClassVar
@@ -24,9 +24,9 @@ from skreg._incremental import Earlier, IncrementalMixin, joined
 from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
 from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, num_samples
 from skreg._warnings import warn_user
-from skreg.batches import BatchIterator, Rows, mapped_file
+from skreg.batches import Rows, epoch_spans, mapped_file
 from skreg.callbacks import TaskCallback, callbacks_of_batches, check_callbacks
-from skreg.checkpoints import check_like, named_arrays
+from skreg.checkpoints import named_arrays, tensors_of
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint, resolve_constraint
 from skreg.layers import ACTIVATIONS, MLP, NORMALIZATION_AXES
@@ -93,8 +93,6 @@ class Prepared:
         To train on, and (or None) to validate on.
     earlier : Earlier
         What earlier epochs have left.
-    dtype : dtype
-        Type of the fitted weights.
     """
 
     plan: Plan
@@ -107,11 +105,6 @@ class Prepared:
     rows: Rows
     valid_rows: Rows | None
     earlier: Earlier
-    dtype: np.dtype
-
-    def without_data(self) -> "Prepared":
-        """Return the same without the rows."""
-        return replace(self, table=None, train=None, valid_table=None, valid=None, rows=None, valid_rows=None)
 
 
 class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
@@ -296,11 +289,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         collect = COLLECTOR.get()
         with self._unchanged_on_error():
             if collect is not None and self._can_be_a_member(X, X_val):
-                goes_on = self.warm_start and hasattr(self, "coefs_")
-                if not goes_on:
-                    self._forget()
                 weights = self._as_weights(sample_weight, X)
-                collect(self, self._prepare(as_numpy(X), as_numpy(y), weights, goes_on=goes_on, **validation))
+                collect(self, self._prepare(as_numpy(X), as_numpy(y), weights, **validation))
             else:
                 self._fit(X, y, sample_weight, **validation)
         return self
@@ -333,20 +323,14 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         checkpoint = vars(self).pop("_checkpoint", None)
-        goes_on = checkpoint is None and self.warm_start and hasattr(self, "coefs_")
-        if not goes_on:
-            self._forget()
-        ready = self._prepare(X, y, sample_weight, goes_on=goes_on, checkpoint=checkpoint, **validation)
+        ready = self._prepare(X, y, sample_weight, checkpoint=checkpoint, **validation)
         module = self._make_module(ready.plan)
-        self._start(module, seed=ready.seeds["init"], goes_on=goes_on)
+        self._start(module, seed=ready.seeds["init"], goes_on=ready.goes_on)
         origin = module.snapshot()
         if checkpoint is not None and self.refit_on_all:
             if "origin_0" not in checkpoint:
                 raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
-            check_like(checkpoint, named_arrays("origin", origin))
-            origin = [
-                torch.tensor(checkpoint[name], device=ready.plan.device) for name in named_arrays("origin", origin)
-            ]
+            origin = tensors_of(checkpoint, "origin", origin)
         net = self._make_net(
             ready.plan,
             module,
@@ -365,10 +349,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             net.train(ready.rows, state=checkpoint, restore="last")
             if self.refit_on_all and self.early_stopping:
                 module = self._refit(ready, origin, net)
-        self._take_fit(ready.plan, net, module, ready.table.X.dtype)
+        self._take_fit(ready.plan, net, module, ready.table.X.dtype, ready.seeds)
         self._take_results(record_of(net), ready.earlier, len(ready.rows))
         self.n_iter_ = net.progress_.epoch
-        self._training_state |= seed_arrays(ready.seeds) | (named_arrays("origin", origin) if self.refit_on_all else {})
+        if self.refit_on_all:
+            self._training_state |= named_arrays("origin", origin)
         if not net.progress_.converged:
             self._warn_of_convergence(net.progress_.stopping_reason)
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
@@ -383,10 +368,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         y_val=None,
         sample_weight_val=None,
         groups=None,
-        goes_on=False,
         checkpoint=None,
     ) -> Prepared:
         """Return all that training needs; raise ValueError if parameters or data do not allow it."""
+        goes_on = checkpoint is None and self.warm_start and hasattr(self, "coefs_")
+        if not goes_on:
+            self._forget()
         self._check_parameters_together()
         table = self._learnable_data(X, y, sample_weight, goes_on)
         valid_table = self._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
@@ -407,9 +394,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if valid is not None:
             valid_rows = self._rows(plan, valid_table, valid, balanced_on=(table, train))
         self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
-        return Prepared(
-            plan, table, train, valid_table, valid, seeds, goes_on, rows, valid_rows, earlier, table.X.dtype
-        )
+        return Prepared(plan, table, train, valid_table, valid, seeds, goes_on, rows, valid_rows, earlier)
 
     def _start(self, module: MLP, *, seed: int, goes_on: bool) -> None:
         """Give a network its start values: new ones, or the fitted ones."""
@@ -445,7 +430,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         else:  # a user's function that cannot be hashed, such as a lambda, is itself alone
             loss = content_hash(plan.loss) or (type(plan.loss.link_loss), id(plan.loss.function))
         batch_size = self._check_batch_size(len(ready.rows))
-        n_batches = len(BatchIterator(ready.rows, batch_size, None, smallest_batch(self.normalization)))
+        n_batches = len(epoch_spans(len(ready.rows), batch_size, smallest_batch(self.normalization)))
         patience = self.n_iter_no_change
         return Job(
             network=self._network(plan),
@@ -470,15 +455,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
                 patience=patience_in_epochs(patience, n_batches) if self.early_stopping else patience,
             ),
             family=(solver, of_penalty, constraints, loss),
-            read=partial(self._parameters, dtype=ready.dtype),
+            read=partial(self._parameters, dtype=ready.table.X.dtype),
         )
 
-    def _take_job(self, job: Job, ready: Prepared) -> None:
+    def _take_job(self, job: Job, penalty: Penalty | None, earlier: Earlier) -> None:
         """Take over what a population has trained."""
-        self._take_weights(job.result, ready.plan.penalty)
+        self._take_weights(job.result, penalty)
         # Where its training stands is known to the population alone.
         vars(self).pop("_training_state", None)
-        self._take_results(job.progress.record(), ready.earlier, len(job.rows))
+        self._take_results(job.progress.record(), earlier, len(job.rows))
         self.n_iter_ = job.progress.epoch
         if not job.progress.converged:
             self._warn_of_convergence(job.progress.stopping_reason)
@@ -819,14 +804,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         vars(self).pop("pruning_", None)  # that was an earlier network
         self.penalty_ = penalty
 
-    def _take_fit(self, plan: Plan, net: RegularizedNet, module: MLP, dtype) -> None:
+    def _take_fit(self, plan: Plan, net: RegularizedNet, module: MLP, dtype, seeds: dict[str, int]) -> None:
         """Take over the weights and the state of training."""
         self._take_weights(self._parameters(module, dtype), plan.penalty)
         described = {name: np.asarray(value) for name, value in self._description(plan).items()}
         kept = {} if module is net.module_ and not net.stops_early else named_arrays("kept", module.snapshot())
-        self._training_state = (
-            net.training_state() | kept | {name: np.asarray(value) for name, value in described.items()}
-        )
+        self._training_state = net.training_state() | kept | described | seed_arrays(seeds)
 
     def _take_results(self, record: Record, earlier: Earlier, n_rows: int) -> None:
         """Take over the history of training."""

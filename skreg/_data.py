@@ -61,19 +61,15 @@ class Table:
 
 
 def stacked(first: Table, second: Table) -> Table:
-    """Return the rows of two tables in one."""
-
-    def weights(name):
-        both = [getattr(table, name) for table in (first, second)]
-        if all(weight is None for weight in both):
-            return None
-        ones = [np.ones(len(table.targets)) for table in (first, second)]
-        return np.concatenate([one if weight is None else weight for weight, one in zip(both, ones, strict=True)])
-
+    """Return the rows of two tables in one, to train on: without their sources and the user's part of the weights."""
+    weight = None
+    if first.weight is not None or second.weight is not None:
+        ones = [np.ones(len(table.targets)) if table.weight is None else table.weight for table in (first, second)]
+        weight = np.concatenate(ones)
     is_sparse = scipy.sparse.issparse(first.X) or scipy.sparse.issparse(second.X)
     X = scipy.sparse.vstack([first.X, second.X]).tocsr() if is_sparse else np.concatenate([first.X, second.X])
     targets = np.concatenate([first.targets, second.targets.astype(first.targets.dtype)])
-    return Table(X, targets, weights("weight"), weights("sample_weight"), ())
+    return Table(X, targets, weight, None, ())
 
 
 def content_hash(item) -> str | None:

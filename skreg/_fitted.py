@@ -225,13 +225,18 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             data = data[:, self.input_features_]
         return Rows(data, module.flat.new_empty(data.shape[0], module.layer_units[-1]), None)
 
+    @staticmethod
+    def _computed(module: MLP, rows: Rows, *what) -> torch.Tensor:
+        """Return what the fitted network computes for rows; see :func:`~skreg.training.outputs_in_blocks`."""
+        with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
+            return outputs_in_blocks(module, rows, *what)[0].cpu()
+
     def _outputs(self, X) -> torch.Tensor:
         """Return the outputs of the last layer, before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         module = self._fitted_module()
         rows = self._fitted_rows(X, module)
-        with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
-            return outputs_in_blocks(module, rows)[0].cpu()
+        return self._computed(module, rows)
 
     def _mean_loss(self, X, y, sample_weight=None) -> float:
         """Return the mean loss on some rows, without the penalty."""
@@ -256,8 +261,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_is_fitted(self)
         module = self._fitted_module()
         rows = self._fitted_rows(X, module)
-        with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
-            return outputs_in_blocks(module, rows, module.last_hidden, module.layer_units[-2])[0].cpu().numpy()
+        return self._computed(module, rows, module.last_hidden, module.layer_units[-2]).numpy()
 
     @property
     def _n_features_out(self) -> int:
@@ -311,13 +315,8 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows = self._fitted_rows(X, module)
         seed = draw_seeds(random_state, "masks")["masks"]
         generator = generator_of(seed, module.flat.device)
-        with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
-            samples = np.stack(
-                [
-                    self._predictions(outputs_in_blocks(module, rows, partial(module, generator=generator))[0].cpu())
-                    for _ in range(n_samples)
-                ]
-            )
+        with_masks = partial(module, generator=generator)
+        samples = np.stack([self._predictions(self._computed(module, rows, with_masks)) for _ in range(n_samples)])
         return DropoutSamples(samples, samples.mean(axis=0), samples.std(axis=0))
 
     def _dropout_rates(self, n_hidden: int) -> list[float]:

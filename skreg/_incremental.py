@@ -87,13 +87,12 @@ class IncrementalMixin:
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
             rows = self._rows(plan, table, table.kept)
             net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
-        self._take_fit(plan, net, module, dtype)
+        self._take_fit(plan, net, module, dtype, seeds)
         self._take_results(record_of(net), earlier, len(table.kept))
         self.best_epoch_ = len(self.history_["epoch"])
         self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
         self.history_["stopping_reason"] = np.full(len(self.history_["epoch"]), "")
         self.n_iter_ = 1
-        self._training_state |= seed_arrays(seeds)
 
     @available_if(takes_steps)
     def save_checkpoint(self, path):

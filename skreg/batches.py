@@ -131,6 +131,14 @@ class Rows(torch.utils.data.Dataset):
         return self.target.new_full((n_rows,), 1 / n_rows)
 
 
+def epoch_spans(n_rows: int, batch_size: int, min_batch_size: int = 1) -> list[slice]:
+    """Return the batches of an epoch, of nearly equal sizes; see :class:`BatchIterator`."""
+    # The few rows that would be left over for a last batch would make a step of their own, as long as the others or,
+    # if every row counts the same, much shorter.
+    n_batches = min(math.ceil(n_rows / batch_size), max(1, n_rows // min_batch_size))
+    return list(gen_even_slices(n_rows, n_batches))
+
+
 class BatchIterator:
     """Iterates over the batches of one epoch, shuffled anew for every epoch if a generator is given.
 
@@ -144,10 +152,7 @@ class BatchIterator:
         self.rows = rows
         self.generator = generator
         self.block_size = rows.rows_per_block(batch_size)
-        # Batches of nearly equal size: the few rows that would be left over for a last batch would make a step of
-        # their own, as long as the others or, if every row counts the same, much shorter.
-        n_batches = min(math.ceil(len(rows) / batch_size), max(1, len(rows) // min_batch_size))
-        self.spans = list(gen_even_slices(len(rows), n_batches))
+        self.spans = epoch_spans(len(rows), batch_size, min_batch_size)
         # A few columns lie one after the other, as the outputs do that they are compared with.
         self.is_narrow = rows.target.shape[1] < NARROW
         self.given = rows.target.mT.contiguous().mT if self.is_narrow else rows.target

@@ -45,7 +45,9 @@ def load_state(path) -> dict[str, np.ndarray]:
         if not all(isinstance(array, np.ndarray) for array in state.values()):
             raise ValueError("it holds something else than arrays")
     except (ValueError, TypeError, EOFError, KeyError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
-        # NumPy returns a bare array, which is no context manager, from a file of one: a TypeError.
+        # From an empty file NumPy raises an EOFError, from one with pickled objects a ValueError, from a damaged
+        # archive what zipfile and zlib do (a KeyError for a lost member, NotImplementedError for an unknown
+        # compression); a file of one array gives a bare array, which is no context manager: a TypeError.
         raise ValueError(f"{str(path)!r} is not a checkpoint: {error}") from error
     found = state.pop("checkpoint_format", np.asarray(None)).tolist()
     if found != CHECKPOINT_FORMAT:
@@ -65,6 +67,12 @@ def check_like(state: dict[str, np.ndarray], expected: dict[str, np.ndarray]) ->
                 f"The checkpoint is damaged or of another network: {name!r} must be of shape {like.shape} and type "
                 f"{like.dtype}; got shape {array.shape} and type {array.dtype}{', with NaN' if has_nan else ''}."
             )
+
+
+def tensors_of(state: dict[str, np.ndarray], name: str, like: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return what :func:`named_arrays` has named, checked against tensors of the same shapes, and where these are."""
+    check_like(state, named_arrays(name, like))
+    return [torch.tensor(state[f"{name}_{i}"], device=tensor.device) for i, tensor in enumerate(like)]
 
 
 def named_arrays(name: str, tensors: list[torch.Tensor]) -> dict[str, np.ndarray]:

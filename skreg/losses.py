@@ -281,7 +281,13 @@ class LogisticLogLoss(Loss):
 
 
 class RegressionLoss(Loss):
-    """A loss of numbers, with R² of the predictions as its score."""
+    """A loss of numbers, with R² of the predictions as its score; by default these are the outputs themselves."""
+
+    out_activation = "identity"
+
+    def link(self, Z):
+        """Return the outputs themselves."""
+        return Z.clone()
 
     def score(self, Z, T, weight):
         """Return R², averaged over targets."""
@@ -290,12 +296,6 @@ class RegressionLoss(Loss):
 
 class HalfSquaredError(RegressionLoss):
     """Half the squared error, summed over outputs: ``sum_k (z_k - t_k)**2 / 2``."""
-
-    out_activation = "identity"
-
-    def link(self, Z):
-        """Return the outputs themselves."""
-        return Z.clone()
 
     def per_row(self, Z, T):
         """Return half the squared error, summed over outputs."""
@@ -313,12 +313,7 @@ class HalfSquaredError(RegressionLoss):
 class AbsoluteError(RegressionLoss):
     """The absolute error, summed over outputs: ``sum_k |z_k - t_k|``. Predictions are conditional medians."""
 
-    out_activation = "identity"
     smooth = False
-
-    def link(self, Z):
-        """Return the outputs themselves."""
-        return Z.clone()
 
     def per_row(self, Z, T):
         """Return the absolute error, summed over outputs."""
@@ -350,15 +345,9 @@ class Huber(RegressionLoss):
         Where the quadratic part ends, > 0, in units of the targets.
     """
 
-    out_activation = "identity"
-
     def __init__(self, delta: float):
         super().__init__()
         self.delta = delta
-
-    def link(self, Z):
-        """Return the outputs themselves."""
-        return Z.clone()
 
     def per_row(self, Z, T):
         """Return the loss, summed over outputs."""

@@ -130,11 +130,17 @@ class Regularization:
                 self.layers.append(RegularizedLayer(W.data, W.grad, span, here, constraint, lr_scale))
 
     @torch.no_grad()
+    def penalty_values(self) -> Tensor:
+        """Return the penalty of every member at the present weights, of shape (n_members,), in double precision."""
+        values = self.module.flat.new_zeros(self.module.n_members, dtype=torch.float64)
+        for layer in self.layers:
+            if layer.penalty is not None:
+                values += layer.penalty.value(layer.W)
+        return values
+
     def penalty_value(self) -> float:
-        """Return the penalty of a population of one at the present weights."""
-        return sum(
-            (float(layer.penalty.value(layer.W)) for layer in self.layers if layer.penalty is not None), start=0.0
-        )
+        """Return the penalty of a population of one."""
+        return float(self.penalty_values())
 
     def buffers(self) -> list[Tensor]:
         """Return the flat state tensors, beside ``n_steps`` all that a solver remembers."""

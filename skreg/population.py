@@ -22,7 +22,7 @@ from sklearn.utils import gen_even_slices
 from torch import Tensor
 from tqdm import tqdm
 
-from skreg.batches import BLOCK_BYTES, Batch, BatchIterator, Rows
+from skreg.batches import BLOCK_BYTES, Batch, Rows, epoch_spans
 from skreg.constraints import Constraint
 from skreg.layers import MLP, NARROW, join_rows, random_bits
 from skreg.losses import Loss
@@ -113,7 +113,7 @@ class Job:
     @property
     def spans(self) -> list[slice]:
         """The batches of an epoch."""
-        return BatchIterator(self.rows, self.batch_size, None, smallest_batch(self.network["normalization"])).spans
+        return epoch_spans(len(self.rows), self.batch_size, smallest_batch(self.network["normalization"]))
 
     @property
     def dropout_rates(self) -> tuple[float, ...]:
@@ -223,12 +223,13 @@ class Streams:
         self._keys = [self._keys[member] for member in members]
         self._used = list(dict.fromkeys(self._keys))
         self._of_member = torch.tensor([self._used.index(key) for key in self._keys])
+        has_dropout = [any(used) for used in zip(*(key[2] for key in self._used), strict=True)]
+        self._all_places = np.flatnonzero(has_dropout).tolist()
 
     def begin(self, n_rows: dict[int, int]) -> None:
         """Begin a batch, in which members with a certain number of rows have so many of them."""
         self._n_rows = n_rows
-        has_dropout = [any(used) for used in zip(*(key[2] for key in self._used), strict=True)]
-        self._places = iter(np.flatnonzero(has_dropout).tolist())
+        self._places = iter(self._all_places)
 
     def bits(self, like: Tensor) -> Tensor:
         """Return random 16-bit integers that broadcast to the shape of ``like``, for the next place with dropout."""
@@ -469,7 +470,7 @@ class Population:
                 job.progress.first_loss = value
         results = {
             "train_loss": (loss * feed.weight).sum(dim=1),
-            "penalty": self._penalty_values(),
+            "penalty": self.solver.penalty_values(),
             "train_score": self.loss.score(Z, feed.target, feed.weight),
         }
         if self.jobs[0].valid_rows is not None:
@@ -480,13 +481,6 @@ class Population:
         results["lr"] = torch.tensor([rate * factor for rate in self.rates], dtype=torch.float64)
         columns = [values.tolist() for values in results.values()]
         return [dict(zip(results, values, strict=True)) for values in zip(*columns, strict=True)]
-
-    def _penalty_values(self) -> Tensor:
-        values = self.module.flat.new_zeros(len(self.jobs))
-        for layer in self.solver.layers:
-            if layer.penalty is not None:
-                values = values + layer.penalty.value(layer.W)
-        return values
 
     def _validate(self) -> tuple[Tensor, Tensor]:
         """Return loss and score of every member on its validation rows."""
@@ -525,10 +519,9 @@ class Population:
     def _take_leave(self, member: int) -> None:
         """Give a member its weights."""
         job = self.jobs[member]
-        if job.error is not None:
-            self.report(job.progress.max_epochs - job.progress.epoch)
-            return
         self.report(job.progress.max_epochs - job.progress.epoch)
+        if job.error is not None:
+            return
         stops_early = job.progress.stops_early
         source = self.best if stops_early else member_tensors(self.module)
         for own, tensor in zip(member_tensors(self.single), source, strict=True):
@@ -633,8 +626,7 @@ def in_chunks(jobs: Sequence[Job], memory_limit: int | None, n_workers: int) -> 
         room = CACHE_BYTES if memory_limit is None else memory_limit // n_workers - N_BLOCKS * block_bytes
         largest = max(1, room // needed)
         n_chunks = max(math.ceil(len(family) / largest), min(n_workers, len(family)))
-        ordered = by_reader(family)
-        chunks += [ordered[span] for span in gen_even_slices(len(ordered), n_chunks)]
+        chunks += [family[span] for span in gen_even_slices(len(family), n_chunks)]
     return chunks
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from skreg.batches import Batch, BatchIterator, Rows
 from skreg.callbacks import TaskCallback, watches_batches
-from skreg.checkpoints import check_like
+from skreg.checkpoints import check_like, named_arrays, tensors_of
 from skreg.layers import MLP, LayerRecord, join_rows
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, Regularization, as_torch_optimizer
@@ -105,7 +105,7 @@ def without_gradients(criterion: Loss, regularization: Regularization) -> Iterat
 
 
 def backpropagate(
-    module: MLP, criterion: Loss, batch: Batch, *, generator, scale: Tensor | float, n_batches: int
+    module: MLP, criterion: Loss, batch: Batch, *, generator=None, scale: Tensor | float = 1.0, n_batches: int = 1
 ) -> Tensor:
     """Write the gradients of a batch into a module, and return its outputs.
 
@@ -237,15 +237,12 @@ class FullObjective:
         gradient = torch.zeros_like(module.flat)
         module.n_batches = 0  # the running moments are those of this batch alone
         for span in self.spans:
-            record: list[LayerRecord] = []
-            weight = self.weight[span].unsqueeze(1)
             X = self.rows.inputs(np.arange(span.start, span.stop))
-            Z = self.outputs[:, span] = module(X, record=record, row_weight=weight)
-            dZ = self.criterion.gradient(Z, self.rows.target[span]).mul_(weight)
-            module.backward(dZ, record, weight)
+            batch = Batch(X, self.rows.target[span], self.weight[span].unsqueeze(1), span)
+            self.outputs[:, span] = backpropagate(module, self.criterion, batch)
             gradient += module.flat_grad
         for layer in self.regularization.layers:
-            gradient[layer.span].view_as(layer.W).add_(layer.penalty.gradient(layer.W))
+            layer.penalty.add_gradient(gradient[layer.span].view_as(layer.W), layer.W)
         self.loss = float((self.criterion.per_row(self.outputs, self.rows.target) @ self.weight)[0])
         value = self.loss + self.regularization.penalty_value()
         return value, gradient.numpy(force=True).astype(np.float64)
@@ -662,14 +659,13 @@ class RegularizedNet(NeuralNet):
             "lowest_train_loss": self.lowest_["train_loss"],
             "lowest_valid_loss": self.lowest_["valid_loss"],
         }
-        tensors = {
-            **{f"last_{i}": tensor for i, tensor in enumerate(self.last_)},
-            **{f"best_{i}": tensor for i, tensor in enumerate(self.best_ or [])},
-            **{f"buffer_{i}": tensor for i, tensor in enumerate(self.regularization.buffers())},
-            **{f"generator_{name}": g.get_state() for name, g in self.generators.items() if g is not None},
-        }
-        arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
-        return {name: np.asarray(value) for name, value in numbers.items()} | arrays
+        tensors = {"last": self.last_, "best": self.best_ or [], "buffer": self.regularization.buffers()}
+        states = {f"generator_{name}": g.get_state() for name, g in self.generators.items() if g is not None}
+        arrays = {name: np.asarray(value) for name, value in numbers.items()}
+        arrays |= {name: state.numpy(force=True).copy() for name, state in states.items()}
+        for name, group in tensors.items():
+            arrays |= named_arrays(name, group)
+        return arrays
 
     def _load_training_state(self, state: dict[str, np.ndarray], restore: str | None) -> None:
         """Continue where another net was."""
@@ -679,7 +675,7 @@ class RegularizedNet(NeuralNet):
         check_like(state, expected)
         if restore is not None:
             kept_others = restore == "kept" and "kept_0" in state
-            self.module_.restore(self._tensors(state, "kept" if kept_others else "last", self.last_))
+            self.module_.restore(tensors_of(state, "kept" if kept_others else "last", self.last_))
         self.progress_.epoch = self.progress_.best_epoch = int(state["epoch"])
         self.n_rows_before = int(state["n_rows_seen"])
         self.regularization.n_steps = int(state["n_steps"])
@@ -695,10 +691,10 @@ class RegularizedNet(NeuralNet):
                 int(state["n_waiting"]),
             )
         if self.stops_early and stopped_early:
-            self.best_ = self._tensors(state, "best", self.last_)
+            self.best_ = tensors_of(state, "best", self.last_)
             self.progress_.best_epoch = int(state["best_epoch"])
         buffers = self.regularization.buffers()
-        for buffer, saved in zip(buffers, self._tensors(state, "buffer", buffers), strict=True):
+        for buffer, saved in zip(buffers, tensors_of(state, "buffer", buffers), strict=True):
             buffer.copy_(saved)
         for name, generator in self.generators.items():
             if generator is not None and f"generator_{name}" in state:
@@ -706,11 +702,6 @@ class RegularizedNet(NeuralNet):
                     generator.set_state(torch.tensor(state[f"generator_{name}"]))
                 except RuntimeError as error:
                     raise ValueError(f"The checkpoint is damaged: 'generator_{name}' has no valid state.") from error
-
-    def _tensors(self, state: dict[str, np.ndarray], name: str, like: list[Tensor]) -> list[Tensor]:
-        """Return the arrays ``name_0``, ``name_1``, … of a state, checked, as tensors where the module is."""
-        check_like(state, {f"{name}_{i}": tensor.numpy(force=True) for i, tensor in enumerate(like)})
-        return [torch.tensor(state[f"{name}_{i}"], device=self.module_.flat.device) for i in range(len(like))]
 
     # -- callbacks -----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ PACKAGE = Path(skreg.__file__).parent
 # Each module may import those before it.
 ORDER = [
     "_version",
+    "_context",
     "_docs",
     "_warnings",
     "_seeds",

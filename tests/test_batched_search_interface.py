@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import scipy.sparse
 import sklearn
@@ -420,7 +421,6 @@ class TestData:
             assert model.feature_names_in_.tolist() == list("abcdef")
 
     def test_polars(self):
-        polars = pytest.importorskip("polars")
         X, y = data()
         frame, series = polars.DataFrame(X, schema=list("abcdef")), polars.Series(y)
         ours, _ = both_searches(make(), ALPHAS, frame, series, cv=3)

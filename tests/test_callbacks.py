@@ -338,7 +338,6 @@ def test_pipelines_tell_of_the_epochs():
 
 @pytest.mark.parametrize("where", ["estimator", "pipeline", "search", "workers", "cv"])
 def test_one_progress_bar(where, capfd, monkeypatch):
-    pytest.importorskip("rich")
     monkeypatch.setenv("COLUMNS", "200")
     from sklearn.callback import ProgressBar
 

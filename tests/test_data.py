@@ -9,6 +9,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import scipy.sparse
 import torch
@@ -220,7 +221,6 @@ def test_sparse_with_nan_is_an_error_that_changes_nothing(kind, container, value
 
 
 def polars_frame(data, **options):
-    polars = pytest.importorskip("polars")
     return polars.DataFrame(data, schema=NAMES, **options)
 
 
@@ -229,7 +229,7 @@ def frame_of(library, data):
 
 
 def series_of(library, values):
-    return pd.Series(values) if library == "pandas" else pytest.importorskip("polars").Series(values)
+    return pd.Series(values) if library == "pandas" else polars.Series(values)
 
 
 FRAMES = pytest.mark.parametrize("library", ["pandas", "polars"])

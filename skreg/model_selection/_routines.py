@@ -4,14 +4,16 @@ A routine is a generator that yields the fits that it needs next and is resumed 
 one for each fold, go on in step: what they ask for at the same time is trained together.
 """
 
+import contextlib
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
 from skreg._base import COLLECTOR, BaseRegularizedMLP
+from skreg._context import holding
 from skreg.model_selection._together import RowsInCommon, Waiting
 from skreg.population import train_jobs
 
@@ -34,11 +36,17 @@ class Request:
     data: tuple
     is_short: bool = False
 
-    def fit(self) -> None:
-        """Fit the estimator, or hand it over where networks are collected."""
+    @contextlib.contextmanager
+    def warnings_of_interest(self) -> Iterator[None]:
+        """Ignore within a block what is not worth a warning."""
         with warnings.catch_warnings():
             if self.is_short:
                 warnings.simplefilter("ignore", ConvergenceWarning)
+            yield
+
+    def fit(self) -> None:
+        """Fit the estimator, or hand it over where networks are collected."""
+        with self.warnings_of_interest():
             self.estimator.fit(*self.data)
 
 
@@ -99,16 +107,11 @@ def _fit_all(requests: list[Request], n_jobs: int | None) -> None:
         def collect(network, ready, request=request):
             waiting.append((request, Waiting.of(network, ready, in_common)))
 
-        token = COLLECTOR.set(collect)
-        try:
+        with holding(COLLECTOR, collect):
             request.fit()
-        finally:
-            COLLECTOR.reset(token)
     train_jobs([item.job for _, item in waiting], n_jobs=n_jobs)
     for request, item in waiting:
         if item.job.error is not None:
             raise item.job.error
-        with warnings.catch_warnings():
-            if request.is_short:
-                warnings.simplefilter("ignore", ConvergenceWarning)
+        with request.warnings_of_interest():
             item.finish()

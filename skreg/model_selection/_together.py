@@ -6,7 +6,6 @@ populations, and :func:`with_outcomes` returns an estimator whose clones, in tha
 they are fitted.
 """
 
-import contextlib
 import copy
 import threading
 import time
@@ -24,10 +23,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from skreg._base import COLLECTOR, BaseRegularizedMLP, Prepared
+from skreg._context import holding
 from skreg._data import content_hash
+from skreg._incremental import Earlier
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS, warn_user
 from skreg.batches import Rows
+from skreg.penalties import Penalty
 from skreg.population import Job, train_jobs
 from skreg.training import STOPPED, AbandonedError
 
@@ -85,18 +87,19 @@ class Waiting:
 
     network: BaseRegularizedMLP
     job: Job
-    ready: Prepared
+    penalty: Penalty | None
+    earlier: Earlier
 
     @classmethod
     def of(cls, network: BaseRegularizedMLP, ready: Prepared, in_common: "RowsInCommon") -> "Waiting":
         """Return what becomes of a fit that is prepared."""
         job = network._job(ready)
         job.rows, job.valid_rows = in_common.shared(job.rows), in_common.shared(job.valid_rows)
-        return cls(network, job, ready.without_data())
+        return cls(network, job, ready.plan.penalty, ready.earlier)
 
     def finish(self) -> None:
         """Let the network take over what the population has trained."""
-        self.network._take_job(self.job, self.ready)
+        self.network._take_job(self.job, self.penalty, self.earlier)
 
 
 def size_in_bytes(X) -> int:
@@ -146,29 +149,25 @@ class FoldMemory:
         ignored = options.get("ignore", ())
 
         def run(transformer, X, y, **arguments):
-            # As everywhere in scikit-learn, a transformer may write into what it is given.
-            return transform(transformer, copy.deepcopy(X), y, **arguments)
+            # A network among the transformers is fitted here and now. As everywhere in scikit-learn, a transformer may
+            # write into what it is given.
+            with holding(COLLECTOR, None):
+                return transform(transformer, copy.deepcopy(X), y, **arguments)
 
         @wraps(function)
         def remembered(transformer, X, y, **arguments):
             counted = {name: value for name, value in arguments.items() if name not in ignored}
             content = content_hash([transformer, counted])
-            # A network among the transformers is fitted here and now.
-            token = COLLECTOR.set(None)
-            try:
-                if content is None:
-                    return run(transformer, X, y, **arguments)
-                key = (id(X), id(y), content)
-                if key in self.known:
-                    (transformed, fitted), *_ = self.known[key]
-                    own = copied(fitted)
-                    return run(transformer, X, y, **arguments) if own is None else (transformed, own)
-                result = run(transformer, X, y, **arguments)
+            key = (id(X), id(y), content)
+            if key in self.known:
+                (transformed, fitted), *_ = self.known[key]
+                own = copied(fitted)
+                return run(transformer, X, y, **arguments) if own is None else (transformed, own)
+            result = run(transformer, X, y, **arguments)
+            if content is not None:
                 # The data are kept with the result, so that their ids stay theirs.
                 self.known[key] = (result, X, y)
-                return result
-            finally:
-                COLLECTOR.reset(token)
+            return result
 
         return remembered
 
@@ -330,14 +329,11 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict, in_common: RowsInCommon)
         waiting.append(Waiting.of(network, ready, in_common))
 
     remember(outcome.estimator, known)
-    token = COLLECTOR.set(collect)
-    with _kept_warnings(outcome):
+    with holding(COLLECTOR, collect), holding(KEPT_WARNINGS, outcome.warnings):
         try:
             outcome.estimator.fit(*fold.arguments(), **fold.parameters)
         except Exception as error:  # scikit-learn decides by its error_score what becomes of it
             outcome.fail(error)
-        finally:
-            COLLECTOR.reset(token)
     forget(outcome.estimator)
     outcome.seconds = time.perf_counter() - start
     return waiting
@@ -349,33 +345,21 @@ def _finish(outcome: Outcome, item: Waiting) -> None:
     if item.job.error is not None:
         outcome.fail(item.job.error)
         return
-    with _kept_warnings(outcome):
+    with holding(KEPT_WARNINGS, outcome.warnings):
         item.finish()
 
 
 def _fit_alone(outcome: Outcome, fold: Fold, stopped: threading.Event) -> None:
     """Fit an estimator whose network cannot be trained with others."""
     start = time.perf_counter()
-    token = STOPPED.set(stopped)
-    try:
-        outcome.estimator.fit(*fold.arguments(), **fold.parameters)
-    except AbandonedError:
-        raise
-    except Exception as error:
-        outcome.fail(error)
-    finally:
-        STOPPED.reset(token)
+    with holding(STOPPED, stopped):
+        try:
+            outcome.estimator.fit(*fold.arguments(), **fold.parameters)
+        except AbandonedError:
+            raise
+        except Exception as error:  # scikit-learn decides by its error_score what becomes of it
+            outcome.fail(error)
     outcome.seconds = time.perf_counter() - start
-
-
-@contextlib.contextmanager
-def _kept_warnings(outcome: Outcome):
-    """Keep a network's warnings until scikit-learn asks for its fit."""
-    token = KEPT_WARNINGS.set(outcome.warnings)
-    try:
-        yield
-    finally:
-        KEPT_WARNINGS.reset(token)
 
 
 def with_outcomes(estimator, queue: deque):
