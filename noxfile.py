@@ -78,9 +78,9 @@ def wheel(session):
         session.install("--force-reinstall", "--no-deps", built)
         away = folder / "away"
         shutil.copytree("tests", away / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-        for path in ["pyproject.toml", *(path for path in testpaths if Path(path).is_file())]:
+        for path in ["pyproject.toml", *(path for path in testpaths if path.startswith(("README", "docs")))]:
             (away / path).parent.mkdir(exist_ok=True)
-            shutil.copy(path, away / path)
+            (shutil.copytree if Path(path).is_dir() else shutil.copy)(path, away / path)
         # With --pyargs, "skreg" is the installed package, whose docstrings are tested too; "./" marks what is a path.
         targets = [f"./{path}" if (away / path).exists() else path for path in testpaths]
         with session.chdir(away):

@@ -12,9 +12,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.metrics import log_loss
-from skorch.callbacks import Callback
 
 from skreg import RegularizedMLPClassifier
 from skreg.datasets import fetch_fashion_mnist
@@ -36,50 +34,29 @@ RERUN = {"baseline": (0.8796, 0.3587), "L2": (0.8517, 0.4892), "dropout": (0.864
 COLORS = dict(zip(MODELS, ["#000000", "#D55E00", "#009E73", "#0072B2"], strict=True))
 
 
-class ValidationCurve(Callback):
-    """Scores given rows after every epoch. They take no part in the training."""
-
-    def __init__(self, X, y):
-        self.X, self.y = X, y
-
-    def on_train_begin(self, net, **kwargs):
-        """Begin anew."""
-        self.accuracy_, self.loss_ = [], []
-
-    def on_epoch_end(self, net, **kwargs):
-        """Compute accuracy and loss (penalty included)."""
-        with torch.no_grad():
-            outputs = net.infer(torch.from_numpy(self.X))
-            loss = torch.nn.functional.cross_entropy(outputs, torch.from_numpy(self.y))
-        self.accuracy_.append(float((outputs.argmax(1).numpy() == self.y).mean()))
-        self.loss_.append(float(loss) + net.history[-1, "penalty"])
-
-
 def fit(name, seed, train, valid):
-    """Return a fitted network, its validation curve and its time."""
-    curve = ValidationCurve(*valid)
+    """Return a fitted network and its time. The validation rows are watched and take no part in the training."""
     model = RegularizedMLPClassifier(
         (256, 128),
         batch_size=128,
         max_iter=10,
         n_iter_no_change=np.inf,
-        callbacks=[curve],
         random_state=seed,
         **MODELS[name],
     )
     start = time.perf_counter()
-    model.fit(*train)
-    return model, curve, time.perf_counter() - start
+    model.fit(*train, X_val=valid[0], y_val=valid[1])
+    return model, time.perf_counter() - start
 
 
-def measure(model, curve, seconds, test):
+def measure(model, seconds, test):
     """Return one row of numbers."""
     X, y = test
     return {
         "test accuracy": model.score(X, y),
         "test loss": log_loss(y, model.predict_proba(X)) + model.history_["penalty"][-1],
         "train accuracy": model.history_["train_score"][-1],
-        "validation accuracy": curve.accuracy_[-1],
+        "validation accuracy": model.history_["valid_score"][-1],
         "sd of first layer": model.coefs_[0].std(),
         "zeros in first layer": model.sparsity_[0],
         "seconds": seconds,
@@ -91,31 +68,27 @@ def mean_and_spread(values):
     return f"{values.mean():.4f} ± {values.std(ddof=1):.4f}"
 
 
-def plot_curves(curves):
+def plot_curves(fitted):
     """Draw accuracy and loss by epoch: training dashed, validation solid, mean of the seeds."""
-    for quantity in ("accuracy", "loss"):
+    for quantity, key in (("accuracy", "score"), ("loss", "loss")):
         fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
         for name, color in COLORS.items():
-            fits = curves[name]
-            if quantity == "accuracy":
-                train = [model.history_["train_score"] for model, _ in fits]
-                valid = [curve.accuracy_ for _, curve in fits]
-            else:
-                train = [model.loss_curve_ for model, _ in fits]
-                valid = [curve.loss_ for _, curve in fits]
-            epochs = np.arange(1, len(train[0]) + 1)
-            ax.plot(epochs, np.mean(train, axis=0), "--", lw=1.2, color=color)
-            ax.plot(epochs, np.mean(valid, axis=0), lw=1.8, color=color, label=name)
+            histories = [model.history_ for model in fitted[name]]
+            for rows, style in (("train", {"ls": "--", "lw": 1.2}), ("valid", {"lw": 1.8, "label": name})):
+                curves = [history[f"{rows}_{key}"] for history in histories]
+                if quantity == "loss":
+                    curves = [curve + history["penalty"] for curve, history in zip(curves, histories, strict=True)]
+                ax.plot(histories[0]["epoch"], np.mean(curves, axis=0), color=color, **style)
         ax.set(xlabel="epoch", ylabel=quantity, title=f"{quantity.capitalize()}: training dashed, validation solid")
         ax.legend()
         fig.savefig(RESULTS / f"{quantity}_curves.png", dpi=120)
 
 
-def plot_weights(curves):
+def plot_weights(fitted):
     """Draw histograms of the first layer's weights."""
     fig, axes = plt.subplots(1, len(COLORS), figsize=(12, 3.2), sharex=True, sharey=True, layout="constrained")
     for ax, (name, color) in zip(axes, COLORS.items(), strict=True):
-        weights = curves[name][0][0].coefs_[0].ravel()
+        weights = fitted[name][0].coefs_[0].ravel()
         ax.hist(weights[weights != 0], bins=np.linspace(-0.25, 0.25, 101), color=color)
         ax.set(title=f"{name}: {np.mean(weights == 0):.0%} exact zeros", xlabel="first-layer weight", yscale="log")
     axes[0].set_ylabel("weights that are not zero")
@@ -127,12 +100,12 @@ def main():
     RESULTS.mkdir(parents=True, exist_ok=True)
     X, y = fetch_fashion_mnist(return_X_y=True)
     train, valid, test = ((X[a:b], y[a:b]) for a, b in ((0, 48_000), (48_000, 60_000), (60_000, 70_000)))
-    rows, curves = [], {name: [] for name in MODELS}
+    rows, fitted = [], {name: [] for name in MODELS}
     for seed in SEEDS:
         for name in MODELS:
-            model, curve, seconds = fit(name, seed, train, valid)
-            rows.append({"model": name, "seed": seed, **measure(model, curve, seconds, test)})
-            curves[name].append((model, curve))
+            model, seconds = fit(name, seed, train, valid)
+            rows.append({"model": name, "seed": seed, **measure(model, seconds, test)})
+            fitted[name].append(model)
             print(
                 f"seed {seed}  {name:9s} test accuracy {rows[-1]['test accuracy']:.4f}  ({seconds:.1f} s)", flush=True
             )
@@ -145,8 +118,8 @@ def main():
             table.loc[f"{label} test {quantity}"] = [f"{source[n][i]:.4f}" if n in source else "-" for n in MODELS]
     table.to_csv(RESULTS / "table.csv")
     print(f"\nMean ± sd over {len(SEEDS)} seeds:\n{table.to_string()}")
-    plot_curves(curves)
-    plot_weights(curves)
+    plot_curves(fitted)
+    plot_weights(fitted)
     print(f"\nTable and figures: {RESULTS}/")
 
 

@@ -162,5 +162,6 @@ for name, parameters in {"chosen": chosen, "hardly regularized": {"alpha": 1e-5,
 # the spread of seeds.
 #
 # **Limits.** The gain is that of small networks in large grids. Candidates that differ in their layers or batch sizes
-# are not trained together (:doc:`/searching` has the list), and a network with thousands of units keeps the processor
-# busy by itself. One data set of 300 rows and one draw of these rows say little about dropout and L2 elsewhere.
+# are not trained together (:doc:`/user_guide/searching` has the list), and a network with thousands of units keeps the
+# processor busy by itself. One data set of 300 rows and one draw of these rows say little about dropout and L2
+# elsewhere.

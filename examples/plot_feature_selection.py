@@ -38,7 +38,8 @@ X_test, y_test = make_interactions(n_samples=2000, n_features=60, random_state=1
 # ---------
 #
 # The group lasso penalizes, for each feature, the norm of its weights into the first layer, so that a feature becomes
-# zero as a whole. A path fits networks for a grid of strengths, from the weakest to one that leaves no feature.
+# zero as a whole. A path (:class:`~skreg.model_selection.RegularizationPath`) fits networks for a grid of strengths,
+# from the weakest to one that leaves no feature.
 
 TRAINING = {"learning_rate": "cosine", "learning_rate_init": 0.01, "max_iter": 70, "batch_size": 50, "random_state": 0}
 network = RegularizedMLPRegressor((20,), penalty="group_lasso", **TRAINING)

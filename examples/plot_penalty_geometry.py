@@ -3,8 +3,9 @@ Why does L1 give exact zeros when L2 does not?
 ==============================================
 
 The usual picture shows a diamond and a disc that touch the contours of the loss. Here it is drawn around *fitted*
-coefficients: you will see where the penalized solution of a small regression lies for L1, L2 and the elastic net, which
-condition makes a coefficient exactly zero, and how the coefficients of a real data set shrink as ``alpha`` grows.
+coefficients: you will see where the penalized solution of a small regression lies for L1, L2, the elastic net and the
+group lasso, which condition makes a coefficient exactly zero, and how the coefficients of a real data set shrink as
+``alpha`` grows.
 
 Without hidden layers, :class:`~skreg.RegularizedMLPRegressor` is a linear model, and its objective is that of
 scikit-learn's ``Lasso`` and ``ElasticNet``. That makes it possible to check every coefficient.
@@ -24,6 +25,8 @@ from sklearn.linear_model import ElasticNet, Lasso, Ridge
 from sklearn.preprocessing import scale
 
 from skreg import RegularizedMLPRegressor
+from skreg.inspection import PenaltyGeometryDisplay
+from skreg.penalties import L1, GroupLasso
 
 BLUE, ORANGE, GREEN, PINK, SKY, BROWN = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C510A"
 plt.rcParams.update({"font.size": 12, "figure.constrained_layout.use": True})
@@ -35,15 +38,16 @@ y = X @ [2.0, 0.3] + rng.normal(size=n_rows)
 y -= y.mean()
 
 # %%
-# A full batch and a step size that is annealed to zero give the minimizer to many digits. The loss is half the mean
-# squared error; scikit-learn's ``Ridge`` does not divide by the number of rows, so there ``alpha`` is multiplied by
-# it.
+# A full batch and a step size that is annealed to zero give the minimizer to many digits. The group lasso has both
+# weights in one group, so its penalty is the length of the arrow from zero to them (times :math:`\\sqrt 2`, for two
+# features). The loss is half the mean squared error; scikit-learn's ``Ridge`` does not divide by the number of rows, so
+# there ``alpha`` is multiplied by it.
 
 ALPHA = 0.7
 
 
 def fit(X, y, learning_rate_init=0.1, **penalty):
-    """Fit a linear model and return its coefficients."""
+    """Fit a linear model."""
     model = RegularizedMLPRegressor(
         hidden_layer_sizes=(),
         batch_size=len(X),
@@ -53,80 +57,63 @@ def fit(X, y, learning_rate_init=0.1, **penalty):
         random_state=0,
         **penalty,
     )
-    return model.fit(X, y).coefs_[0].ravel()
+    return model.fit(X, y)
 
 
-solutions = {
-    "no penalty": fit(X, y, penalty=None),
+models = {
     "L1": fit(X, y, penalty="l1", alpha=ALPHA),
     "L2": fit(X, y, penalty="l2", alpha=ALPHA),
     "elastic net": fit(X, y, penalty="elasticnet", alpha=ALPHA, l1_ratio=0.5),
+    "group lasso": fit(X, y, penalty=GroupLasso(alpha=ALPHA, groups=[[0, 1]])),
 }
 references = {
-    "no penalty": np.linalg.lstsq(X, y)[0],
-    "L1": Lasso(alpha=ALPHA, tol=1e-12).fit(X, y).coef_,
-    "L2": Ridge(alpha=ALPHA * n_rows, tol=1e-12).fit(X, y).coef_,
-    "elastic net": ElasticNet(alpha=ALPHA, l1_ratio=0.5, tol=1e-12).fit(X, y).coef_,
+    "L1": Lasso(alpha=ALPHA, tol=1e-12),
+    "L2": Ridge(alpha=ALPHA * n_rows, tol=1e-12),
+    "elastic net": ElasticNet(alpha=ALPHA, l1_ratio=0.5, tol=1e-12),
 }
-table = pd.DataFrame(solutions, index=["w1", "w2"]).T
+table = pd.DataFrame({name: model.coefs_[0][:, 0] for name, model in models.items()}, index=["w1", "w2"]).T
+table.loc["least squares"] = np.linalg.lstsq(X, y)[0]
 table["w2 is exactly 0"] = table["w2"] == 0
-table["difference from scikit-learn"] = [np.abs(solutions[k] - references[k]).max() for k in solutions]
-print(table.round({"w1": 4, "w2": 4}).to_string(float_format="{:.4g}".format))
+for name, reference in references.items():
+    difference = models[name].coefs_[0][:, 0] - reference.fit(X, y).coef_
+    table.loc[name, "difference from scikit-learn"] = np.abs(difference).max()
+print(table.round({"w1": 4, "w2": 4}).to_string(float_format="{:.4g}".format, na_rep=""))
 
 # %%
-# Only L1 sets the second coefficient to zero, and to zero exactly. All four rows agree with scikit-learn's solvers.
-# Now the picture: grey ellipses are contours of the loss, and the coloured curve holds all coefficients whose penalty
-# is the same as that of the solution.
-
-penalties = {
-    "L1": lambda w1, w2: abs(w1) + abs(w2),
-    "L2": lambda w1, w2: (w1**2 + w2**2) / 2,
-    "elastic net": lambda w1, w2: (abs(w1) + abs(w2)) / 2 + (w1**2 + w2**2) / 4,
-}
-colors = {"L1": ORANGE, "L2": BLUE, "elastic net": GREEN}
-hessian = X.T @ X / n_rows
-w1, w2 = np.meshgrid(np.linspace(-1.9, 3.3, 400), np.linspace(-1.9, 2.3, 400))
-offset = np.stack([w1, w2], axis=-1) - solutions["no penalty"]
-excess_loss = 0.5 * np.einsum("...i,ij,...j", offset, hessian, offset)
+# Only L1 sets the second coefficient to zero, and to zero exactly. The first three rows agree with scikit-learn's
+# solvers; it has no group lasso for one output. The last row is the minimum of the loss.
+#
+# Now the picture. :class:`~skreg.inspection.PenaltyGeometryDisplay` draws contours of the loss in grey, in dark the one
+# through the solution, and fills all points whose penalty is at most that of the solution.
 
 figure, axes = plt.subplots(2, 2, figsize=(7, 7), sharex=True, sharey=True)
-for ax, (name, omega) in zip(axes.flat, penalties.items(), strict=False):
-    solution = solutions[name]
-    at_solution = 0.5 * (solution - solutions["no penalty"]) @ hessian @ (solution - solutions["no penalty"])
-    ax.contour(w1, w2, excess_loss, levels=at_solution * np.array([0.2, 0.5, 1, 2, 4]), colors="0.65", linewidths=1)
-    ax.contour(w1, w2, excess_loss, levels=[at_solution], colors="0.3", linewidths=1.6)
-    ball, level = omega(w1, w2), omega(*solution)
-    ax.contourf(w1, w2, ball, levels=[0, level], colors=[colors[name]], alpha=0.25)
-    ax.contour(w1, w2, ball, levels=[level], colors=[colors[name]], linewidths=2)
-    ax.axhline(0, color="0.8", linewidth=0.8, zorder=0)
-    ax.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-    (minimum,) = ax.plot(*solutions["no penalty"], "k+", markersize=11, markeredgewidth=2)
-    (touching,) = ax.plot(*solution, "o", color="black", markersize=8)
-    ax.set_title(
-        f"{name}: ({solution[0]:.2f}, {solution[1]:.2f})" if solution[1] else f"{name}: ({solution[0]:.2f}, 0)"
-    )
-    ax.set_aspect("equal")
-for ax in axes[:, 0]:
-    ax.set_ylabel("second weight $w_2$")
-for ax in (axes[0, 1], axes[1, 0]):
-    ax.set_xlabel("first weight $w_1$")
-    ax.tick_params(labelbottom=True)
-axes[1, 1].axis("off")
-handles = [
-    minimum,
-    touching,
-    plt.Line2D([], [], color="0.3", linewidth=1.6),
-    plt.Rectangle((0, 0), 1, 1, facecolor="0.8", edgecolor="0.3", linewidth=2),
-]
-labels = ["minimum of the loss", "penalized solution", "loss at the solution", "penalty at the solution,\nand less"]
-axes[1, 1].legend(handles, labels, loc="center", frameon=False)
+for ax, (name, model), color in zip(axes.flat, models.items(), (ORANGE, BLUE, GREEN, PINK), strict=True):
+    display = PenaltyGeometryDisplay.from_estimator(model, X, y, color=color, legend=False, ax=ax)
+    ax.set(title=f"{name}, {display.solution_.get_label()}", xlim=(-2, 3.2), ylim=(-2, 2.4))
+    ax.title.set_fontsize("medium")
+    ax.label_outer()
+markers = {"minimum of the loss": display.minimum_, "solution": display.solution_}
+figure.legend(markers.values(), markers.keys(), ncols=2, loc="outside lower center", frameon=False)
 plt.show()
 
 # %%
-# The ellipse meets the diamond at a corner, where the second weight is zero. The disc has no corners: the ellipse
-# touches it where both weights are different from zero. The second is even a little larger than without a penalty: of
-# two features that go together, L2 lets both carry a part. The elastic net has corners too, but blunter ones, and at
-# this strength the ellipse touches one of its curved edges.
+# The contour touches the diamond at a corner, where the second weight is zero. The disc of L2 has no corners: the
+# contour touches it where both weights are different from zero. The second is even a little larger than without a
+# penalty: of two features that go together, L2 lets both carry a part. The elastic net has corners too, but blunter
+# ones, and at this strength the contour touches one of its curved edges.
+#
+# The ball of the group lasso is a disc, like that of L2. Yet this penalty makes zeros: its only corner is at zero
+# itself, where the cone of lengths has its tip. So it keeps both weights or none.
+
+for alpha in (0.7, 1.1, 1.5, 1.9):
+    weights = [fit(X, y, penalty=p).coefs_[0][:, 0] for p in (L1(alpha), GroupLasso(alpha, groups=[[0, 1]]))]
+    print(f"alpha = {alpha}   L1: {weights[0].round(3)!s:16s} group lasso: {weights[1].round(3)}")
+
+# %%
+# L1 has dropped one weight at all four strengths. The group lasso keeps both, shorter and shorter, up to 1.5; at 1.9
+# both are gone. In a network a group is all weights of a feature, and what goes is the feature.
+# (:class:`~skreg.penalties.SparseGroupLasso` adds L1 to it and has both kinds of corners: whole features go, and single
+# weights of those that stay.)
 #
 # The condition behind the picture
 # --------------------------------
@@ -135,14 +122,15 @@ plt.show()
 # :math:`\pm\alpha` away from zero, and *everything between* :math:`-\alpha` and :math:`\alpha` at zero. So a weight
 # stays at zero as long as the slope of the loss there is at most ``alpha``.
 
-slope = hessian @ (solutions["L1"] - solutions["no penalty"])
+slope = X.T @ (models["L1"].predict(X) - y) / n_rows
 print(f"L1, slope of the loss along w1: {slope[0]:+.4f}   (alpha = {ALPHA})")
 print(f"L1, slope of the loss along w2: {slope[1]:+.4f}")
 
 # %%
 # Along the first weight, the slope of the loss is exactly ``-alpha`` and cancels that of the penalty. Along the second
 # it is smaller than ``alpha`` in size, and zero is optimal. The slope of :math:`\tfrac{\alpha}{2} w^2` is
-# :math:`\alpha w`: zero at zero, so it cannot hold a weight there against any slope of the loss.
+# :math:`\alpha w`: zero at zero, so it cannot hold a weight there against any slope of the loss. For a group, the
+# length of the vector of slopes takes the place of the slope.
 #
 # Twelve strengths on real data
 # -----------------------------
@@ -154,7 +142,10 @@ diabetes = load_diabetes(as_frame=True)
 names = ["sex", "bmi", "bp", "s3", "s5", "s6"]
 X, y = scale(diabetes.data[names].to_numpy()), scale(diabetes.target.to_numpy())
 alphas = np.geomspace(0.005, 1, 12)
-paths = {name: np.array([fit(X, y, 0.03, penalty=name, alpha=alpha) for alpha in alphas]) for name in ("l1", "l2")}
+paths = {
+    name: np.array([fit(X, y, 0.03, penalty=name, alpha=alpha).coefs_[0][:, 0] for alpha in alphas])
+    for name in ("l1", "l2")
+}
 lasso = np.array([Lasso(alpha=alpha, tol=1e-12).fit(X, y).coef_ for alpha in alphas])
 
 figure, axes = plt.subplots(2, 1, figsize=(7, 7.5), sharex=True, sharey=True)

@@ -53,5 +53,6 @@ __all__ = [
     "safe_split",
     "translate_train_sizes",
     "validate_parameter_constraints",
+    "validate_params",
     "validated_like",
 ]

@@ -15,6 +15,7 @@ ORDER = [
     "_docs",
     "_warnings",
     "_seeds",
+    "_plotting",
     "_sklearn_private",
     "proximal",
     "penalties",
@@ -38,6 +39,7 @@ ORDER = [
     "classifier",
     "regressor",
     "model_selection",
+    "inspection",
     "datasets",
     "__init__",
 ]

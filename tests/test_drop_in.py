@@ -21,7 +21,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Opt
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
-PAGE = Path(__file__).parents[1] / "docs" / "coming_from_mlpclassifier.rst"
+PAGE = Path(__file__).parents[1] / "docs" / "coming_from" / "mlpclassifier.rst"
 PEERS = {RegularizedMLPClassifier: MLPClassifier, RegularizedMLPRegressor: MLPRegressor}
 
 ignore_unfinished = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

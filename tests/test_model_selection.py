@@ -659,6 +659,13 @@ class TestContractOfTheCVEstimators:
         assert tasks == ["fit", "fold", "fold", "fold", "teardown"]
         assert not hasattr(model, "_callback_fit_ctx")
 
+    def test_early_stopping_is_that_of_the_fits(self):
+        options = self.options | {"early_stopping": True, "n_iter_no_change": np.inf}
+        stopping = RegularizedMLPClassifierCV(**options).fit(self.X, self.y)
+        assert len(stopping.history_["valid_loss"]) == stopping.n_iter_
+        assert stopping.best_loss_ is None
+        assert "valid_loss" not in stopping.set_params(early_stopping=False).fit(self.X, self.y).history_
+
     def test_early_stopping_splits_at_random_or_not_at_all(self):
         splitter = GroupShuffleSplit(1)
         with pytest.raises(ValueError, match="The 'early_stopping' parameter of RegularizedMLPClassifierCV must be"):

@@ -191,7 +191,7 @@ class PathCV:
 
     def _plain_estimator(self):
         kind = self._plain_class()
-        own = {*self._cv_constraints, "verbose"}
+        own = {*self._cv_constraints, "verbose"} - {"early_stopping"}
         return kind(**{name: value for name, value in self.get_params(deep=False).items() if name not in own})
 
     # A choice among many fits has no one training that could go on.

@@ -145,9 +145,10 @@ class TogetherMixin(DocLink):
         def evaluate_together(candidate_params, cv=None, **options):
             candidates = list(candidate_params)
             splits = list((cv or self._checked_cv_orig).split(X, y, **routed.splitter.split))
-            tasks = [Task(parameters, row_numbers(train)) for parameters in candidates for train, _ in splits]
+            tasks = [
+                Task(estimator, parameters, row_numbers(train)) for parameters in candidates for train, _ in splits
+            ]
             outcomes = fit_tasks(
-                estimator,
                 X,
                 y,
                 tasks,

@@ -10,7 +10,7 @@ import copy
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import wraps
 
@@ -41,8 +41,9 @@ ROUND_BYTES = 2**30
 
 @dataclass
 class Task:
-    """A fit that will be asked for: parameters of a candidate, and the numbers of the rows of a fold."""
+    """A fit that will be asked for: an estimator, parameters of a candidate, and the numbers of the rows of a fold."""
 
+    estimator: object
     parameters: dict
     rows: np.ndarray
 
@@ -252,17 +253,15 @@ class Fold:
         return (self.X,) if self.y is None else (self.X, self.y)
 
 
-def fit_tasks(estimator, X, y, tasks: Sequence[Task], fit_parameters: dict, **options) -> list[Outcome | None]:
-    """Fit an estimator with the parameters and on the rows of every task.
+def fit_tasks(X, y, tasks: Iterable[Task], fit_parameters: dict, **options) -> list[Outcome | None]:
+    """Fit the estimator of every task with its parameters and on its rows.
 
     Parameters
     ----------
-    estimator : estimator
-        Alone, or in pipelines and transformations of the target.
     X, y : array-like
         All rows.
-    tasks : sequence of Task
-        What to fit.
+    tasks : iterable of Task
+        What to fit: networks alone, or in pipelines and transformations of the target.
     fit_parameters : dict
         Further arguments of `fit`, for all rows.
     **options : dict
@@ -276,12 +275,12 @@ def fit_tasks(estimator, X, y, tasks: Sequence[Task], fit_parameters: dict, **op
     Raises
     ------
     ValueError
-        If the estimator has not the parameters of a task, or memory is too short for a single network.
+        If an estimator has not the parameters of its task, or memory is too short for a single network.
     """
     outcomes: list[Outcome | None] = []
     folds: dict[bytes, list[tuple[Task, Outcome, BaseRegularizedMLP]]] = {}
     for task in tasks:
-        candidate = clone(estimator).set_params(**clone(task.parameters, safe=False))
+        candidate = clone(task.estimator).set_params(**clone(task.parameters, safe=False))
         network = network_of(candidate)
         if network is None or getattr(network, "_skl_callbacks", None):
             outcomes.append(None)

@@ -40,9 +40,7 @@ def _routed(name: str, estimator, X, y, cv, groups, scorer, params) -> tuple[lis
 @contextlib.contextmanager
 def _fitted_before(estimator, X, y, tasks: Iterable[Task], fit_parameters: dict, n_jobs, verbose):
     """Fit tasks together; yield an estimator that picks the results up, and the seconds of each fit."""
-    outcomes = fit_tasks(
-        estimator, X, y, list(tasks), fit_parameters, n_jobs=n_jobs, memory_limit=None, verbose=verbose > 0
-    )
+    outcomes = fit_tasks(X, y, list(tasks), fit_parameters, n_jobs=n_jobs, memory_limit=None, verbose=verbose > 0)
     seconds = np.array([0.0 if outcome is None else outcome.seconds for outcome in outcomes])
     # What is left to do is to pick up results and to score them: less work than to start processes for it.
     with joblib.parallel_config(backend="sequential"):
@@ -176,7 +174,7 @@ def cross_validate(
     X, y = indexable(X, y)
     scorer = check_scoring(estimator, scoring=scoring)
     splits, fit_parameters, arguments["params"] = _routed("cross_validate", estimator, X, y, cv, groups, scorer, params)
-    tasks = (Task({}, row_numbers(train)) for train, _ in splits)
+    tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in splits)
     with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, seconds):
         results = function(pick_up, X, y, cv=splits, **arguments)
     results["fit_time"] = results["fit_time"] + seconds
@@ -315,7 +313,7 @@ def cross_val_predict(
     if method != "predict" and y is not None and is_classifier(estimator) and np.ndim(y) == 1:
         # scikit-learn fits numbers of classes, where a fold may lack one and columns have to be put in order.
         y = LabelEncoder().fit_transform(y)
-    tasks = (Task({}, row_numbers(train)) for train, _ in splits)
+    tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in splits)
     with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, _):
         return function(pick_up, X, y, cv=splits, **arguments)
 
@@ -420,7 +418,7 @@ def learning_curve(
     if shuffle:
         rng = check_random_state(random_state)
         splits = [(rng.permutation(train), test) for train, test in splits]
-    tasks = (Task({}, train[:size]) for train, _ in splits for size in sizes)
+    tasks = (Task(estimator, {}, train[:size]) for train, _ in splits for size in sizes)
     with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, seconds):
         results = function(pick_up, X, y, cv=splits, return_times=True, **arguments)
     fit_times = results[3] + seconds.reshape(-1, len(sizes)).T
@@ -511,6 +509,6 @@ def validation_curve(
     splits, fit_parameters, arguments["params"] = _routed(
         "validation_curve", estimator, X, y, cv, groups, scorer, params
     )
-    tasks = (Task({param_name: value}, row_numbers(train)) for train, _ in splits for value in param_range)
+    tasks = (Task(estimator, {param_name: value}, row_numbers(train)) for train, _ in splits for value in param_range)
     with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, _):
         return function(pick_up, X, y, cv=splits, **arguments)

@@ -71,6 +71,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
     convex: ClassVar[bool] = True
     skip: ClassVar[bool] = False
     member_parameters: ClassVar[tuple[str, ...]] = ()
+    _parameter_constraints: ClassVar[dict] = {}
 
     def __init_subclass__(cls, **options):
         """Let a subclass that says what it is in another way not inherit the shortcuts for it."""

@@ -1,0 +1,65 @@
+"""What all drawings have in common: colours, axes, and the way to matplotlib, which is optional."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# Colours that colour-blind readers can tell apart (Okabe and Ito, 2008, without the yellow, which is too pale for
+# lines).
+BLUE, ORANGE, GREEN, PINK, AMBER, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+COLORS = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY)
+
+
+def pyplot():
+    """Return matplotlib.pyplot, which is imported by what draws and by nothing else.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("To draw, skreg needs matplotlib: pip install 'skreg[plot]'.") from error
+    return plt
+
+
+def axes_for(ax, n_axes: int = 1, **options) -> np.ndarray:
+    """Return the axes that were given, or those of a new figure.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes, sequence of them, or None
+        Where to draw; None makes a figure with the axes side by side.
+    n_axes : int, default=1
+        How many are needed.
+    **options : dict
+        Passed to ``plt.subplots`` for a new figure.
+
+    Returns
+    -------
+    ndarray of matplotlib Axes of shape (n_axes,)
+        The axes.
+
+    Raises
+    ------
+    ValueError
+        If `ax` holds another number of axes.
+    """
+    if ax is None:
+        _, ax = pyplot().subplots(**{"nrows": 1, "ncols": n_axes, "layout": "constrained", **options})
+    axes = np.ravel(np.asarray(ax, dtype=object))
+    if len(axes) != n_axes:
+        raise ValueError(f"The 'ax' parameter must hold {n_axes} matplotlib Axes; got {len(axes)}.")
+    return axes
+
+
+def labels_of(names: Sequence) -> list[str]:
+    """Return names as labels that matplotlib writes as they are.
+
+    It reads text between dollar signs as formulas, and leaves labels that begin with an underscore out of legends; a
+    space without width hides the latter from it.
+    """
+    labels = [str(name).replace("$", r"\$") for name in names]
+    return [f"\u200b{label}" if label.startswith("_") else label for label in labels]

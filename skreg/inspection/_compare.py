@@ -1,0 +1,380 @@
+"""The comparison itself: every regularizer is tuned and scored on the same folds."""
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import islice
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+import sklearn
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_array, check_random_state, indexable
+from sklearn.utils.parallel import Parallel, delayed
+
+from skreg._sklearn_private import HasMethods, Interval, num_samples, safe_indexing, validate_params
+from skreg._version import __version__
+from skreg._warnings import warn_user
+from skreg.inspection._comparison import RegularizerComparison
+from skreg.inspection._design import (
+    INNER_FOLDS,
+    Contender,
+    OuterFold,
+    checked_target,
+    contenders_of,
+    inner_splitter,
+    is_classification,
+    outer_fold,
+    outer_splits,
+)
+from skreg.inspection._measures import measures_of, minus_log_loss, names_of_measures
+from skreg.inspection._regularizers import default_network, default_regularizers
+from skreg.model_selection._together import Outcome, Task, fit_tasks, network_of
+
+# Outer folds whose inner fits are made, and kept until they are scored, at the same time: enough networks of a kind
+# for one batched program, without all of them in memory.
+FOLDS_TOGETHER = 5
+
+
+@validate_params(
+    {
+        "estimators": [dict, None],
+        "network": [BaseEstimator, None],
+        "cv": ["cv_object"],
+        "n_repeats": [Interval(Integral, 1, None, closed="left"), None],
+        "inner_cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"]), None],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "memory_limit": [Interval(Integral, 1, None, closed="left"), None],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=False,
+)
+def compare_regularizers(
+    X,
+    y,
+    estimators=None,
+    *,
+    network=None,
+    cv=5,
+    n_repeats=None,
+    inner_cv=None,
+    scoring=None,
+    tuning_scoring=None,
+    groups=None,
+    random_state=None,
+    n_jobs=None,
+    memory_limit=None,
+    verbose=0,
+):
+    """Find out which regularization generalizes best, by nested cross-validation.
+
+    Every regularizer is scored on the same test rows: those of the outer folds. Its strength is chosen anew in each of
+    them, by cross-validation within the fold's training rows, so that no test row has a say in it. In a fold, all
+    regularizers have the same inner folds and, in so far as they are networks of the same shape, the same initial
+    weights. Networks that differ only in numbers are trained together, as in :class:`GridSearchCV
+    <skreg.model_selection.GridSearchCV>`.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Inputs.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Classes, label indicators or numbers.
+    estimators : dict of str to estimator or tuple, default=None
+        Name to estimator, or name to a pair of an estimator and a grid as in
+        :class:`~sklearn.model_selection.GridSearchCV`, whose values are chosen from. The first one is the reference of
+        tests. Estimators that are not ours can be among them. A `random_state` that is None is given a seed in every
+        fold. None takes :func:`default_regularizers` of `network`.
+    network : estimator, default=None
+        What the default set regularizes; not allowed beside `estimators`. None is a pipeline of a
+        :class:`~sklearn.preprocessing.StandardScaler` and one hidden layer of 64 units, trained in single precision and
+        batches of 32 rows with a cosine schedule for about 1,000 steps, but 20 epochs at least and 60 at most; a
+        regressor standardizes its target, too. Whether that is a classifier or a regressor depends on `y`: strings,
+        booleans, integers and indicators are classes, as are floats of which there are only two; other floats are
+        regressed on.
+    cv : int, cross-validation splitter or iterable, default=5
+        Outer folds. An int, at least 2, means as many shuffled folds: stratified for classes, with whole groups where
+        `groups` are given.
+    n_repeats : int, default=None
+        How often to repeat these folds, shuffled anew, with an int as `cv`; None means 2. Splitters repeat themselves.
+    inner_cv : int or cross-validation splitter, default=None
+        Inner folds, on the training rows of an outer one. None is 3 folds as described above, or, if `cv` is a
+        splitter, that splitter again.
+    scoring : str or callable, default=None
+        Score to report; greater is better. None is the estimator's own: accuracy or R².
+    tuning_scoring : str or callable, default=None
+        Score that the strength is chosen by. None is `scoring` if that is given, and otherwise minus the loss: minus
+        log-loss for classifiers with probabilities, minus the mean squared error for regressors. On few rows the loss
+        tells candidates apart that have the same accuracy, and a strength chosen by accuracy can ruin the
+        probabilities.
+    groups : array-like of shape (n_samples,), default=None
+        Group of each row; handed to the splitters.
+    random_state : int, RandomState instance or None, default=None
+        For the folds, and the seeds of the networks.
+    n_jobs : int, default=None
+        Number of populations of networks that are trained at the same time, in threads, and of processes for estimators
+        that are not ours; None means 1.
+    memory_limit : int, default=None
+        As in :class:`GridSearchCV <skreg.model_selection.GridSearchCV>`.
+    verbose : int, default=0
+        From 1 on, progress bars count the epochs of all networks.
+
+    Returns
+    -------
+    RegularizerComparison
+        Scores of all folds, paired tests, a summary in words, a plot and a report.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed, if `y` does not tell whether it holds classes or numbers, or if all fits of an
+        estimator fail. If some fail, because training diverges, their scores are NaN, and a FitFailedWarning says so.
+    TypeError
+        If `estimators` holds something else than estimators and pairs, or `network` is none of ours.
+
+    See Also
+    --------
+    default_regularizers : The default set, to change it.
+    skreg.model_selection.GridSearchCV : Tunes one of them.
+
+    Notes
+    -----
+    The estimate is that of the whole procedure, tuning included, on as many rows as the outer training sets have. The
+    best mean of several is optimistic as an estimate of *its* score: it is the largest of several noisy numbers.
+
+    References
+    ----------
+    .. [1] G. C. Cawley, N. L. C. Talbot, "On Over-fitting in Model Selection and Subsequent Selection Bias in
+       Performance Evaluation", Journal of Machine Learning Research 11, 2010.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.inspection import compare_regularizers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = RegularizedMLPClassifier((20,), learning_rate_init=0.02, max_iter=20, n_iter_no_change=float("inf"))
+    >>> comparison = compare_regularizers(
+    ...     X,
+    ...     y,
+    ...     {
+    ...         "none": network,
+    ...         "l2": (network, {"penalty": ["l2"], "alpha": [0.001, 0.01]}),
+    ...         "linear": LogisticRegression(),
+    ...     },
+    ...     n_repeats=1,
+    ...     random_state=0,
+    ... )
+    >>> comparison.folds.shape[0], sorted(comparison.frame().index)
+    (15, ['l2', 'linear', 'none'])
+    """
+    X, y, groups = indexable(X, y, groups)
+    y = checked_target(y)
+    if estimators is not None and network is not None:
+        raise ValueError(
+            "The 'network' parameter is what the default set varies, so it must be None beside 'estimators'; "
+            f"got {network!r}."
+        )
+    if estimators is None and network is None:
+        X = check_array(X, dtype=np.float32, accept_sparse="csr")
+    contenders = None if estimators is None else contenders_of(estimators)
+    classifier = is_classification([network] if contenders is None else [c.estimator for c in contenders], y)
+    random = check_random_state(random_state)
+    splits = outer_splits(X, y, groups, classifier, cv, n_repeats, random)
+    inner = inner_splitter(cv, inner_cv, y, classifier, groups is not None, random)
+    has_choices = contenders is None or any(len(contender.candidates) > 1 for contender in contenders)
+    folds = [outer_fold(X, y, groups, inner if has_choices else None, *split, random) for split in splits]
+    n_train, n_test = (float(np.mean([len(getattr(fold, rows)) for fold in folds])) for rows in ("train", "test"))
+    if contenders is None:
+        network = default_network(X, round(n_train), classifier=classifier) if network is None else network
+        contenders = contenders_of(default_regularizers(network))
+    if tuning_scoring is None:
+        tuning_scoring = scoring
+    options = {"n_jobs": n_jobs, "memory_limit": memory_limit, "verbose": verbose > 0}
+    contest = Contest(X, y, contenders, folds, classifier, scoring, tuning_scoring, options)
+    return RegularizerComparison(
+        pd.DataFrame(contest.results()),
+        score_name=_name(scoring, "accuracy" if classifier else "R²"),
+        n_train=n_train,
+        n_test=n_test,
+        settings={
+            "rows": num_samples(X),
+            "task": f"{len(np.unique(y))} classes" if classifier and y.ndim == 1 else _kind(y, classifier),
+            "outer folds": f"{len(folds)}, of {n_train:.0f} training and {n_test:.0f} test rows",
+            "inner folds": INNER_FOLDS if inner_cv is None and not hasattr(cv, "split") else repr(inner),
+            "strength chosen by": _name(tuning_scoring, "log-loss" if classifier else "squared error"),
+            "random_state": repr(random_state),
+            "versions": f"skreg {__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}",
+        },
+    )
+
+
+@dataclass
+class Contest:
+    """Data, contenders and folds: all fits of a comparison, and the numbers that come of them."""
+
+    X: object
+    y: np.ndarray
+    contenders: list[Contender]
+    folds: list[OuterFold]
+    classifier: bool
+    scoring: object
+    tuning_scoring: object
+    options: dict
+
+    def results(self) -> list[dict]:
+        """Return one line for every contender and outer fold."""
+        choices = []
+        for first in range(0, len(self.folds), FOLDS_TOGETHER):
+            choices += self._choices(self.folds[first : first + FOLDS_TOGETHER])
+        pairs = [(number, fold, contender) for number, fold in enumerate(self.folds) for contender in self.contenders]
+        tasks = [
+            _task(contender, choice.parameters, fold, fold.train)
+            for (_, fold, contender), choice in zip(pairs, choices, strict=True)
+        ]
+        outcomes = self._fit(tasks)
+        _report_failures([contender for *_, contender in pairs], outcomes)
+        scorers = {c.name: check_scoring(c.estimator, scoring=self.scoring) for c in self.contenders}
+        return [
+            {
+                "regularizer": contender.name,
+                "fold": number,
+                **self._measures(outcome, fold, scorers[contender.name]),
+                "fit_time": outcome.seconds,
+                "tuning_time": choice.seconds,
+                "chosen": choice.parameters,
+            }
+            for (number, fold, contender), choice, outcome in zip(pairs, choices, outcomes, strict=True)
+        ]
+
+    def _choices(self, folds: list[OuterFold]) -> list["Choice"]:
+        """Return the best parameters of every contender in some outer folds, fold by fold."""
+        pairs = [(fold, contender) for fold in folds for contender in self.contenders]
+        tasks = [_inner_tasks(contender, fold) for fold, contender in pairs]
+        outcomes = iter(self._fit([task for of_pair in tasks for task in of_pair]))
+        return [
+            self._choice(contender, fold, list(islice(outcomes, len(of_pair))))
+            for (fold, contender), of_pair in zip(pairs, tasks, strict=True)
+        ]
+
+    def _choice(self, contender: Contender, fold: OuterFold, outcomes: list[Outcome]) -> "Choice":
+        """Return the candidate with the best mean score; one that fails in an inner fold is not taken."""
+        if not outcomes:
+            return Choice(contender.candidates[0], 0.0)
+        scorer = self._tuning_scorer(contender.estimator)
+        scores = [
+            np.nan if outcome.error is not None else scorer(outcome.estimator, *self._rows(test))
+            for outcome, (_, test) in zip(outcomes, fold.inner * len(contender.candidates), strict=True)
+        ]
+        means = np.reshape(scores, (len(contender.candidates), len(fold.inner))).mean(axis=1)
+        if np.isnan(means).all():
+            error = next((outcome.error for outcome in outcomes if outcome.error is not None), None)
+            raise ValueError(f"No candidate of {contender.name!r} has a score in all inner folds; {error!r}") from error
+        return Choice(contender.candidates[np.nanargmax(means)], sum(outcome.seconds for outcome in outcomes))
+
+    def _fit(self, tasks: list[Task]) -> list[Outcome]:
+        outcomes = fit_tasks(self.X, self.y, tasks, {}, **self.options)
+        others = [number for number, outcome in enumerate(outcomes) if outcome is None]
+        fitted = Parallel(n_jobs=self.options["n_jobs"])(
+            delayed(_fit_alone)(tasks[number], *self._rows(tasks[number].rows)) for number in others
+        )
+        for number, outcome in zip(others, fitted, strict=True):
+            outcomes[number] = outcome
+        return outcomes
+
+    def _rows(self, rows: np.ndarray) -> tuple:
+        return safe_indexing(self.X, rows), self.y[rows]
+
+    def _tuning_scorer(self, estimator):
+        if self.tuning_scoring is not None:
+            return check_scoring(estimator, scoring=self.tuning_scoring)
+        if not self.classifier:
+            return check_scoring(estimator, scoring="neg_mean_squared_error")
+        return minus_log_loss if hasattr(estimator, "predict_proba") else check_scoring(estimator)
+
+    def _measures(self, outcome: Outcome, fold: OuterFold, scorer) -> dict[str, float]:
+        if outcome.error is not None:
+            return dict.fromkeys(names_of_measures(self.classifier), np.nan)
+        train, test = self._rows(fold.train), self._rows(fold.test)
+        return measures_of(outcome.estimator, scorer, train, test, classifier=self.classifier)
+
+
+@dataclass
+class Choice:
+    """The parameters that were chosen, and how long it took."""
+
+    parameters: dict
+    seconds: float
+
+
+def _inner_tasks(contender: Contender, fold: OuterFold) -> list[Task]:
+    """Return the fits that a choice depends on, none if there is nothing to choose."""
+    if len(contender.candidates) == 1:
+        return []
+    return [_task(contender, parameters, fold, train) for parameters in contender.candidates for train, _ in fold.inner]
+
+
+def _task(contender: Contender, parameters: dict, fold: OuterFold, rows: np.ndarray) -> Task:
+    """Return a fit of a contender, with the seed of the fold wherever no seed is given."""
+    estimator = contender.estimator
+    seeds = {
+        name: fold.seed
+        for name, value in estimator.get_params().items()
+        if value is None and name.rpartition("__")[2] == "random_state"
+    }
+    return Task(estimator, seeds | parameters, rows)
+
+
+def _fit_alone(task: Task, X, y) -> Outcome:
+    estimator = clone(task.estimator).set_params(**clone(task.parameters, safe=False))
+    outcome, start = Outcome(len(task.rows), estimator), time.perf_counter()
+    try:
+        estimator.fit(X, y)
+    except Exception as error:  # it becomes a score of NaN, and a warning; if all fits fail, it is raised
+        outcome.error = error
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def _report_failures(contenders: list[Contender], outcomes: list[Outcome]) -> None:
+    """Raise if all fits of a contender have failed, and warn if some have, or have had something to say."""
+    of_each = defaultdict(list)
+    for contender, outcome in zip(contenders, outcomes, strict=True):
+        of_each[contender.name].append(outcome)
+    for name, own in of_each.items():
+        errors = [outcome.error for outcome in own if outcome.error is not None]
+        if len(errors) == len(own):
+            raise ValueError(f"All {len(own)} fits of {name!r} failed; the first: {errors[0]!r}") from errors[0]
+        if errors:
+            warn_user(
+                f"{len(errors)} of {len(own)} fits of {name!r} failed, so its scores are NaN; the first: {errors[0]!r}",
+                FitFailedWarning,
+            )
+        for message, category in dict.fromkeys(warning for outcome in own for warning in _warnings_of(outcome)):
+            warn_user(f"{name!r}: {message}", category)
+
+
+def _warnings_of(outcome: Outcome) -> list[tuple]:
+    """Return what a fit had to say, but not that early stopping has not come into action: it kept the best epoch."""
+    network = network_of(outcome.estimator)
+    stops_early = network is not None and network.early_stopping is not False
+    return [warning for warning in outcome.warnings if not (stops_early and warning[1] is ConvergenceWarning)]
+
+
+def _name(scoring, default: str) -> str:
+    if scoring is None or isinstance(scoring, str):
+        return default if scoring is None else scoring
+    return getattr(scoring, "__name__", None) or repr(scoring)
+
+
+def _kind(y: np.ndarray, classifier: bool) -> str:
+    n_columns = 1 if y.ndim == 1 else y.shape[1]
+    return (
+        f"{n_columns} labels" if classifier else f"regression, {n_columns} {'target' if n_columns == 1 else 'targets'}"
+    )

@@ -1,0 +1,147 @@
+"""What is compared, and on which rows: what the arguments of a comparison mean."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.model_selection import GroupKFold, KFold, ParameterGrid, StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.utils import check_array
+from sklearn.utils.multiclass import type_of_target
+
+from skreg._sklearn_private import safe_indexing
+from skreg.model_selection._together import row_numbers
+
+OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
+# Integers that take more values than this, each on fewer rows than that, may be numbers as well as classes.
+MANY_CLASSES, FEW_ROWS = 20, 20
+
+
+@dataclass
+class Contender:
+    """One of those that are compared.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it.
+    estimator : estimator
+        What is fitted.
+    candidates : list of dict
+        The parameters to choose from; a single empty dict if there is nothing to choose.
+    """
+
+    name: str
+    estimator: BaseEstimator
+    candidates: list[dict]
+
+
+@dataclass
+class OuterFold:
+    """One outer fold: rows to train on, rows to be scored on, inner folds of the former, and a seed."""
+
+    train: np.ndarray
+    test: np.ndarray
+    inner: list[tuple[np.ndarray, np.ndarray]]
+    seed: int
+
+
+def checked_target(y) -> np.ndarray:
+    """Return targets as an array, those in a single column as a vector."""
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y.ravel()
+    if type_of_target(y) == "multiclass-multioutput" and y.dtype.kind != "f":
+        raise ValueError("The 'y' parameter must not hold several columns of more than two classes each.")
+    return y
+
+
+def contenders_of(estimators: Mapping) -> list[Contender]:
+    """Return what is compared, checked."""
+    if not estimators:
+        raise ValueError(f"The 'estimators' parameter must hold at least one estimator; got {estimators!r}.")
+    contenders = []
+    for name, value in estimators.items():
+        is_pair = isinstance(value, tuple) and len(value) == 2
+        estimator, grid = value if is_pair else (value, {})
+        if not isinstance(name, str):
+            raise TypeError(f"The names in the 'estimators' parameter must be strings; got {name!r}.")
+        if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
+            raise TypeError(
+                "The values in the 'estimators' parameter must be estimators, or pairs of an estimator and a grid; "
+                f"got {value!r} for {name!r}."
+            )
+        candidates = list(ParameterGrid(grid))
+        contenders.append(Contender(name, estimator, candidates))
+        for candidate in candidates:
+            clone(estimator).set_params(**candidate)  # raises for parameters that it has not
+    return contenders
+
+
+def is_classification(estimators: Sequence, y: np.ndarray) -> bool:
+    """Return whether estimators classify; if there is none, whether the targets are classes."""
+    if estimators[0] is not None:
+        kinds = {is_classifier(estimator) for estimator in estimators}
+        if len(kinds) > 1 or not all(is_classifier(e) or is_regressor(e) for e in estimators):
+            raise ValueError("The 'estimators' parameter must hold classifiers alone, or regressors alone.")
+        return kinds.pop()
+    values = np.unique(y)
+    if y.dtype.kind in "f":
+        return len(values) == 2
+    if y.ndim == 1 and y.dtype.kind in "iu" and len(values) > MANY_CLASSES and len(y) / len(values) < FEW_ROWS:
+        raise ValueError(
+            f"'y' holds {len(values)} different integers in {len(y)} rows, which may be classes or numbers. Give a "
+            "RegularizedMLPClassifier or a RegularizedMLPRegressor as 'network', or turn 'y' into strings or floats."
+        )
+    return True
+
+
+def fresh_seed(random) -> int:
+    """Return a seed drawn from a generator."""
+    return int(random.randint(2**31 - 1))
+
+
+def shuffled_folds(n_splits: int, y: np.ndarray, classifier: bool, has_groups: bool, seed: int):
+    """Return a splitter into shuffled folds: stratified for classes, with whole groups if there are any."""
+    stratified = classifier and type_of_target(y) in ("binary", "multiclass")
+    if has_groups:
+        splitter = StratifiedGroupKFold if stratified else GroupKFold
+    else:
+        splitter = StratifiedKFold if stratified else KFold
+    return splitter(n_splits, shuffle=True, random_state=seed)
+
+
+def outer_splits(X, y, groups, classifier: bool, cv, n_repeats, random) -> list[tuple]:
+    """Return training and test rows of every outer fold."""
+    if not isinstance(cv, Integral) and cv is not None:
+        if n_repeats is not None:
+            raise ValueError(
+                "The 'n_repeats' parameter is for an int as 'cv', and must be None beside a splitter; "
+                f"got {n_repeats!r}."
+            )
+        return list(check_cv(cv, y, classifier=classifier).split(X, y, groups))
+    n_splits, n_repeats = 5 if cv is None else cv, N_REPEATS if n_repeats is None else n_repeats
+    splitters = [
+        shuffled_folds(n_splits, y, classifier, groups is not None, fresh_seed(random)) for _ in range(n_repeats)
+    ]
+    return [split for splitter in splitters for split in splitter.split(X, y, groups)]
+
+
+def inner_splitter(cv, inner_cv, y, classifier: bool, has_groups: bool, random):
+    """Return what splits the training rows of an outer fold."""
+    if inner_cv is None:
+        inner_cv = cv if hasattr(cv, "split") else INNER_FOLDS
+    if isinstance(inner_cv, Integral):
+        return shuffled_folds(inner_cv, y, classifier, has_groups, fresh_seed(random))
+    return inner_cv
+
+
+def outer_fold(X, y, groups, inner, train, test, random) -> OuterFold:
+    """Return an outer fold with its inner folds; without any, if there is no splitter for them."""
+    train, test, seed = row_numbers(train), row_numbers(test), fresh_seed(random)
+    if inner is None:
+        return OuterFold(train, test, [], seed)
+    own_groups = None if groups is None else safe_indexing(groups, train)
+    splits = inner.split(safe_indexing(X, train), y[train], own_groups)
+    return OuterFold(train, test, [(train[row_numbers(a)], train[row_numbers(b)]) for a, b in splits], seed)

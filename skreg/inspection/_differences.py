@@ -1,0 +1,148 @@
+"""Paired differences between regularizers, drawn."""
+
+import numpy as np
+
+from skreg._plotting import BLUE, axes_for, labels_of
+from skreg.inspection._compare import compare_regularizers
+
+
+class ComparisonDisplay:
+    """Draws how much better or worse each regularizer is than one of them, with intervals.
+
+    Every dot is a mean of paired differences of test scores, the line through it the corrected 95 % confidence interval
+    (see :func:`corrected_ttest`). An interval that holds zero means that the folds cannot tell the two apart. The
+    intervals are not corrected for being several; the p-values of :meth:`RegularizerComparison.tests` are.
+
+    Parameters
+    ----------
+    tests : DataFrame
+        As from :meth:`RegularizerComparison.tests`.
+    reference : str
+        Which regularizer the differences are to.
+    score_name : str, default='score'
+        What the scores are called.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure.
+    errorbar_ : matplotlib ErrorbarContainer
+        Dots and intervals, from bottom to top.
+    zero_ : matplotlib Line2D
+        The line of no difference.
+
+    See Also
+    --------
+    compare_regularizers : Makes the comparison.
+    GeneralizationGapDisplay : Draws training and test scores.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.inspection import ComparisonDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = RegularizedMLPClassifier((20,), learning_rate_init=0.02, max_iter=20, n_iter_no_change=float("inf"))
+    >>> estimators = {"none": network, "l2": (network, {"penalty": ["l2"], "alpha": [0.01]})}
+    >>> display = ComparisonDisplay.from_estimators(estimators, X, y, n_repeats=1, random_state=0)
+    >>> display.ax_.get_yticklabels()[0].get_text()
+    'l2'
+    """
+
+    def __init__(self, tests, *, reference, score_name="score"):
+        self.tests = tests
+        self.reference = reference
+        self.score_name = score_name
+
+    @classmethod
+    def from_comparison(cls, comparison, *, reference=None, ax=None):
+        """Draw the differences of a comparison.
+
+        Parameters
+        ----------
+        comparison : RegularizerComparison
+            What :func:`compare_regularizers` returns.
+        reference : str, default=None
+            The regularizer that others are compared with; None is the first.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        ComparisonDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If `reference` is not one of the names, or there are fewer than two outer folds.
+        """
+        reference = comparison.reference(reference)
+        return cls(comparison.tests(reference), reference=reference, score_name=comparison.score_name).plot(ax=ax)
+
+    @classmethod
+    def from_estimators(cls, estimators, X, y, *, reference=None, ax=None, **options):
+        """Compare estimators, and draw the differences.
+
+        Parameters
+        ----------
+        estimators : dict of str to estimator or tuple, or None
+            As for :func:`compare_regularizers`.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        reference : str, default=None
+            The regularizer that others are compared with; None is the first.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        **options : dict
+            Passed to :func:`compare_regularizers`.
+
+        Returns
+        -------
+        ComparisonDisplay
+            The display.
+        """
+        return cls.from_comparison(compare_regularizers(X, y, estimators, **options), reference=reference, ax=ax)
+
+    def frame(self):
+        """Return the numbers that are drawn.
+
+        Returns
+        -------
+        DataFrame
+            A copy of the tests: one line for each regularizer, with 'difference', 'low' and 'high'.
+        """
+        return self.tests.copy()
+
+    def plot(self, *, ax=None):
+        """Draw the differences.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        ComparisonDisplay
+            The display itself.
+        """
+        height = 1.2 + 0.4 * len(self.tests)
+        (self.ax_,) = axes_for(ax, figsize=(7, height))
+        self.figure_ = self.ax_.figure
+        # The first is on top.
+        drawn = self.tests.iloc[::-1]
+        places = np.arange(len(drawn))
+        means = drawn["difference"].to_numpy()
+        margins = np.abs(drawn[["low", "high"]].to_numpy().T - means)
+        self.zero_ = self.ax_.axvline(0, color="0.5", linestyle="--", linewidth=1)
+        self.errorbar_ = self.ax_.errorbar(means, places, xerr=margins, fmt="o", color=BLUE, capsize=4, elinewidth=1.8)
+        self.ax_.set_yticks(places, labels_of(drawn.index))
+        self.ax_.set_ylim(-0.6, len(drawn) - 0.4)
+        (reference,), (score,) = labels_of([self.reference]), labels_of([self.score_name])
+        self.ax_.set_xlabel(f"difference in {score} from {reference}, and 95 % interval\n(right of the line: better)")
+        return self

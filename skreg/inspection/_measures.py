@@ -1,0 +1,89 @@
+"""What is measured of a fitted estimator on the rows of a fold."""
+
+import numpy as np
+from sklearn.metrics import mean_squared_error
+
+from skreg.inspection._metrics import calibration_error, log_loss_of
+from skreg.inspection._networks import fitted_network
+
+
+def names_of_measures(classifier: bool) -> list[str]:
+    """Return what :func:`measures_of` measures, in order."""
+    losses = ["log_loss", "calibration_error"] if classifier else ["mean_squared_error"]
+    return ["test_score", "train_score", "gap", *losses, "zeros", "parameters", "epochs"]
+
+
+def measures_of(estimator, scorer, train: tuple, test: tuple, *, classifier: bool) -> dict[str, float]:
+    """Return scores, losses and sizes; NaN for what an estimator does not have.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted to the training rows.
+    scorer : callable
+        Score to report.
+    train, test : tuple
+        X and y of the training and of the test rows.
+    classifier : bool
+        Whether the estimator classifies.
+
+    Returns
+    -------
+    dict of str to float
+        One number for each name.
+    """
+    of_test, of_train = scorer(estimator, *test), scorer(estimator, *train)
+    measures = dict.fromkeys(names_of_measures(classifier), np.nan)
+    measures |= {"test_score": of_test, "train_score": of_train, "gap": of_train - of_test}
+    if not classifier:
+        measures["mean_squared_error"] = mean_squared_error(test[1], estimator.predict(test[0]))
+    elif hasattr(estimator, "predict_proba"):
+        proba = _probabilities(estimator, test[0])
+        measures["log_loss"] = _log_loss(estimator, test[1], proba)
+        measures["calibration_error"] = _calibration_error(estimator, test[1], proba)
+    return measures | _of_network(estimator)
+
+
+def minus_log_loss(estimator, X, y) -> float:
+    """Return minus the mean log-loss, summed over labels if there are several: a scorer."""
+    return -_log_loss(estimator, y, _probabilities(estimator, X))
+
+
+def _probabilities(estimator, X) -> np.ndarray:
+    """Return a column for each class, or for each label the probability that it holds."""
+    proba = estimator.predict_proba(X)
+    if isinstance(proba, list):  # one array for each label, as scikit-learn's forests return them
+        proba = np.column_stack([of_label[:, 1] for of_label in proba])
+    return proba
+
+
+def _log_loss(estimator, y, proba: np.ndarray) -> float:
+    if y.ndim == 1:
+        return log_loss_of(estimator.classes_, y, proba)
+    return sum(log_loss_of(np.arange(2), y[:, j], np.column_stack([1 - p, p])) for j, p in enumerate(proba.T))
+
+
+def _calibration_error(estimator, y, proba: np.ndarray) -> float:
+    """Return the calibration error of the classes, or of the probabilities of all labels together."""
+    if y.ndim == 2:
+        return calibration_error(y.ravel(), proba.ravel(), labels=[0, 1])
+    # A class that the training rows did not have has no column.
+    labels = np.union1d(estimator.classes_, y)
+    complete = np.zeros((len(y), len(labels)))
+    complete[:, np.searchsorted(labels, estimator.classes_)] = proba
+    return calibration_error(y, complete, labels=labels)
+
+
+def _of_network(estimator) -> dict[str, float]:
+    """Return what can be counted in one of our networks; nothing for other estimators."""
+    network = fitted_network(estimator)
+    if network is None:
+        return {}
+    weights = network.coefs_ + ([] if network.skip_coef_ is None else [network.skip_coef_])
+    others = network.intercepts_ + [p[name] for p in network.normalization_params_ for name in ("gain", "shift")]
+    n_weights, n_used = sum(W.size for W in weights), sum(np.count_nonzero(W) for W in weights)
+    return {
+        "zeros": 1 - n_used / n_weights,
+        "parameters": n_used + sum(np.count_nonzero(values) for values in others),
+        "epochs": network.n_iter_,
+    }

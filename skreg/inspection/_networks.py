@@ -1,0 +1,55 @@
+"""The network inside a fitted estimator."""
+
+from sklearn.utils.validation import check_is_fitted
+
+from skreg._base import BaseRegularizedMLP
+
+
+def fitted_network(estimator) -> BaseRegularizedMLP | None:
+    """Return the fitted network inside pipelines, searches and transformations of the target.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted estimator.
+
+    Returns
+    -------
+    BaseRegularizedMLP or None
+        The network; None if there is none of ours.
+
+    Raises
+    ------
+    NotFittedError
+        If the network is not fitted.
+    """
+    while not isinstance(estimator, BaseRegularizedMLP):
+        if hasattr(estimator, "best_estimator_"):  # a search
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "regressor_"):  # TransformedTargetRegressor
+            estimator = estimator.regressor_
+        elif getattr(estimator, "steps", None):  # a pipeline
+            estimator = estimator.steps[-1][1]
+        else:
+            return None
+    check_is_fitted(estimator)
+    return estimator
+
+
+def required_network(estimator) -> BaseRegularizedMLP:
+    """Return the fitted network inside an estimator.
+
+    Raises
+    ------
+    TypeError
+        If there is none of ours.
+    NotFittedError
+        If it is not fitted.
+    """
+    network = fitted_network(estimator)
+    if network is None:
+        raise TypeError(
+            "The 'estimator' parameter must be a fitted RegularizedMLPClassifier or RegularizedMLPRegressor, alone, at "
+            f"the end of a Pipeline, or in a search; got {estimator!r}."
+        )
+    return network

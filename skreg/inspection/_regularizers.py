@@ -1,0 +1,141 @@
+"""What is compared when nobody says otherwise: one network, regularized in eight ways."""
+
+import math
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skreg._base import BaseRegularizedMLP
+from skreg.classifier import RegularizedMLPClassifier
+from skreg.regressor import RegularizedMLPRegressor
+
+# The three axes that the default set varies; every network in it sets all of them.
+PLAIN = {"penalty": None, "alpha": None, "l1_ratio": None, "dropout": 0.0, "early_stopping": False}
+# A decade apart, from hardly any effect to one that is too strong on most tables of standardized columns. L1 sums
+# absolute values, which are larger than squares of small weights and than norms of groups, and so needs less.
+L2_ALPHAS = GROUP_ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+L1_ALPHAS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+DROPOUTS = (0.1, 0.3, 0.5)
+# Epochs without a better validation loss, where the network itself trains for a fixed number of epochs.
+PATIENCE = 20
+
+BATCH_SIZE = 32
+# The default network takes about as many steps on any number of rows, within these numbers of epochs.
+N_STEPS = 1000
+EPOCHS = (20, 60)
+
+
+def default_regularizers(network) -> dict[str, tuple]:
+    """Return one network regularized in eight ways, each with the strengths to choose from.
+
+    Parameters
+    ----------
+    network : estimator
+        :class:`~skreg.RegularizedMLPClassifier` or :class:`~skreg.RegularizedMLPRegressor`, alone, at the end of a
+        :class:`~sklearn.pipeline.Pipeline` or in a :class:`~sklearn.compose.TransformedTargetRegressor`. Its
+        `penalty`, `dropout` and `early_stopping` are replaced; all else stays as it is. If it trains for a fixed number
+        of epochs (``n_iter_no_change=np.inf``), early stopping gets a patience of 20 epochs.
+
+    Returns
+    -------
+    dict of str to tuple
+        Name to estimator and grid, as :func:`compare_regularizers` takes them: 'none', 'l1', 'l2', 'elasticnet'
+        (``l1_ratio=0.5``), 'group_lasso' (which leaves out features), 'dropout', 'early_stopping', and
+        'l2 + dropout + early_stopping'. Add, replace and delete entries as you like.
+
+    Raises
+    ------
+    TypeError
+        If there is no network of ours in the estimator.
+
+    See Also
+    --------
+    compare_regularizers : Compares them.
+
+    Examples
+    --------
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.inspection import default_regularizers
+    >>> regularizers = default_regularizers(RegularizedMLPClassifier((20,)))
+    >>> list(regularizers)
+    ['none', 'l1', 'l2', 'elasticnet', 'group_lasso', 'dropout', 'early_stopping', 'l2 + dropout + early_stopping']
+    >>> estimator, grid = regularizers["dropout"]
+    >>> grid
+    {'dropout': [0.1, 0.3, 0.5]}
+    """
+    prefix = parameter_prefix(network)
+    patience = network.get_params()[f"{prefix}n_iter_no_change"]
+    stopping = {"early_stopping": True, "n_iter_no_change": PATIENCE if patience == math.inf else patience}
+    l1, l2, groups = ({"alpha": list(alphas)} for alphas in (L1_ALPHAS, L2_ALPHAS, GROUP_ALPHAS))
+    combined = {"alpha": list(L2_ALPHAS[1:4]), "dropout": list(DROPOUTS[:2])}
+
+    def regularized(grid, **settings):
+        estimator = clone(network).set_params(**_prefixed(prefix, PLAIN | settings))
+        return estimator, _prefixed(prefix, grid)
+
+    return {
+        "none": regularized({}),
+        "l1": regularized(l1, penalty="l1"),
+        "l2": regularized(l2, penalty="l2"),
+        "elasticnet": regularized(l1, penalty="elasticnet", l1_ratio=0.5),
+        "group_lasso": regularized(groups, penalty="group_lasso"),
+        "dropout": regularized({"dropout": list(DROPOUTS)}),
+        "early_stopping": regularized({}, **stopping),
+        "l2 + dropout + early_stopping": regularized(combined, penalty="l2", **stopping),
+    }
+
+
+def default_network(X, n_train: int, *, classifier: bool):
+    """Return the network that is compared by default: standardized columns, one hidden layer of 64 units.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Inputs; sparse ones are scaled, but not centred.
+    n_train : int
+        Number of rows that it will be fitted to.
+    classifier : bool
+        Whether to classify. A regressor standardizes its target, too.
+
+    Returns
+    -------
+    Pipeline or TransformedTargetRegressor
+        The network, not fitted.
+    """
+    # Inner folds, and validation rows within them, leave about half of the rows.
+    batch_size = max(1, min(BATCH_SIZE, n_train // 2))
+    n_epochs = round(np.clip(N_STEPS / math.ceil(n_train / batch_size), *EPOCHS))
+    make = RegularizedMLPClassifier if classifier else RegularizedMLPRegressor
+    network = make(
+        (64,),
+        batch_size=batch_size,
+        learning_rate="cosine",
+        learning_rate_init=0.01,
+        max_iter=n_epochs,
+        n_iter_no_change=math.inf,
+    )
+    pipeline = make_pipeline(StandardScaler(with_mean=not scipy.sparse.issparse(X)), network)
+    return pipeline if classifier else TransformedTargetRegressor(pipeline, transformer=StandardScaler())
+
+
+def parameter_prefix(estimator) -> str:
+    """Return what stands before the names of the network's parameters, as in 'regularizedmlpclassifier__'."""
+    if isinstance(estimator, BaseRegularizedMLP):
+        return ""
+    if isinstance(estimator, Pipeline) and estimator.steps:
+        name, last = estimator.steps[-1]
+        return f"{name}__{parameter_prefix(last)}"
+    if isinstance(estimator, TransformedTargetRegressor):
+        return f"regressor__{parameter_prefix(estimator.regressor)}"
+    raise TypeError(
+        "The 'network' parameter must be a RegularizedMLPClassifier or RegularizedMLPRegressor, alone, at the end of a "
+        f"Pipeline or in a TransformedTargetRegressor; got {estimator!r}."
+    )
+
+
+def _prefixed(prefix: str, settings: dict) -> dict:
+    return {f"{prefix}{name}": value for name, value in settings.items()}

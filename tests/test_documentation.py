@@ -1,0 +1,78 @@
+"""What the pages promise: the quickstart runs on a reader's own file, and every public name has its place."""
+
+import ast
+import importlib
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+
+ROOT = Path(__file__).parent.parent
+DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
+MODULES = (
+    "skreg",
+    "skreg.penalties",
+    "skreg.constraints",
+    "skreg.model_selection",
+    "skreg.inspection",
+    "skreg.datasets",
+)
+PUBLIC = [(module, name) for module in MODULES for name in importlib.import_module(module).__all__ if name[0] != "_"]
+
+pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the documentation is not part of a wheel")
+
+
+def quickstart() -> str:
+    """Return the code of the quickstart page."""
+    text = (DOCS / "quickstart.rst").read_text()
+    (code,) = re.findall(r"\.\. code-block:: python\n    :name: quickstart-code\n\n((?:    .*\n|\n)+)", text)
+    return textwrap.dedent(code).strip()
+
+
+def test_the_quickstart_has_at_most_15_lines():
+    assert len(quickstart().splitlines()) <= 15
+
+
+def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
+    # Numbers, a category, missing values and classes with names.
+    data = load_wine(as_frame=True)
+    table = data.data.iloc[::2, :5].assign(target=np.array(["red", "rosé", "white"])[data.target.iloc[::2]])
+    table["region"] = np.where(np.arange(len(table)) % 3, "north", "south")
+    table.iloc[3, 1] = np.nan
+    table.to_csv(tmp_path / "data.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(quickstart(), "quickstart", "exec"), names)
+    assert len(names["X"]) == len(table) - 1
+    assert set(names["model"].predict(names["X"])) <= {"red", "rosé", "white"}
+    assert len(names["comparison"].folds) == 8 * 10
+    assert "Highest mean test score" in capsys.readouterr().out
+    assert "group_lasso" in (tmp_path / "report.html").read_text()
+    import matplotlib.pyplot as plt
+
+    (figure,) = map(plt.figure, plt.get_fignums())
+    assert len(figure.axes[0].get_yticklabels()) == 7
+    plt.close("all")
+
+
+def names_in(path: Path) -> set[str]:
+    """Return the names that a script imports from the package."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    imports = (node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("skreg"))
+    return {alias.name for node in imports for alias in node.names}
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[name for _, name in PUBLIC])
+def test_every_public_name_has_a_page_and_an_example(module, name):
+    api = (DOCS / "api.rst").read_text()
+    section = api.partition(f".. currentmodule:: {module}\n")[2].partition(".. currentmodule::")[0]
+    assert re.search(rf"^   {name}$", section, flags=re.MULTILINE), f"docs/api.rst does not list {module}.{name}"
+    in_gallery = [path.name for path in EXAMPLES.glob("plot_*.py") if name in names_in(path)]
+    # What is returned or inherited from is not imported where it is used.
+    mentioned = [
+        path.name for path in EXAMPLES.glob("plot_*.py") if re.search(rf"`~?{module}\.{name}`", path.read_text())
+    ]
+    assert in_gallery or mentioned, f"no example uses {module}.{name}"
