@@ -11,12 +11,14 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_multilabel_classification
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 import skreg
@@ -327,7 +329,7 @@ def test_some_fits_fail(iris):
     assert frame.index.tolist() == ["dummy", "failing"]
     assert np.isnan(frame.loc["failing", "mean_test_score"])
     assert comparison.tests().loc["failing"].isna().all()
-    assert "Training failed in at least one fold: failing." in comparison.summary()
+    assert "Without a score in at least one fold: failing." in comparison.summary()
 
 
 def test_all_fits_fail(iris):
@@ -347,9 +349,9 @@ def test_divergence_is_a_failure(iris):
 
 def test_a_candidate_that_fails_is_not_taken(iris):
     grid = {"learning_rate_init": [1e4, 0.02]}
-    comparison = compare_regularizers(
-        *iris, {"sgd": (network(solver="sgd", penalty=None), grid)}, cv=2, n_repeats=1, random_state=0
-    )
+    estimators = {"sgd": (network(solver="sgd", penalty=None), grid)}
+    with pytest.warns(FitFailedWarning, match="3 of 6 inner fits of 'sgd' failed, so their candidates were not taken"):
+        comparison = compare_regularizers(*iris, estimators, cv=2, n_repeats=1, random_state=0)
     assert comparison.folds["chosen"].tolist() == [{"learning_rate_init": 0.02}] * 2
 
 
@@ -379,7 +381,10 @@ def test_warnings_of_fits_name_the_contender(iris):
         ({"n_repeats": 0}, ValueError, "'n_repeats' parameter of compare_regularizers must be.*Got 0"),
         ({"cv": 1}, ValueError, "'cv' parameter of compare_regularizers must be.*Got 1"),
         ({"inner_cv": [([0], [1])]}, ValueError, "'inner_cv' parameter of compare_regularizers must be"),
-        ({"scoring": "nothing"}, ValueError, "nothing"),
+        ({"scoring": "nothing"}, ValueError, "'scoring' parameter of compare_regularizers must be.*Got 'nothing'"),
+        ({"tuning_scoring": ["accuracy"]}, ValueError, "'tuning_scoring' parameter of compare_regularizers must be"),
+        ({"estimators": {"a": (network(), [])}}, ValueError, r"must not be empty; got \[\] for 'a'"),
+        ({"inner_cv": StratifiedKFold(90)}, ValueError, "'inner_cv' parameter must split the 120 training rows"),
         ({"n_jobs": 1.5}, ValueError, "'n_jobs' parameter"),
         ({"memory_limit": 10, "estimators": {"a": network()}}, ValueError, "memory_limit"),
     ],
@@ -544,12 +549,15 @@ def made_up(scores: dict, **columns) -> RegularizerComparison:
 def test_summary_of_a_clear_difference():
     rng = np.random.default_rng(0)
     base = 0.7 + 0.01 * rng.normal(size=10)
-    words = made_up({"none": base, "l1": base + 0.1 + 0.005 * rng.normal(size=10), "l2": base + 0.1}).summary()
+    words = made_up(
+        {"none": base, "l1": base + 0.1 + 0.005 * rng.normal(size=10), "l2": base + 0.09 + 0.005 * rng.normal(size=10)}
+    ).summary()
     assert "10 outer folds of 80 training and 20 test rows; score: accuracy" in words
     assert "Highest mean test score: l" in words
     assert "chance hardly explains it" in words
     assert "Clearly worse than l" in words
-    assert words.split("Clearly worse than")[1].split(": ")[1].startswith("none")
+    worse = words.split("Clearly worse than")[1].split(": ")[1].split(".\n")[0]
+    assert "none" in worse.split(", ")
 
 
 def test_summary_of_no_difference():
@@ -567,7 +575,7 @@ def test_summary_of_few(iris):
     once = made_up({"none": [0.5], "l1": [0.6]})
     assert once.summary().startswith("1 outer fold of 80")
     assert "Highest mean test score: l1, 0.600." in once.summary()
-    with pytest.raises(ValueError, match="at least two splits"):
+    with pytest.raises(ValueError, match="A paired test needs at least two outer folds"):
         once.tests()
     assert "nothing can be compared" in made_up({"none": [np.nan, 0.5]}).summary()
 
@@ -583,6 +591,88 @@ def test_settings(comparison):
         "random_state": "0",
         "versions": versions,
     }
+
+
+def test_scores_of_a_column(comparison):
+    losses = comparison.scores("log_loss")
+    assert list(losses) == ["none", "l1", "linear"]
+    assert losses.loc[2, "l1"] == comparison.folds.query("fold == 2 and regularizer == 'l1'")["log_loss"].item()
+    with pytest.raises(ValueError, match="'column' parameter must be one of.*got 'loss'"):
+        comparison.scores("loss")
+
+
+def test_all_are_reported_by_the_same_score(iris):
+    # A search scores by what it tunes by, unless it is told what to report.
+    search = sklearn.model_selection.GridSearchCV(LogisticRegression(), {"C": [1.0]}, scoring="neg_log_loss")
+    folds = compare_regularizers(
+        *iris, {"a": LogisticRegression(), "b": search}, cv=2, n_repeats=1, random_state=0
+    ).folds
+    a, b = (folds.loc[folds["regularizer"] == name, "test_score"].tolist() for name in "ab")
+    assert a == b
+
+
+def test_default_network_does_not_mind_large_offsets(iris, monkeypatch):
+    monkeypatch.setattr("skreg.inspection._regularizers.EPOCHS", (2, 2))
+    X, y = iris
+    options = {"cv": 2, "n_repeats": 1, "inner_cv": 2, "random_state": 0}
+    plain, shifted = (compare_regularizers(data, y, **options).folds["log_loss"] for data in (X, X + 1e9))
+    np.testing.assert_allclose(shifted, plain, rtol=1e-3)
+
+
+def test_candidates_can_exchange_steps(iris):
+    model = Pipeline([("reduce", PCA(2)), ("net", network(random_state=1))])
+    grid = {"reduce": [PCA(3, svd_solver="randomized"), "passthrough", StandardScaler()]}
+    one, two = (compare_regularizers(*iris, {"a": (model, grid)}, cv=2, n_repeats=1, random_state=0) for _ in range(2))
+    assert one.folds["log_loss"].tolist() == two.folds["log_loss"].tolist()
+
+
+def test_fits_that_cannot_be_scored_have_failed(iris):
+    def moody(estimator, X, y):
+        if len(X) == 37:
+            raise ArithmeticError("not today")
+        return 0.5
+
+    X, y = iris[0][:148], iris[1][:148]
+    estimators = {"a": LogisticRegression()}
+    cv = [(np.arange(37, 148), np.arange(37)), (np.arange(100), np.arange(100, 148))]
+    with pytest.warns(FitFailedWarning, match=r"1 of 2 fits of 'a' failed.*ArithmeticError\('not today'\)"):
+        folds = compare_regularizers(X, y, estimators, cv=cv, scoring=moody).folds
+    assert folds["test_score"].tolist() == pytest.approx([np.nan, 0.5], nan_ok=True)
+
+
+def test_forests_with_a_label_that_a_fold_lacks():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(2, size=(60, 2))
+    y[:, 1] = np.arange(60) >= 40
+    cv = [(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))]
+    estimators = {"forest": RandomForestClassifier(5, random_state=0)}
+    assert compare_regularizers(X, y, estimators, cv=cv).folds["log_loss"].notna().all()
+
+
+def test_regressors_take_several_columns_of_integers():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(9, size=(60, 2))
+    assert compare_regularizers(X, y, {"ridge": Ridge()}, cv=2).score_name == "R²"
+
+
+def test_the_summary_does_not_contradict_itself():
+    # The best is clearly better than the reference by one test of two, but not by one of all pairs.
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        base = 0.7 + 0.03 * rng.normal(size=10)
+        gains = rng.uniform(0, 0.06, size=5)
+        scores = {"none": base} | {f"r{i}": base + g + 0.02 * rng.normal(size=10) for i, g in enumerate(gains)}
+        words = made_up(scores).summary()
+        worse = words.split("Clearly worse than")[1].split(": ")[1].split(".\n")[0].split(", ")
+        if "Against none" in words:
+            assert ("chance hardly explains it" in words) == ("none" in worse)
+
+
+def test_a_reference_without_scores():
+    words = made_up({"none": [np.nan, 0.5, 0.5], "l1": [0.5, 0.6, 0.7], "l2": [0.5, 0.5, 0.6]}).summary()
+    assert "nan" not in words
+    assert "Against" not in words
+    assert "Without a score in at least one fold: none." in words
 
 
 def test_repr(comparison):

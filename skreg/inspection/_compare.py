@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from numbers import Integral
@@ -12,16 +13,17 @@ import sklearn
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
-from sklearn.metrics import check_scoring
-from sklearn.utils import check_array, check_random_state, indexable
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from skreg._sklearn_private import HasMethods, Interval, num_samples, safe_indexing, validate_params
+from skreg._sklearn_private import HasMethods, Interval, StrOptions, num_samples, safe_indexing, validate_params
 from skreg._version import __version__
 from skreg._warnings import warn_user
 from skreg.inspection._comparison import RegularizerComparison
 from skreg.inspection._design import (
     INNER_FOLDS,
+    Candidate,
     Contender,
     OuterFold,
     checked_target,
@@ -47,6 +49,8 @@ FOLDS_TOGETHER = 5
         "cv": ["cv_object"],
         "n_repeats": [Interval(Integral, 1, None, closed="left"), None],
         "inner_cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"]), None],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "tuning_scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "memory_limit": [Interval(Integral, 1, None, closed="left"), None],
@@ -106,14 +110,15 @@ def compare_regularizers(
         Inner folds, on the training rows of an outer one. None is 3 folds as described above, or, if `cv` is a
         splitter, that splitter again.
     scoring : str or callable, default=None
-        Score to report; greater is better. None is the estimator's own: accuracy or R².
+        Score to report; greater is better. None is accuracy or R².
     tuning_scoring : str or callable, default=None
         Score that the strength is chosen by. None is `scoring` if that is given, and otherwise minus the loss: minus
-        log-loss for classifiers with probabilities, minus the mean squared error for regressors. On few rows the loss
+        log-loss for classifiers (accuracy for those without probabilities), minus the mean squared error for
+        regressors. On few rows the loss
         tells candidates apart that have the same accuracy, and a strength chosen by accuracy can ruin the
         probabilities.
     groups : array-like of shape (n_samples,), default=None
-        Group of each row; handed to the splitters.
+        Group of each row; handed to the splitters of `cv` and `inner_cv`, not to searches among the `estimators`.
     random_state : int, RandomState instance or None, default=None
         For the folds, and the seeds of the networks.
     n_jobs : int, default=None
@@ -133,7 +138,8 @@ def compare_regularizers(
     ------
     ValueError
         If a parameter is not allowed, if `y` does not tell whether it holds classes or numbers, or if all fits of an
-        estimator fail. If some fail, because training diverges, their scores are NaN, and a FitFailedWarning says so.
+        estimator fail. If some fail, because training diverges or they cannot be scored, their scores are NaN, and a
+        FitFailedWarning says so.
     TypeError
         If `estimators` holds something else than estimators and pairs, or `network` is none of ours.
 
@@ -181,8 +187,6 @@ def compare_regularizers(
             "The 'network' parameter is what the default set varies, so it must be None beside 'estimators'; "
             f"got {network!r}."
         )
-    if estimators is None and network is None:
-        X = check_array(X, dtype=np.float32, accept_sparse="csr")
     contenders = None if estimators is None else contenders_of(estimators)
     classifier = is_classification([network] if contenders is None else [c.estimator for c in contenders], y)
     random = check_random_state(random_state)
@@ -196,8 +200,10 @@ def compare_regularizers(
         contenders = contenders_of(default_regularizers(network))
     if tuning_scoring is None:
         tuning_scoring = scoring
+    scorers = {c.name: _scorer(c.estimator, scoring, classifier) for c in contenders}
+    tuning_scorers = {c.name: _tuning_scorer(c.estimator, tuning_scoring, classifier) for c in contenders}
     options = {"n_jobs": n_jobs, "memory_limit": memory_limit, "verbose": verbose > 0}
-    contest = Contest(X, y, contenders, folds, classifier, scoring, tuning_scoring, options)
+    contest = Contest(X, y, contenders, folds, classifier, scorers, tuning_scorers, options)
     return RegularizerComparison(
         pd.DataFrame(contest.results()),
         score_name=_name(scoring, "accuracy" if classifier else "R²"),
@@ -209,7 +215,7 @@ def compare_regularizers(
             "outer folds": f"{len(folds)}, of {n_train:.0f} training and {n_test:.0f} test rows",
             "inner folds": INNER_FOLDS if inner_cv is None and not hasattr(cv, "split") else repr(inner),
             "strength chosen by": _name(tuning_scoring, "log-loss" if classifier else "squared error"),
-            "random_state": repr(random_state),
+            "random_state": repr(random_state) if isinstance(random_state, Integral | None) else "an instance",
             "versions": f"skreg {__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}",
         },
     )
@@ -224,8 +230,8 @@ class Contest:
     contenders: list[Contender]
     folds: list[OuterFold]
     classifier: bool
-    scoring: object
-    tuning_scoring: object
+    scorers: dict[str, Callable]
+    tuning_scorers: dict[str, Callable]
     options: dict
 
     def results(self) -> list[dict]:
@@ -235,23 +241,23 @@ class Contest:
             choices += self._choices(self.folds[first : first + FOLDS_TOGETHER])
         pairs = [(number, fold, contender) for number, fold in enumerate(self.folds) for contender in self.contenders]
         tasks = [
-            _task(contender, choice.parameters, fold, fold.train)
+            _task(contender, choice.candidate, fold, fold.train)
             for (_, fold, contender), choice in zip(pairs, choices, strict=True)
         ]
         outcomes = self._fit(tasks)
-        _report_failures([contender for *_, contender in pairs], outcomes)
-        scorers = {c.name: check_scoring(c.estimator, scoring=self.scoring) for c in self.contenders}
-        return [
+        lines = [
             {
                 "regularizer": contender.name,
                 "fold": number,
-                **self._measures(outcome, fold, scorers[contender.name]),
+                **self._measures(contender, outcome, fold),
                 "fit_time": outcome.seconds,
                 "tuning_time": choice.seconds,
-                "chosen": choice.parameters,
+                "chosen": dict(choice.candidate.parameters),
             }
             for (number, fold, contender), choice, outcome in zip(pairs, choices, outcomes, strict=True)
         ]
+        _report_failures([contender for *_, contender in pairs], outcomes)
+        return lines
 
     def _choices(self, folds: list[OuterFold]) -> list["Choice"]:
         """Return the best parameters of every contender in some outer folds, fold by fold."""
@@ -267,16 +273,31 @@ class Contest:
         """Return the candidate with the best mean score; one that fails in an inner fold is not taken."""
         if not outcomes:
             return Choice(contender.candidates[0], 0.0)
-        scorer = self._tuning_scorer(contender.estimator)
-        scores = [
-            np.nan if outcome.error is not None else scorer(outcome.estimator, *self._rows(test))
-            for outcome, (_, test) in zip(outcomes, fold.inner * len(contender.candidates), strict=True)
-        ]
+        tests = [test for _, test in fold.inner] * len(contender.candidates)
+        scores = [self._tuning_score(contender, *pair) for pair in zip(outcomes, tests, strict=True)]
+        errors = [outcome.error for outcome in outcomes if outcome.error is not None]
         means = np.reshape(scores, (len(contender.candidates), len(fold.inner))).mean(axis=1)
         if np.isnan(means).all():
-            error = next((outcome.error for outcome in outcomes if outcome.error is not None), None)
-            raise ValueError(f"No candidate of {contender.name!r} has a score in all inner folds; {error!r}") from error
+            reason = f"the first error: {errors[0]!r}" if errors else "scores are NaN"
+            message = f"No candidate of {contender.name!r} has a score in all inner folds of an outer one; {reason}"
+            raise ValueError(message) from (errors[0] if errors else None)
+        if errors:
+            warn_user(
+                f"{len(errors)} of {len(outcomes)} inner fits of {contender.name!r} failed, so their candidates were "
+                f"not taken; the first: {errors[0]!r}",
+                FitFailedWarning,
+            )
         return Choice(contender.candidates[np.nanargmax(means)], sum(outcome.seconds for outcome in outcomes))
+
+    def _tuning_score(self, contender: Contender, outcome: Outcome, test: np.ndarray) -> float:
+        """Return a score of an inner fold; NaN, and the error in the outcome, if there is none."""
+        if outcome.error is not None:
+            return np.nan
+        try:
+            return self.tuning_scorers[contender.name](outcome.estimator, *self._rows(test))
+        except Exception as error:  # as in scikit-learn's searches, a fit that cannot be scored has failed
+            outcome.error = error
+            return np.nan
 
     def _fit(self, tasks: list[Task]) -> list[Outcome]:
         outcomes = fit_tasks(self.X, self.y, tasks, {}, **self.options)
@@ -291,25 +312,23 @@ class Contest:
     def _rows(self, rows: np.ndarray) -> tuple:
         return safe_indexing(self.X, rows), self.y[rows]
 
-    def _tuning_scorer(self, estimator):
-        if self.tuning_scoring is not None:
-            return check_scoring(estimator, scoring=self.tuning_scoring)
-        if not self.classifier:
-            return check_scoring(estimator, scoring="neg_mean_squared_error")
-        return minus_log_loss if hasattr(estimator, "predict_proba") else check_scoring(estimator)
-
-    def _measures(self, outcome: Outcome, fold: OuterFold, scorer) -> dict[str, float]:
-        if outcome.error is not None:
-            return dict.fromkeys(names_of_measures(self.classifier), np.nan)
-        train, test = self._rows(fold.train), self._rows(fold.test)
-        return measures_of(outcome.estimator, scorer, train, test, classifier=self.classifier)
+    def _measures(self, contender: Contender, outcome: Outcome, fold: OuterFold) -> dict[str, float]:
+        """Return what is measured of a fit; NaN, and the error in the outcome, if it cannot be measured."""
+        if outcome.error is None:
+            train, test = self._rows(fold.train), self._rows(fold.test)
+            scorer = self.scorers[contender.name]
+            try:
+                return measures_of(outcome.estimator, scorer, train, test, classifier=self.classifier)
+            except Exception as error:  # as in scikit-learn's searches, a fit that cannot be scored has failed
+                outcome.error = error
+        return dict.fromkeys(names_of_measures(self.classifier), np.nan)
 
 
 @dataclass
 class Choice:
-    """The parameters that were chosen, and how long it took."""
+    """The candidate that was chosen, and how long it took."""
 
-    parameters: dict
+    candidate: Candidate
     seconds: float
 
 
@@ -317,18 +336,13 @@ def _inner_tasks(contender: Contender, fold: OuterFold) -> list[Task]:
     """Return the fits that a choice depends on, none if there is nothing to choose."""
     if len(contender.candidates) == 1:
         return []
-    return [_task(contender, parameters, fold, train) for parameters in contender.candidates for train, _ in fold.inner]
+    return [_task(contender, candidate, fold, train) for candidate in contender.candidates for train, _ in fold.inner]
 
 
-def _task(contender: Contender, parameters: dict, fold: OuterFold, rows: np.ndarray) -> Task:
+def _task(contender: Contender, candidate: Candidate, fold: OuterFold, rows: np.ndarray) -> Task:
     """Return a fit of a contender, with the seed of the fold wherever no seed is given."""
-    estimator = contender.estimator
-    seeds = {
-        name: fold.seed
-        for name, value in estimator.get_params().items()
-        if value is None and name.rpartition("__")[2] == "random_state"
-    }
-    return Task(estimator, seeds | parameters, rows)
+    seeds = dict.fromkeys(candidate.unseeded, fold.seed)
+    return Task(contender.estimator, candidate.parameters | seeds, rows)
 
 
 def _fit_alone(task: Task, X, y) -> Outcome:
@@ -365,6 +379,20 @@ def _warnings_of(outcome: Outcome) -> list[tuple]:
     network = network_of(outcome.estimator)
     stops_early = network is not None and network.early_stopping is not False
     return [warning for warning in outcome.warnings if not (stops_early and warning[1] is ConvergenceWarning)]
+
+
+def _scorer(estimator, scoring, classifier: bool) -> Callable:
+    """Return the score to report, the same for all: an estimator's own can be another one, as a search's is."""
+    return check_scoring(estimator, scoring=("accuracy" if classifier else "r2") if scoring is None else scoring)
+
+
+def _tuning_scorer(estimator, scoring, classifier: bool) -> Callable:
+    """Return the score to tune by: minus the loss, unless something else is asked for or there is none."""
+    if scoring is not None:
+        return check_scoring(estimator, scoring=scoring)
+    if not classifier:
+        return check_scoring(estimator, scoring="neg_mean_squared_error")
+    return minus_log_loss if hasattr(estimator, "predict_proba") else check_scoring(estimator, scoring="accuracy")
 
 
 def _name(scoring, default: str) -> str:

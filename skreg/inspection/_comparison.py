@@ -1,6 +1,7 @@
 """What has come of a comparison of regularizers: numbers, tests, words, a picture and a report."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,9 @@ class RegularizerComparison:
         """
         columns = [name for name in self.folds.columns if name not in KEYS]
         groups = self.folds.groupby("regularizer", sort=False)[columns]
-        means, deviations = groups.mean(skipna=False), groups.std(skipna=False)
+        means, deviations = (
+            groups.agg(lambda values, name=name: getattr(values, name)(skipna=False)) for name in ("mean", "std")
+        )
         pairs = [
             column
             for name in columns
@@ -128,6 +131,8 @@ class RegularizerComparison:
             If `reference` is not one of the names, or there are fewer than two outer folds.
         """
         reference = self.reference(reference)
+        if self._n_folds < 2:
+            raise ValueError("A paired test needs at least two outer folds; this comparison has one.")
         scores = self.scores()
         others = [name for name in self.names if name != reference]
         results = [
@@ -177,7 +182,14 @@ class RegularizerComparison:
         -------
         DataFrame
             One line for each outer fold, one column for each regularizer.
+
+        Raises
+        ------
+        ValueError
+            If `folds` has no such column.
         """
+        if column not in self.folds:
+            raise ValueError(f"The 'column' parameter must be one of {list(self.folds.columns)}; got {column!r}.")
         return self.folds.pivot(index="fold", columns="regularizer", values=column)[self.names]
 
     def summary(self):
@@ -204,32 +216,42 @@ class RegularizerComparison:
         ]
         if len(self.names) == 1 or self._n_folds == 1:
             return lines
-        reference = self.names[0]
-        if best != reference:
+        reference, corrected = self.names[0], self._pairwise_pvalues()
+        if best != reference and not np.isnan(frame.loc[reference, "mean_test_score"]):
             test = self.tests(reference).loc[best]
-            is_clear = test["pvalue_holm"] < SIGNIFICANCE
             low, high = (f"{test[end]:+.3g}" for end in ("low", "high"))
-            interval = f"{test['difference']:+.3g}, 95 % interval {low} to {high}"
-            pvalues = (
-                f"p = {_p(test['pvalue'])}, and {_p(test['pvalue_holm'])} for all {len(self.names) - 1} comparisons"
-            )
+            is_clear = corrected.loc[reference, best] < SIGNIFICANCE
             verdict = "chance hardly explains it" if is_clear else "these folds cannot tell the two apart for sure"
-            lines.append(f"Against {reference}: {interval}, {pvalues}: {verdict}.")
-        against_best = self.tests(best)["pvalue_holm"]
-        worse = [name for name in frame.index[1:] if against_best[name] < SIGNIFICANCE]
-        same = [name for name in frame.index[1:] if against_best[name] >= SIGNIFICANCE]
-        failed = [name for name in frame.index if np.isnan(frame.loc[name, "mean_test_score"])]
+            pvalues = f"p = {_p(test['pvalue'])} by itself and {_p(corrected.loc[reference, best])} among all pairs"
+            lines.append(
+                f"Against {reference}: {test['difference']:+.3g}, 95 % interval {low} to {high}, {pvalues}: {verdict}."
+            )
+        scored = [name for name in frame.index[1:] if not np.isnan(frame.loc[name, "mean_test_score"])]
+        worse = [name for name in scored if corrected.loc[name, best] < SIGNIFICANCE]
+        same = [name for name in scored if name not in worse]
+        failed = [name for name in frame.index[1:] if name not in scored]
         lines += [
             f"Not distinguishable from {best}: {', '.join(same) or 'none of the others'}.",
             f"Clearly worse than {best}: {', '.join(worse) or 'none of the others'}.",
         ]
         if failed:
-            lines.append(f"Training failed in at least one fold: {', '.join(failed)}.")
+            lines.append(f"Without a score in at least one fold: {', '.join(failed)}.")
         lines.append(
-            "(Paired t-tests with Nadeau and Bengio's correction, and Holm's for several. Not to be distinguishable is "
-            "no proof of equality: more rows tell more apart. The best of several means is a little optimistic.)"
+            "(Paired t-tests with Nadeau and Bengio's correction, and Holm's for all pairs, since the best was not "
+            "known before. Not to be distinguishable is no proof of equality: more rows tell more apart. The best of "
+            "several means is a little optimistic.)"
         )
         return lines
+
+    def _pairwise_pvalues(self) -> pd.DataFrame:
+        """Return the p-values of all pairs, corrected together, so that the choice of the best is paid for."""
+        pairs = list(combinations(self.names, 2))
+        scores, rows = self.scores(), {"n_train": self.n_train, "n_test": self.n_test}
+        pvalues = holm([corrected_ttest(scores[a] - scores[b], **rows).pvalue for a, b in pairs])
+        table = pd.DataFrame(np.nan, index=self.names, columns=self.names)
+        for (a, b), pvalue in zip(pairs, pvalues, strict=True):
+            table.loc[a, b] = table.loc[b, a] = pvalue
+        return table
 
     def _losses_in_words(self, frame) -> list[str]:
         (name,) = (name for name in LOSSES if f"mean_{name}" in frame)
@@ -242,7 +264,7 @@ class RegularizerComparison:
     def _gaps_in_words(self, frame) -> list[str]:
         gaps = frame["mean_gap"].dropna()
         widest, narrowest = gaps.idxmax(), gaps.idxmin()
-        if widest == narrowest:
+        if np.isclose(gaps[widest], gaps[narrowest], rtol=0, atol=1e-9):
             return []
         return [
             f"Gap between training and test score: widest {widest} ({gaps[widest]:+.3g}), narrowest {narrowest} "
@@ -307,4 +329,6 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _p(value: float) -> str:
+    if np.isnan(value):
+        return "unknown"
     return "< 0.001" if value < 0.001 else f"{value:.2g}"

@@ -19,6 +19,22 @@ MANY_CLASSES, FEW_ROWS = 20, 20
 
 
 @dataclass
+class Candidate:
+    """Parameters to try.
+
+    Attributes
+    ----------
+    parameters : dict
+        What is set.
+    unseeded : list of str
+        The parameters called `random_state`, of parts of the estimator too, that are None with it.
+    """
+
+    parameters: dict
+    unseeded: list[str]
+
+
+@dataclass
 class Contender:
     """One of those that are compared.
 
@@ -28,13 +44,13 @@ class Contender:
         What the user calls it.
     estimator : estimator
         What is fitted.
-    candidates : list of dict
-        The parameters to choose from; a single empty dict if there is nothing to choose.
+    candidates : list of Candidate
+        The parameters to choose from; a single one without any if there is nothing to choose.
     """
 
     name: str
     estimator: BaseEstimator
-    candidates: list[dict]
+    candidates: list[Candidate]
 
 
 @dataclass
@@ -52,8 +68,6 @@ def checked_target(y) -> np.ndarray:
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y.ravel()
-    if type_of_target(y) == "multiclass-multioutput" and y.dtype.kind != "f":
-        raise ValueError("The 'y' parameter must not hold several columns of more than two classes each.")
     return y
 
 
@@ -72,11 +86,22 @@ def contenders_of(estimators: Mapping) -> list[Contender]:
                 "The values in the 'estimators' parameter must be estimators, or pairs of an estimator and a grid; "
                 f"got {value!r} for {name!r}."
             )
-        candidates = list(ParameterGrid(grid))
+        candidates = [_candidate(estimator, parameters) for parameters in ParameterGrid(grid)]
+        if not candidates:
+            raise ValueError(f"The grid in the 'estimators' parameter must not be empty; got {grid!r} for {name!r}.")
         contenders.append(Contender(name, estimator, candidates))
-        for candidate in candidates:
-            clone(estimator).set_params(**candidate)  # raises for parameters that it has not
     return contenders
+
+
+def _candidate(estimator, parameters: dict) -> Candidate:
+    """Return a candidate; raise if the estimator has not its parameters, which can also exchange parts of it."""
+    changed = clone(estimator).set_params(**clone(parameters, safe=False))
+    unseeded = [
+        name
+        for name, value in changed.get_params().items()
+        if value is None and name.rpartition("__")[2] == "random_state"
+    ]
+    return Candidate(parameters, unseeded)
 
 
 def is_classification(estimators: Sequence, y: np.ndarray) -> bool:
@@ -85,9 +110,18 @@ def is_classification(estimators: Sequence, y: np.ndarray) -> bool:
         kinds = {is_classifier(estimator) for estimator in estimators}
         if len(kinds) > 1 or not all(is_classifier(e) or is_regressor(e) for e in estimators):
             raise ValueError("The 'estimators' parameter must hold classifiers alone, or regressors alone.")
-        return kinds.pop()
+        classifier = kinds.pop()
+    else:
+        classifier = _holds_classes(y)
+    if classifier and type_of_target(y) == "multiclass-multioutput":
+        raise ValueError("The 'y' parameter must not hold several columns of more than two classes each.")
+    return classifier
+
+
+def _holds_classes(y: np.ndarray) -> bool:
+    """Return whether targets look like classes."""
     values = np.unique(y)
-    if y.dtype.kind in "f":
+    if y.dtype.kind == "f":
         return len(values) == 2
     if y.ndim == 1 and y.dtype.kind in "iu" and len(values) > MANY_CLASSES and len(y) / len(values) < FEW_ROWS:
         raise ValueError(
@@ -143,5 +177,11 @@ def outer_fold(X, y, groups, inner, train, test, random) -> OuterFold:
     if inner is None:
         return OuterFold(train, test, [], seed)
     own_groups = None if groups is None else safe_indexing(groups, train)
-    splits = inner.split(safe_indexing(X, train), y[train], own_groups)
-    return OuterFold(train, test, [(train[row_numbers(a)], train[row_numbers(b)]) for a, b in splits], seed)
+    try:
+        splits = list(inner.split(safe_indexing(X, train), y[train], own_groups))
+        return OuterFold(train, test, [(train[row_numbers(a)], train[row_numbers(b)]) for a, b in splits], seed)
+    except (ValueError, IndexError) as error:
+        raise ValueError(
+            f"The 'inner_cv' parameter must split the {len(train)} training rows of an outer fold; {inner!r} does not: "
+            f"{error}"
+        ) from error

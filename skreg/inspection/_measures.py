@@ -53,7 +53,9 @@ def _probabilities(estimator, X) -> np.ndarray:
     """Return a column for each class, or for each label the probability that it holds."""
     proba = estimator.predict_proba(X)
     if isinstance(proba, list):  # one array for each label, as scikit-learn's forests return them
-        proba = np.column_stack([of_label[:, 1] for of_label in proba])
+        labels = zip(proba, estimator.classes_, strict=True)
+        # A label that all training rows lack, or have, has a single column.
+        proba = np.column_stack([of_label[:, classes == 1].sum(axis=1) for of_label, classes in labels])
     return proba
 
 

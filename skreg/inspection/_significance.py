@@ -55,9 +55,9 @@ def corrected_ttest(differences, *, n_train, n_test, confidence=0.95):
     Returns
     -------
     CorrectedTTest
-        Named tuple of `difference`, `low`, `high`, `statistic`, `pvalue` and `df`. Where all differences are the same,
-        the interval has no width, and the p-value is 1 if they are zero, otherwise 0. Where one is NaN, all but `df`
-        are.
+        Named tuple of `difference`, `low`, `high`, `statistic`, `pvalue` and `df`. If all differences are zero, the
+        p-value is 1. If all are the same, but not zero, their spread cannot be estimated (it is chance that a few
+        splits agree to the last row), and interval and p-value are NaN. Where one is NaN, all but `df` are.
 
     Raises
     ------
@@ -98,7 +98,8 @@ def corrected_ttest(differences, *, n_train, n_test, confidence=0.95):
     error = float(np.sqrt((1 / n_splits + n_test / n_train) * differences.var(ddof=1)))
     # Equal differences are equal up to the rounding of their mean.
     if error <= 1e-14 * abs(mean):
-        return CorrectedTTest(mean, mean, mean, np.copysign(np.inf, mean) if mean else 0.0, 0.0 if mean else 1.0, df)
+        low, statistic, pvalue = (np.nan, float(np.copysign(np.inf, mean)), np.nan) if mean else (0.0, 0.0, 1.0)
+        return CorrectedTTest(mean, low, low, statistic, pvalue, df)
     margin = float(stats.t.ppf((1 + confidence) / 2, df)) * error
     statistic = mean / error
     return CorrectedTTest(mean, mean - margin, mean + margin, statistic, float(2 * stats.t.sf(abs(statistic), df)), df)
