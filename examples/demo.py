@@ -76,12 +76,13 @@ def draw_training(comparison, X, y):
     """Draw loss and accuracy by epoch: training dashed, validation solid."""
     names = ("none", "l1", "l2", "dropout")
     for metric in ("loss", "score"):
-        figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
+        figure, ax = plt.subplots(figsize=(9, 4.5), layout="constrained")
         for name in names:
             # With validation rows, but without stopping: all epochs are shown.
             settings = {"early_stopping": True, "n_iter_no_change": np.inf, "validation_fraction": 0.3}
             model = chosen_by(comparison, name).set_params(**{PREFIX + key: value for key, value in settings.items()})
             TrainingHistoryDisplay.from_estimator(model.fit(X, y), metric=metric, name=name, ax=ax)
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
         figure.savefig(RESULTS / f"{metric}_curves.png", dpi=120)
 
 
