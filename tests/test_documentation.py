@@ -6,6 +6,7 @@ import re
 import textwrap
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.datasets import load_wine
@@ -44,6 +45,7 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     table.iloc[3, 1] = np.nan
     table.to_csv(tmp_path / "data.csv", index=False)
     monkeypatch.chdir(tmp_path)
+    plt.close("all")
     names = {}
     exec(compile(quickstart(), "quickstart", "exec"), names)
     assert len(names["X"]) == len(table) - 1
@@ -51,8 +53,6 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     assert len(names["comparison"].folds) == 8 * 10
     assert "Highest mean test score" in capsys.readouterr().out
     assert "group_lasso" in (tmp_path / "report.html").read_text()
-    import matplotlib.pyplot as plt
-
     (figure,) = map(plt.figure, plt.get_fignums())
     assert len(figure.axes[0].get_yticklabels()) == 7
     plt.close("all")
