@@ -658,7 +658,7 @@ def test_regressors_take_several_columns_of_integers():
 def test_the_summary_does_not_contradict_itself():
     # The best is clearly better than the reference by one test of two, but not by one of all pairs.
     rng = np.random.default_rng(5)
-    for _ in range(200):
+    for _ in range(60):
         base = 0.7 + 0.03 * rng.normal(size=10)
         gains = rng.uniform(0, 0.06, size=5)
         scores = {"none": base} | {f"r{i}": base + g + 0.02 * rng.normal(size=10) for i, g in enumerate(gains)}
