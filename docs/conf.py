@@ -17,7 +17,7 @@ from skreg._plotting import COLORS
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from inventories import SITES, write_inventories  # noqa: E402
+from inventories import SITES, write_inventories  # noqa: E402 - it lies beside this file
 
 project = "skreg"
 author = "the skreg developers"

@@ -5,6 +5,7 @@ import os
 # scikit-learn runs its array API check only where scipy was told to support it, before its first import.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -40,6 +41,14 @@ def held_out():
         return split_validation(n_rows, 0.1, classes=classes, seed=int(seed))[1]
 
     return rows
+
+
+@pytest.fixture
+def closed_figures():
+    """Begin without figures, and close those that a test leaves open."""
+    plt.close("all")
+    yield
+    plt.close("all")
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ def test_the_quickstart_has_at_most_15_lines():
     assert len(quickstart().splitlines()) <= 15
 
 
+@pytest.mark.usefixtures("closed_figures")
 def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     # Numbers, a category, missing values and classes with names.
     data = load_wine(as_frame=True)
@@ -45,7 +46,6 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     table.iloc[3, 1] = np.nan
     table.to_csv(tmp_path / "data.csv", index=False)
     monkeypatch.chdir(tmp_path)
-    plt.close("all")
     # One round of folds instead of two takes half of the time.
     monkeypatch.setattr("skreg.inspection._design.N_REPEATS", 1)
     names = {}
@@ -57,7 +57,6 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     assert "group_lasso" in (tmp_path / "report.html").read_text()
     (figure,) = map(plt.figure, plt.get_fignums())
     assert len(figure.axes[0].get_yticklabels()) == 7
-    plt.close("all")
 
 
 def names_in(path: Path) -> set[str]:

@@ -34,10 +34,7 @@ OPTIONS = {
 GROUPED = RegularizedMLPRegressor(**OPTIONS, penalty="group_lasso", alpha=0.15)
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 @pytest.fixture(scope="module")

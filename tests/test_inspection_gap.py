@@ -17,10 +17,7 @@ from skreg.inspection import ComparisonDisplay, GeneralizationGapDisplay, compar
 HOSTILE = "_$x^2$ ünïcode"
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 @pytest.fixture(scope="module")

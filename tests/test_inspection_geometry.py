@@ -65,10 +65,7 @@ TO_THE_END = {
 }
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 def regression(n_rows=2):
@@ -526,7 +523,10 @@ def test_the_intercept_is_the_best_one(name):
     of_weights = _geometry.RowsLoss(loss, centred, torch.from_numpy(target)[:, None], weight)
     points = np.concatenate([size * RNG.normal(size=(12, 2)) for size in (0.5, 3, 8)])
     for w, actual in zip(points, of_weights(points), strict=True):
-        expected = minimize_scalar(lambda b: formula(centred @ w + b).mean(), (-30, 5), options={"xtol": 1e-10}).fun  # noqa: B023
+        outputs = centred @ w
+        expected = minimize_scalar(
+            lambda b, outputs=outputs: formula(outputs + b).mean(), (-30, 5), options={"xtol": 1e-10}
+        ).fun
         assert actual == pytest.approx(expected, rel=1e-5)
 
 

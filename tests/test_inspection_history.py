@@ -39,10 +39,7 @@ X = RNG.normal(size=(120, 4))
 Y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(int)
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 @pytest.fixture(scope="module")

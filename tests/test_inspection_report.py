@@ -8,6 +8,7 @@ import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,8 +19,6 @@ from sklearn.linear_model import LogisticRegression
 from skreg import RegularizedMLPClassifier
 from skreg.inspection import _report, compare_regularizers
 from skreg.inspection._report import _exact, _formatter, _p_values, _parameters, comparison_report, write_report
-
-plt = pytest.importorskip("matplotlib.pyplot")
 
 NAMES = ["none", "l1", "dropout", "linear"]
 MISSING = ("–", "")

@@ -20,10 +20,7 @@ X = RNG.normal(size=(120, 5))
 TARGETS = X[:, :2] @ RNG.normal(size=(2, 2)) + 0.1 * RNG.normal(size=(120, 2))
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from numbers import Integral
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import check_random_state, indexable
@@ -35,7 +36,7 @@ from skreg.inspection._design import (
 )
 from skreg.inspection._measures import measures_of, minus_log_loss, names_of_measures
 from skreg.inspection._regularizers import default_network, default_regularizers
-from skreg.model_selection._together import Outcome, Task, fit_tasks, network_of
+from skreg.model_selection._together import Outcome, Task, fit_tasks, network_of, with_parameters
 
 # Outer folds whose inner fits are made, and kept until they are scored, at the same time: enough networks of a kind
 # for one batched program, without all of them in memory.
@@ -188,13 +189,15 @@ def compare_regularizers(
             f"got {network!r}."
         )
     contenders = None if estimators is None else contenders_of(estimators)
-    classifier = is_classification([network] if contenders is None else [c.estimator for c in contenders], y)
+    known = [c.estimator for c in contenders or []] if network is None else [network]
+    classifier = is_classification(known, y)
     random = check_random_state(random_state)
     splits = outer_splits(X, y, groups, classifier, cv, n_repeats, random)
     inner = inner_splitter(cv, inner_cv, y, classifier, groups is not None, random)
     has_choices = contenders is None or any(len(contender.candidates) > 1 for contender in contenders)
     folds = [outer_fold(X, y, groups, inner if has_choices else None, *split, random) for split in splits]
-    n_train, n_test = (float(np.mean([len(getattr(fold, rows)) for fold in folds])) for rows in ("train", "test"))
+    n_train = float(np.mean([len(fold.train) for fold in folds]))
+    n_test = float(np.mean([len(fold.test) for fold in folds]))
     if contenders is None:
         network = default_network(X, round(n_train), classifier=classifier) if network is None else network
         contenders = contenders_of(default_regularizers(network))
@@ -211,7 +214,7 @@ def compare_regularizers(
         n_test=n_test,
         settings={
             "rows": num_samples(X),
-            "task": f"{len(np.unique(y))} classes" if classifier and y.ndim == 1 else _kind(y, classifier),
+            "task": _task_in_words(y, classifier),
             "outer folds": f"{len(folds)}, of {n_train:.0f} training and {n_test:.0f} test rows",
             "inner folds": INNER_FOLDS if inner_cv is None and not hasattr(cv, "split") else repr(inner),
             "strength chosen by": _name(tuning_scoring, "log-loss" if classifier else "squared error"),
@@ -273,8 +276,9 @@ class Contest:
         """Return the candidate with the best mean score; one that fails in an inner fold is not taken."""
         if not outcomes:
             return Choice(contender.candidates[0], 0.0)
-        tests = [test for _, test in fold.inner] * len(contender.candidates)
-        scores = [self._tuning_score(contender, *pair) for pair in zip(outcomes, tests, strict=True)]
+        scorer = self.tuning_scorers[contender.name]
+        held_out = [self._rows(test) for _, test in fold.inner] * len(contender.candidates)
+        scores = [_measured(outcome, np.nan, scorer, *rows) for outcome, rows in zip(outcomes, held_out, strict=True)]
         errors = [outcome.error for outcome in outcomes if outcome.error is not None]
         means = np.reshape(scores, (len(contender.candidates), len(fold.inner))).mean(axis=1)
         if np.isnan(means).all():
@@ -288,16 +292,6 @@ class Contest:
                 FitFailedWarning,
             )
         return Choice(contender.candidates[np.nanargmax(means)], sum(outcome.seconds for outcome in outcomes))
-
-    def _tuning_score(self, contender: Contender, outcome: Outcome, test: np.ndarray) -> float:
-        """Return a score of an inner fold; NaN, and the error in the outcome, if there is none."""
-        if outcome.error is not None:
-            return np.nan
-        try:
-            return self.tuning_scorers[contender.name](outcome.estimator, *self._rows(test))
-        except Exception as error:  # as in scikit-learn's searches, a fit that cannot be scored has failed
-            outcome.error = error
-            return np.nan
 
     def _fit(self, tasks: list[Task]) -> list[Outcome]:
         outcomes = fit_tasks(self.X, self.y, tasks, {}, **self.options)
@@ -313,15 +307,11 @@ class Contest:
         return safe_indexing(self.X, rows), self.y[rows]
 
     def _measures(self, contender: Contender, outcome: Outcome, fold: OuterFold) -> dict[str, float]:
-        """Return what is measured of a fit; NaN, and the error in the outcome, if it cannot be measured."""
-        if outcome.error is None:
-            train, test = self._rows(fold.train), self._rows(fold.test)
-            scorer = self.scorers[contender.name]
-            try:
-                return measures_of(outcome.estimator, scorer, train, test, classifier=self.classifier)
-            except Exception as error:  # as in scikit-learn's searches, a fit that cannot be scored has failed
-                outcome.error = error
-        return dict.fromkeys(names_of_measures(self.classifier), np.nan)
+        """Return what is measured of a fit on the rows of an outer fold."""
+        missing = dict.fromkeys(names_of_measures(self.classifier), np.nan)
+        rows = self._rows(fold.train), self._rows(fold.test)
+        measure = partial(measures_of, classifier=self.classifier)
+        return _measured(outcome, missing, measure, self.scorers[contender.name], *rows)
 
 
 @dataclass
@@ -330,6 +320,19 @@ class Choice:
 
     candidate: Candidate
     seconds: float
+
+
+def _measured(outcome: Outcome, missing, measure: Callable, *arguments):
+    """Return what is measured of an estimator; `missing`, and the error in the outcome, if there is nothing to measure.
+
+    As in scikit-learn's searches, a fit that cannot be scored has failed.
+    """
+    if outcome.error is None:
+        try:
+            return measure(outcome.estimator, *arguments)
+        except Exception as error:  # whatever a user's scorer raises; it is reported with those of fits
+            outcome.error = error
+    return missing
 
 
 def _inner_tasks(contender: Contender, fold: OuterFold) -> list[Task]:
@@ -346,7 +349,7 @@ def _task(contender: Contender, candidate: Candidate, fold: OuterFold, rows: np.
 
 
 def _fit_alone(task: Task, X, y) -> Outcome:
-    estimator = clone(task.estimator).set_params(**clone(task.parameters, safe=False))
+    estimator = with_parameters(task.estimator, task.parameters)
     outcome, start = Outcome(len(task.rows), estimator), time.perf_counter()
     try:
         estimator.fit(X, y)
@@ -401,8 +404,8 @@ def _name(scoring, default: str) -> str:
     return getattr(scoring, "__name__", None) or repr(scoring)
 
 
-def _kind(y: np.ndarray, classifier: bool) -> str:
+def _task_in_words(y: np.ndarray, classifier: bool) -> str:
     n_columns = 1 if y.ndim == 1 else y.shape[1]
-    return (
-        f"{n_columns} labels" if classifier else f"regression, {n_columns} {'target' if n_columns == 1 else 'targets'}"
-    )
+    if classifier:
+        return f"{len(np.unique(y))} classes" if y.ndim == 1 else f"{n_columns} labels"
+    return f"regression, {n_columns} {'target' if n_columns == 1 else 'targets'}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -84,6 +83,11 @@ class RegularizerComparison:
     @property
     def _n_folds(self) -> int:
         return self.folds["fold"].nunique()
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether there is anything to test: at least two regularizers, on at least two folds."""
+        return len(self.names) > 1 and self._n_folds > 1
 
     def frame(self):
         """Return mean and standard deviation over the outer folds.
@@ -214,7 +218,7 @@ class RegularizerComparison:
             f"score: {self.score_name} (greater is better).",
             f"Highest mean test score: {best}, {_with_deviation(frame, best, 'test_score')}.",
         ]
-        if len(self.names) == 1 or self._n_folds == 1:
+        if not self.has_tests:
             return lines
         reference, corrected = self.names[0], self._pairwise_pvalues()
         if best != reference and not np.isnan(frame.loc[reference, "mean_test_score"]):
@@ -316,7 +320,7 @@ class RegularizerComparison:
         # The report draws displays, which can make comparisons, so they import this module.
         from skreg.inspection._report import write_report
 
-        return write_report(self, Path(path), title=title)
+        return write_report(self, path, title=title)
 
 
 def _with_deviation(frame, name: str, column: str) -> str:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.model_selection import GroupKFold, KFold, ParameterGrid, StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import type_of_target
 
 from skreg._sklearn_private import safe_indexing
-from skreg.model_selection._together import row_numbers
+from skreg.model_selection._together import row_numbers, with_parameters
 
 OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
 # Integers that take more values than this, each on fewer rows than that, may be numbers as well as classes.
@@ -95,7 +95,7 @@ def contenders_of(estimators: Mapping) -> list[Contender]:
 
 def _candidate(estimator, parameters: dict) -> Candidate:
     """Return a candidate; raise if the estimator has not its parameters, which can also exchange parts of it."""
-    changed = clone(estimator).set_params(**clone(parameters, safe=False))
+    changed = with_parameters(estimator, parameters)
     unseeded = [
         name
         for name, value in changed.get_params().items()
@@ -106,7 +106,7 @@ def _candidate(estimator, parameters: dict) -> Candidate:
 
 def is_classification(estimators: Sequence, y: np.ndarray) -> bool:
     """Return whether estimators classify; if there is none, whether the targets are classes."""
-    if estimators[0] is not None:
+    if estimators:
         kinds = {is_classifier(estimator) for estimator in estimators}
         if len(kinds) > 1 or not all(is_classifier(e) or is_regressor(e) for e in estimators):
             raise ValueError("The 'estimators' parameter must hold classifiers alone, or regressors alone.")

@@ -5,10 +5,9 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from skreg._base import BaseRegularizedMLP
 from skreg._plotting import BLUE, axes_for, labels_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
-from skreg.inspection._networks import required_network
+from skreg.inspection._networks import opened, required_network
 from skreg.model_selection import cross_validate
 
 # Inches of a new figure.
@@ -233,15 +232,11 @@ def checked(values, name: str, largest: float) -> np.ndarray:
 def feature_names(estimator) -> np.ndarray | None:
     """Return the names of the features that reach the network in a fitted estimator; None if nobody has named them."""
     names = None
-    while not isinstance(estimator, BaseRegularizedMLP):
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "regressor_"):
-            estimator = estimator.regressor_
-        else:
-            names = names_after(estimator[:-1], names)
-            estimator = estimator.steps[-1][1]
-    return getattr(estimator, "feature_names_in_", names)
+    *wrappers, network = opened(estimator)
+    for wrapper in wrappers:
+        if hasattr(wrapper, "steps"):
+            names = names_after(wrapper[:-1], names)
+    return getattr(network, "feature_names_in_", names)
 
 
 def names_after(pipeline, names: np.ndarray | None) -> np.ndarray | None:

@@ -14,7 +14,7 @@ import torch
 from skreg._base import BaseRegularizedMLP
 from skreg._plotting import BLUE, axes_for, labels_of, pyplot
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
-from skreg.inspection._networks import required_network
+from skreg.inspection._networks import opened, required_network
 from skreg.losses import HalfSquaredError, Loss
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty
@@ -207,7 +207,7 @@ class PenaltyGeometryDisplay:
         penalty = PenaltyOfTwo(penalty_of_two(network.penalty_))
         solution = np.zeros(2)
         solution[network.input_features_] = network.coefs_[0][:, 0]
-        loss = loss_on_rows(network, *as_the_network_sees(estimator, network, X, y), sample_weight)
+        loss = loss_on_rows(network, *as_the_network_sees(estimator, X, y), sample_weight)
         minimum = loss.minimum if isinstance(loss, Quadratic) else lowest_point(loss, solution)
         names = getattr(network, "feature_names_in_", None)
         return cls(penalty, loss, solution=solution, minimum=minimum, names=names).plot(ax=ax, **options)
@@ -523,18 +523,14 @@ def lowest_point(loss: Callable, start: np.ndarray) -> np.ndarray | None:
     return point if beyond - here > MIN_RISE * (origin - here) else None
 
 
-def as_the_network_sees(estimator, network: BaseRegularizedMLP, X, y) -> tuple:
+def as_the_network_sees(estimator, X, y) -> tuple:
     """Return inputs and targets after what comes before the network in pipelines and transformations of the target."""
-    while estimator is not network:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "regressor_"):
-            y = estimator.transformer_.transform(np.asarray(y).reshape(len(y), -1))
+    for wrapper in opened(estimator):
+        if hasattr(wrapper, "regressor_"):
+            y = wrapper.transformer_.transform(np.asarray(y).reshape(len(y), -1))
             y = y[:, 0] if y.shape[1] == 1 else y
-            estimator = estimator.regressor_
-        else:
-            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
-            estimator = estimator.steps[-1][1]
+        elif hasattr(wrapper, "steps"):
+            X = wrapper[:-1].transform(X) if len(wrapper) > 1 else X
     return X, y
 
 

@@ -1,8 +1,24 @@
-"""The network inside a fitted estimator."""
+"""The network inside a fitted estimator, and what is wrapped around it."""
+
+from collections.abc import Iterator
 
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._base import BaseRegularizedMLP
+
+
+def opened(estimator) -> Iterator:
+    """Yield a fitted search, pipeline or transformation of the target and what it wraps, from the outside in."""
+    while estimator is not None:
+        yield estimator
+        if isinstance(estimator, BaseRegularizedMLP):
+            return
+        if hasattr(estimator, "best_estimator_"):  # a search
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "regressor_"):  # TransformedTargetRegressor
+            estimator = estimator.regressor_
+        else:
+            estimator = estimator.steps[-1][1] if getattr(estimator, "steps", None) else None
 
 
 def fitted_network(estimator) -> BaseRegularizedMLP | None:
@@ -23,17 +39,11 @@ def fitted_network(estimator) -> BaseRegularizedMLP | None:
     NotFittedError
         If the network is not fitted.
     """
-    while not isinstance(estimator, BaseRegularizedMLP):
-        if hasattr(estimator, "best_estimator_"):  # a search
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "regressor_"):  # TransformedTargetRegressor
-            estimator = estimator.regressor_
-        elif getattr(estimator, "steps", None):  # a pipeline
-            estimator = estimator.steps[-1][1]
-        else:
-            return None
-    check_is_fitted(estimator)
-    return estimator
+    *_, innermost = opened(estimator)
+    if not isinstance(innermost, BaseRegularizedMLP):
+        return None
+    check_is_fitted(innermost)
+    return innermost
 
 
 def required_network(estimator) -> BaseRegularizedMLP:

@@ -175,7 +175,7 @@ def _results(comparison) -> str:
 
 
 def _tests(comparison) -> str:
-    if not _has_tests(comparison):
+    if not comparison.has_tests:
         return '<p class="note">Differences are tested between at least two regularizers on at least two folds.</p>'
     frame = comparison.tests().sort_values("difference", ascending=False, kind="stable")
     scores = ["difference", "low", "high"]
@@ -191,10 +191,6 @@ def _tests(comparison) -> str:
         "folds, with Nadeau and Bengio’s corrected t-test. Where the interval holds 0, chance alone may explain it."
     )
     return _table("tests", note, columns, best_first=LABELS["difference"])
-
-
-def _has_tests(comparison) -> bool:
-    return len(comparison.names) > 1 and comparison.folds["fold"].nunique() > 1
 
 
 def _folds(comparison) -> str:
@@ -302,7 +298,7 @@ def _figures(comparison) -> str:
     from skreg.inspection._gap import GeneralizationGapDisplay
 
     score, figures = comparison.score_name, []
-    if _has_tests(comparison):
+    if comparison.has_tests:
         caption = f"Differences in {score} from “{comparison.reference()}”, with 95 % intervals"
         figures.append((ComparisonDisplay, caption, "The table of differences has the numbers."))
     caption = f"Mean {score} on training rows and on test rows, and on those of single folds"

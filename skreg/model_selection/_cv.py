@@ -191,8 +191,9 @@ class PathCV:
 
     def _plain_estimator(self):
         kind = self._plain_class()
-        own = {*self._cv_constraints, "verbose"} - {"early_stopping"}
-        return kind(**{name: value for name, value in self.get_params(deep=False).items() if name not in own})
+        # These two mean something else here: they are those of the folds.
+        passed_on = kind().get_params(deep=False).keys() - {"scoring", "verbose"}
+        return kind(**{name: value for name, value in self.get_params(deep=False).items() if name in passed_on})
 
     # A choice among many fits has no one training that could go on.
     _goes_on_later = False

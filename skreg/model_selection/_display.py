@@ -5,14 +5,11 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 
+from skreg._plotting import COLORS, axes_for, labels_of
 from skreg.model_selection._path import regularization_path
 
-# Colours that colour-blind readers can tell apart (Okabe and Ito, 2008), solid first, then dashed.
-HIGHLIGHTS = [
-    {"color": color, "linestyle": line}
-    for line in ("-", "--")
-    for color in ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-]
+# Solid first, then dashed.
+HIGHLIGHTS = [{"color": color, "linestyle": line} for line in ("-", "--") for color in COLORS]
 
 
 class RegularizationPathDisplay:
@@ -106,12 +103,8 @@ class RegularizationPathDisplay:
         RegularizationPathDisplay
             The display itself.
         """
-        import matplotlib.pyplot as plt
-
         path = self.path
-        if ax is None:
-            _, ax = plt.subplots(2, 1, sharex=True, figsize=(7, 6), height_ratios=(2, 1), layout="constrained")
-        self.ax_ = np.asarray(ax)
+        self.ax_ = axes_for(ax, 2, nrows=2, ncols=1, sharex=True, figsize=(7, 6), height_ratios=(2, 1))
         self.figure_ = self.ax_[0].figure
         names = self._names()
         chosen = (
@@ -120,11 +113,12 @@ class RegularizationPathDisplay:
             else [self._number(feature, names) for feature in np.atleast_1d(highlight).tolist()]
         )
         importances = path.importances
+        labels = labels_of(names)
         styles = dict(zip(chosen, cycle(HIGHLIGHTS), strict=False))
         self.lines_ = []
         for j in range(importances.shape[1]):
             grey = {"color": "0.8", "lw": 0.8}
-            style = {**styles[j], "label": names[j], "zorder": 3} if j in styles else grey
+            style = {**styles[j], "label": labels[j], "zorder": 3} if j in styles else grey
             self.lines_ += self.ax_[0].plot(path.alphas, importances[:, j], **style)
         self.ax_[0].set(xscale="log", ylabel="norm of a feature's weights")
         if chosen:

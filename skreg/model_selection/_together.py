@@ -116,6 +116,11 @@ def row_numbers(rows) -> np.ndarray:
     return np.flatnonzero(rows) if rows.dtype == bool else rows
 
 
+def with_parameters(estimator, parameters: dict):
+    """Return a copy of an estimator, not fitted, with copies of some parameters, which can be estimators themselves."""
+    return clone(estimator).set_params(**clone(parameters, safe=False))
+
+
 def network_of(estimator) -> BaseRegularizedMLP | None:
     """Return the network at the end of an estimator that can be trained together with others; None if there is none.
 
@@ -280,7 +285,7 @@ def fit_tasks(X, y, tasks: Iterable[Task], fit_parameters: dict, **options) -> l
     outcomes: list[Outcome | None] = []
     folds: dict[bytes, list[tuple[Task, Outcome, BaseRegularizedMLP]]] = {}
     for task in tasks:
-        candidate = clone(task.estimator).set_params(**clone(task.parameters, safe=False))
+        candidate = with_parameters(task.estimator, task.parameters)
         network = network_of(candidate)
         if network is None or getattr(network, "_skl_callbacks", None):
             outcomes.append(None)
