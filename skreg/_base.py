@@ -325,12 +325,13 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         checkpoint = vars(self).pop("_checkpoint", None)
         ready = self._prepare(X, y, sample_weight, checkpoint=checkpoint, **validation)
         module = self._make_module(ready.plan)
-        self._start(module, seed=ready.seeds["init"], goes_on=ready.goes_on)
-        origin = module.snapshot()
+        self._start(module, ready)
+        origin, origin_is_new = module.snapshot(), not ready.goes_on
         if checkpoint is not None and self.refit_on_all:
             if "origin_0" not in checkpoint:
                 raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
             origin = tensors_of(checkpoint, "origin", origin)
+            origin_is_new = bool(checkpoint.get("origin_is_new", False))
         net = self._make_net(
             ready.plan,
             module,
@@ -348,12 +349,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         with limited_threads(step_flops(ready.plan.layer_units, net.batch_size)):
             net.train(ready.rows, state=checkpoint, restore="last")
             if self.refit_on_all and self.early_stopping:
-                module = self._refit(ready, origin, net)
+                module = self._refit(ready, origin, net, is_new=origin_is_new)
         self._take_fit(ready.plan, net, module, ready.table.X.dtype, ready.seeds)
         self._take_results(record_of(net), ready.earlier, len(ready.rows))
         self.n_iter_ = net.progress_.epoch
         if self.refit_on_all:
-            self._training_state |= named_arrays("origin", origin)
+            self._training_state |= named_arrays("origin", origin) | {"origin_is_new": np.asarray(origin_is_new)}
         if not net.progress_.converged:
             self._warn_of_convergence(net.progress_.stopping_reason)
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
@@ -396,12 +397,17 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
         return Prepared(plan, table, train, valid_table, valid, seeds, goes_on, rows, valid_rows, earlier)
 
-    def _start(self, module: MLP, *, seed: int, goes_on: bool) -> None:
+    def _start(self, module: MLP, ready: Prepared) -> None:
         """Give a network its start values: new ones, or the fitted ones."""
-        if goes_on:
+        if ready.goes_on:
             self._load_parameters(module)
         else:
-            module.initialize([generator_of(seed)])
+            module.initialize([generator_of(ready.seeds["init"])], self._start_outputs(ready.plan, ready.rows))
+
+    @staticmethod
+    def _start_outputs(plan: Plan, rows: Rows) -> torch.Tensor:
+        """Return the outputs that a new network starts around: the best constant of its loss on its training rows."""
+        return plan.loss.start_outputs(rows.target, rows.row_weight())
 
     def _can_be_a_member(self, X, X_val) -> bool:
         """Return whether the network can be trained together with others: nothing wants to see it alone."""
@@ -434,7 +440,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         patience = self.n_iter_no_change
         return Job(
             network=self._network(plan),
-            start=partial(self._start, seed=ready.seeds["init"], goes_on=ready.goes_on),
+            start=partial(self._start, ready=ready),
             loss=plan.loss,
             penalties=plan.penalties,
             constraints=plan.constraints,
@@ -482,26 +488,32 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             reconstruction_attributes=lambda: self._parameters(module, table.X.dtype),
         )
 
-    def _refit(self, ready: Prepared, origin, net: RegularizedNet) -> MLP:
-        """Train anew on all rows, from the beginning for as many epochs as the best one was; return the network."""
+    def _refit(self, ready: Prepared, origin, net: RegularizedNet, *, is_new: bool) -> MLP:
+        """Train anew on all rows, from the beginning for as many epochs as the best one was; return the network.
+
+        ``is_new`` says that the beginning was no fitted network.
+        """
         plan, table, earlier = ready.plan, ready.table, ready.earlier
         # A checkpoint is of this very fit: what came before it began with fewer rows.
         n_rows_before = earlier.t - len(ready.rows) * len(earlier.history.get("epoch", []))
         if ready.valid_table is not table:
             table = stacked(table, ready.valid_table)
+        rows = self._rows(plan, table, table.kept)
         module = self._make_module(plan)
         module.restore(origin)
+        if is_new:
+            module.biases[-1].data[0, 0] = self._start_outputs(plan, rows)
         again = self._make_net(
             plan,
             module,
             ready.seeds,
-            len(table.kept),
+            len(rows),
             callbacks=callbacks_of_batches(self.callbacks),
             rates=[*earlier.history.get("lr", []), *(epoch["lr"] for epoch in net.history)],
             n_iter_no_change=np.inf,
             n_rows_before=n_rows_before,
         )
-        again.train(self._rows(plan, table, table.kept), n_epochs=net.progress_.best_epoch)
+        again.train(rows, n_epochs=net.progress_.best_epoch)
         return module
 
     # -- checks: each either returns what it was asked for or raises before anything is trained ------------

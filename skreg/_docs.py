@@ -35,7 +35,9 @@ The loss is %(loss)s. :math:`\Omega` is the penalty; biases and normalization pa
 :math:`\alpha` multiplies it once: unlike in scikit-learn's MLP, whose effective strength is ``alpha`` divided by the
 size of each batch, it means the same for every batch size, number of rows, solver and learning rate. For full
 batches of n rows, ``alpha=a`` there is ``alpha=a/n`` here. Penalties with kinks take a proximal step in the
-optimizer's own metric, so L1 and elastic net give weights that are exactly zero.
+optimizer's own metric, so L1 and elastic net give weights that are exactly zero. Training starts around the constant
+prediction with the smallest loss on the training rows (%(constant)s; with a function of your own, 0 where that
+is better), so it need not find the level of y first.
 """
 
 PARAMETERS = """
@@ -197,13 +199,20 @@ feature_names_in_ : ndarray of shape (`n_features_in_`,)
 
 
 def estimator_docstring(
-    summary: str, loss: str, loss_values: str, own_parameters: str, own_attributes: str, score: str, end: str
+    summary: str,
+    loss: str,
+    constant: str,
+    loss_values: str,
+    own_parameters: str,
+    own_attributes: str,
+    score: str,
+    end: str,
 ):
     """Return the docstring of an estimator: summary, objective, parameters, attributes, then ``end``."""
     return "\n".join(
         [
             summary,
-            OBJECTIVE % {"loss": loss},
+            OBJECTIVE % {"loss": loss, "constant": constant},
             PARAMETERS % {"own_parameters": own_parameters, "loss_values": loss_values.strip()},
             ATTRIBUTES % {"own_attributes": own_attributes, "score": score},
             end,

@@ -62,12 +62,13 @@ class IncrementalMixin:
         plan = self._plan(table, dtype)
         seeds = draw_seeds(self.random_state, *SEEDS)
         module = self._make_module(plan)
+        rows = self._rows(plan, table, table.kept)
         earlier, state = Earlier(), checkpoint
         if checkpoint is not None:
             earlier = self._check_checkpoint(checkpoint, plan)
         elif is_first:
             self._warn_of_bad_settings(table.X, plan.penalties)
-            module.initialize([generator_of(seeds["init"])])
+            module.initialize([generator_of(seeds["init"])], self._start_outputs(plan, rows))
         else:
             self._load_parameters(module)
             earlier = Earlier(getattr(self, "history_", {}), self.loss_curve_, self.t_)
@@ -78,17 +79,16 @@ class IncrementalMixin:
             plan,
             module,
             seeds,
-            len(table.kept),
+            len(rows),
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             n_rows_before=earlier.t,
         )
         self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
-            rows = self._rows(plan, table, table.kept)
             net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
         self._take_fit(plan, net, module, dtype, seeds)
-        self._take_results(record_of(net), earlier, len(table.kept))
+        self._take_results(record_of(net), earlier, len(rows))
         self.best_epoch_ = len(self.history_["epoch"])
         self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
         self.history_["stopping_reason"] = np.full(len(self.history_["epoch"]), "")

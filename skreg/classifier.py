@@ -93,6 +93,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     __doc__ = estimator_docstring(
         summary="Multilayer perceptron classifier with every kind of regularization.",
         loss="the log-loss, for label indicator matrices summed over labels",
+        constant="the shares of the classes",
         loss_values=_LOSS_VALUES,
         own_parameters=_OWN_PARAMETERS,
         own_attributes=_OWN_ATTRIBUTES,
@@ -197,7 +198,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
         All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
         history go on from call to call, as long as the estimator is not pickled or copied in between
-        (:meth:`save_checkpoint` saves them, too). Callbacks given to `set_callbacks` hear of `fit` alone.
+        (:meth:`save_checkpoint` saves them, too). The first call starts around the shares of the classes in its rows,
+        or around equal ones if it lacks a class. Callbacks given to `set_callbacks` hear of `fit` alone.
 
         Parameters
         ----------

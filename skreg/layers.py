@@ -267,8 +267,11 @@ class MLP(nn.Module):
         return self.weights[0][..., :n_units], self.weights[0][..., n_units:]
 
     @torch.no_grad()
-    def initialize(self, generators: Sequence[torch.Generator]) -> None:
-        """Draw Glorot-uniform weights, one generator for each member; biases are zero.
+    def initialize(self, generators: Sequence[torch.Generator], outputs: Tensor | None = None) -> None:
+        """Draw Glorot-uniform weights, one generator for each member.
+
+        Biases are zero, but those of the output layer are ``outputs``, of shape (n_outputs,) or (n_members, n_outputs),
+        if these are given.
 
         Drawn in float64 and then cast, so that float32 and float64 networks start at the same point. The
         bound is ``sqrt(6 / (n_inputs + n_outputs))``, with 2 in place of 6 for the logistic activation
@@ -283,6 +286,8 @@ class MLP(nn.Module):
                 bound = (factor / (n_in + n_out)) ** 0.5
                 draws = torch.rand(n_in, n_out, generator=generator, dtype=torch.float64)
                 W[member] = (draws * 2 - 1) * bound
+        if outputs is not None:
+            self.biases[-1][:, 0] = outputs
 
     def forward(
         self,

@@ -26,6 +26,11 @@ CLASSIFICATION_LOSSES = ("log_loss",)
 SMALLEST_PROBABILITY = 1e-12
 # Sums of weights that differ by less than this share are equal: 8/10 is reached by eight times 0.1, too.
 ROUNDING = 1e-12
+# Training could not come back in a sensible time from a start at much smaller shares of a class.
+SMALLEST_START = 1e-6
+# Where two quantiles coincide, a gap of this share of the targets' mean distance from their median is a start that
+# training can both narrow and widen.
+START_GAP = 1e-2
 # Where two quantiles of the targets coincide, the best gap between them is softplus(-inf). This share of the targets'
 # range is as good, and its output is finite and can still be trained: the gradient of softplus is about the gap.
 SMALLEST_GAP = 1e-6
@@ -129,6 +134,21 @@ def inverse_softplus(value: Tensor) -> Tensor:
     return value + (-torch.expm1(-value)).log()
 
 
+def start_shares(shares: Tensor) -> Tensor:
+    """Return shares of classes, along the last axis, to start from: equal ones where a class has no row.
+
+    Such rows are the first of a stream, or a part that does not stand for the whole.
+    """
+    is_absent = (shares <= 0).any(dim=-1, keepdim=True)
+    return torch.where(is_absent, 1 / shares.shape[-1], shares).clamp_min(SMALLEST_START)
+
+
+def exact(T: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return targets and weights, which sum to 1, in double precision."""
+    weight = weight.double()
+    return T.double(), weight / weight.sum()
+
+
 def explained(unexplained: Tensor, total: Tensor, rounding: Tensor) -> Tensor:
     """Return ``1 - unexplained / total``; where ``total`` is but rounding, 1 if ``unexplained`` is, too, and else 0."""
     ratio = 1 - unexplained / torch.where(total <= rounding, 1, total)
@@ -179,6 +199,14 @@ class Loss(torch.nn.Module, ABC):
 
         ``T`` has the shape (n_rows, n_targets), and ``weight`` of shape (n_rows,) sums to 1.
         """
+
+    def start_outputs(self, T: Tensor, weight: Tensor) -> Tensor:
+        """Return the outputs, of shape (n_outputs,) and in float64, that training starts around.
+
+        They are those of :meth:`best_constant`, but where these are too extreme for training to come back from: the
+        rows may be the first of many. Arguments are those of :meth:`best_constant`, in any precision.
+        """
+        return self.best_constant(*exact(T, weight))
 
     def null_gradient(self, outputs: Tensor, T: Tensor, weight: Tensor) -> Tensor:
         """Return :meth:`gradient`, for one member, where all rows have the outputs of :meth:`best_constant`.
@@ -233,6 +261,12 @@ class SoftmaxLogLoss(Loss):
         """Return the logarithms of the classes' shares, of at least 1e-12."""
         return (weight @ T).clamp_min(SMALLEST_PROBABILITY).log()
 
+    def start_outputs(self, T, weight):
+        """Return the logarithms of the shares, with a mean of zero; zeros if a class is absent."""
+        T, weight = exact(T, weight)
+        outputs = start_shares(weight @ T).log()
+        return outputs - outputs.mean()
+
     def score(self, Z, T, weight):
         """Return the accuracy."""
         # As numbers from the start: booleans, and argmax, take five times as long.
@@ -270,6 +304,12 @@ class LogisticLogLoss(Loss):
     def best_constant(self, T, weight):
         """Return the logits of the labels' shares, of which none is nearer to 0 or 1 than 1e-12."""
         return torch.logit(weight @ T, eps=SMALLEST_PROBABILITY)
+
+    def start_outputs(self, T, weight):
+        """Return the logits of the labels' shares; 0 for a label that all rows have, or none."""
+        T, weight = exact(T, weight)
+        shares = start_shares(torch.stack([weight @ (1 - T), weight @ T], dim=-1))
+        return shares[..., 1].log() - shares[..., 0].log()
 
     def score(self, Z, T, weight):
         """Return the share of rows with every label right, as scikit-learn's accuracy_score does."""
@@ -432,6 +472,18 @@ class Quantile(RegressionLoss):
         m = self.middle
         return torch.cat([gaps[:, :m], quantiles[:, m : m + 1], gaps[:, m:]], dim=1).flatten()
 
+    def start_outputs(self, T, weight):
+        """Return outputs for the quantiles, with gaps of at least 1 % of the mean distance from the median."""
+        T, weight = exact(T, weight)
+        quantiles = weighted_quantiles(T, weight, self._levels(T))
+        medians = weighted_quantiles(T, weight, T.new_tensor([0.5]))[:, 0]
+        spread = (weight @ (T - medians).abs()).unsqueeze(1)
+        gaps = torch.maximum(quantiles.diff(dim=1), START_GAP * spread)
+        # Equal targets tell nothing of gaps.
+        gaps = torch.where(gaps > 0, inverse_softplus(torch.where(gaps > 0, gaps, 1)), 0)
+        m = self.middle
+        return torch.cat([gaps[:, :m], quantiles[:, m : m + 1], gaps[:, m:]], dim=1).flatten()
+
     def null_gradient(self, outputs, T, weight):
         """Return the derivative, with that of rows on a quantile such that the mean is zero."""
         # From the quantiles themselves, because the smallest gap would put the rows between coinciding ones.
@@ -512,6 +564,12 @@ class Poisson(RegressionLoss):
     def best_constant(self, T, weight):
         """Return the logarithms of the means."""
         return (weight @ T).clamp_min(torch.finfo(T.dtype).tiny).log()
+
+    def start_outputs(self, T, weight):
+        """Return the logarithms of the means; 0 where these are 0, since other rows will not be."""
+        T, weight = exact(T, weight)
+        means = weight @ T
+        return torch.where(means > 0, means, 1).log()
 
     def check_targets(self, targets):
         """Raise if there are negative targets."""
@@ -626,6 +684,17 @@ class CustomLoss(Loss):
                 f"{start.tolist()!r} on, the search for one came to the value {float(result.fun)!r}."
             )
         return torch.as_tensor(result.x, dtype=T.dtype)
+
+    def start_outputs(self, T, weight):
+        """Return those of the link's own loss; zeros where the function is smaller there.
+
+        It need not have a minimum, and its outputs need not be in units of the targets.
+        """
+        outputs = self.link_loss.start_outputs(T, weight)
+        candidates = torch.stack([torch.zeros_like(outputs), outputs]).to(T.dtype)
+        with torch.no_grad():
+            at_zero, there = self.per_row(candidates.unsqueeze(1).expand(-1, len(T), -1), T) @ weight.to(T.dtype)
+        return outputs if there < at_zero or not at_zero.isfinite() else torch.zeros_like(outputs)
 
     def score(self, Z, T, weight):
         """Return accuracy or R²."""

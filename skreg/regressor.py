@@ -39,8 +39,10 @@ sklearn.neural_network.MLPRegressor : scikit-learn's network, with an L2 penalty
 
 Notes
 -----
-Targets are not scaled. If they are far from mean 0 and standard deviation 1, wrap the estimator in
-:class:`~sklearn.compose.TransformedTargetRegressor`, or expect to need many epochs.
+Targets are not scaled: their unit is part of the objective, as in the lasso. If their standard deviation is far from 1,
+wrap the estimator in :class:`~sklearn.compose.TransformedTargetRegressor`, or expect to need many epochs.
+``loss='poisson'`` and ``loss='gamma'`` take targets of any size as they are; the predictions of 'gamma' do not depend
+on the unit of y.
 
 References
 ----------
@@ -74,6 +76,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
     __doc__ = estimator_docstring(
         summary="Multilayer perceptron regressor with every kind of regularization.",
         loss="half the squared error, or the `loss` of your choice, summed over outputs",
+        constant="mean, median, quantile, or for 'poisson' and 'gamma' the mean again",
         loss_values=_LOSS_VALUES,
         own_parameters=_OWN_PARAMETERS,
         own_attributes="",
@@ -178,7 +181,8 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
 
         All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
         history go on from call to call, as long as the estimator is not pickled or copied in between
-        (:meth:`save_checkpoint` saves them, too). Callbacks given to `set_callbacks` hear of `fit` alone.
+        (:meth:`save_checkpoint` saves them, too). The first call starts around the best
+        constant of its rows. Callbacks given to `set_callbacks` hear of `fit` alone.
 
         Parameters
         ----------

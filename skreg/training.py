@@ -36,6 +36,8 @@ AUTO_BATCH_SIZE = 200
 FLOPS_FOR_THREADS = 2e9
 # SciPy's own rule: L-BFGS ends when an iteration gains less than this share of the objective.
 LBFGS_FTOL = 2.2e-9
+# A gradient so small, beside the objective, belongs to a gain that double precision cannot show.
+GRADIENT_AT_ROUNDING = float(np.sqrt(np.finfo(np.float64).eps))
 
 
 class _ThreadLimit:
@@ -636,7 +638,9 @@ class RegularizedNet(NeuralNet):
             end_iteration(result.x)
         full.move_to(result.x)
         stopped = self.stopper_ is not None or (self.stops_early and progress.patience.exhausted)
-        progress.converged = stopped or result.status == 0
+        # A line search that finds nothing lower ends "abnormally", also where the objective has no more digits to give.
+        at_rounding = result.status == 2 and np.abs(result.jac).max() <= GRADIENT_AT_ROUNDING * max(1, abs(result.fun))
+        progress.converged = stopped or result.status == 0 or at_rounding
         if not progress.stopping_reason or result.status == 0:
             progress.stopping_reason = f"L-BFGS: {result.message}"
 
