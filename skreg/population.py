@@ -35,6 +35,7 @@ from skreg.training import (
     backpropagate,
     last_step_loss,
     limited_threads,
+    loss_at_start,
     smallest_batch,
     step_flops,
     without_gradients,
@@ -467,7 +468,7 @@ class Population:
             is_row = feed.weight[:, feed.spans[0]] > 0
             first = (loss[:, feed.spans[0]] * is_row).sum(dim=1) / is_row.sum(dim=1)
             for job, value in zip(self.jobs, first.tolist(), strict=True):
-                job.progress.first_loss = value
+                job.progress.first_loss = loss_at_start(job.loss, job.rows, value)
         results = {
             "train_loss": (loss * feed.weight).sum(dim=1),
             "penalty": self.solver.penalty_values(),

@@ -66,7 +66,7 @@ class Progress:
     lr : float
         The learning rate, which an adaptive schedule lowers.
     first_loss : float or None
-        Loss of the first batch.
+        Loss at the start: of the first batch, or of a constant prediction if that is larger.
     history : list of dict
         What :meth:`end_epoch` was given of every epoch.
     stopping_reason : str

@@ -142,6 +142,18 @@ def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
         return float(criterion.per_row(Z, rows.target[span]).mean())
 
 
+def loss_at_start(criterion: Loss, rows: Rows, of_first_batch: float) -> float:
+    """Return the loss that later ones are judged by: of the first batch, or of a constant if that is larger.
+
+    A first batch can be met by chance, where the targets of the others are far away.
+    """
+    weight = rows.row_weight()
+    outputs = criterion.start_outputs(rows.target, weight).to(rows.target.dtype)
+    with torch.no_grad():
+        of_constant = float((criterion.per_row(outputs.expand(1, len(rows), -1), rows.target) @ weight)[0])
+    return max(of_first_batch, of_constant) if math.isfinite(of_constant) else of_first_batch
+
+
 def outputs_in_blocks(module: MLP, rows: Rows, compute: Callable | None = None, n_columns: int | None = None) -> Tensor:
     """Return what a module computes for all rows, block by block.
 
@@ -501,7 +513,7 @@ class RegularizedNet(NeuralNet):
             loss = self.criterion_.per_row(outputs, iterator.target)
             if self.progress_.first_loss is None:
                 first = loss[:, iterator.spans[0]]
-                self.progress_.first_loss = float(first.mean())
+                self.progress_.first_loss = loss_at_start(self.criterion_, iterator.rows, float(first.mean()))
             weight = iterator.weight
             self._record_value("train_loss", float((loss @ weight)[0]))
             score = self.criterion_.score(outputs, iterator.target, weight)
@@ -601,7 +613,7 @@ class RegularizedNet(NeuralNet):
                 is_running = True
             value, gradient = full(x)
             if progress.first_loss is None:
-                progress.first_loss = full.loss
+                progress.first_loss = loss_at_start(self.criterion_, rows, full.loss)
             return value, gradient
 
         def end_iteration(x):

@@ -241,3 +241,17 @@ class TestUnits:
         y = np.exp(7.8 + 0.9 * size)
         model = RegularizedMLPRegressor(loss=loss, max_iter=10, random_state=0).fit(X[:3000], y[:3000])
         assert d2_tweedie_score(y[3000:], model.predict(X[3000:]), power=power) > 0.9
+
+
+class TestDivergence:
+    """A first batch that is met by chance must not make the others look like divergence."""
+
+    @pytest.mark.parametrize("fit", [lambda m, X, y: m.fit(X, y), lambda m, X, y: cross_val_predict_together(m, X, y)])
+    def test_rare_targets_far_away(self, fit):
+        y = np.zeros(60)
+        y[1::20] = 1e9
+        fit(RegularizedMLPRegressor((2,), loss="absolute_error", shuffle=False, batch_size=1, max_iter=2), X, y)
+
+    def test_steps_that_are_too_large_are_still_found(self):
+        with pytest.raises(ValueError, match="diverged"):
+            RegularizedMLPRegressor((4,), solver="sgd", learning_rate_init=10.0, random_state=0).fit(X, POSITIVE)
