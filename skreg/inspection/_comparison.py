@@ -1,17 +1,19 @@
 """What has come of a comparison of regularizers: numbers, tests, words, a picture and a report."""
 
 from collections.abc import Mapping
-from itertools import combinations
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from skreg.inspection._significance import corrected_ttest, holm
+from skreg.inspection._significance import adjusted_pvalues, corrected_ttest, pvalues_of_the_best
 
 # Columns of the folds that are not numbers of a fit.
 KEYS = ("regularizer", "fold", "chosen")
 # A test below this p-value counts as a difference in the words of the summary.
 SIGNIFICANCE = 0.05
+# All of more than so many are counted instead of named.
+MANY_NAMES = 4
 LOSSES = {"log_loss": "log-loss", "mean_squared_error": "mean squared error"}
 
 
@@ -126,29 +128,42 @@ class RegularizerComparison:
         -------
         DataFrame
             One line for each of the others, in the order given: 'difference' of the test scores (positive where the
-            other is better than the reference), its confidence interval from 'low' to 'high', 'statistic', 'pvalue',
-            and 'pvalue_holm', corrected for the number of lines. See :func:`corrected_ttest`.
+            other is better than the reference), its confidence interval from 'low' to 'high', 'statistic' and 'pvalue'
+            of the test by itself (see :func:`corrected_ttest`), and 'pvalue_adjusted', which also holds if you look at
+            all lines and pick the best: among them all, one below 0.05 comes up by chance in one comparison of twenty.
 
         Raises
         ------
         ValueError
             If `reference` is not one of the names, or there are fewer than two outer folds.
+
+        Notes
+        -----
+        P-values are adjusted by the step-down max-t procedure of Westfall and Young [1]_: the largest statistic is
+        compared with the largest of several that belong to no difference at all. As in Dunnett's test [2]_, all
+        differences are from the same reference, and the procedure makes use of their correlations. It keeps the
+        corrected statistic, rotates the folds at random [3]_ with a fixed seed, and never gives a larger p-value than
+        Holm's or Bonferroni's procedure.
+
+        References
+        ----------
+        .. [1] P. H. Westfall, S. S. Young, "Resampling-Based Multiple Testing", Wiley 1993.
+        .. [2] C. W. Dunnett, "A Multiple Comparison Procedure for Comparing Several Treatments with a Control", Journal
+           of the American Statistical Association 50, 1955.
+        .. [3] O. Langsrud, "Rotation Tests", Statistics and Computing 15, 2005.
         """
         reference = self.reference(reference)
         if self._n_folds < 2:
             raise ValueError("A paired test needs at least two outer folds; this comparison has one.")
         scores = self.scores()
         others = [name for name in self.names if name != reference]
-        results = [
-            corrected_ttest(
-                scores[name] - scores[reference], n_train=self.n_train, n_test=self.n_test, confidence=confidence
-            )
-            for name in others
-        ]
+        differences = np.array([scores[name] - scores[reference] for name in others]).reshape(len(others), -1).T
+        rows = {"n_train": self.n_train, "n_test": self.n_test}
+        results = [corrected_ttest(column, **rows, confidence=confidence) for column in differences.T]
         columns = ["difference", "low", "high", "statistic", "pvalue"]
         lines = [[getattr(result, column) for column in columns] for result in results]
         frame = pd.DataFrame(lines, columns=columns, index=pd.Index(others, name="regularizer"), dtype=float)
-        return frame.assign(pvalue_holm=holm(frame["pvalue"]))
+        return frame.assign(pvalue_adjusted=adjusted_pvalues(differences, **rows))
 
     def reference(self, name=None):
         """Return the name of the regularizer that others are compared with.
@@ -202,60 +217,30 @@ class RegularizerComparison:
         Returns
         -------
         str
-            Some lines of text.
+            Some lines of text. The first, of two sentences, is the conclusion.
+
+        Notes
+        -----
+        A difference from the reference, the first of the names, counts if its adjusted p-value is below 0.05 (see
+        :meth:`tests`). Whether another one is worse than the best is tested by the same max-t procedure, over the pairs
+        of all those that may still be the best, because it was not known before which one that is.
         """
         frame = self.frame()
-        best = frame.index[0]
-        if np.isnan(frame.loc[best, "mean_test_score"]):
+        if np.isnan(frame["mean_test_score"].iloc[0]):
             return "No regularizer has a score in every fold, so nothing can be compared."
-        return "\n".join(
-            [*self._best_in_words(frame, best), *self._losses_in_words(frame), *self._gaps_in_words(frame)]
-        )
+        verdict = Verdict.of(self, frame) if self.has_tests else None
+        lines = [] if verdict is None else [verdict.conclusion(self)]
+        lines += self._best_in_words(frame)
+        lines += [] if verdict is None else verdict.details(self)
+        return "\n".join([*lines, *self._losses_in_words(frame), *self._gaps_in_words(frame)])
 
-    def _best_in_words(self, frame, best) -> list[str]:
-        lines = [
+    def _best_in_words(self, frame) -> list[str]:
+        best = frame.index[0]
+        return [
             f"{_counted(self._n_folds, 'outer fold')} of {self.n_train:.0f} training and {self.n_test:.0f} test rows; "
             f"score: {self.score_name} (greater is better).",
             f"Highest mean test score: {best}, {_with_deviation(frame, best, 'test_score')}.",
         ]
-        if not self.has_tests:
-            return lines
-        reference, corrected = self.names[0], self._pairwise_pvalues()
-        if best != reference and not np.isnan(frame.loc[reference, "mean_test_score"]):
-            test = self.tests(reference).loc[best]
-            low, high = (f"{test[end]:+.3g}" for end in ("low", "high"))
-            is_clear = corrected.loc[reference, best] < SIGNIFICANCE
-            verdict = "chance hardly explains it" if is_clear else "these folds cannot tell the two apart for sure"
-            pvalues = f"p = {_p(test['pvalue'])} by itself and {_p(corrected.loc[reference, best])} among all pairs"
-            lines.append(
-                f"Against {reference}: {test['difference']:+.3g}, 95 % interval {low} to {high}, {pvalues}: {verdict}."
-            )
-        scored = [name for name in frame.index[1:] if not np.isnan(frame.loc[name, "mean_test_score"])]
-        worse = [name for name in scored if corrected.loc[name, best] < SIGNIFICANCE]
-        same = [name for name in scored if name not in worse]
-        failed = [name for name in frame.index[1:] if name not in scored]
-        lines += [
-            f"Not distinguishable from {best}: {', '.join(same) or 'none of the others'}.",
-            f"Clearly worse than {best}: {', '.join(worse) or 'none of the others'}.",
-        ]
-        if failed:
-            lines.append(f"Without a score in at least one fold: {', '.join(failed)}.")
-        lines.append(
-            "(Paired t-tests with Nadeau and Bengio's correction, and Holm's for all pairs, since the best was not "
-            "known before. Not to be distinguishable is no proof of equality: more rows tell more apart. The best of "
-            "several means is a little optimistic.)"
-        )
-        return lines
-
-    def _pairwise_pvalues(self) -> pd.DataFrame:
-        """Return the p-values of all pairs, corrected together, so that the choice of the best is paid for."""
-        pairs = list(combinations(self.names, 2))
-        scores, rows = self.scores(), {"n_train": self.n_train, "n_test": self.n_test}
-        pvalues = holm([corrected_ttest(scores[a] - scores[b], **rows).pvalue for a, b in pairs])
-        table = pd.DataFrame(np.nan, index=self.names, columns=self.names)
-        for (a, b), pvalue in zip(pairs, pvalues, strict=True):
-            table.loc[a, b] = table.loc[b, a] = pvalue
-        return table
 
     def _losses_in_words(self, frame) -> list[str]:
         (name,) = (name for name in LOSSES if f"mean_{name}" in frame)
@@ -323,6 +308,107 @@ class RegularizerComparison:
         return write_report(self, path, title=title)
 
 
+@dataclass
+class Verdict:
+    """What tests say of the best of several regularizers.
+
+    Attributes
+    ----------
+    best : str
+        The one with the highest mean test score.
+    worse, same : list of str
+        The others that have scores, the best first: those that are clearly worse, and those that cannot be told from
+        the best.
+    failed : list of str
+        Those without a score in every fold.
+    tests : DataFrame or None
+        Differences from the reference; None if it has no scores.
+    """
+
+    best: str
+    worse: list[str]
+    same: list[str]
+    failed: list[str]
+    tests: pd.DataFrame | None
+
+    @classmethod
+    def of(cls, comparison, frame) -> "Verdict":
+        """Return the verdict on a comparison, whose means and deviations are in `frame`."""
+        reference, best = comparison.reference(), frame.index[0]
+        failed = list(frame.index[frame["mean_test_score"].isna()])
+        tests = None if reference in failed else comparison.tests()
+        scored = frame.index.drop(failed)
+        rows = {"n_train": comparison.n_train, "n_test": comparison.n_test}
+        pvalues = pd.Series(pvalues_of_the_best(comparison.scores()[scored], **rows), index=scored)
+        # The comparison with the reference was planned, so it does not pay for the pairs of all others.
+        if reference in scored and reference != best:
+            pvalues[reference] = tests.loc[best, "pvalue_adjusted"]
+        worse = [name for name in scored[1:] if pvalues[name] < SIGNIFICANCE]
+        return cls(best, worse, [name for name in scored[1:] if name not in worse], failed, tests)
+
+    def conclusion(self, comparison) -> str:
+        """Return two sentences that say what a reader can conclude."""
+        best, reference, candidates = self.best, comparison.reference(), [self.best, *self.same]
+        if self.same:
+            is_all = len(candidates) == len(comparison.names) > MANY_NAMES
+            which = f"the {len(candidates)}" if is_all else _listed(candidates)
+            first = f"These folds cannot tell which of {which} is best{self._beating(candidates, reference)}."
+        elif self.worse:
+            first = f"{best} generalizes best here: it is clearly better than {_listed(self.worse)}."
+        else:
+            first = f"{best} alone has a score in every fold."
+        if self.tests is None:
+            return f"{first} {reference}, the reference, has no score in at least one fold."
+        if best == reference:
+            return f"{first} {best}, the reference, has the highest mean: no gain over it was found."
+        gain, pvalue = self.tests.loc[best, ["difference", "pvalue_adjusted"]]
+        verdict = "" if reference in self.worse else ", which chance alone may explain"
+        return (
+            f"{first} The {comparison.score_name} of {best} is {gain:.3g} better than that of {reference} "
+            f"(p {_p(pvalue)}){verdict}."
+        )
+
+    def _beating(self, candidates: list[str], reference: str) -> str:
+        """Return which of those that may be the best are better than the reference, if that is not one of them."""
+        if reference in candidates or self.tests is None:
+            return ""
+        own = self.tests.loc[candidates]
+        better = own.index[(own["difference"] > 0) & (own["pvalue_adjusted"] < SIGNIFICANCE)]
+        return f"; {'all' if len(better) == len(candidates) else _listed(better)} of them beat {reference}"
+
+    def details(self, comparison) -> list[str]:
+        """Return the lines that say how sure the conclusion is."""
+        best, reference, lines = self.best, comparison.reference(), []
+        if self.tests is not None and best != reference:
+            test = self.tests.loc[best]
+            low, high = (f"{test[end]:+.3g}" for end in ("low", "high"))
+            n_tests = self.tests["pvalue"].notna().sum()
+            among = f" by itself and {_p(test['pvalue_adjusted'])} among {n_tests} comparisons" if n_tests > 1 else ""
+            is_clear = reference in self.worse
+            verdict = "chance hardly explains it" if is_clear else "these folds cannot tell the two apart for sure"
+            lines.append(
+                f"Against {reference}: {test['difference']:+.3g}, 95 % interval {low} to {high}, "
+                f"p {_p(test['pvalue'])}{among}: {verdict}."
+            )
+        lines += [
+            f"Not distinguishable from {best}: {', '.join(self.same) or 'none of the others'}.",
+            f"Clearly worse than {best}: {', '.join(self.worse) or 'none of the others'}.",
+        ]
+        if self.failed:
+            lines.append(f"Without a score in at least one fold: {', '.join(self.failed)}.")
+        lines.append(
+            "(Paired t-tests with Nadeau and Bengio's correction; p-values are adjusted by a max-t procedure for looking "
+            "at several differences at once, and for not having known before which is best. Not to be distinguishable "
+            "is no proof of equality: more rows tell more apart. The best of several means is a little optimistic.)"
+        )
+        return lines
+
+
+def _listed(names) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else str(last)
+
+
 def _with_deviation(frame, name: str, column: str) -> str:
     mean, deviation = frame.loc[name, f"mean_{column}"], frame.loc[name, f"std_{column}"]
     return f"{mean:.3f}" if np.isnan(deviation) else f"{mean:.3f} ± {deviation:.3f} (mean ± sd over folds)"
@@ -335,4 +421,4 @@ def _counted(number: int, noun: str) -> str:
 def _p(value: float) -> str:
     if np.isnan(value):
         return "unknown"
-    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"

@@ -35,7 +35,7 @@ LABELS = {
     "high": "to",
     "statistic": "t",
     "pvalue": "p",
-    "pvalue_holm": "p, corrected (Holm)",
+    "pvalue_adjusted": "p, adjusted",
 }
 # Characters that turn the direction of the text around them.
 DIRECTIONS = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -184,7 +184,7 @@ def _tests(comparison) -> str:
         _texts("regularizer", frame.index),
         *(_numbers(LABELS[name], frame[name], like=alike) for name in scores),
         _numbers(LABELS["statistic"], frame["statistic"]),
-        *(_p_values(LABELS[name], frame[name]) for name in ("pvalue", "pvalue_holm")),
+        *(_p_values(LABELS[name], frame[name]) for name in ("pvalue", "pvalue_adjusted")),
     ]
     note = (
         f"Mean difference in {comparison.score_name}: each regularizer minus “{comparison.reference()}” on the same "
