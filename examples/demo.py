@@ -5,7 +5,6 @@ training rows of every outer fold, and scored on rows that had no say in it. Pri
 the table, five figures and a report in HTML to results/demo.
 """
 
-import sys
 import time
 from pathlib import Path
 
@@ -105,7 +104,7 @@ def main():
         f"Diabetes: {len(X)} rows, {X.shape[1]} columns; network 10-64-1; 5 outer folds twice, 3 inner folds.",
         flush=True,
     )
-    comparison = compare_regularizers(X, y, network=NETWORK, random_state=0, n_jobs=2, verbose=int(sys.stderr.isatty()))
+    comparison = compare_regularizers(X, y, network=NETWORK, random_state=0, n_jobs=2)
     comparison.frame().to_csv(RESULTS / "table.csv")
     comparison.plot().figure_.savefig(RESULTS / "differences.png", dpi=120)
     GeneralizationGapDisplay.from_comparison(comparison).figure_.savefig(RESULTS / "gaps.png", dpi=120)

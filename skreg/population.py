@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -632,7 +633,12 @@ def in_chunks(jobs: Sequence[Job], memory_limit: int | None, n_workers: int) -> 
 
 
 def train_jobs(
-    jobs: Sequence[Job], *, n_jobs: int | None = None, memory_limit: int | None = None, verbose: bool = False
+    jobs: Sequence[Job],
+    *,
+    n_jobs: int | None = None,
+    memory_limit: int | None = None,
+    verbose: bool = False,
+    on_progress: Callable[[float], None] | None = None,
 ) -> None:
     """Train networks, those of the same structure together.
 
@@ -646,6 +652,8 @@ def train_jobs(
         Largest number of bytes for all populations at a time, beside the data; None is sized for the cache.
     verbose : bool, default=False
         Whether to show a progress bar.
+    on_progress : callable or None, default=None
+        Called with what has been done meanwhile, in fits: an epoch is its share of one.
 
     Raises
     ------
@@ -662,9 +670,11 @@ def train_jobs(
     stopped = threading.Event()
     bar_lock = threading.Lock()
 
-    def report(n_epochs):
+    def report(max_epochs, n_epochs):
         with bar_lock:
             bar.update(n_epochs)
+            if on_progress is not None:
+                on_progress(n_epochs / max_epochs)
 
     def train(chunk):
         start = time.perf_counter()
@@ -672,7 +682,7 @@ def train_jobs(
             # Populations in parallel have one thread each.
             flops = 0 if n_workers > 1 else step_flops(chunk[0].network["layer_units"], chunk[0].batch_size)
             with limited_threads(flops):
-                Population(chunk, stopped, report, block_bytes).train()
+                Population(chunk, stopped, partial(report, chunk[0].progress.max_epochs), block_bytes).train()
         except AbandonedError:
             raise
         except Exception as error:  # of a user's loss, or of memory: it belongs to the members that have not ended

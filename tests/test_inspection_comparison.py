@@ -1,6 +1,11 @@
 """Comparisons of regularizers against nested cross-validation by scikit-learn, and what they say."""
 
+import io
+import pickle
+import re
+import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,7 +28,14 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import skreg
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.inspection import RegularizerComparison, compare_regularizers, corrected_ttest, default_regularizers
+from skreg._bar import in_notebook
+from skreg.inspection import (
+    RegularizerComparison,
+    calibration_error,
+    compare_regularizers,
+    corrected_ttest,
+    default_regularizers,
+)
 from skreg.inspection._regularizers import default_network
 
 INF = float("inf")
@@ -76,6 +88,12 @@ def test_is_nested_cross_validation(iris):
         np.mean(np.concatenate([W.ravel() for W in e.best_estimator_[-1].coefs_]) == 0) for e in expected["estimator"]
     ]
     np.testing.assert_allclose(folds["zeros"], zeros)
+    # The best one is what the same search makes of all rows.
+    whole = search.fit(X, y)
+    assert comparison.best_params_ == whole.best_params_
+    np.testing.assert_allclose(
+        comparison.best_estimator_.predict_proba(X), whole.predict_proba(X), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_is_nested_cross_validation_for_regressors():
@@ -183,7 +201,8 @@ def test_scoring_and_tuning_scoring(iris, scoring):
         return estimator.alpha
 
     estimators = {"l2": (network(penalty="l2"), {"alpha": [0.01, 0.1]})}
-    comparison = compare_regularizers(*iris, estimators, cv=3, n_repeats=1, scoring=scoring, tuning_scoring=tuning)
+    options = {"cv": 3, "n_repeats": 1, "refit": False}
+    comparison = compare_regularizers(*iris, estimators, scoring=scoring, tuning_scoring=tuning, **options)
     assert comparison.folds["chosen"].tolist() == [{"alpha": 0.1}] * 3
     assert calls == [34, 33, 33] * 2 * 3 or sorted(set(calls)) == [33, 34]
     assert comparison.score_name == (scoring or "accuracy")
@@ -329,6 +348,8 @@ def test_some_fits_fail(iris):
     assert frame.index.tolist() == ["dummy", "failing"]
     assert np.isnan(frame.loc["failing", "mean_test_score"])
     assert comparison.tests().loc["failing"].isna().all()
+    assert isinstance(comparison.best_estimator_, DummyClassifier)
+    assert comparison.summary().startswith("dummy alone has a score in every fold.")
     assert "Without a score in at least one fold: failing." in comparison.summary()
 
 
@@ -504,6 +525,7 @@ def test_frame(comparison):
         "gap",
         "log_loss",
         "calibration_error",
+        "classwise_calibration_error",
         "zeros",
         "parameters",
         "epochs",
@@ -521,8 +543,11 @@ def test_tests(comparison):
     assert (row["difference"], row["low"], row["high"], row["pvalue"]) == pytest.approx(
         (expected.difference, expected.low, expected.high, expected.pvalue)
     )
+    # Never below the single test, never above Holm's.
     smaller, larger = np.sort(tests["pvalue"])
-    assert np.sort(tests["pvalue_holm"]) == pytest.approx([min(1, 2 * smaller), min(1, max(larger, 2 * smaller))])
+    first, second = np.sort(tests["pvalue_adjusted"])
+    assert smaller <= first <= min(1, 2 * smaller)
+    assert max(larger, first) <= second <= min(1, max(larger, 2 * smaller))
     wide = comparison.tests("l1", confidence=0.99)
     assert (wide["low"] <= tests["low"]).all()
     with pytest.raises(ValueError, match=r"'reference' parameter must be one of \['none', 'l1', 'linear'\]; got 'l2'"):
@@ -556,6 +581,7 @@ def test_summary_of_a_clear_difference():
     assert "Highest mean test score: l" in words
     assert "chance hardly explains it" in words
     assert "Clearly worse than l" in words
+    assert words.startswith("l")
     worse = words.split("Clearly worse than")[1].split(": ")[1].split(".\n")[0]
     assert "none" in worse.split(", ")
 
@@ -568,6 +594,55 @@ def test_summary_of_no_difference():
     assert "chance hardly" not in words
 
 
+def conclusion(scores):
+    return made_up(scores).summary().splitlines()[0]
+
+
+def test_the_conclusion_comes_first():
+    rng = np.random.default_rng(0)
+    base, noise = 0.7 + 0.01 * rng.normal(size=10), 0.005 * rng.normal(size=(8, 10))
+    none, l1, l2, dropout = base, base + 0.1 + noise[1], base + 0.05 + noise[2], base + 0.101 + 3 * noise[3]
+    assert re.fullmatch(
+        r"l1 generalizes best here: it is clearly better than l2 and none\. "
+        r"The accuracy of l1 is 0\.\d+ better than that of none \(p < 0\.001\)\.",
+        conclusion({"none": none, "l1": l1, "l2": l2}),
+    )
+    assert re.fullmatch(
+        r"These folds cannot tell which of dropout and l1 is best; all of them beat none\. "
+        r"The accuracy of dropout is 0\.\d+ better than that of none \(p < 0\.001\)\.",
+        conclusion({"none": none, "l1": l1, "l2": l2, "dropout": dropout}),
+    )
+    assert conclusion({"none": none + 0.2, "l1": l1, "l2": l2}) == (
+        "none generalizes best here: it is clearly better than l1 and l2. "
+        "none, the reference, has the highest mean: no gain over it was found."
+    )
+    assert re.fullmatch(
+        r"These folds cannot tell which of the 8 is best\. "
+        r"The accuracy of r\d is 0\.\d+ better than that of r0 \(p = 0\.\d+\), which chance alone may explain\.",
+        conclusion({f"r{i}": base + noise[i] for i in range(8)}),
+    )
+    some = {"none": none, "l1": l1, "l2": base + 0.09 + 0.1 * rng.normal(size=10)}
+    assert conclusion(some).startswith("These folds cannot tell which of l1 and l2 is best; l1 of them beat")
+    assert conclusion({"none": none * np.nan, "l1": l1, "l2": l2}) == (
+        "l1 generalizes best here: it is clearly better than l2. "
+        "none, the reference, has no score in at least one fold."
+    )
+
+
+def test_a_gain_is_not_lost_among_pairs():
+    # All seven gain the same over a reference whose scores differ from fold to fold. Holm's correction for 28 pairs
+    # would make p-values of 0.4 or more of them.
+    rng = np.random.default_rng(3)
+    hard = rng.normal(size=10)
+    hard = (hard - hard.mean()) / hard.std(ddof=1)
+    comparison = made_up({"none": 0.3 + 0.1 * hard} | {f"r{i}": 0.46 + 0.004 * rng.normal(size=10) for i in range(7)})
+    tests = comparison.tests()
+    assert (28 * tests["pvalue"] > 0.4).all()
+    assert (tests["pvalue_adjusted"] < 2 * tests["pvalue"]).all()
+    assert (tests["pvalue_adjusted"] < 0.05).all()
+    assert "; all of them beat none. " in comparison.summary().splitlines()[0]
+
+
 def test_summary_of_few(iris):
     alone = made_up({"none": [0.5, 0.6]})
     assert alone.summary().startswith("2 outer folds")
@@ -578,6 +653,141 @@ def test_summary_of_few(iris):
     with pytest.raises(ValueError, match="A paired test needs at least two outer folds"):
         once.tests()
     assert "nothing can be compared" in made_up({"none": [np.nan, 0.5]}).summary()
+
+
+def test_choices(comparison):
+    table = comparison.choices()
+    assert table.index.tolist() == [("l1", "alpha")]
+    assert list(table) == ["typical", "share", *range(6)]
+    folds = comparison.folds.query("regularizer == 'l1'").set_index("fold")["chosen"]
+    chosen = [folds[fold]["alpha"] for fold in range(6)]
+    assert table.loc[("l1", "alpha"), list(range(6))].tolist() == chosen
+    typical, share = table.loc[("l1", "alpha"), ["typical", "share"]]
+    assert chosen.count(typical) == max(map(chosen.count, chosen)) == 6 * share
+
+
+def test_choices_of_several_parameters():
+    chosen = [{"a": 1, "b": (2, 0)}, {"a": 3, "b": (2, 0)}, {"a": 3, "b": None}, {"a": 3, "b": (2, 0)}]
+    folds = [{"regularizer": "r", "fold": fold, "test_score": 0.5, "chosen": of} for fold, of in enumerate(chosen)]
+    folds += [{"regularizer": "s", "fold": fold, "test_score": 0.5, "chosen": {}} for fold in range(4)]
+    numbers = {"score_name": "R²", "n_train": 80, "n_test": 20, "settings": {}}
+    table = RegularizerComparison(pd.DataFrame(folds), **numbers).choices()
+    assert table.loc["r", "typical"].to_dict() == {"a": 3, "b": (2, 0)}
+    assert table["share"].tolist() == [0.5, 0.5]
+    assert table.loc[("r", "b"), [0, 1, 2, 3]].tolist() == [(2, 0), (2, 0), None, (2, 0)]
+    nothing = RegularizerComparison(pd.DataFrame(folds[4:]), **numbers).choices()
+    assert nothing.empty
+    assert nothing.index.names == ["regularizer", "parameter"]
+
+
+def test_the_best_is_fitted_to_all_rows(iris, comparison):
+    best = comparison.frame().index[0]
+    kind = LogisticRegression if best == "linear" else RegularizedMLPClassifier
+    assert isinstance(comparison.best_estimator_, kind)
+    restored = pickle.loads(pickle.dumps(comparison))
+    np.testing.assert_array_equal(
+        restored.best_estimator_.predict_proba(iris[0]), comparison.best_estimator_.predict_proba(iris[0])
+    )
+    assert restored.best_params_ == comparison.best_params_
+
+
+def test_no_best_estimator(iris):
+    comparison = compare_regularizers(*iris, {"a": LogisticRegression()}, cv=2, n_repeats=1, refit=False)
+    assert not hasattr(comparison, "best_estimator_")
+    with pytest.raises(AttributeError, match=r"no 'best_params_': it was made with refit=False"):
+        _ = comparison.best_params_
+
+
+def test_the_last_fit_fails(iris):
+    class FailingOnAll(DummyClassifier):
+        def fit(self, X, y):
+            if len(y) == 150:
+                raise ArithmeticError("too many")
+            return super().fit(X, y)
+
+    message = r"fit of 'a', the best one, to all rows failed.*ArithmeticError\('too many'"
+    with pytest.warns(FitFailedWarning, match=message):
+        comparison = compare_regularizers(*iris, {"a": FailingOnAll()}, cv=2, n_repeats=1)
+    assert comparison.folds["test_score"].notna().all()
+    assert not hasattr(comparison, "best_estimator_")
+
+
+def test_positive_class_of_rare_events():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = (X[:, 0] + rng.normal(size=300) > 1.8).astype(int)
+    cv = StratifiedKFold(2)
+    balanced = LogisticRegression(class_weight="balanced")
+    folds = compare_regularizers(X, y, {"a": balanced}, cv=cv).folds
+    for fold, (train, test) in enumerate(cv.split(X, y)):
+        proba = balanced.fit(X[train], y[train]).predict_proba(X[test])[:, 1]
+        assert folds["classwise_calibration_error"][fold] == pytest.approx(calibration_error(y[test], proba))
+    assert (folds["classwise_calibration_error"] > 1.3 * folds["calibration_error"]).all()
+
+
+# -- The progress bar ----------------------------------------------------------------------------------------------
+
+
+class Screen(io.StringIO):
+    """A stream that says whether it is a terminal."""
+
+    def __init__(self, is_terminal):
+        super().__init__()
+        self.is_terminal = is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+    def last_line(self):
+        return self.getvalue().strip().rpartition("\r")[2].strip()
+
+
+def bar_of(monkeypatch, iris, *, is_terminal, verbose, delay):
+    """Compare four estimators, each of which ends in another way; return what is on the screen, and how many fits."""
+    screen = Screen(is_terminal)
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr("skreg._bar.DELAY", delay)
+    estimators = {
+        "stopped": network(early_stopping=True, n_iter_no_change=1, max_iter=30),
+        "l1": (network(penalty="l1"), {"alpha": [0.001, 0.1]}),
+        "alone": network(solver="lbfgs", max_iter=2, batch_size="auto"),
+        "linear": (LogisticRegression(), {"C": [0.1, 1.0, 10.0]}),
+    }
+    options = {"cv": 2, "n_repeats": 1, "inner_cv": 2, "verbose": verbose, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        best = compare_regularizers(*iris, estimators, **options).frame().index[0]
+    n_fits = {"stopped": 1, "l1": 2 * 2 + 1, "alone": 1, "linear": 3 * 2 + 1}
+    return screen, 2 * sum(n_fits.values()) + n_fits[best]
+
+
+@pytest.mark.parametrize(("is_terminal", "verbose", "delay"), [(True, None, 0), (False, 1, 3600)])
+def test_one_bar_that_ends_with_all_fits(iris, monkeypatch, is_terminal, verbose, delay):
+    screen, n_fits = bar_of(monkeypatch, iris, is_terminal=is_terminal, verbose=verbose, delay=delay)
+    assert screen.last_line().startswith("comparing regularizers: 100% |")
+    assert f" {n_fits} of {n_fits} fits " in screen.last_line()
+    assert screen.getvalue().count("\n") == 1
+    assert all(int(n) <= int(total) for n, total in re.findall(r" (\d+) of (\d+) fits", screen.getvalue()))
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "verbose", "delay"),
+    [(True, None, 3600), (False, None, 0), (True, 0, 0)],
+    ids=["short work", "file", "silent"],
+)
+def test_no_bar(iris, monkeypatch, is_terminal, verbose, delay):
+    screen, _ = bar_of(monkeypatch, iris, is_terminal=is_terminal, verbose=verbose, delay=delay)
+    assert screen.getvalue() == ""
+
+
+def test_notebooks_show_a_bar(monkeypatch):
+    shell = SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert in_notebook()
+    shell.config.clear()
+    assert not in_notebook()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert not in_notebook()
 
 
 def test_settings(comparison):
@@ -655,7 +865,8 @@ def test_regressors_take_several_columns_of_integers():
     assert compare_regularizers(X, y, {"ridge": Ridge()}, cv=2).score_name == "R²"
 
 
-def test_the_summary_does_not_contradict_itself():
+def test_the_summary_does_not_contradict_itself(monkeypatch):
+    monkeypatch.setattr("skreg.inspection._significance.N_ROTATIONS", 2000)
     # The best is clearly better than the reference by one test of two, but not by one of all pairs.
     rng = np.random.default_rng(5)
     for _ in range(60):

@@ -8,7 +8,6 @@ from sklearn.metrics import log_loss
 
 from skreg.inspection import calibration_error, corrected_ttest
 from skreg.inspection._metrics import log_loss_of
-from skreg.inspection._significance import holm
 
 
 @pytest.fixture
@@ -52,6 +51,35 @@ def test_perfect_probabilities_have_no_error():
     assert calibration_error(y, 1.0 - y) == 1
 
 
+def test_classwise_is_the_mean_of_the_classes():
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet([1, 2, 3], size=200)
+    y = np.array(["a", "b", "c"])[rng.integers(3, size=200)]
+    for strategy in ("quantile", "uniform"):
+        options = {"strategy": strategy, "n_bins": 7}
+        expected = np.mean([calibration_error(y == label, proba[:, k], **options) for k, label in enumerate("abc")])
+        assert calibration_error(y, proba, kind="classwise", **options) == pytest.approx(expected, abs=1e-12)
+
+
+def test_classwise_is_that_of_the_positive_class(binary):
+    y, proba = binary
+    both = np.column_stack([1 - proba, proba])
+    expected = calibration_error(y, proba)
+    assert calibration_error(y, both, kind="classwise") == expected
+    assert calibration_error(y, proba, kind="classwise") == expected
+    # And as good as that of the negative one.
+    assert calibration_error(1 - y, 1 - proba) == pytest.approx(expected, abs=0.01)
+
+
+def test_the_most_probable_class_hides_what_happens_to_the_positive_one():
+    # The example of the docstring: probabilities are too large by 0.2.
+    proba = np.repeat([0.4, 0.6], 500)
+    y = np.concatenate([np.arange(500) < 100, np.arange(500) < 200]).astype(int)
+    both = np.column_stack([1 - proba, proba])
+    assert calibration_error(y, both, n_bins=2) == pytest.approx(0, abs=1e-12)
+    assert calibration_error(y, both, n_bins=2, kind="classwise") == pytest.approx(0.2)
+
+
 def test_ties_do_not_depend_on_the_order(binary):
     y, proba = binary[0], binary[1].round(1)
     order = np.random.default_rng(0).permutation(len(y))
@@ -73,6 +101,7 @@ def test_is_biased_upwards_on_few_rows_as_the_docstring_says():
         ({"n_bins": 0}, "'n_bins' parameter must be an int of at least 1; got 0"),
         ({"n_bins": 2.5}, "'n_bins' parameter must be an int of at least 1; got 2.5"),
         ({"strategy": "equal"}, "'strategy' parameter must be 'quantile' or 'uniform'; got 'equal'"),
+        ({"kind": "top"}, "'kind' parameter must be 'confidence' or 'classwise'; got 'top'"),
         ({"labels": [0, 1, 2]}, r"'labels' parameter must name the 2 classes of 'y_proba'; got \[0, 1, 2\]"),
         ({"labels": [0, 2]}, r"'y_true' holds classes that 'labels' does not name: \[1\]"),
         ({"y_proba": [0.5, 1.5]}, "must hold probabilities between 0 and 1; got values from 0.5 to 1.5"),
@@ -176,11 +205,3 @@ def test_a_nan_is_passed_on():
 def test_bad_test_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         corrected_ttest(**{"differences": DIFFERENCES, "n_train": 4, "n_test": 1} | arguments)
-
-
-def test_holm():
-    # p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm") in R 4.
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(holm([0.5, 0.6, 0.9]), [1, 1, 1])
-    np.testing.assert_allclose(holm([np.nan, 0.02, 0.01]), [np.nan, 0.02, 0.02])
-    assert holm([]).shape == (0,)

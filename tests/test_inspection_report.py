@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import html
 import math
+import pickle
 import re
 import sys
 from html.parser import HTMLParser
@@ -101,7 +103,7 @@ def test_a_real_comparison(tmp_path):
     estimators = {
         "none": network,
         "l2": (network, {"penalty": ["l2"], "alpha": [0.001, 0.1]}),
-        "linear": LogisticRegression(),
+        "linear": LogisticRegression(max_iter=1000),
     }
     comparison = compare_regularizers(X, y, estimators, cv=2, n_repeats=1, random_state=3)
     path = comparison.to_html(tmp_path / "report.html")
@@ -128,7 +130,8 @@ def test_results_are_the_frame(comparison, page):
         "training accuracy": "train_score",
         "gap (training − test)": "gap",
         "log loss": "log_loss",
-        "calibration error": "calibration_error",
+        "calibration error (top class)": "calibration_error",
+        "calibration error (classwise)": "classwise_calibration_error",
         "share of exact zeros": "zeros",
         "parameters that are not zero": "parameters",
         "epochs": "epochs",
@@ -141,13 +144,13 @@ def test_results_are_the_frame(comparison, page):
     best = frame.iloc[0]
     expected = f"{best['mean_test_score']:.3f} ± {best['std_test_score']:.3f}"
     assert page.column("results", "test accuracy")[0][0] == expected
-    assert page.body("results")[0][6] == MISSING  # the last of the names is no network
+    assert page.body("results")[0][7] == MISSING  # the last of the names is no network
 
 
 def test_differences_are_the_tests_best_first(comparison, page):
     tests = comparison.tests().sort_values("difference", ascending=False)
     assert [value for _, value in page.column("tests", "regularizer")] == list(tests.index)
-    labels = ["difference", "95 % interval from", "to", "t", "p", "p, corrected (Holm)"]
+    labels = ["difference", "95 % interval from", "to", "t", "p", "p, adjusted"]
     for label, name in zip(labels, tests.columns, strict=True):
         np.testing.assert_array_equal(numbers(page.column("tests", label)), tests[name], err_msg=label)
     texts = [text for text, _ in page.column("tests", "p")]
@@ -202,6 +205,47 @@ def test_failed_fits_come_last():
         assert last[0][0] == "l1"
         assert last[1] == MISSING
     assert len(page.body("folds")) == 16
+
+
+def test_the_conclusion_stands_first(comparison, page):
+    paragraphs = re.findall(r"<p( class=\"conclusion\")?>(.*)</p>", page.source)
+    assert [bool(mark) for mark, _ in paragraphs[:2]] == [True, False]
+    assert html.unescape(paragraphs[0][1]) == comparison.summary().splitlines()[0]
+
+
+# -- In short ----------------------------------------------------------------------------------------------------------
+
+
+def test_notebooks_show_the_conclusion_and_a_table(comparison):
+    short = pickle.loads(pickle.dumps(comparison))._repr_html_()
+    page = Page(short.replace("<table>", '<table id="short">'))
+    frame, pvalues = comparison.frame(), comparison.tests()["pvalue_adjusted"]
+    assert comparison.summary().splitlines()[0] in page.text
+    header = ["regularizer", "test accuracy", "gap (training − test)", "log loss", "share of exact zeros"]
+    assert page.header("short") == [*header, "p against none"]
+    best = frame.index[0]
+    row = {name: text for name, (text, _) in zip(page.header("short"), page.body("short")[0], strict=True)}
+    assert row["regularizer"] == best
+    assert row["test accuracy"] == f"{frame.loc[best, 'mean_test_score']:.3f} ± {frame.loc[best, 'std_test_score']:.3f}"
+    assert row["p against none"] == ("< 0.001" if pvalues[best] < 0.001 else f"{pvalues[best]:.3f}")
+    assert len(page.body("short")) == 4
+    assert short == comparison._repr_html_()
+
+
+def test_hostile_names_add_nothing_to_notebooks(comparison):
+    plain, hostile = (
+        Page(re.sub("<table>", '<table id="short">', c._repr_html_())) for c in (comparison, hostile_comparison())
+    )
+    assert {tag for tag, _ in hostile.tags} == {tag for tag, _ in plain.tags}
+    assert not [attributes for tag, attributes in hostile.tags if attributes and tag != "table"]
+    assert sorted(row[0][0] for row in hostile.body("short")) == sorted(VISIBLE_NAMES)
+
+
+@pytest.mark.parametrize(("names", "n_folds"), [(NAMES, 1), (NAMES[:1], 4)], ids=["one fold", "one regularizer"])
+def test_notebooks_without_tests(names, n_folds):
+    short = comparison_of(names, n_folds=n_folds, classifier=False)._repr_html_()
+    assert "p against" not in short
+    assert "mean squared error" in short
 
 
 def test_title(comparison, page):

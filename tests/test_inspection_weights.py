@@ -239,6 +239,29 @@ def test_estimators_without_weights():
         WeightDistributionDisplay.from_estimator(LogisticRegression().fit(X, X[:, 0] > 0))
 
 
+@pytest.mark.parametrize("log", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+def test_zeros_stay_visible_beside_layers_of_larger_weights(together, log):
+    rng = np.random.default_rng(0)
+    layers = [np.concatenate([np.zeros(900), 1e-3 * rng.normal(size=100)]), 5 * rng.normal(size=1000)]
+    figure, axes = plt.subplots(1, 2, sharex=True, sharey=True)
+    if together:
+        (zeros, _) = WeightDistributionDisplay(layers).plot(ax=axes, log=log).zeros_
+    else:
+        displays = [WeightDistributionDisplay([W]).plot(ax=ax, log=log) for W, ax in zip(layers, axes, strict=True)]
+        zeros = displays[0].zeros_[0]
+    figure.canvas.draw()
+    ((left, right),) = spans(zeros)
+    low, high = axes[0].get_xlim()
+    assert high - low > 20
+    assert left == -right
+    assert right - left >= 0.0099 * (high - low)
+    # Near zero there is room enough, and the bar is as narrow as the bins ask for.
+    axes[0].set_xlim(-2e-3, 2e-3)
+    ((left, right),) = spans(zeros)
+    assert right - left < np.ptp(layers[0]) / 50
+
+
 def test_axes_that_share_their_limits_show_all_bars():
     rng = np.random.default_rng(0)
     layers = [rng.normal(size=1000), np.concatenate([np.zeros(10_000), rng.normal(size=100)])]

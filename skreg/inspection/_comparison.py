@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,14 @@ SIGNIFICANCE = 0.05
 # All of more than so many are counted instead of named.
 MANY_NAMES = 4
 LOSSES = {"log_loss": "log-loss", "mean_squared_error": "mean squared error"}
+
+
+class Best(NamedTuple):
+    """The best of several regularizers, fitted to all rows, with the parameters that were chosen for it."""
+
+    name: str
+    estimator: object
+    parameters: dict
 
 
 class RegularizerComparison:
@@ -32,6 +41,8 @@ class RegularizerComparison:
         Mean number of training and of test rows of an outer fold.
     settings : dict of str to object
         How the comparison was made, for the report.
+    best : Best, default=None
+        Name, estimator and parameters of the best one, fitted to all rows.
 
     Attributes
     ----------
@@ -41,8 +52,11 @@ class RegularizerComparison:
         - 'regularizer', 'fold': name, and number of the outer fold, from 0;
         - 'test_score', 'train_score', 'gap': score of the test rows, of the training rows, and the latter minus the
           former;
-        - 'log_loss', 'calibration_error' (classifiers): in nats, on the test rows; see :func:`calibration_error`. For
-          regressors 'mean_squared_error';
+        - 'log_loss' (classifiers): in nats, on the test rows;
+        - 'calibration_error', 'classwise_calibration_error' (classifiers): on the test rows, that of the most probable
+          class of each row, and the mean of those of all classes, which with two classes is that of the positive one;
+          see :func:`calibration_error`. Of several labels, the former pools all their probabilities;
+        - 'mean_squared_error' (regressors): on the test rows;
         - 'zeros': share of all weights that are exactly zero;
         - 'parameters': number of weights and biases that are not zero;
         - 'epochs': number of training epochs;
@@ -59,6 +73,11 @@ class RegularizerComparison:
         Mean number of training and of test rows of an outer fold.
     settings : dict of str to object
         How the comparison was made.
+    best_estimator_ : estimator
+        The regularizer with the highest mean test score, fitted to all rows with the parameters that inner folds of all
+        rows have chosen. This and the next exist after a comparison with ``refit=True``, if that fit has not failed.
+    best_params_ : dict
+        These parameters.
 
     See Also
     --------
@@ -71,16 +90,42 @@ class RegularizerComparison:
     See :func:`compare_regularizers`.
     """
 
-    def __init__(self, folds, *, score_name, n_train, n_test, settings: Mapping):
+    def __init__(self, folds, *, score_name, n_train, n_test, settings: Mapping, best: Best | None = None):
         self.folds = folds
         self.names = list(dict.fromkeys(folds["regularizer"]))
         self.score_name = score_name
         self.n_train = n_train
         self.n_test = n_test
         self.settings = dict(settings)
+        self._best = best
 
     def __repr__(self):
         return f"<RegularizerComparison of {len(self.names)} regularizers on {self._n_folds} outer folds>"
+
+    def _repr_html_(self):
+        """Return what notebooks show: the conclusion and a short table."""
+        # The report draws displays, which can make comparisons, so they import this module.
+        from skreg.inspection._report import comparison_in_short
+
+        return comparison_in_short(self)
+
+    @property
+    def best_estimator_(self):
+        """The regularizer with the highest mean test score, fitted to all rows."""
+        return self._fitted_best("best_estimator_").estimator
+
+    @property
+    def best_params_(self) -> dict:
+        """The parameters that inner folds of all rows have chosen for it."""
+        return self._fitted_best("best_params_").parameters
+
+    def _fitted_best(self, attribute: str) -> Best:
+        if self._best is None:
+            raise AttributeError(
+                f"This comparison has no '{attribute}': it was made with refit=False, or the best one could not be "
+                "fitted to all rows."
+            )
+        return self._best
 
     @property
     def _n_folds(self) -> int:
@@ -210,6 +255,30 @@ class RegularizerComparison:
         if column not in self.folds:
             raise ValueError(f"The 'column' parameter must be one of {list(self.folds.columns)}; got {column!r}.")
         return self.folds.pivot(index="fold", columns="regularizer", values=column)[self.names]
+
+    def choices(self):
+        """Return which parameters the inner folds have chosen.
+
+        Returns
+        -------
+        DataFrame
+            One line for each regularizer and parameter that it had a choice of; a column for each outer fold by its
+            number, and before them 'typical', the value in the combination that most folds have chosen (of several, the
+            one that was chosen first), and 'share', the share of folds that have chosen that combination. A small share
+            says that the rows hardly determine the strength.
+        """
+        lines = {}
+        for name in self.names:
+            chosen = self.folds.loc[self.folds["regularizer"] == name].set_index("fold")["chosen"]
+            combinations = [repr(of_fold) for of_fold in chosen]
+            typical = max(combinations, key=combinations.count)
+            share = combinations.count(typical) / len(combinations)
+            for parameter, value in chosen.iloc[combinations.index(typical)].items():
+                of_folds = {fold: of_fold.get(parameter) for fold, of_fold in chosen.items()}
+                lines[name, parameter] = {"typical": value, "share": share, **of_folds}
+        index = pd.MultiIndex.from_tuples(list(lines), names=["regularizer", "parameter"])
+        columns = ["typical", "share", *sorted(self.folds["fold"].unique())]
+        return pd.DataFrame(list(lines.values()), index=index, columns=columns, dtype=object).astype({"share": float})
 
     def summary(self):
         """Say in words what was found, and how sure that is.
@@ -397,9 +466,9 @@ class Verdict:
         if self.failed:
             lines.append(f"Without a score in at least one fold: {', '.join(self.failed)}.")
         lines.append(
-            "(Paired t-tests with Nadeau and Bengio's correction; p-values are adjusted by a max-t procedure for looking "
-            "at several differences at once, and for not having known before which is best. Not to be distinguishable "
-            "is no proof of equality: more rows tell more apart. The best of several means is a little optimistic.)"
+            "(Paired t-tests with Nadeau and Bengio's correction; a max-t procedure adjusts p-values for looking at "
+            "several differences at once, and for not having known before which is best. Not to be distinguishable is "
+            "no proof of equality: more rows tell more apart. The best of several means is a little optimistic.)"
         )
         return lines
 

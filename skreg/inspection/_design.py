@@ -171,6 +171,12 @@ def inner_splitter(cv, inner_cv, y, classifier: bool, has_groups: bool, random):
     return inner_cv
 
 
+def n_fits_of(contender: Contender, fold: OuterFold) -> int:
+    """Return how many fits a contender takes in an outer fold: those of the choice, and one with what was chosen."""
+    n_candidates = len(contender.candidates)
+    return 1 + (n_candidates * len(fold.inner) if n_candidates > 1 else 0)
+
+
 def outer_fold(X, y, groups, inner, train, test, random) -> OuterFold:
     """Return an outer fold with its inner folds; without any, if there is no splitter for them."""
     train, test, seed = row_numbers(train), row_numbers(test), fresh_seed(random)

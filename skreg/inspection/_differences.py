@@ -11,7 +11,8 @@ class ComparisonDisplay:
 
     Every dot is a mean of paired differences of test scores, the line through it the corrected 95 % confidence interval
     (see :func:`corrected_ttest`). An interval that holds zero means that the folds cannot tell the two apart. The
-    intervals are not corrected for being several; the p-values of :meth:`RegularizerComparison.tests` are.
+    intervals are not corrected for being several; the column 'pvalue_adjusted' of
+    :meth:`RegularizerComparison.tests` is.
 
     Parameters
     ----------

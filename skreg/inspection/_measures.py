@@ -9,7 +9,7 @@ from skreg.inspection._networks import fitted_network
 
 def names_of_measures(classifier: bool) -> list[str]:
     """Return what :func:`measures_of` measures, in order."""
-    losses = ["log_loss", "calibration_error"] if classifier else ["mean_squared_error"]
+    losses = ["log_loss", "calibration_error", "classwise_calibration_error"] if classifier else ["mean_squared_error"]
     return ["test_score", "train_score", "gap", *losses, "zeros", "parameters", "epochs"]
 
 
@@ -40,7 +40,8 @@ def measures_of(estimator, scorer, train: tuple, test: tuple, *, classifier: boo
     elif hasattr(estimator, "predict_proba"):
         proba = _probabilities(estimator, test[0])
         measures["log_loss"] = _log_loss(estimator, test[1], proba)
-        measures["calibration_error"] = _calibration_error(estimator, test[1], proba)
+        for kind, name in (("confidence", "calibration_error"), ("classwise", "classwise_calibration_error")):
+            measures[name] = _calibration_error(estimator, test[1], proba, kind)
     return measures | _of_network(estimator)
 
 
@@ -65,15 +66,16 @@ def _log_loss(estimator, y, proba: np.ndarray) -> float:
     return sum(log_loss_of(np.arange(2), y[:, j], np.column_stack([1 - p, p])) for j, p in enumerate(proba.T))
 
 
-def _calibration_error(estimator, y, proba: np.ndarray) -> float:
-    """Return the calibration error of the classes, or of the probabilities of all labels together."""
+def _calibration_error(estimator, y, proba: np.ndarray, kind: str) -> float:
+    """Return the calibration error of the classes; of labels, that of all probabilities, or the mean of each."""
     if y.ndim == 2:
-        return calibration_error(y.ravel(), proba.ravel(), labels=[0, 1])
+        labels = zip(y.T, proba.T, strict=True) if kind == "classwise" else [(y.ravel(), proba.ravel())]
+        return float(np.mean([calibration_error(*of_label, labels=[0, 1]) for of_label in labels]))
     # A class that the training rows did not have has no column.
     labels = np.union1d(estimator.classes_, y)
     complete = np.zeros((len(y), len(labels)))
     complete[:, np.searchsorted(labels, estimator.classes_)] = proba
-    return calibration_error(y, complete, labels=labels)
+    return calibration_error(y, complete, labels=labels, kind=kind)
 
 
 def _of_network(estimator) -> dict[str, float]:

@@ -4,9 +4,10 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 STRATEGIES = ("quantile", "uniform")
+KINDS = ("confidence", "classwise")
 
 
-def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quantile"):
+def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quantile", kind="confidence"):
     """Return the expected calibration error: how far confidences are, on average, from frequencies.
 
     The predictions are put into bins by their confidence. In each bin the mean confidence is compared with the share
@@ -17,6 +18,12 @@ def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quan
     With one column for each class, the confidence is the largest probability of a row, and a prediction is right if it
     is the true class [1]_. With one probability for each row, it is that of the second class, and compared with the
     share of that class, as in :func:`sklearn.calibration.calibration_curve`.
+
+    The largest probability can hide what happens to a rare class. If half of the rows have a probability of 0.4 that
+    should be 0.2, and half one of 0.6 that should be 0.4, all confidences are 0.6, and 0.6 of the predictions are
+    right: no error, though every probability is too large by 0.2. With ``kind="classwise"`` the probability of each
+    class is compared with the share of that class, and the mean over the classes is returned [2]_ [3]_. With two
+    classes that is the calibration error of the positive one, the second, as from its column alone.
 
     A bin with few rows differs from its expectation by chance, so the value is too large on few rows, even for perfect
     probabilities: by up to 0.1 with 100 rows and ten bins. Compare values from the same rows, not across data sets.
@@ -33,6 +40,9 @@ def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quan
         Number of bins, at least 1.
     strategy : {'quantile', 'uniform'}, default='quantile'
         Bins with about as many rows each, or of the same width on [0, 1].
+    kind : {'confidence', 'classwise'}, default='confidence'
+        Which probabilities of a matrix are judged: the largest of each row, or those of every class. A single
+        probability for each row is that of the second class in any case.
 
     Returns
     -------
@@ -52,6 +62,10 @@ def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quan
     References
     ----------
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, eq. 3.
+    .. [2] M. Kull, M. Perello Nieto, M. Kängsepp, T. Silva Filho, H. Song, P. Flach, "Beyond temperature scaling:
+       Obtaining well-calibrated multi-class probabilities with Dirichlet calibration", NeurIPS 2019, section 2.
+    .. [3] J. Nixon, M. W. Dusenberry, L. Zhang, G. Jerfel, D. Tran, "Measuring Calibration in Deep Learning", CVPR
+       Workshops 2019, eq. 3.
 
     Examples
     --------
@@ -65,6 +79,8 @@ def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quan
         raise ValueError(f"The 'n_bins' parameter must be an int of at least 1; got {n_bins!r}.")
     if strategy not in STRATEGIES:
         raise ValueError(f"The 'strategy' parameter must be 'quantile' or 'uniform'; got {strategy!r}.")
+    if kind not in KINDS:
+        raise ValueError(f"The 'kind' parameter must be 'confidence' or 'classwise'; got {kind!r}.")
     y_true = column_or_1d(y_true)
     y_proba = check_array(y_proba, ensure_2d=False, dtype=np.float64, input_name="y_proba")
     check_consistent_length(y_true, y_proba)
@@ -82,11 +98,13 @@ def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quan
     unknown = np.setdiff1d(y_true, labels)
     if len(unknown):
         raise ValueError(f"'y_true' holds classes that 'labels' does not name: {unknown.tolist()!r}.")
-    if y_proba.ndim == 1:
-        confidence, is_right = y_proba, y_true == labels[1]
+    if y_proba.ndim == 2 and kind == "confidence":
+        pairs = [(y_proba.max(axis=1), y_true == labels[y_proba.argmax(axis=1)])]
+    elif n_classes == 2:
+        pairs = [(y_proba if y_proba.ndim == 1 else y_proba[:, 1], y_true == labels[1])]
     else:
-        confidence, is_right = y_proba.max(axis=1), y_true == labels[y_proba.argmax(axis=1)]
-    return _binned_difference(confidence, is_right, n_bins, strategy)
+        pairs = [(of_class, y_true == label) for of_class, label in zip(y_proba.T, labels, strict=True)]
+    return float(np.mean([_binned_difference(*pair, n_bins, strategy) for pair in pairs]))
 
 
 def _binned_difference(confidence: np.ndarray, is_right: np.ndarray, n_bins: int, strategy: str) -> float:

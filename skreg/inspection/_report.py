@@ -26,6 +26,8 @@ LABELS = {
     "test_score": "test {score}",
     "train_score": "training {score}",
     "gap": "gap (training − test)",
+    "calibration_error": "calibration error (top class)",
+    "classwise_calibration_error": "calibration error (classwise)",
     "zeros": "share of exact zeros",
     "parameters": "parameters that are not zero",
     "fit_time": "fit time, s",
@@ -104,7 +106,7 @@ def comparison_report(comparison, *, title=None) -> str:
         style_hash=_policy_hash(style),
         script=script,
         script_hash=_policy_hash(script),
-        summary="\n".join(f"<p>{_text(line)}</p>" for line in comparison.summary().split("\n") if line.strip()),
+        summary=_summary(comparison),
         figures=_figures(comparison),
         results=_results(comparison),
         tests=_tests(comparison),
@@ -148,6 +150,53 @@ def _label(measure: str, comparison) -> str:
     return measure.replace("_", " ")
 
 
+def _summary(comparison) -> str:
+    """Return the summary in paragraphs; if there is a conclusion, it is the first."""
+    first, *others = comparison.summary().split("\n")
+    marked = f"<p{_class('conclusion', comparison.has_tests)}>{_text(first)}</p>"
+    return "\n".join([marked, *(f"<p>{_text(line)}</p>" for line in others)])
+
+
+# -- In short ----------------------------------------------------------------------------------------------------------
+
+
+def comparison_in_short(comparison) -> str:
+    """Return a comparison as a piece of HTML, for notebooks: the conclusion, and a table of means.
+
+    Parameters
+    ----------
+    comparison : RegularizerComparison
+        What to show.
+
+    Returns
+    -------
+    str
+        HTML without style, script and ids, so that several can stand on one page.
+    """
+    frame = comparison.frame()
+    columns = [_texts("regularizer", frame.index)]
+    columns += [
+        _numbers(_label(measure, comparison), frame[f"mean_{measure}"], frame[f"std_{measure}"])
+        for measure in ("test_score", "gap", "log_loss", "mean_squared_error", "zeros")
+        if f"mean_{measure}" in frame
+    ]
+    if comparison.has_tests:
+        pvalues = comparison.tests()["pvalue_adjusted"].reindex(frame.index)
+        columns.append(_p_values(f"p against {comparison.reference()}", pvalues))
+    header = "".join(f"<th>{_text(column.label)}</th>" for column in columns)
+    rows = "\n".join(
+        "<tr>" + "".join(f"<td>{_text(text)}</td>" for text, _ in cells) + "</tr>"
+        for cells in zip(*(column.cells for column in columns), strict=True)
+    )
+    conclusion, *_ = comparison.summary().split("\n")
+    return (
+        f"<div>\n<p><b>{_text(conclusion)}</b></p>\n"
+        f"<table>\n<thead><tr>{header}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n"
+        "<p>Means ± standard deviations over the outer folds. In words: <code>print(comparison.summary())</code></p>\n"
+        "</div>"
+    )
+
+
 # -- Tables ------------------------------------------------------------------------------------------------------------
 
 
@@ -188,7 +237,8 @@ def _tests(comparison) -> str:
     ]
     note = (
         f"Mean difference in {comparison.score_name}: each regularizer minus “{comparison.reference()}” on the same "
-        "folds, with Nadeau and Bengio’s corrected t-test. Where the interval holds 0, chance alone may explain it."
+        "folds, with Nadeau and Bengio’s corrected t-test. Where the interval holds 0, chance alone may explain it. "
+        "Interval and p are those of a single line; the adjusted p (max-t) allows for looking at all of them."
     )
     return _table("tests", note, columns, best_first=LABELS["difference"])
 

@@ -1,5 +1,6 @@
 """What a difference between two estimators means, when both were scored on the same folds."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ from scipy import stats
 from scipy.linalg import helmert
 
 # Random rotations: the standard error of a p-value of 0.05 is 0.001. So many statistics are in memory at a time.
-N_ROTATIONS, BLOCK_SIZE = 50_000, 2**20
+N_ROTATIONS, BLOCK_SIZE = 40_000, 2**18
 
 
 class CorrectedTTest(NamedTuple):
@@ -223,19 +224,26 @@ def _directions(differences: np.ndarray, ratio: float) -> np.ndarray:
 
 
 def _step_down(directions: np.ndarray, starts: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return p-values of the tests at some places, each among all those from its place on, and not below the one before.
+    """Return p-values of the tests at some places, each among all those from its place on.
 
-    `own` holds the p-value of each test by itself.
+    None is below the one before. `own` holds the p-value of each test by itself.
     """
-    observed, n_larger = np.abs(directions[0, starts]), np.zeros(len(starts))
-    random = np.random.default_rng(0)  # the same comparison has the same p-values
-    block = max(1, BLOCK_SIZE // max(1, directions.shape[1]))
-    for n_drawn in (min(block, N_ROTATIONS - first) for first in range(0, N_ROTATIONS, block)):
-        # A rotation takes the axis of the mean to a random direction.
-        axes = random.standard_normal((n_drawn, len(directions)))
-        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
-        statistics = np.abs(axes @ directions)
-        n_larger += (np.maximum.accumulate(statistics[:, ::-1], axis=1)[:, ::-1][:, starts] >= observed).sum(axis=0)
+    if not len(starts):
+        return own
+    directions = directions.astype(np.float32)
+    observed, n_larger = np.abs(directions[0, starts, None]), np.zeros(len(starts))
+    axes = _random_axes(len(directions), N_ROTATIONS)
+    block = max(1, BLOCK_SIZE // directions.shape[1])
+    for first in range(0, N_ROTATIONS, block):
+        statistics = np.abs(directions.T @ axes[:, first : first + block])
+        n_larger += (np.maximum.accumulate(statistics[::-1])[::-1][starts] >= observed).sum(axis=1)
     # What is known for sure, by Bonferroni, is kept in spite of random draws.
     n_left = directions.shape[1] - starts
     return np.maximum.accumulate(np.clip(n_larger / N_ROTATIONS, own, np.minimum(n_left * own, 1)))
+
+
+@cache
+def _random_axes(n_splits: int, n_rotations: int) -> np.ndarray:
+    """Return directions to which rotations take the axis of the mean, one in each column, always the same."""
+    axes = np.random.default_rng(0).standard_normal((n_splits, n_rotations), dtype=np.float32)
+    return axes / np.linalg.norm(axes, axis=0)

@@ -8,6 +8,10 @@ import pandas as pd
 from skreg._plotting import AMBER, BLUE, axes_for, labels_of
 from skreg.inspection._networks import required_network
 
+# Width of the bar of exact zeros: this share of a bin, but at least that share of the axis, which layers with larger
+# weights may have in common with this one.
+SHARE_OF_BIN, SHARE_OF_AXIS = 0.6, 0.01
+
 
 class WeightDistributionDisplay:
     """Draws a histogram of the weights of each layer, with a bar of their own for those that are exactly zero.
@@ -223,10 +227,11 @@ def _draw_layer(ax, weights: np.ndarray, bins) -> tuple:
     if not n_zeros:
         return bars, None
     # In front of the histogram, and narrower than its bins, so that neither hides the other.
+    width = SHARE_OF_BIN * np.diff(edges).min()
     zeros = ax.bar(
         0,
         n_zeros,
-        width=0.6 * np.diff(edges).min(),
+        width=width,
         color=AMBER,
         edgecolor="black",
         linewidth=0.8,
@@ -234,4 +239,12 @@ def _draw_layer(ax, weights: np.ndarray, bins) -> tuple:
         zorder=3,
         label=f"exactly 0: {n_zeros:,} of {weights.size:,} ({n_zeros / weights.size:.1%})",
     )
+    (bar,) = zeros
+
+    def keep_visible(changed_ax):
+        left, right = changed_ax.get_xlim()
+        visible = max(width, SHARE_OF_AXIS * abs(right - left))
+        bar.set(x=-visible / 2, width=visible)
+
+    ax.callbacks.connect("xlim_changed", keep_visible)
     return bars, zeros

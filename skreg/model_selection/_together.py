@@ -270,7 +270,7 @@ def fit_tasks(X, y, tasks: Iterable[Task], fit_parameters: dict, **options) -> l
     fit_parameters : dict
         Further arguments of `fit`, for all rows.
     **options : dict
-        `n_jobs`, `memory_limit` and `verbose` of :func:`~skreg.population.train_jobs`.
+        `n_jobs`, `memory_limit`, `verbose` and `on_progress` of :func:`~skreg.population.train_jobs`.
 
     Returns
     -------
