@@ -65,10 +65,10 @@ print(frame[columns].round(3).to_string())
 print(comparison.summary())
 
 # %%
-# The first two sentences are the conclusion. The regularizer with the highest mean has a lead of less than one row in a test set of 30, and the intervals say so:
-# by accuracy, these 150 rows cannot tell any two of the eight apart. The same in a picture, where each interval is that
-# of the mean *paired* difference to the network without regularization. Pairs matter, because some folds are harder
-# than others for everybody.
+# The first two sentences are the conclusion; the rest says what it rests on. The regularizer with the highest mean
+# has a lead of less than one row in a test set of 30, and the intervals say so: by accuracy, these 150 rows cannot
+# tell any two of the eight apart. The same in a picture, where each interval is that of the mean *paired* difference
+# to the network without regularization. Pairs matter, because some folds are harder than others for everybody.
 
 comparison.plot()
 plt.show()
@@ -131,8 +131,8 @@ print(display.frame().round(3).to_string())
 #
 # One call answers which regularizer has the best mean, and also whether that means anything. On 150 rows it hardly
 # does by accuracy; by log-loss, L2 is the likely choice. ``comparison.to_html("report.html")`` writes all of this,
-# with sortable tables, into one page that can be sent to others. ``comparison.best_estimator_`` is the regularizer with the
-# highest mean, fitted to all rows, and ``comparison.choices()`` shows which strengths the folds have chosen.
+# with sortable tables, into one page that can be sent to others. ``comparison.best_estimator_`` is the regularizer
+# with the highest mean, fitted to all rows, and ``comparison.choices()`` shows which strengths the folds have chosen.
 #
 # **Cost.** The first comparison fits 950 networks of 64 units, in less than a minute on one core. ``n_jobs=2`` trains
 # two populations of them at the same time.

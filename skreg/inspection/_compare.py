@@ -182,13 +182,15 @@ def compare_regularizers(
     ...     {
     ...         "none": network,
     ...         "l2": (network, {"penalty": ["l2"], "alpha": [0.001, 0.01]}),
-    ...         "linear": LogisticRegression(),
+    ...         "linear": LogisticRegression(max_iter=1000),
     ...     },
     ...     n_repeats=1,
     ...     random_state=0,
     ... )
     >>> comparison.folds.shape[0], sorted(comparison.frame().index)
     (15, ['l2', 'linear', 'none'])
+    >>> comparison.best_estimator_.predict(X).shape
+    (150,)
     """
     X, y, groups = indexable(X, y, groups)
     y = checked_target(y)
