@@ -53,6 +53,7 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     assert len(names["X"]) == len(table) - 1
     assert set(names["model"].predict(names["X"])) <= {"red", "rosé", "white"}
     assert len(names["comparison"].folds) == 8 * 5
+    assert set(names["best"].predict(names["X"])) <= {"red", "rosé", "white"}
     assert "Highest mean test score" in capsys.readouterr().out
     assert "group_lasso" in (tmp_path / "report.html").read_text()
     (figure,) = map(plt.figure, plt.get_fignums())
