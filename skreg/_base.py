@@ -19,7 +19,7 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import check_consistent_length
 
 from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, content_hash, rescaled, stacked
-from skreg._fitted import FittedMLP
+from skreg._fitted import FittedMLP, dropout_rates
 from skreg._incremental import Earlier, IncrementalMixin, joined
 from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
 from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, num_samples
@@ -394,8 +394,13 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         rows, valid_rows = self._rows(plan, table, train), None
         if valid is not None:
             valid_rows = self._rows(plan, valid_table, valid, balanced_on=(table, train))
-        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
+        self._take_plan(plan)
         return Prepared(plan, table, train, valid_table, valid, seeds, goes_on, rows, valid_rows, earlier)
+
+    def _take_plan(self, plan: Plan) -> None:
+        """Take over what decides how the network computes and how its outputs are read."""
+        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
+        self._keep_parameters()
 
     def _start(self, module: MLP, ready: Prepared) -> None:
         """Give a network its start values: new ones, or the fitted ones."""
@@ -529,7 +534,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
     def _check_parameters_together(self) -> None:
         """Raise if parameters that are fine each for itself do not go together."""
         n_hidden = len(self._hidden_units())
-        dropout = self._dropout_rates(n_hidden)
+        dropout = dropout_rates(self.dropout, n_hidden)
         penalty = resolve_penalty(self.penalty, self.alpha, self.l1_ratio)
         if penalty is None:  # without effect, but not without meaning
             layer_strengths(0.0 if self.alpha is None else self.alpha, n_hidden + 1)
@@ -661,7 +666,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         is_single = (dtype or table.X.dtype) == np.float32 and self.solver != "lbfgs"
         return Plan(
             layer_units=layer_units,
-            dropout=self._dropout_rates(len(units)),
+            dropout=dropout_rates(self.dropout, len(units)),
             penalty=penalty,
             penalties=penalties,
             constraints=resolve_constraint(self.constraint, penalties),

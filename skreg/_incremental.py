@@ -58,7 +58,7 @@ class IncrementalMixin:
         table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
         dtype = table.X.dtype if is_first else self.coefs_[0].dtype
         if hasattr(self, "_n_targets") and checkpoint is None:
-            self._fitted_loss()  # raises if the network was fitted for another
+            self._check_same_outputs()
         plan = self._plan(table, dtype)
         seeds = draw_seeds(self.random_state, *SEEDS)
         module = self._make_module(plan)
@@ -84,7 +84,7 @@ class IncrementalMixin:
             n_iter_no_change=self.n_iter_no_change,
             n_rows_before=earlier.t,
         )
-        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
+        self._take_plan(plan)
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
             net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
         self._take_fit(plan, net, module, dtype, seeds)

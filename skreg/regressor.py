@@ -91,6 +91,8 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         "delta": [Interval(Real, 0, None, closed="neither")],
     }
 
+    _kept_parameters = (*BaseRegularizedMLP._kept_parameters, "quantile", "delta")
+
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -226,8 +228,8 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(len(y), -1)
         return np.array(targets)  # torch takes no read-only arrays, as frames have them
 
-    def _make_loss(self):
-        return regression_loss(self.loss, quantile=self.quantile, delta=self.delta)
+    def _loss_of(self, parameters):
+        return regression_loss(parameters["loss"], quantile=parameters["quantile"], delta=parameters["delta"])
 
     def _strata(self, targets):
         return None
@@ -285,6 +287,15 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         weight = check_sample_weight(sample_weight, Z.numpy(), dtype=np.float64)
         targets = torch.from_numpy(self._encode_known(y))
         return float(loss.score(Z.unsqueeze(0), targets, torch.from_numpy(weight / weight.sum()))[0])
+
+    def _check_restored_targets(self, state):
+        loss, n_targets = self._loss_of(state["_fitted_parameters"]), state["_n_targets"]
+        if state.get("_target_ndim") not in (1, 2) or (state["_target_ndim"] == 1 and n_targets != 1):
+            raise ValueError(f"'_target_ndim' does not match {n_targets} targets: {state.get('_target_ndim')!r}")
+        if loss.n_outputs(n_targets) != state["n_outputs_"]:
+            raise ValueError(f"{n_targets} targets need other outputs than n_outputs_={state['n_outputs_']!r}")
+        if loss.out_activation != state["out_activation_"]:
+            raise ValueError(f"'out_activation_' does not match the loss: {state['out_activation_']!r}")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

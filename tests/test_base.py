@@ -300,6 +300,7 @@ def test_classes_that_do_not_fit_the_outputs_are_refused(damage):
     model = RegularizedMLPClassifier((5,), max_iter=1, **FIXED).fit(X, np.arange(60) % 3)
     state = {**copy.deepcopy(model.__getstate__()), **damage}
     if damage == {"_multilabel": True}:  # three outputs may be three labels
+        state["out_activation_"] = "logistic"
         RegularizedMLPClassifier().__setstate__(state)
         state["classes_"] = np.arange(4)
     with pytest.raises(ValueError, match="The saved state is damaged: 'classes_'"):
