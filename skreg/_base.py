@@ -26,7 +26,7 @@ from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fi
 from skreg._warnings import warn_user
 from skreg.batches import Rows, epoch_spans, mapped_file
 from skreg.callbacks import TaskCallback, callbacks_of_batches, check_callbacks
-from skreg.checkpoints import named_arrays, tensors_of
+from skreg.checkpoints import check_like, named_arrays
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint, resolve_constraint
 from skreg.layers import ACTIVATIONS, MLP, NORMALIZATION_AXES
@@ -45,6 +45,7 @@ from skreg.training import (
     limited_threads,
     record_of,
     smallest_batch,
+    snapshot_of,
     step_flops,
 )
 
@@ -330,8 +331,10 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if checkpoint is not None and self.refit_on_all:
             if "origin_0" not in checkpoint:
                 raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
-            origin = tensors_of(checkpoint, "origin", origin)
-            origin_is_new = bool(checkpoint.get("origin_is_new", False))
+            origin = snapshot_of(checkpoint, "origin", module)
+            flag = {"origin_is_new": checkpoint.get("origin_is_new", np.asarray(False))}
+            check_like(flag, {"origin_is_new": np.asarray(False)})
+            origin_is_new = bool(flag["origin_is_new"])
         net = self._make_net(
             ready.plan,
             module,
@@ -501,6 +504,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         plan, table, earlier = ready.plan, ready.table, ready.earlier
         # A checkpoint is of this very fit: what came before it began with fewer rows.
         n_rows_before = earlier.t - len(ready.rows) * len(earlier.history.get("epoch", []))
+        if n_rows_before < 0:
+            raise ValueError(
+                f"The checkpoint is of a fit to fewer rows: it has seen {earlier.t} of them in "
+                f"{len(earlier.history['epoch'])} epochs, which have {len(ready.rows)} rows each here."
+            )
         if ready.valid_table is not table:
             table = stacked(table, ready.valid_table)
         rows = self._rows(plan, table, table.kept)
