@@ -112,10 +112,11 @@ def check_like(state: dict[str, np.ndarray], expected: dict[str, np.ndarray]) ->
         array = state.get(name)
         if array is None:
             raise ValueError(f"The checkpoint is damaged or of another network: it has no {name!r}.")
-        # Integers and text come in several lengths; a number of a parameter is what the user has written.
+        # Integers and text come in several lengths; a rate is of the type that the user has written.
         kind, expected_kind = array.dtype.kind, like.dtype.kind
-        is_number = like.ndim == 0 and expected_kind == "f" and kind in "iuf"
-        same_type = array.dtype == like.dtype or is_number or (kind == expected_kind and kind in "iU")
+        same_type = array.dtype == like.dtype or (kind == expected_kind and kind in "iU")
+        if expected_kind == "f":
+            same_type |= kind == "i" or (kind == "f" and like.ndim == 0)
         what = f"{name!r} must be of shape {like.shape} and type {like.dtype}"
         got = f"got shape {array.shape} and type {array.dtype}"
         if array.shape != like.shape or not same_type:

@@ -132,6 +132,14 @@ def test_a_checkpoint_after_another_solver_can_be_read(path):
     np.testing.assert_array_equal(again.predict(X), model.partial_fit(X, X[:, 0]).predict(X))
 
 
+def test_a_learning_rate_may_be_an_integer(path):
+    options = {"solver": "sgd", "learning_rate_init": 1, "n_iter_no_change": np.inf, "random_state": 0}
+    RegularizedMLPClassifier((3,), max_iter=2, **options).fit(X, Y).save_checkpoint(path)
+    half = RegularizedMLPClassifier((3,), max_iter=4, **options).load_checkpoint(path).fit(X, Y)
+    whole = RegularizedMLPClassifier((3,), max_iter=4, **options).fit(X, Y)
+    np.testing.assert_array_equal(half.predict_proba(X), whole.predict_proba(X))
+
+
 def test_a_refit_does_not_begin_before_its_first_row(whole, path):
     np.savez(path, **{**whole[0], "t": np.asarray(1)})
     with pytest.raises(ValueError, match="The checkpoint is of a fit to fewer rows: it has seen 1 of them in 3 epochs"):
