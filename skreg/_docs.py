@@ -152,8 +152,12 @@ input_features_ : ndarray of int of shape (n_inputs,)
     Numbers of the columns of X that the network reads: all of them, unless :meth:`prune` has removed some.
 feature_importances_ : ndarray of shape (`n_features_in_`,)
     Euclidean norm of the weights of each feature in the first layer; with a skip connection, of those alone. Exactly
-    0 for features that are left out. To use them in :class:`~sklearn.feature_selection.SelectFromModel`, give it
-    ``threshold=1e-10``: its default, the mean, drops selected features.
+    0 for features that are left out. The others can mislead: the norm depends on the unit of the column, so
+    standardize all of them, one-hot columns included; and where training ends early, features that do not matter still
+    have much of the weights that they began with. What predictions lose without a feature is told by
+    :func:`~sklearn.inspection.permutation_importance` on held-out rows. To use importances in
+    :class:`~sklearn.feature_selection.SelectFromModel`, give it ``threshold=1e-10``: its default, the mean, drops
+    selected features.
 selected_features_ : ndarray of int or str of shape (n_selected,)
     The features with any weight that is not 0, as numbers, or as names after a fit on a data frame.
 normalization_params_ : list of dict

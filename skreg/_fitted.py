@@ -183,7 +183,11 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     @property
     def feature_importances_(self) -> np.ndarray:
-        """Norm of the weights that each feature is gated by: the skip connection's or the first layer's."""
+        """Norm of the weights that each feature is gated by: the skip connection's or the first layer's.
+
+        It misleads where columns have different scales, or training ended before the weights of what does not matter
+        had shrunk. :func:`sklearn.inspection.permutation_importance` on held-out rows tells what a feature is worth.
+        """
         check_is_fitted(self)
         gate = self.coefs_[0] if self.skip_coef_ is None else self.skip_coef_
         importances = np.zeros(self.n_features_in_, dtype=gate.dtype)
