@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse
 import torch
+from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -20,7 +21,7 @@ from sklearn.utils import check_consistent_length
 
 from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, content_hash, rescaled, stacked
 from skreg._fitted import FittedMLP, dropout_rates
-from skreg._incremental import Earlier, IncrementalMixin, joined
+from skreg._incremental import OF_EARLY_STOPPING, Earlier, IncrementalMixin, joined
 from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
 from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, num_samples
 from skreg._warnings import warn_user
@@ -34,7 +35,7 @@ from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, ProximalAdam, ProximalSGD, Regularization
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty, layer_strengths
-from skreg.penalties._resolve import ALIASES, resolve_penalty
+from skreg.penalties._resolve import ALIASES, resolve_penalty, unused_strengths
 from skreg.population import Job
 from skreg.progress import Progress, Record
 from skreg.stopping import patience_in_epochs, split_by, split_validation
@@ -378,6 +379,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         goes_on = checkpoint is None and self.warm_start and hasattr(self, "coefs_")
         if not goes_on:
             self._forget()
+        self._warn_of_unused(() if X_val is None else ("scoring",))
         self._check_parameters_together()
         table = self._learnable_data(X, y, sample_weight, goes_on)
         valid_table = self._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
@@ -538,6 +540,40 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in units):
             raise ValueError(f"The 'hidden_layer_sizes' parameter must hold integers of at least 1; got {sizes!r}.")
         return [int(n) for n in units]
+
+    def _unused_parameters(self) -> dict[str, str]:
+        """Return parameters that were given but change nothing of what is fitted, and what leaves them without effect.
+
+        Those are told of that regularize, choose or say what is predicted. Parameters of other solvers and schedules
+        are not, as in scikit-learn's MLP.
+        """
+        unused = dict.fromkeys(unused_strengths(self.penalty), f"with penalty={self.penalty!r}")
+        if not self.early_stopping:
+            unused |= dict.fromkeys(OF_EARLY_STOPPING, f"with early_stopping={self.early_stopping!r}")
+        elif hasattr(self.early_stopping, "split"):
+            unused["validation_fraction"] = f"with early_stopping={self.early_stopping!r}"
+        if not self._hidden_units():
+            unused |= dict.fromkeys(("dropout", "normalization"), "without hidden layers")
+        return {name: why for name, why in unused.items() if not self._has_default(name)}
+
+    def _has_default(self, name: str) -> bool:
+        """Return whether a parameter has its default, which cannot be told from one that was given."""
+        value, default = getattr(self, name), self._default(name)
+        return value is default or np.size(value) == 0 or (np.ndim(value) == 0 and value == default)
+
+    def _default(self, name: str):
+        return inspect.signature(type(self)).parameters[name].default
+
+    def _warn_of_unused(self, used: tuple[str, ...] = ()) -> None:
+        """Warn of parameters without effect, but for some that have one in this call."""
+        for name, why in self._unused_parameters().items():
+            if name not in used:
+                warn_user(f"{name}={getattr(self, name)!r} has no effect {why}.")
+
+    def _without_unused(self):
+        """Return an estimator that is fitted alike, but without parameters to warn of; itself if there are none."""
+        unused = self._unused_parameters()
+        return clone(self).set_params(**{name: self._default(name) for name in unused}) if unused else self
 
     def _check_parameters_together(self) -> None:
         """Raise if parameters that are fine each for itself do not go together."""

@@ -11,6 +11,9 @@ from skreg._seeds import SEED_LIMIT, SEEDS, draw_seeds, generator_of, seed_array
 from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, load_state, save_state
 from skreg.training import limited_threads, record_of, step_flops
 
+# Parameters without effect unless rows are held out, which `partial_fit` does not do.
+OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
+
 
 @dataclass
 class Earlier:
@@ -75,6 +78,7 @@ class IncrementalMixin:
         """Train for one more epoch. ``encode`` turns targets into those of the loss."""
         is_first = not hasattr(self, "coefs_")
         checkpoint = vars(self).pop("_checkpoint", None)
+        self._warn_of_unused(OF_EARLY_STOPPING)
         self._check_parameters_together()
         table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
         dtype = table.X.dtype if is_first else self.coefs_[0].dtype
