@@ -191,13 +191,18 @@ def _text_columns(X) -> list:
     """Return the columns of X that hold text, as ColumnTransformer takes them: by name, or else by number."""
     if scipy.sparse.issparse(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
         return []
-    try:
-        values = np.asarray(X, dtype=object)
-    except ValueError:  # rows of several lengths
-        return []
-    if values.ndim != 2:
-        return []
-    numbers = [j for j, column in enumerate(values.T) if any(isinstance(value, str | bytes) for value in column)]
-    names = list(getattr(X, "columns", []))
-    has_names = len(names) == values.shape[1] and all(isinstance(name, str) for name in names)
+    names = list(X.columns) if hasattr(X, "dtypes") else []  # of a frame of pandas or polars
+    if names:
+        columns = [X.iloc[:, j] if hasattr(X, "iloc") else X[name] for j, name in enumerate(names)]
+    else:
+        try:
+            columns = np.atleast_2d(np.asarray(X, dtype=object).T)
+        except ValueError:  # rows of several lengths
+            return []
+    numbers = [j for j, column in enumerate(columns) if _holds_text(np.asarray(column))]
+    has_names = len(names) > 0 and all(isinstance(name, str) for name in names)
     return [names[j] for j in numbers] if has_names else numbers
+
+
+def _holds_text(column: np.ndarray) -> bool:
+    return column.dtype.kind not in "biufcmM" and any(isinstance(value, str | bytes) for value in column.ravel())

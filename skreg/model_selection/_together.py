@@ -306,12 +306,11 @@ def _warn_once(outcomes: list[Outcome | None]) -> None:
     That a fit has not converged is said of each. Python shows a text once as well, but begins anew wherever a library
     has set its filters aside for a while, as scikit-learn does in every fit.
     """
-    given = set()
+    given: set[tuple[str, type[Warning]]] = set()
     for outcome in outcomes:
         if outcome is not None:
-            new = [item for item in outcome.warnings if item[1] is not UserWarning or item not in given]
+            outcome.warnings = [item for item in outcome.warnings if item[1] is not UserWarning or item not in given]
             given.update(outcome.warnings)
-            outcome.warnings = list(dict.fromkeys(new))
 
 
 def _fit_folds(X, y, folds: list[list], fit_parameters: dict, **options) -> None:
