@@ -102,7 +102,7 @@ verbose : bool, default=False
     Whether to print a table with one line for each epoch.
 warm_start : bool, default=False
     Whether `fit` goes on from the weights of the previous call. The solver begins anew (to go on exactly, see
-    `save_checkpoint`).
+    `save_checkpoint`), and all parameters are those of the new call, `activation` too.
 momentum : float, default=0.9
     Of the solver 'sgd', in [0, 1).
 nesterovs_momentum : bool, default=True
@@ -132,7 +132,7 @@ n_iter_no_change : int or inf, default=10
 max_fun : int, default=15000
     Largest number of evaluations of the objective by the solver 'lbfgs'.
 device : str or torch.device, default='cpu'
-    Where to train, for instance 'cuda'. Fitted attributes are numpy arrays in any case.
+    Where to train and to predict, for instance 'cuda'. Fitted attributes are numpy arrays in any case.
 callbacks : list of skorch callbacks, default=None
     Learning-rate schedulers, gradient clipping, loggers, checkpoints of skorch, or pairs of a name and one. They
     are used as they are, not cloned, so what they record can be read after `fit`; a pickle leaves it out.
