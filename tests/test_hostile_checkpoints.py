@@ -105,6 +105,13 @@ def test_kept_weights_are_checked_too(whole, path, name):
         model.partial_fit(X, Y, classes=[0, 1, 2])
 
 
+@pytest.mark.parametrize("value", [np.ones(2, dtype=bool), np.asarray("x"), np.asarray(np.nan)])
+def test_a_flag_is_one_bool(whole, path, value):
+    np.savez(path, **{**whole[0], "origin_is_new": value})
+    with pytest.raises(ValueError, match="The checkpoint is damaged or of another network: 'origin_is_new' must"):
+        goes_on(path)
+
+
 def test_a_history_has_no_other_columns(whole, path):
     np.savez(path, **whole[0], history_more=np.zeros((2, 2)))
     with pytest.raises(ValueError, match="The checkpoint is damaged: a history has no column 'history_more'"):
