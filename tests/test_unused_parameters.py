@@ -147,6 +147,7 @@ def test_searches_over_penalties_and_strengths_warn_once():
     assert warned(lambda: search.fit(X, Y)) == ["alpha=0.1 has no effect with penalty=None."]
 
 
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (3,)])
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -155,10 +156,9 @@ def test_searches_over_penalties_and_strengths_warn_once():
         lambda network: TransformedTargetRegressor(make_pipeline(StandardScaler(), network)),
     ],
 )
-def test_default_regularizers_do_not_warn(wrap):
-    network = make(
-        REGRESSOR, early_stopping=GroupShuffleSplit(1), scoring="r2", validation_fraction=0.3, refit_on_all=True
-    )
+def test_default_regularizers_do_not_warn(wrap, hidden_layer_sizes):
+    stopping = {"early_stopping": GroupShuffleSplit(1), "validation_fraction": 0.3, "refit_on_all": True}
+    network = make(REGRESSOR, hidden_layer_sizes=hidden_layer_sizes, scoring="r2", **stopping)
     regularizers = default_regularizers(wrap(network))
     for name, (estimator, grid) in regularizers.items():
         first = {parameter: values[0] for parameter, values in grid.items()}
