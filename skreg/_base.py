@@ -545,21 +545,20 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         """Return parameters that were given but change nothing of what is fitted, and what leaves them without effect.
 
         Those are told of that regularize, choose or say what is predicted. Parameters of other solvers and schedules
-        are not, as in scikit-learn's MLP.
+        are not, as in scikit-learn's MLP; nor are those of hidden layers where there are none, as in a search over
+        `hidden_layer_sizes`.
         """
         unused = dict.fromkeys(unused_strengths(self.penalty), f"with penalty={self.penalty!r}")
         if not self.early_stopping:
             unused |= dict.fromkeys(OF_EARLY_STOPPING, f"with early_stopping={self.early_stopping!r}")
         elif hasattr(self.early_stopping, "split"):
             unused["validation_fraction"] = f"with early_stopping={self.early_stopping!r}"
-        if not self._hidden_units():
-            unused |= dict.fromkeys(("dropout", "normalization"), "without hidden layers")
         return {name: why for name, why in unused.items() if not self._has_default(name)}
 
     def _has_default(self, name: str) -> bool:
         """Return whether a parameter has its default, which cannot be told from one that was given."""
         value, default = getattr(self, name), self._default(name)
-        return value is default or np.size(value) == 0 or (np.ndim(value) == 0 and value == default)
+        return value is default or (np.ndim(value) == 0 and value == default)
 
     def _default(self, name: str):
         return inspect.signature(type(self)).parameters[name].default

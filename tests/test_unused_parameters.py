@@ -56,12 +56,6 @@ UNUSED = [
     (REGRESSOR, {"quantile": 0.9}, "quantile=0.9 has no effect with loss='squared_error'."),
     (REGRESSOR, {"quantile": [0.5], "loss": "huber"}, "quantile=[0.5] has no effect with loss='huber'."),
     (REGRESSOR, {"delta": 2.0}, "delta=2.0 has no effect with loss='squared_error'."),
-    (REGRESSOR, {"hidden_layer_sizes": (), "dropout": 0.5}, "dropout=0.5 has no effect without hidden layers."),
-    (
-        CLASSIFIER,
-        {"hidden_layer_sizes": (), "normalization": "batch"},
-        "normalization='batch' has no effect without hidden layers.",
-    ),
 ]
 
 
@@ -84,8 +78,7 @@ def test_each_fit_warns_once(kind, options, message):
         (CLASSIFIER, {"early_stopping": SPLITTER, "scoring": "accuracy", "refit_on_all": True}),
         (REGRESSOR, {"loss": "quantile", "quantile": [0.1, 0.9]}),
         (REGRESSOR, {"loss": "huber", "delta": 2.0}),
-        (REGRESSOR, {"hidden_layer_sizes": (), "dropout": 0.0, "input_dropout": 0.1}),
-        (REGRESSOR, {"hidden_layer_sizes": (), "dropout": []}),
+        (REGRESSOR, {"hidden_layer_sizes": (), "dropout": 0.1, "normalization": "batch"}),
         (CLASSIFIER, {"penalty": "elasticnet", "alpha": 0.1, "l1_ratio": 0.2}),
         # What other solvers and schedules would read, as in scikit-learn's MLP.
         (CLASSIFIER, {"momentum": 0.5, "power_t": 0.3, "max_fun": 7, "nesterovs_momentum": False}),

@@ -45,7 +45,7 @@ def default_regularizers(network) -> dict[str, tuple]:
     dict of str to tuple
         Name to estimator and grid, as :func:`compare_regularizers` takes them: 'none', 'l1', 'l2', 'elasticnet'
         (``l1_ratio=0.5``), 'group_lasso' (which leaves out features), 'dropout', 'early_stopping', and
-        'l2 + dropout + early_stopping'; without hidden layers no dropout. Add, replace and delete entries as you like.
+        'l2 + dropout + early_stopping'. Add, replace and delete entries as you like.
 
     Raises
     ------
@@ -73,16 +73,14 @@ def default_regularizers(network) -> dict[str, tuple]:
     l1, l2, groups = ({"alpha": list(alphas)} for alphas in (L1_ALPHAS, L2_ALPHAS, GROUP_ALPHAS))
     combined = {"alpha": list(L2_ALPHAS[1:4]), "dropout": list(DROPOUTS[:2])}
 
-    def inner(estimator):
-        return estimator.get_params()[prefix.removesuffix("__")] if prefix else estimator
-
     def regularized(grid, **settings):
         estimator = clone(network).set_params(**_prefixed(prefix, PLAIN | settings))
         # What the user has given for early stopping has no effect on most of them, which is not worth a warning.
-        unused = {name: inner(estimator)._default(name) for name in inner(estimator)._unused_parameters()}
+        inner = estimator.get_params()[prefix.removesuffix("__")] if prefix else estimator
+        unused = {name: inner._default(name) for name in inner._unused_parameters()}
         return estimator.set_params(**_prefixed(prefix, unused)), _prefixed(prefix, grid)
 
-    regularizers = {
+    return {
         "none": regularized({}),
         "l1": regularized(l1, penalty="l1"),
         "l2": regularized(l2, penalty="l2"),
@@ -92,10 +90,6 @@ def default_regularizers(network) -> dict[str, tuple]:
         "early_stopping": regularized({}, **stopping),
         "l2 + dropout + early_stopping": regularized(combined, penalty="l2", **stopping),
     }
-    if not inner(network)._hidden_units():  # whose outputs could be left out
-        del regularizers["dropout"], regularizers["l2 + dropout + early_stopping"], combined["dropout"]
-        regularizers["l2 + early_stopping"] = regularized(combined, penalty="l2", **stopping)
-    return regularizers
 
 
 def default_network(X, n_train: int, *, classifier: bool):
