@@ -47,7 +47,7 @@ def _check(condition, what: str) -> None:
 
 
 def _is_array(value, dtype, ndim: int) -> bool:
-    return type(value) is np.ndarray and value.dtype == dtype and value.ndim == ndim
+    return isinstance(value, np.ndarray) and value.dtype == dtype and value.ndim == ndim
 
 
 def _is_count(value) -> bool:
@@ -92,7 +92,7 @@ def _check_network(state: dict) -> None:
 def _check_features(state: dict) -> None:
     features, n_features = state.get("input_features_"), state.get("n_features_in_")
     fit = (
-        type(features) is np.ndarray
+        isinstance(features, np.ndarray)
         and features.dtype.kind == "i"
         and features.shape == state["coefs_"][0].shape[:1]
         and _is_count(n_features)
@@ -147,7 +147,7 @@ def _is_history(value) -> bool:
     return (
         isinstance(value, dict)
         and all(isinstance(name, str) for name in value)
-        and all(type(column) is np.ndarray and column.ndim == 1 for column in value.values())
+        and all(isinstance(column, np.ndarray) and column.ndim == 1 for column in value.values())
         and all(column.dtype.kind in "fiuU" for column in value.values())
         and len({len(column) for column in value.values()}) <= 1
     )
