@@ -241,8 +241,11 @@ def bias(model, X, y):
     return np.mean(model.predict(X) - y)
 
 
-regressor = RegularizedMLPRegressor((32, 32), delta=0.5, batch_size=25, **OPTIONS)
-regression_grid = {"loss": LOSSES, "alpha": [1e-3, 1e-2, 3e-2, 1e-1]}
+regressor = RegularizedMLPRegressor((32, 32), batch_size=25, **OPTIONS)
+regression_grid = [
+    {"loss": [loss], "alpha": [1e-3, 1e-2, 3e-2, 1e-1], **({"delta": [0.5]} if loss == "huber" else {})}
+    for loss in LOSSES
+]
 scoring = {"error": "neg_root_mean_squared_error", "bias": bias}
 best = {}
 for name, noise in noises.items():

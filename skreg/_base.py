@@ -13,20 +13,21 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse
 import torch
+from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import check_consistent_length
 
 from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, content_hash, rescaled, stacked
-from skreg._fitted import FittedMLP
-from skreg._incremental import Earlier, IncrementalMixin, joined
+from skreg._fitted import FittedMLP, dropout_rates
+from skreg._incremental import OF_EARLY_STOPPING, Earlier, IncrementalMixin, joined
 from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
 from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, num_samples
 from skreg._warnings import warn_user
 from skreg.batches import Rows, epoch_spans, mapped_file
 from skreg.callbacks import TaskCallback, callbacks_of_batches, check_callbacks
-from skreg.checkpoints import named_arrays, tensors_of
+from skreg.checkpoints import check_like, named_arrays
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint, resolve_constraint
 from skreg.layers import ACTIVATIONS, MLP, NORMALIZATION_AXES
@@ -34,7 +35,7 @@ from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, ProximalAdam, ProximalSGD, Regularization
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty, layer_strengths
-from skreg.penalties._resolve import ALIASES, resolve_penalty
+from skreg.penalties._resolve import ALIASES, resolve_penalty, unused_strengths
 from skreg.population import Job
 from skreg.progress import Progress, Record
 from skreg.stopping import patience_in_epochs, split_by, split_validation
@@ -45,6 +46,7 @@ from skreg.training import (
     limited_threads,
     record_of,
     smallest_batch,
+    snapshot_of,
     step_flops,
 )
 
@@ -330,8 +332,10 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if checkpoint is not None and self.refit_on_all:
             if "origin_0" not in checkpoint:
                 raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
-            origin = tensors_of(checkpoint, "origin", origin)
-            origin_is_new = bool(checkpoint.get("origin_is_new", False))
+            origin = snapshot_of(checkpoint, "origin", module)
+            flag = {"origin_is_new": checkpoint.get("origin_is_new", np.asarray(False))}
+            check_like(flag, {"origin_is_new": np.asarray(False)})
+            origin_is_new = bool(flag["origin_is_new"])
         net = self._make_net(
             ready.plan,
             module,
@@ -375,6 +379,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         goes_on = checkpoint is None and self.warm_start and hasattr(self, "coefs_")
         if not goes_on:
             self._forget()
+        self._warn_of_unused(() if X_val is None else ("scoring",))
         self._check_parameters_together()
         table = self._learnable_data(X, y, sample_weight, goes_on)
         valid_table = self._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
@@ -394,8 +399,13 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         rows, valid_rows = self._rows(plan, table, train), None
         if valid is not None:
             valid_rows = self._rows(plan, valid_table, valid, balanced_on=(table, train))
-        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
+        self._take_plan(plan)
         return Prepared(plan, table, train, valid_table, valid, seeds, goes_on, rows, valid_rows, earlier)
+
+    def _take_plan(self, plan: Plan) -> None:
+        """Take over what decides how the network computes and how its outputs are read."""
+        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
+        self._keep_parameters()
 
     def _start(self, module: MLP, ready: Prepared) -> None:
         """Give a network its start values: new ones, or the fitted ones."""
@@ -496,6 +506,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         plan, table, earlier = ready.plan, ready.table, ready.earlier
         # A checkpoint is of this very fit: what came before it began with fewer rows.
         n_rows_before = earlier.t - len(ready.rows) * len(earlier.history.get("epoch", []))
+        if n_rows_before < 0:
+            raise ValueError(
+                f"The checkpoint is of a fit to fewer rows: it has seen {earlier.t} of them in "
+                f"{len(earlier.history['epoch'])} epochs, which have {len(ready.rows)} rows each here."
+            )
         if ready.valid_table is not table:
             table = stacked(table, ready.valid_table)
         rows = self._rows(plan, table, table.kept)
@@ -526,10 +541,43 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             raise ValueError(f"The 'hidden_layer_sizes' parameter must hold integers of at least 1; got {sizes!r}.")
         return [int(n) for n in units]
 
+    def _unused_parameters(self) -> dict[str, str]:
+        """Return parameters that were given but change nothing of what is fitted, and what leaves them without effect.
+
+        Those are told of that regularize, choose or say what is predicted. Parameters of other solvers and schedules
+        are not, as in scikit-learn's MLP; nor are those of hidden layers where there are none, as in a search over
+        `hidden_layer_sizes`.
+        """
+        unused = dict.fromkeys(unused_strengths(self.penalty), f"with penalty={self.penalty!r}")
+        if not self.early_stopping:
+            unused |= dict.fromkeys(OF_EARLY_STOPPING, f"with early_stopping={self.early_stopping!r}")
+        elif hasattr(self.early_stopping, "split"):
+            unused["validation_fraction"] = f"with early_stopping={self.early_stopping!r}"
+        return {name: why for name, why in unused.items() if not self._has_default(name)}
+
+    def _has_default(self, name: str) -> bool:
+        """Return whether a parameter has its default, which cannot be told from one that was given."""
+        value, default = getattr(self, name), self._default(name)
+        return value is default or (np.ndim(value) == 0 and value == default)
+
+    def _default(self, name: str):
+        return inspect.signature(type(self)).parameters[name].default
+
+    def _warn_of_unused(self, used: tuple[str, ...] = ()) -> None:
+        """Warn of parameters without effect, but for some that have one in this call."""
+        for name, why in self._unused_parameters().items():
+            if name not in used:
+                warn_user(f"{name}={getattr(self, name)!r} has no effect {why}.")
+
+    def _without_unused(self):
+        """Return an estimator that is fitted alike, but without parameters to warn of; itself if there are none."""
+        unused = self._unused_parameters()
+        return clone(self).set_params(**{name: self._default(name) for name in unused}) if unused else self
+
     def _check_parameters_together(self) -> None:
         """Raise if parameters that are fine each for itself do not go together."""
         n_hidden = len(self._hidden_units())
-        dropout = self._dropout_rates(n_hidden)
+        dropout = dropout_rates(self.dropout, n_hidden)
         penalty = resolve_penalty(self.penalty, self.alpha, self.l1_ratio)
         if penalty is None:  # without effect, but not without meaning
             layer_strengths(0.0 if self.alpha is None else self.alpha, n_hidden + 1)
@@ -661,7 +709,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         is_single = (dtype or table.X.dtype) == np.float32 and self.solver != "lbfgs"
         return Plan(
             layer_units=layer_units,
-            dropout=self._dropout_rates(len(units)),
+            dropout=dropout_rates(self.dropout, len(units)),
             penalty=penalty,
             penalties=penalties,
             constraints=resolve_constraint(self.constraint, penalties),

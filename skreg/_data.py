@@ -13,6 +13,10 @@ from sklearn.utils.validation import validate_data
 from skreg._sklearn_private import check_sample_weight, safe_indexing
 from skreg.batches import gathered, mapped_file, row_blocks
 
+TEXT_IN_X = "X holds strings."
+# More columns of text than this are selected by their type, where a frame knows that.
+MAX_LISTED_COLUMNS = 8
+
 
 @dataclass
 class Table:
@@ -90,7 +94,7 @@ def as_numpy(data):
 
 
 def check_inputs(estimator, X, y="no_validation", **options):
-    """Return validated X, or X and y; say what to do with text in X.
+    """Return validated X, or X and y; say what to do with text and missing values in X.
 
     A large file that is mapped into memory is looked through block by block, so that it never lies in memory as a
     whole.
@@ -108,19 +112,16 @@ def check_inputs(estimator, X, y="no_validation", **options):
             ensure_all_finite=not in_blocks,
             **options,
         )
+        if in_blocks:
+            for block in row_blocks(X):
+                assert_all_finite(block, input_name="X")
+            if isinstance(validated, tuple):
+                assert_all_finite(validated[1], input_name="y")
     except (ValueError, TypeError) as error:
-        if not _holds_text(X):
+        hinted = with_encoding_hint(with_imputing_hint(error, X, estimator), X, estimator)
+        if hinted is error:
             raise
-        raise type(error)(
-            f"{error}\nX holds strings. Encode them first, for instance with make_pipeline(ColumnTransformer("
-            "[('text', OneHotEncoder(), columns_of_strings)], remainder=StandardScaler()), "
-            f"{type(estimator).__name__}(...))."
-        ) from error
-    if in_blocks:
-        for block in row_blocks(X):
-            assert_all_finite(block, estimator_name=type(estimator).__name__, input_name="X")
-        if isinstance(validated, tuple):
-            assert_all_finite(validated[1], estimator_name=type(estimator).__name__, input_name="y")
+        raise hinted from None  # scikit-learn's own text advises other estimators
     return validated
 
 
@@ -150,9 +151,58 @@ def column_ranges(X) -> np.ndarray:
     return np.max([high for _, high in extremes], axis=0) - np.min([low for low, _ in extremes], axis=0)
 
 
-def _holds_text(X) -> bool:
+def with_imputing_hint(error: Exception, X, estimator) -> Exception:
+    """Return an error that says what to do with missing values, where that is what the error is about."""
+    what = "Input X contains NaN"
+    if "NAType" in str(error):
+        what = f"{what}: pandas.NA among objects. Make numbers of them, as X.convert_dtypes() does"
+    elif not str(error).startswith(what):
+        return error
+    # Centred columns would be sparse no more.
+    scaler = "MaxAbsScaler()" if scipy.sparse.issparse(X) else "StandardScaler()"
+    return ValueError(
+        f"{what}. Fill in missing values, for instance with make_pipeline(SimpleImputer(add_indicator=True), {scaler}, "
+        f"{type(estimator).__name__}(...)), or leave out their rows."
+    )
+
+
+def with_encoding_hint(error: Exception, X, estimator) -> Exception:
+    """Return an error that says what to do with text, where X holds some and that is what the error is about."""
+    if is_about_text(error) or type(error) not in (ValueError, TypeError):
+        return error
+    columns = _text_columns(X)
+    if not columns:
+        return error
+    is_long = len(columns) > MAX_LISTED_COLUMNS and hasattr(X, "select_dtypes")
+    listed = "make_column_selector(dtype_exclude='number')" if is_long else repr(columns)
+    return type(error)(
+        f"{error}\n{TEXT_IN_X} Encode them first, for instance with make_pipeline(ColumnTransformer([('text', "
+        f"OneHotEncoder(handle_unknown='ignore', sparse_output=False), {listed})], remainder='passthrough'), "
+        f"StandardScaler(), {type(estimator).__name__}(...))."
+    )
+
+
+def is_about_text(error: Exception) -> bool:
+    """Return whether an error already says what to do with text."""
+    return TEXT_IN_X in str(error)
+
+
+def _text_columns(X) -> list:
+    """Return the columns of X that hold text, as ColumnTransformer takes them: by name, or else by number."""
     if scipy.sparse.issparse(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
-        return False
-    if hasattr(X, "select_dtypes"):
-        X = X.select_dtypes(exclude="number")
-    return any(isinstance(value, str | bytes) for value in np.asarray(X, dtype=object).ravel())
+        return []
+    names = list(X.columns) if hasattr(X, "dtypes") else []  # of a frame of pandas or polars
+    if names:
+        columns = [X.iloc[:, j] if hasattr(X, "iloc") else X[name] for j, name in enumerate(names)]
+    else:
+        try:
+            columns = np.atleast_2d(np.asarray(X, dtype=object).T)
+        except ValueError:  # rows of several lengths
+            return []
+    numbers = [j for j, column in enumerate(columns) if _holds_text(np.asarray(column))]
+    has_names = len(names) > 0 and all(isinstance(name, str) for name in names)
+    return [names[j] for j in numbers] if has_names else numbers
+
+
+def _holds_text(column: np.ndarray) -> bool:
+    return column.dtype.kind not in "biufcmM" and any(isinstance(value, str | bytes) for value in column.ravel())

@@ -102,7 +102,7 @@ verbose : bool, default=False
     Whether to print a table with one line for each epoch.
 warm_start : bool, default=False
     Whether `fit` goes on from the weights of the previous call. The solver begins anew (to go on exactly, see
-    `save_checkpoint`).
+    `save_checkpoint`), and all parameters are those of the new call, `activation` too.
 momentum : float, default=0.9
     Of the solver 'sgd', in [0, 1).
 nesterovs_momentum : bool, default=True
@@ -132,7 +132,7 @@ n_iter_no_change : int or inf, default=10
 max_fun : int, default=15000
     Largest number of evaluations of the objective by the solver 'lbfgs'.
 device : str or torch.device, default='cpu'
-    Where to train, for instance 'cuda'. Fitted attributes are numpy arrays in any case.
+    Where to train and to predict, for instance 'cuda'. Fitted attributes are numpy arrays in any case.
 callbacks : list of skorch callbacks, default=None
     Learning-rate schedulers, gradient clipping, loggers, checkpoints of skorch, or pairs of a name and one. They
     are used as they are, not cloned, so what they record can be read after `fit`; a pickle leaves it out.
@@ -152,8 +152,12 @@ input_features_ : ndarray of int of shape (n_inputs,)
     Numbers of the columns of X that the network reads: all of them, unless :meth:`prune` has removed some.
 feature_importances_ : ndarray of shape (`n_features_in_`,)
     Euclidean norm of the weights of each feature in the first layer; with a skip connection, of those alone. Exactly
-    0 for features that are left out. To use them in :class:`~sklearn.feature_selection.SelectFromModel`, give it
-    ``threshold=1e-10``: its default, the mean, drops selected features.
+    0 for features that are left out. The others can mislead: the norm depends on the unit of the column, so
+    standardize all of them, one-hot columns included; and where training ends early, features that do not matter still
+    have much of the weights that they began with. What predictions lose without a feature is told by
+    :func:`~sklearn.inspection.permutation_importance` on held-out rows. To use importances in
+    :class:`~sklearn.feature_selection.SelectFromModel`, give it ``threshold=1e-10``: its default, the mean, drops
+    selected features.
 selected_features_ : ndarray of int or str of shape (n_selected,)
     The features with any weight that is not 0, as numbers, or as names after a fit on a data frame.
 normalization_params_ : list of dict

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -17,13 +17,28 @@ from skreg._data import as_numpy, check_inputs
 from skreg._docs import DocLink
 from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
-from skreg._state import TRAINING_STATE, check_fitted_state
+from skreg._state import TRAINING_STATE, check_restored, with_fitted_parameters
 from skreg.batches import Rows
 from skreg.callbacks import without_learned_attributes
 from skreg.layers import MLP, NORMALIZATION_PARAMETERS
 from skreg.losses import Loss
 from skreg.pruning import Weights, prune_weights
 from skreg.training import AUTO_BATCH_SIZE, limited_threads, outputs_in_blocks, step_flops
+
+
+def dropout_rates(dropout, n_hidden: int) -> list[float]:
+    """Return the rate of every hidden layer."""
+    if isinstance(dropout, Real):
+        return [float(dropout)] * n_hidden
+    rates = list(np.atleast_1d(np.asarray(dropout, dtype=object)))
+    if len(rates) != n_hidden:
+        raise ValueError(
+            f"The 'dropout' parameter must be one number, or one for each of the {n_hidden} hidden layers; "
+            f"got {len(rates)} numbers: {dropout!r}."
+        )
+    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+        raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {dropout!r}.")
+    return [float(rate) for rate in rates]
 
 
 class DropoutSamples(NamedTuple):
@@ -43,11 +58,22 @@ class DropoutSamples(NamedTuple):
 
 
 class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
-    """What the estimators can do once they are fitted."""
+    """What the estimators can do once they are fitted.
+
+    It depends on fitted attributes alone, so that a parameter that is set after `fit` acts from the next fit on. Only
+    `device`, where to compute, is the present one.
+    """
+
+    # Parameters that what a fitted network computes depends on. `_fitted_parameters` holds them as they were in `fit`.
+    _kept_parameters: ClassVar[tuple[str, ...]] = ("activation", "loss", "dropout", "input_dropout", "scoring")
 
     @abstractmethod
-    def _make_loss(self) -> Loss:
-        """Return the loss of the encoded targets."""
+    def _loss_of(self, parameters: dict) -> Loss:
+        """Return the loss of the encoded targets that some parameters stand for."""
+
+    @abstractmethod
+    def _check_restored_targets(self, state: dict) -> None:
+        """Raise ValueError if what a pickle says of targets does not fit the network's outputs."""
 
     @abstractmethod
     def _encode_known(self, y) -> np.ndarray:
@@ -57,8 +83,30 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _predictions(self, Z: torch.Tensor) -> np.ndarray:
         """Return probabilities or predicted numbers from the network's outputs."""
 
+    def _make_loss(self) -> Loss:
+        """Return the loss that the present parameters stand for."""
+        return self._loss_of(vars(self))
+
     def _fitted_loss(self) -> Loss:
-        """Return the loss that the network was fitted with; raise ValueError if parameters say another one since."""
+        """Return the loss that the network was fitted with."""
+        return self._loss_of(self._fitted_parameters)
+
+    def _keep_parameters(self) -> None:
+        """Keep what the network is fitted with."""
+        values = {name: getattr(self, name) for name in self._kept_parameters}
+        # Copies, for a list or a dict can be changed in place; a function is its own.
+        self._fitted_parameters = {
+            name: value if callable(value) else copy.deepcopy(value) for name, value in values.items()
+        }
+
+    def _as_fitted(self):
+        """Return a shallow copy whose parameters are those that the network was fitted with."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self) | self._fitted_parameters)
+        return twin
+
+    def _check_same_outputs(self) -> None:
+        """Raise ValueError if the present loss needs other outputs than the fitted network has."""
         loss = self._make_loss()
         if loss.out_activation != self.out_activation_ or loss.n_outputs(self._n_targets) != self.n_outputs_:
             raise ValueError(
@@ -135,7 +183,11 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     @property
     def feature_importances_(self) -> np.ndarray:
-        """Norm of the weights that each feature is gated by: the skip connection's or the first layer's."""
+        """Norm of the weights that each feature is gated by: the skip connection's or the first layer's.
+
+        It misleads where columns have different scales, or training ended before the weights of what does not matter
+        had shrunk. :func:`sklearn.inspection.permutation_importance` on held-out rows tells what a feature is worth.
+        """
         check_is_fitted(self)
         gate = self.coefs_[0] if self.skip_coef_ is None else self.skip_coef_
         importances = np.zeros(self.n_features_in_, dtype=gate.dtype)
@@ -178,7 +230,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         check_is_fitted(self)
         before = self._weights()
-        after, features = prune_weights(before, self.activation)
+        after, features = prune_weights(before, self._fitted_parameters["activation"])
         pruned = copy.deepcopy(self)
         pruned.coefs_, pruned.intercepts_ = after.coefs, after.intercepts
         pruned.normalization_params_, pruned.skip_coef_ = after.normalization, after.skip
@@ -201,7 +253,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         dropout, input_dropout = dropout_rates
         module = MLP(
             (len(self.coefs_[0]), *(W.shape[1] for W in self.coefs_)),
-            activation=self.activation,
+            activation=self._fitted_parameters["activation"],
             normalization=normalization,
             dropout=dropout,
             input_dropout=input_dropout,
@@ -291,7 +343,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Raises
         ------
         ValueError
-            If the estimator has no dropout.
+            If the network was fitted without dropout.
 
         References
         ----------
@@ -304,12 +356,12 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             {"n_samples": n_samples, "random_state": random_state},
             caller_name="predict_dropout_samples",
         )
-        self._validate_params()
-        rates = self._dropout_rates(len(self.coefs_) - 1), float(self.input_dropout)
+        dropout, input_dropout = (self._fitted_parameters[name] for name in ("dropout", "input_dropout"))
+        rates = dropout_rates(dropout, len(self.coefs_) - 1), float(input_dropout)
         if not (any(rates[0]) or rates[1]):
             raise ValueError(
                 "predict_dropout_samples needs a network with dropout; got "
-                f"dropout={self.dropout!r}, input_dropout={self.input_dropout!r}."
+                f"dropout={dropout!r}, input_dropout={input_dropout!r}."
             )
         module = self._fitted_module(rates)
         rows = self._fitted_rows(X, module)
@@ -318,20 +370,6 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         with_masks = partial(module, generator=generator)
         samples = np.stack([self._predictions(self._computed(module, rows, with_masks)) for _ in range(n_samples)])
         return DropoutSamples(samples, samples.mean(axis=0), samples.std(axis=0))
-
-    def _dropout_rates(self, n_hidden: int) -> list[float]:
-        """Return the rate of every hidden layer."""
-        if isinstance(self.dropout, Real):
-            return [float(self.dropout)] * n_hidden
-        rates = list(self.dropout)
-        if len(rates) != n_hidden:
-            raise ValueError(
-                f"The 'dropout' parameter must be one number, or one for each of the {n_hidden} hidden layers; "
-                f"got {len(rates)} numbers: {self.dropout!r}."
-            )
-        if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
-            raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {self.dropout!r}.")
-        return [float(rate) for rate in rates]
 
     # -- state ---------------------------------------------------------------------------------------------
 
@@ -342,14 +380,19 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         holds an optimizer, which has no place in a saved model.
         """
         state = {name: value for name, value in super().__getstate__().items() if name not in TRAINING_STATE}
-        if state.get("callbacks"):
+        if isinstance(state.get("callbacks"), list | tuple):
             state["callbacks"] = [without_learned_attributes(item) for item in state["callbacks"]]
         return state
 
     def __setstate__(self, state):
-        """Restore a pickled estimator, refusing weights that do not fit together."""
-        if "coefs_" in state:
-            check_fitted_state(state)
+        """Restore a pickled estimator, refusing with ValueError what no fit can have left.
+
+        Pickles of earlier versions hold no `_fitted_parameters`: what they predict depends on their parameters, as they
+        were pickled.
+        """
+        if isinstance(state, dict) and "coefs_" in state:
+            state = with_fitted_parameters(state, self._kept_parameters)
+        check_restored(self, state)
         super().__setstate__(state)
 
     def __sklearn_is_fitted__(self):

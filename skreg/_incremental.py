@@ -7,9 +7,12 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
-from skreg.checkpoints import check_like, load_state, save_state
+from skreg._seeds import SEED_LIMIT, SEEDS, draw_seeds, generator_of, seed_arrays
+from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, load_state, save_state
 from skreg.training import limited_threads, record_of, step_flops
+
+# Parameters without effect unless rows are held out, which `partial_fit` does not do.
+OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
 
 
 @dataclass
@@ -37,6 +40,27 @@ def joined(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[
     }
 
 
+def _checked_history(checkpoint: dict[str, np.ndarray], n_epochs: int) -> dict[str, np.ndarray]:
+    """Return the history in a checkpoint; raise ValueError if it is not one of so many epochs."""
+    history = {name: array for name, array in checkpoint.items() if name.startswith("history_")}
+    always = ("train_loss", "penalty", "train_score", "lr")
+    expected = {f"history_{name}": np.zeros(n_epochs) for name in always}
+    expected |= {"history_epoch": np.zeros(n_epochs, int), "history_stopping_reason": np.full(n_epochs, "")}
+    # A column has NaN where there was no validation, or no learning rate.
+    may_lack = {"history_valid_loss": -np.inf, "history_valid_score": -np.inf, "history_lr": 0}
+    check_like(history, expected | {name: np.zeros(n_epochs) for name in may_lack if name in history})
+    unknown = sorted(set(history) - set(expected) - set(may_lack))
+    if unknown:
+        raise ValueError(f"The checkpoint is damaged: a history has no column {unknown[0]!r:.100}.")
+    for name in always[:-1]:
+        check_range(history, f"history_{name}")
+    for name in may_lack.keys() & history.keys():
+        check_range({name: history[name][~np.isnan(history[name])]}, name, may_lack[name])
+    if not np.array_equal(history["history_epoch"], np.arange(1, n_epochs + 1)):
+        raise ValueError("The checkpoint is damaged: 'history_epoch' must count the epochs from 1.")
+    return {name.removeprefix("history_"): array for name, array in history.items()}
+
+
 def takes_steps(estimator) -> bool:
     """Return whether training can be continued; raise AttributeError, as `available_if` wants it, if not."""
     if estimator.solver == "lbfgs":
@@ -54,11 +78,12 @@ class IncrementalMixin:
         """Train for one more epoch. ``encode`` turns targets into those of the loss."""
         is_first = not hasattr(self, "coefs_")
         checkpoint = vars(self).pop("_checkpoint", None)
+        self._warn_of_unused(OF_EARLY_STOPPING)
         self._check_parameters_together()
         table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
         dtype = table.X.dtype if is_first else self.coefs_[0].dtype
         if hasattr(self, "_n_targets") and checkpoint is None:
-            self._fitted_loss()  # raises if the network was fitted for another
+            self._check_same_outputs()
         plan = self._plan(table, dtype)
         seeds = draw_seeds(self.random_state, *SEEDS)
         module = self._make_module(plan)
@@ -84,7 +109,7 @@ class IncrementalMixin:
             n_iter_no_change=self.n_iter_no_change,
             n_rows_before=earlier.t,
         )
-        self.out_activation_, self._n_targets = plan.loss.out_activation, plan.n_targets
+        self._take_plan(plan)
         with limited_threads(step_flops(plan.layer_units, net.batch_size)):
             net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
         self._take_fit(plan, net, module, dtype, seeds)
@@ -194,19 +219,17 @@ class IncrementalMixin:
         found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
         if found != needed:
             raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
-        history = {name.removeprefix("history_"): a for name, a in checkpoint.items() if name.startswith("history_")}
+        seeds = seed_arrays(dict.fromkeys(SEEDS, 0))
         n_epochs, n_losses = (checkpoint.get(name, np.empty(0)).size for name in ("history_epoch", "loss_curve"))
         n_losses = max(n_losses, n_epochs)  # a warm start had losses before
-        column = {name: np.zeros(n_epochs) for name in ("train_loss", "penalty", "train_score", "lr")}
-        column |= {"epoch": np.zeros(n_epochs, int), "stopping_reason": np.full(n_epochs, "")}
-        check_like(history, column)
-        # Columns of validation hold NaN where there was none.
-        check_like(
-            {name: np.nan_to_num(a) if a.dtype.kind == "f" else a for name, a in history.items()},
-            {name: np.zeros(n_epochs) for name in history if name.startswith("valid")},
-        )
-        counts = {"t": np.asarray(0), "epoch": np.asarray(0)} | seed_arrays(dict.fromkeys(SEEDS, 0))
+        counts = {"t": np.asarray(0), "epoch": np.asarray(0)} | seeds
         check_like(checkpoint, counts | {"loss_curve": np.zeros(n_losses)})
+        check_range(checkpoint, "t", 0, LARGEST_COUNT)
+        check_range(checkpoint, "epoch", 1, n_epochs)
+        check_range(checkpoint, "loss_curve")
+        for name in seeds:
+            check_range(checkpoint, name, 0, SEED_LIMIT - 1)
+        history = _checked_history(checkpoint, n_epochs)
         if checkpoint["epoch"] >= epochs_in_total:
             raise ValueError(
                 f"The checkpoint was taken after {checkpoint['epoch']} epochs; to go on, max_iter must be larger; got "

@@ -6,6 +6,8 @@ from sklearn.utils import check_random_state
 
 # What a fit draws, each with a generator of its own.
 SEEDS = ("init", "shuffle", "dropout", "split")
+# Seeds are at least 0 and smaller than this.
+SEED_LIMIT = 2**31 - 1
 
 
 def draw_seeds(random_state, *purposes: str) -> dict[str, int]:
@@ -15,9 +17,9 @@ def draw_seeds(random_state, *purposes: str) -> dict[str, int]:
     advanced, as everywhere in scikit-learn.
     """
     if random_state is None:
-        draws = np.random.default_rng().integers(2**31 - 1, size=len(purposes))
+        draws = np.random.default_rng().integers(SEED_LIMIT, size=len(purposes))
     else:
-        draws = check_random_state(random_state).randint(2**31 - 1, size=len(purposes))
+        draws = check_random_state(random_state).randint(SEED_LIMIT, size=len(purposes))
     return dict(zip(purposes, (int(seed) for seed in draws), strict=True))
 
 

@@ -1,73 +1,196 @@
-"""What a pickled estimator holds: parameters, arrays, numbers and strings, which are checked when it is restored."""
+"""What a pickled estimator holds: parameters, arrays, numbers and strings, which are checked when it is restored.
 
+Nothing is trusted: what passes can be computed with, and needs no more memory than the state itself does.
+"""
+
+from collections.abc import Callable
 from itertools import pairwise
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
+from skreg._sklearn_private import check_parameters, validate_parameter_constraints
 from skreg.layers import ACTIVATIONS, NORMALIZATION_PARAMETERS
 from skreg.penalties import Penalty
 
 # Attributes of an estimator that a pickle leaves out: where training stands, and a checkpoint that was read.
 TRAINING_STATE = ("_training_state", "_checkpoint")
+# A pruned network reads some columns of X alone. X can have up to this many.
+MAX_FEATURES = np.iinfo(np.int32).max
 
 
-def check_fitted_state(state: dict) -> None:
-    """Raise ValueError unless weights, intercepts and normalization parameters are arrays of matching shapes."""
+def with_fitted_parameters(state: dict, names: tuple[str, ...]) -> dict:
+    """Return a state that says what the network was fitted with; earlier versions took that from the parameters."""
+    if "_fitted_parameters" in state:
+        return state
+    return state | {"_fitted_parameters": {name: state[name] for name in names if name in state}}
 
-    def check(condition, what):
-        if not condition:
-            raise ValueError(f"The saved state is damaged: {what}.")
 
-    def is_array(value, dtype, ndim):
-        return isinstance(value, np.ndarray) and value.dtype == dtype and value.ndim == ndim
+def check_restored(estimator, state) -> None:
+    """Raise ValueError if a state cannot be that of an estimator of the class."""
+    try:
+        _check(isinstance(state, dict) and all(isinstance(name, str) for name in state), "it must be a dict of names")
+        if "coefs_" in state:
+            _check_network(state)
+            _check_numbers(state)
+            _check_parameters(estimator, state)
+            estimator = object.__new__(type(estimator))
+            vars(estimator).update(state)
+            estimator._check_restored_targets(state)
+    except ValueError as error:
+        raise ValueError(f"The saved state is damaged: {error}.") from error
 
+
+def _check(condition, what: str) -> None:
+    if not condition:
+        raise ValueError(what)
+
+
+def _is_array(value, dtype, ndim: int) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == dtype and value.ndim == ndim
+
+
+def _is_count(value) -> bool:
+    return isinstance(value, Integral) and value >= 0
+
+
+def _check_network(state: dict) -> None:
+    """Check that weights, intercepts and normalization parameters are finite arrays of matching shapes."""
     coefs, intercepts = state["coefs_"], state.get("intercepts_")
-    check(isinstance(coefs, list) and len(coefs) > 0, "'coefs_' must be a list of arrays")
+    _check(isinstance(coefs, list) and len(coefs) > 0, "'coefs_' must be a list of arrays")
     dtype = getattr(coefs[0], "dtype", None)
-    check(dtype in (np.float32, np.float64), f"'coefs_' must hold float32 or float64 numbers, got {dtype}")
-    check(all(is_array(W, dtype, 2) for W in coefs), "'coefs_' must hold matrices of one type")
-    check(
+    _check(
+        isinstance(dtype, np.dtype) and dtype in (np.float32, np.float64),
+        f"'coefs_' must hold float32 or float64 numbers, got {dtype}",
+    )
+    _check(all(_is_array(W, dtype, 2) and W.size for W in coefs), "'coefs_' must hold matrices of one type")
+    _check(
         all(W.shape[1] == V.shape[0] for W, V in pairwise(coefs)),
         f"the shapes in 'coefs_' do not follow each other: {[W.shape for W in coefs]}",
     )
-    features, n_features = state.get("input_features_"), state.get("n_features_in_")
-    check(
-        isinstance(features, np.ndarray)
-        and features.dtype.kind == "i"
-        and features.shape == coefs[0].shape[:1]
-        and isinstance(n_features, Integral)
-        and set(features.tolist()) <= set(range(n_features)),
-        "'input_features_' does not match 'coefs_' and 'n_features_in_'",
-    )
-    check(coefs[-1].shape[1] == state.get("n_outputs_"), "'coefs_' does not match 'n_outputs_'")
-    check(
+    _check_features(state)
+    n_outputs, n_layers = state.get("n_outputs_"), state.get("n_layers_")
+    _check(_is_count(n_outputs) and coefs[-1].shape[1] == n_outputs, "'coefs_' does not match 'n_outputs_'")
+    _check(
         isinstance(intercepts, list)
         and len(intercepts) == len(coefs)
-        and all(is_array(b, dtype, 1) and len(b) == W.shape[1] for b, W in zip(intercepts, coefs, strict=True)),
+        and all(_is_array(b, dtype, 1) and len(b) == W.shape[1] for b, W in zip(intercepts, coefs, strict=True)),
         "'intercepts_' must hold one vector for each matrix in 'coefs_'",
     )
     skip = state.get("skip_coef_")
-    check(
-        skip is None or (is_array(skip, dtype, 2) and skip.shape == (len(coefs[0]), coefs[-1].shape[1])),
-        "'skip_coef_' must be None or a matrix from the inputs to the outputs",
+    _check(
+        skip is None
+        or (len(coefs) > 1 and _is_array(skip, dtype, 2) and skip.shape == (len(coefs[0]), coefs[-1].shape[1])),
+        "'skip_coef_' must be None or a matrix from the inputs to the outputs, beside hidden layers",
     )
     skips = [] if skip is None else [skip]
-    check(all(np.isfinite(a).all() for a in (*coefs, *intercepts, *skips)), "weights and intercepts must be finite")
-    check(state.get("activation") in ACTIVATIONS, f"unknown activation {state.get('activation')!r}")
-    check(state.get("n_layers_") == len(coefs) + 1, "'n_layers_' does not match 'coefs_'")
-    check(isinstance(state.get("penalty_"), Penalty | None), "'penalty_' must be a penalty or None")
-    layers = state.get("normalization_params_")
-    check(
+    _check(all(np.isfinite(a).all() for a in (*coefs, *intercepts, *skips)), "weights and intercepts must be finite")
+    _check(_is_count(n_layers) and n_layers == len(coefs) + 1, "'n_layers_' does not match 'coefs_'")
+    _check_normalization(state.get("normalization_params_"), coefs)
+
+
+def _check_features(state: dict) -> None:
+    features, n_features = state.get("input_features_"), state.get("n_features_in_")
+    fit = (
+        isinstance(features, np.ndarray)
+        and features.dtype.kind == "i"
+        and features.shape == state["coefs_"][0].shape[:1]
+        and _is_count(n_features)
+        and features[0] >= 0
+        and features[-1] < n_features <= MAX_FEATURES
+        and (np.diff(features) > 0).all()
+        and ("pruning_" in state or len(features) == n_features)
+    )
+    _check(fit, "'input_features_' does not match 'coefs_' and 'n_features_in_'")
+    names = state.get("feature_names_in_")
+    _check(
+        names is None
+        or (
+            _is_array(names, np.dtype(object), 1)
+            and len(names) == n_features
+            and all(isinstance(name, str) for name in names)
+        ),
+        "'feature_names_in_' must hold one name for each of 'n_features_in_'",
+    )
+
+
+def _check_normalization(layers, coefs: list[np.ndarray]) -> None:
+    _check(
         isinstance(layers, list) and len(layers) in (0, len(coefs) - 1),
         "'normalization_params_' must be a list with one entry for each hidden layer, or empty",
     )
+    _check(
+        all(isinstance(layer, dict) and set(layer) in NORMALIZATION_PARAMETERS.values() for layer in layers)
+        and all(set(layer) == set(layers[0]) for layer in layers),
+        "'normalization_params_' must hold gain and shift, and mean and variance for batches",
+    )
     for layer, W in zip(layers, coefs, strict=False):
-        check(
-            isinstance(layer, dict) and set(layer) in NORMALIZATION_PARAMETERS.values(),
-            "'normalization_params_' must hold gain and shift, and mean and variance for batches",
-        )
-        check(
-            all(is_array(v, dtype, 1) and len(v) == W.shape[1] for v in layer.values()),
+        _check(
+            all(_is_array(v, W.dtype, 1) and len(v) == W.shape[1] for v in layer.values()),
             "'normalization_params_' does not match 'coefs_'",
         )
+        _check(
+            all(np.isfinite(v).all() for v in layer.values()) and (layer.get("variance", np.zeros(1)) >= 0).all(),
+            "'normalization_params_' must be finite, and no variance negative",
+        )
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, Real)
+
+
+def _is_list_of_numbers(value) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
+def _is_history(value) -> bool:
+    return (
+        isinstance(value, dict)
+        and all(isinstance(name, str) for name in value)
+        and all(isinstance(column, np.ndarray) and column.ndim == 1 for column in value.values())
+        and all(column.dtype.kind in "fiuU" for column in value.values())
+        and len({len(column) for column in value.values()}) <= 1
+    )
+
+
+def _optional(check: Callable) -> Callable:
+    return lambda value: value is None or check(value)
+
+
+# What training has left: the attribute, whether a value can be one, and in words what it must be.
+_OF_TRAINING: dict[str, tuple[Callable, str]] = {
+    "history_": (_is_history, "a dict of columns of one length"),
+    "loss_curve_": (lambda value: _is_list_of_numbers(value) and len(value) > 0, "a list of numbers"),
+    "loss_": (_is_number, "a number"),
+    "best_loss_": (_optional(_is_number), "a number or None"),
+    "best_epoch_": (_is_count, "an integer of at least 0"),
+    "n_iter_": (_is_count, "an integer of at least 0"),
+    "t_": (_is_count, "an integer of at least 0"),
+    "validation_scores_": (_optional(_is_list_of_numbers), "a list of numbers or None"),
+    "best_validation_score_": (_optional(_is_number), "a number or None"),
+    "pruning_": (lambda value: isinstance(value, dict), "a dict"),
+    "out_activation_": (lambda value: isinstance(value, str), "a string"),
+    "_n_targets": (lambda value: _is_count(value) and value > 0, "an integer of at least 1"),
+}
+_NOT_ALWAYS_THERE = ("pruning_",)
+
+
+def _check_numbers(state: dict) -> None:
+    """Check what training has left beside the network."""
+    for name, (is_one, words) in _OF_TRAINING.items():
+        if name in state or name not in _NOT_ALWAYS_THERE:
+            _check(name in state and is_one(state[name]), f"{name!r} must be {words}, got {state.get(name)!r:.100}")
+
+
+def _check_parameters(estimator, state: dict) -> None:
+    """Check what the network was fitted with."""
+    penalty, kept = state.get("penalty_"), state["_fitted_parameters"]
+    _check(isinstance(penalty, Penalty | None), "'penalty_' must be a penalty or None")
+    if penalty is not None:
+        check_parameters(penalty)
+    names = set(estimator._kept_parameters)
+    _check(isinstance(kept, dict) and set(kept) == names, f"'_fitted_parameters' must be a dict of {sorted(names)!r}")
+    for activation in (state.get("activation"), kept["activation"]):
+        _check(isinstance(activation, str) and activation in ACTIVATIONS, f"unknown activation {activation!r:.100}")
+    constraints = {name: type(estimator)._parameter_constraints[name] for name in names}
+    validate_parameter_constraints(constraints, kept, caller_name=type(estimator).__name__)

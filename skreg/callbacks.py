@@ -65,9 +65,9 @@ def _kind(item) -> type:
 
 def without_learned_attributes(item):
     """Return a copy of a callback, or of a (name, callback) pair, without attributes that end in an underscore."""
-    if isinstance(item, tuple):
+    if isinstance(item, tuple) and len(item) == 2:
         return (item[0], without_learned_attributes(item[1]))
-    if isinstance(item, type):
+    if isinstance(item, type) or not hasattr(item, "__dict__"):  # no callback, as `fit` will say
         return item
     bare = copy.copy(item)
     for name in [name for name in vars(bare) if name.endswith("_")]:

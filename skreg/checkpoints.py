@@ -1,7 +1,12 @@
-"""Where training stands, in a file: arrays in NumPy's format, without pickled objects, so reading one runs no code."""
+"""Where training stands, in a file: arrays in NumPy's format, without pickled objects, so reading one runs no code.
 
+A file is read as if it were hostile. What it claims is compared with what is there before memory is taken.
+"""
+
+import errno
+import math
+import sys
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +14,10 @@ import torch
 
 # Changes whenever a checkpoint of an earlier version could not be continued.
 CHECKPOINT_FORMAT = 1
+# Numbers and text.
+KINDS = "biufU"
+# No training counts further, and double precision holds all integers up to here.
+LARGEST_COUNT = 2**53
 
 
 def save_state(path, state: dict[str, np.ndarray]) -> None:
@@ -39,39 +48,99 @@ def load_state(path) -> dict[str, np.ndarray]:
     ValueError
         If the file is something else, damaged, or of another format.
     """
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            state = {name: file[name] for name in file.files}
-        if not all(isinstance(array, np.ndarray) for array in state.values()):
-            raise ValueError("it holds something else than arrays")
-    except (ValueError, TypeError, EOFError, KeyError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
-        # From an empty file NumPy raises an EOFError, from one with pickled objects a ValueError, from a damaged
-        # archive what zipfile and zlib do (a KeyError for a lost member, NotImplementedError for an unknown
-        # compression); a file of one array gives a bare array, which is no context manager: a TypeError.
-        raise ValueError(f"{str(path)!r} is not a checkpoint: {error}") from error
+    with open(path, "rb") as file:
+        try:
+            state = _read_arrays(file)
+        except Exception as error:
+            # From a damaged archive or header, zipfile and NumPy raise errors of many kinds (a SyntaxError, a
+            # tokenize.TokenError, a RuntimeError, a KeyError, a MemoryError for what a header claims). Those of the
+            # disk go on; a place before the file's beginning is no fault of it.
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
+            raise ValueError(f"{str(path)!r} is not a checkpoint: {error}") from error
     found = state.pop("checkpoint_format", np.asarray(None)).tolist()
     if found != CHECKPOINT_FORMAT:
-        raise ValueError(f"{str(path)!r} is not a checkpoint of format {CHECKPOINT_FORMAT}; got format {found}.")
+        raise ValueError(f"{str(path)!r} is not a checkpoint of format {CHECKPOINT_FORMAT}; got format {found!r:.100}.")
     return state
 
 
+def _read_arrays(file) -> dict[str, np.ndarray]:
+    """Return the arrays of an archive, none of which is larger than its part of the file."""
+    size = file.seek(0, 2)
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        for member in members:
+            # As they were written: so the arrays are as large in memory as in the file.
+            if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
+                raise ValueError(f"its part {member.filename!r:.100} is compressed or encrypted")
+        names = [member.filename.removesuffix(".npy") for member in members]
+        if len(set(names)) < len(names):
+            raise ValueError("it has several parts of one name")
+        if sum(member.file_size for member in members) > size:
+            raise ValueError(f"its parts claim to be larger than the file of {size} bytes")
+        return {name: _read_array(archive, member) for name, member in zip(names, members, strict=True)}
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as part:
+        version = np.lib.format.read_magic(part)
+        # np.savez writes one of these two; a third is for names in structured arrays.
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read_header is None:
+            raise ValueError(f"its part {member.filename!r:.100} is of the unknown version {version}")
+        shape, fortran_order, dtype = read_header(part)
+        if dtype.kind not in KINDS:
+            raise ValueError(f"its part {member.filename!r:.100} holds something else than numbers and text: {dtype}")
+        content = part.read()  # to the end, where the checksum is compared
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(content):
+        raise ValueError(
+            f"its part {member.filename!r:.100} claims the shape {shape!s:.100} and type {dtype}, but has "
+            f"{len(content)} bytes"
+        )
+    array = np.ndarray(shape, dtype, buffer=content, order="F" if fortran_order else "C")
+    if dtype.kind == "U" and np.frombuffer(content, f"{dtype.byteorder}u4").max(initial=0) > sys.maxunicode:
+        raise ValueError(f"its part {member.filename!r:.100} holds what is no character")
+    return array.astype(dtype.newbyteorder("="))
+
+
 def check_like(state: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    """Raise ValueError unless a checkpoint has all the expected arrays, of the same shapes and kinds, without NaN."""
+    """Raise ValueError unless a checkpoint has all the expected arrays, of the same shapes and types."""
     for name, like in expected.items():
         array = state.get(name)
         if array is None:
             raise ValueError(f"The checkpoint is damaged or of another network: it has no {name!r}.")
-        has_nan = array.dtype.kind == "f" and np.isnan(array).any()
-        if array.shape != like.shape or array.dtype.kind != like.dtype.kind or has_nan:
-            raise ValueError(
-                f"The checkpoint is damaged or of another network: {name!r} must be of shape {like.shape} and type "
-                f"{like.dtype}; got shape {array.shape} and type {array.dtype}{', with NaN' if has_nan else ''}."
-            )
+        # Integers and text come in several lengths; a rate is of the type that the user has written.
+        kind, expected_kind = array.dtype.kind, like.dtype.kind
+        same_type = array.dtype == like.dtype or (kind == expected_kind and kind in "iU")
+        if expected_kind == "f":
+            same_type |= kind == "i" or (kind == "f" and like.ndim == 0)
+        what = f"{name!r} must be of shape {like.shape} and type {like.dtype}"
+        got = f"got shape {array.shape} and type {array.dtype}"
+        if array.shape != like.shape or not same_type:
+            raise ValueError(f"The checkpoint is damaged or of another network: {what}; {got}.")
+
+
+def check_range(state: dict[str, np.ndarray], name: str, low: float = -math.inf, high: float = math.inf) -> None:
+    """Raise ValueError unless all numbers of an array of a checkpoint are finite and in a range, bounds included."""
+    array = state[name]
+    is_bad = ~(np.isfinite(array) & (array >= low) & (array <= high))
+    if is_bad.any():
+        bounds = f" of at least {low}" if high == math.inf else f" in the range [{low}, {high}]"
+        raise ValueError(
+            f"The checkpoint is damaged: {name!r} must hold finite numbers{'' if low == -math.inf else bounds}; got "
+            f"{array[is_bad][0]}."
+        )
 
 
 def tensors_of(state: dict[str, np.ndarray], name: str, like: list[torch.Tensor]) -> list[torch.Tensor]:
     """Return what :func:`named_arrays` has named, checked against tensors of the same shapes, and where these are."""
-    check_like(state, named_arrays(name, like))
+    expected = named_arrays(name, like)
+    check_like(state, expected)
+    for number in expected:
+        check_range(state, number)
     return [torch.tensor(state[f"{name}_{i}"], device=tensor.device) for i, tensor in enumerate(like)]
 
 

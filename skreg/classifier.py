@@ -87,6 +87,14 @@ def indicators(codes: np.ndarray, n_classes: int) -> np.ndarray:
     return np.eye(n_classes)[codes] if n_classes > 2 else codes[:, None].astype(np.float64)
 
 
+def _is_ascending(classes: np.ndarray) -> bool:
+    """Return whether there is an order of the classes, and they are in it, each once."""
+    try:
+        return np.array_equal(np.unique(classes), classes)
+    except TypeError:
+        return False
+
+
 class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     """Put together below."""
 
@@ -107,6 +115,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         "class_weight": [dict, StrOptions({"balanced"}), list, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
+
+    _kept_parameters = (*BaseRegularizedMLP._kept_parameters, "class_weight", "label_smoothing")
 
     def __init__(
         self,
@@ -287,9 +297,9 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
             )
         return indicators(np.searchsorted(self.classes_, y), len(self.classes_))
 
-    def _make_loss(self):
+    def _loss_of(self, parameters):
         is_multiclass = not self._multilabel and len(self.classes_) > 2
-        return classification_loss(self.loss, is_multiclass=is_multiclass)
+        return classification_loss(parameters["loss"], is_multiclass=is_multiclass)
 
     def _codes(self, targets: np.ndarray) -> list[np.ndarray]:
         """Return the class of each row as a number; for label indicator matrices, one array for each label."""
@@ -446,18 +456,17 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
             return torch.nn.functional.logsigmoid(torch.hstack([-Z, Z])).numpy()
         return torch.log_softmax(Z, dim=1).numpy()
 
-    def __setstate__(self, state):
-        """Restore a pickled estimator, refusing classes that do not fit its outputs."""
-        if "coefs_" in state:
-            classes, multilabel = state.get("classes_"), state.get("_multilabel")
-            is_binary = not multilabel and state.get("n_outputs_") == 1
-            if not (
-                isinstance(multilabel, bool)
-                and isinstance(classes, np.ndarray)
-                and classes.shape == (2 if is_binary else state.get("n_outputs_"),)
-            ):
-                raise ValueError("The saved state is damaged: 'classes_' does not match the outputs.")
-        super().__setstate__(state)
+    def _check_restored_targets(self, state):
+        classes, multilabel, n_outputs = state.get("classes_"), state.get("_multilabel"), state["n_outputs_"]
+        n_classes = n_outputs if multilabel is True or n_outputs > 2 else {1: 2}.get(n_outputs)
+        is_array = isinstance(multilabel, bool) and isinstance(classes, np.ndarray)
+        if not (is_array and classes.shape == (n_classes,) and _is_ascending(classes)):
+            raise ValueError("'classes_' does not match the outputs, or is not sorted, or '_multilabel' is no bool")
+        if state["_n_targets"] != n_outputs:
+            raise ValueError(f"'_n_targets' must be {n_outputs}, got {state['_n_targets']!r}")
+        loss = classification_loss(state["_fitted_parameters"]["loss"], is_multiclass=not multilabel and n_classes > 2)
+        if loss.out_activation != state["out_activation_"]:
+            raise ValueError(f"'out_activation_' does not match the classes: {state['out_activation_']!r}")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -142,6 +142,9 @@ class Regularization:
         """Return the penalty of a population of one."""
         return float(self.penalty_values())
 
+    # Numbers of those buffers that hold no negative numbers.
+    nonnegative_buffers: tuple[int, ...] = ()
+
     def buffers(self) -> list[Tensor]:
         """Return the flat state tensors, beside ``n_steps`` all that a solver remembers."""
         return []
@@ -288,6 +291,8 @@ class ProximalAdam(FlatOptimizer):
         self._runs = self._separable_runs()
         # The fused kernel reads its step number from a tensor of each parameter and does not advance it.
         self._kernel_step = torch.zeros((), dtype=torch.float32, device=module.flat.device)
+
+    nonnegative_buffers = (1,)
 
     def buffers(self):
         """Return the flat state tensors."""

@@ -91,6 +91,8 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         "delta": [Interval(Real, 0, None, closed="neither")],
     }
 
+    _kept_parameters = (*BaseRegularizedMLP._kept_parameters, "quantile", "delta")
+
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -226,11 +228,17 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(len(y), -1)
         return np.array(targets)  # torch takes no read-only arrays, as frames have them
 
-    def _make_loss(self):
-        return regression_loss(self.loss, quantile=self.quantile, delta=self.delta)
+    def _loss_of(self, parameters):
+        return regression_loss(parameters["loss"], quantile=parameters["quantile"], delta=parameters["delta"])
 
     def _strata(self, targets):
         return None
+
+    def _unused_parameters(self):
+        of_loss = {"quantile": "quantile", "delta": "huber"}
+        names = [name for name, loss in of_loss.items() if self.loss != loss and not self._has_default(name)]
+        loss = self.loss if isinstance(self.loss, str) else "a function"
+        return super()._unused_parameters() | dict.fromkeys(names, f"with loss={loss!r}")
 
     # -- prediction ----------------------------------------------------------------------------------------
 
@@ -285,6 +293,15 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         weight = check_sample_weight(sample_weight, Z.numpy(), dtype=np.float64)
         targets = torch.from_numpy(self._encode_known(y))
         return float(loss.score(Z.unsqueeze(0), targets, torch.from_numpy(weight / weight.sum()))[0])
+
+    def _check_restored_targets(self, state):
+        loss, n_targets = self._loss_of(state["_fitted_parameters"]), state["_n_targets"]
+        if state.get("_target_ndim") not in (1, 2) or (state["_target_ndim"] == 1 and n_targets != 1):
+            raise ValueError(f"'_target_ndim' does not match {n_targets} targets: {state.get('_target_ndim')!r}")
+        if loss.n_outputs(n_targets) != state["n_outputs_"]:
+            raise ValueError(f"{n_targets} targets need other outputs than n_outputs_={state['n_outputs_']!r}")
+        if loss.out_activation != state["out_activation_"]:
+            raise ValueError(f"'out_activation_' does not match the loss: {state['out_activation_']!r}")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

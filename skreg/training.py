@@ -23,7 +23,7 @@ from torch import Tensor
 
 from skreg.batches import Batch, BatchIterator, Rows
 from skreg.callbacks import TaskCallback, watches_batches
-from skreg.checkpoints import check_like, named_arrays, tensors_of
+from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, named_arrays, tensors_of
 from skreg.layers import MLP, LayerRecord, join_rows
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, Regularization, as_torch_optimizer
@@ -178,6 +178,15 @@ def outputs_in_blocks(module: MLP, rows: Rows, compute: Callable | None = None, 
         for span in gen_batches(len(rows), rows.rows_per_block(1)):
             results[:, span] = (compute or module)(rows.inputs(np.arange(span.start, span.stop)))
     return results
+
+
+def snapshot_of(state: dict[str, np.ndarray], name: str, module: MLP) -> list[Tensor]:
+    """Return a snapshot of a module from a checkpoint; raise ValueError if it cannot be one."""
+    tensors = tensors_of(state, name, module.snapshot())
+    n_arrays = len(tensors)
+    for number in range(n_arrays - len(module.running_variances), n_arrays):
+        check_range(state, f"{name}_{number}", 0)
+    return tensors
 
 
 class LearningRate:
@@ -689,9 +698,10 @@ class RegularizedNet(NeuralNet):
         if "generator_shuffle" not in state:  # rows had the given order so far
             expected.pop("generator_shuffle", None)
         check_like(state, expected)
+        self._check_numbers(state)
         if restore is not None:
             kept_others = restore == "kept" and "kept_0" in state
-            self.module_.restore(tensors_of(state, "kept" if kept_others else "last", self.last_))
+            self.module_.restore(snapshot_of(state, "kept" if kept_others else "last", self.module_))
         self.progress_.epoch = self.progress_.best_epoch = int(state["epoch"])
         self.n_rows_before = int(state["n_rows_seen"])
         self.regularization.n_steps = int(state["n_steps"])
@@ -707,9 +717,11 @@ class RegularizedNet(NeuralNet):
                 int(state["n_waiting"]),
             )
         if self.stops_early and stopped_early:
-            self.best_ = tensors_of(state, "best", self.last_)
+            self.best_ = snapshot_of(state, "best", self.module_)
             self.progress_.best_epoch = int(state["best_epoch"])
         buffers = self.regularization.buffers()
+        for number in self.regularization.nonnegative_buffers:
+            check_range(state, f"buffer_{number}", 0)
         for buffer, saved in zip(buffers, tensors_of(state, "buffer", buffers), strict=True):
             buffer.copy_(saved)
         for name, generator in self.generators.items():
@@ -718,6 +730,28 @@ class RegularizedNet(NeuralNet):
                     generator.set_state(torch.tensor(state[f"generator_{name}"]))
                 except RuntimeError as error:
                     raise ValueError(f"The checkpoint is damaged: 'generator_{name}' has no valid state.") from error
+
+    @staticmethod
+    def _check_numbers(state: dict[str, np.ndarray]) -> None:
+        """Raise ValueError if numbers of a training state are out of their ranges."""
+        check_range(state, "epoch", 1, LARGEST_COUNT)
+        n_epochs = int(state["epoch"])
+        ranges = {
+            "n_rows_seen": (0, LARGEST_COUNT),
+            "n_steps": (1, LARGEST_COUNT),
+            "n_normalized_batches": (0, LARGEST_COUNT),
+            "n_waiting": (0, n_epochs),
+            "best_epoch": (1, n_epochs),
+            "initial_lr": (0,),
+            "lr": (0,),
+            "best_value": (),
+            "first_loss": (),
+        }
+        for name, bounds in ranges.items():
+            check_range(state, name, *bounds)
+        for name in ("lowest_train_loss", "lowest_valid_loss"):  # infinite where there was none
+            if not state[name] > -math.inf:
+                raise ValueError(f"The checkpoint is damaged: {name!r} must be a loss; got {state[name]}.")
 
     # -- callbacks -----------------------------------------------------------------------------------------
 

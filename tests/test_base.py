@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._data import _holds_text
+from skreg._data import _text_columns
 from skreg.penalties import L1
 
 BOTH = pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
@@ -300,6 +301,7 @@ def test_classes_that_do_not_fit_the_outputs_are_refused(damage):
     model = RegularizedMLPClassifier((5,), max_iter=1, **FIXED).fit(X, np.arange(60) % 3)
     state = {**copy.deepcopy(model.__getstate__()), **damage}
     if damage == {"_multilabel": True}:  # three outputs may be three labels
+        state["out_activation_"] = "logistic"
         RegularizedMLPClassifier().__setstate__(state)
         state["classes_"] = np.arange(4)
     with pytest.raises(ValueError, match="The saved state is damaged: 'classes_'"):
@@ -363,12 +365,12 @@ def test_a_dropout_rate_just_below_one():
 
 
 def test_text_is_looked_for_only_where_it_can_be():
-    class Unreadable(np.ndarray):
-        def ravel(self, *args):
-            raise AssertionError("numbers were searched for text")
-
-    assert not _holds_text(np.zeros((2, 2)).view(Unreadable))
-    assert _holds_text(np.array([["a", 1.0]], dtype=object))
-    assert _holds_text([["a", 1.0]])
-    assert not _holds_text(pd.DataFrame({"a": [1.0]}))
-    assert _holds_text(pd.DataFrame({"a": [1.0], "b": ["x"]}))
+    of_numbers = [np.zeros((2, 2)), scipy.sparse.csr_array(np.eye(2))]
+    with mock.patch("skreg._data.np.asarray", side_effect=AssertionError("numbers were searched for text")):
+        assert [_text_columns(data) for data in of_numbers] == [[], []]
+    assert _text_columns(np.array([["a", 1.0]], dtype=object)) == [0]
+    assert _text_columns([[1.0, "a"]]) == [1]
+    assert _text_columns([[1.0], [2.0, 3.0]]) == _text_columns([1.0, 2.0]) == _text_columns(None) == []
+    assert _text_columns(pd.DataFrame({"a": [1.0]})) == []
+    assert _text_columns(pd.DataFrame({"a": [1.0], "b": ["x"]})) == ["b"]
+    assert _text_columns(pd.DataFrame({1: [1.0], "b": ["x"]})) == [1]

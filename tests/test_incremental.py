@@ -599,11 +599,11 @@ DAMAGES = {
     "empty": lambda a: a.ravel()[:0],
     "NaN": lambda a: np.full(a.shape, np.nan),
 }
-# Without shuffling there is no generator for it; a history holds NaN for epochs without validation.
+# Without shuffling there is no generator for it; a history holds NaN for epochs without validation or learning rate.
 HARMLESS = {damage: [] for damage in DAMAGES} | {
     "missing": ["generator_shuffle"],
     "text": ["history_stopping_reason"],
-    "NaN": ["history_train_loss", "history_penalty", "history_train_score", "history_lr"],
+    "NaN": ["history_lr"],
 }
 
 

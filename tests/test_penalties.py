@@ -25,7 +25,7 @@ from skreg.penalties import (
     WeightedL1,
 )
 from skreg.penalties._base import LayerPenalty, layer_strengths
-from skreg.penalties._resolve import ALIASES, resolve_penalty
+from skreg.penalties._resolve import ALIASES, resolve_penalty, unused_strengths
 
 # The laws run on matrices of four features and four columns; of Hierarchical's columns, the last two are the skip's.
 LISTS = [[0, 3, 1], [2]]
@@ -586,9 +586,10 @@ def test_a_flat_strength_beside_an_object_is_an_error(strength):
         ("group_lasso", 0.1, 0.5, "l1_ratio"),
     ],
 )
-def test_a_strength_without_effect_warns(penalty, alpha, l1_ratio, name):
-    with pytest.warns(UserWarning, match=f"{name}=.* has no effect with penalty={penalty!r}"):
-        resolve_penalty(penalty, alpha, l1_ratio)
+def test_a_strength_without_effect_is_not_read(penalty, alpha, l1_ratio, name):
+    assert name in unused_strengths(penalty)
+    without = {"alpha": alpha, "l1_ratio": l1_ratio} | {name: None}
+    assert repr(resolve_penalty(penalty, alpha, l1_ratio)) == repr(resolve_penalty(penalty, **without))
 
 
 def test_layer_strengths():

@@ -399,9 +399,10 @@ def test_the_html_representation_links_to_pages_and_parameters():
     assert "https://scikit-learn.org" not in RegularizedMLPRegressor()._repr_html_()
 
 
-def test_a_rate_of_dropout_that_is_none_is_an_error_in_samples():
+def test_samples_have_the_rates_of_the_fit():
     model = RegularizedMLPRegressor((5,), dropout=0.2, max_iter=2, n_iter_no_change=np.inf, random_state=0)
     X = np.random.default_rng(0).normal(size=(30, 3))
-    model.fit(X, X[:, 0]).set_params(dropout=1.5)
-    with pytest.raises(ValueError, match="The 'dropout' parameter of RegularizedMLPRegressor must be"):
-        model.predict_dropout_samples(X)
+    expected = model.fit(X, X[:, 0]).predict_dropout_samples(X, 3, random_state=0).samples
+    for rate in (0.0, 0.5, [0.1, 0.1], 1.5):
+        model.set_params(dropout=rate)
+        np.testing.assert_array_equal(model.predict_dropout_samples(X, 3, random_state=0).samples, expected)

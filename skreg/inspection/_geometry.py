@@ -492,6 +492,7 @@ class RowsLoss:
 
 def loss_on_rows(network: BaseRegularizedMLP, X, y, sample_weight=None) -> Quadratic | RowsLoss:
     """Return the loss of a fitted network without hidden layers as a function of its two weights."""
+    network = network._as_fitted()
     table = network._check_data(
         X, y, sample_weight, reset=False, encode=lambda labels, _: network._encode_known(labels)
     )

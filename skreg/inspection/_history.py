@@ -111,7 +111,7 @@ class TrainingHistoryDisplay:
         history = dict(network.history_)
         # The scoring of estimators with cross-validation is that of their folds; early stopping watches the loss.
         chooses = isinstance(network, RegularizedMLPClassifierCV | RegularizedMLPRegressorCV)
-        if network.scoring != "loss" and not chooses:
+        if network._fitted_parameters["scoring"] != "loss" and not chooses:
             del history["train_score"]
         # Where no epoch was chosen, the lowest loss is recorded instead.
         best_epoch = network.best_epoch_ if network.best_loss_ is None else None

@@ -75,7 +75,10 @@ def default_regularizers(network) -> dict[str, tuple]:
 
     def regularized(grid, **settings):
         estimator = clone(network).set_params(**_prefixed(prefix, PLAIN | settings))
-        return estimator, _prefixed(prefix, grid)
+        # What the user has given for early stopping has no effect on most of them, which is not worth a warning.
+        inner = estimator.get_params()[prefix.removesuffix("__")] if prefix else estimator
+        unused = {name: inner._default(name) for name in inner._unused_parameters()}
+        return estimator.set_params(**_prefixed(prefix, unused)), _prefixed(prefix, grid)
 
     return {
         "none": regularized({}),

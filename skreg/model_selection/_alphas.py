@@ -216,6 +216,8 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     0.587
     """
     check_estimator(estimator)
+    estimator._warn_of_unused(("alpha",))
+    estimator = estimator._without_unused()
     null = NullModel.of(estimator, X, y, sample_weight)
     if not can_be_empty(estimator, *null.gradient.shape[1:]):
         raise ValueError(f"No strength of the penalty sets all weights to zero; got penalty={estimator.penalty!r}.")

@@ -235,6 +235,9 @@ class PathCV:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         plain = self._plain_estimator()
+        # Once, and not again for each of many fits.
+        plain._warn_of_unused()
+        plain = plain._without_unused()
         penalty = penalty_of(plain)
         self._check_choice(penalty)
         # One seed for all fits; an instance of RandomState is advanced, as in every other fit.

@@ -365,7 +365,8 @@ def regularization_path(
         raise ValueError("X_val and y_val must be given together; got only one of them.")
     check_estimator(estimator)
     alphas = check_alphas(alphas)
-    estimator = with_fixed_seed(estimator)
+    estimator._warn_of_unused(("alpha",))
+    estimator = with_fixed_seed(estimator._without_unused())
     scorer = check_scoring(estimator, scoring=scoring)
     path = fit_path(
         estimator,

@@ -296,7 +296,21 @@ def fit_tasks(X, y, tasks: Iterable[Task], fit_parameters: dict, **options) -> l
     ordered = list(folds.values())
     for first in range(0, len(ordered), per_round):
         _fit_folds(X, y, ordered[first : first + per_round], fit_parameters, **options)
+    _warn_once(outcomes)
     return outcomes
+
+
+def _warn_once(outcomes: list[Outcome | None]) -> None:
+    """Leave each warning of parameters or data with the first fit that gives it.
+
+    That a fit has not converged is said of each. Python shows a text once as well, but begins anew wherever a library
+    has set its filters aside for a while, as scikit-learn does in every fit.
+    """
+    given: set[tuple[str, type[Warning]]] = set()
+    for outcome in outcomes:
+        if outcome is not None:
+            outcome.warnings = [item for item in outcome.warnings if item[1] is not UserWarning or item not in given]
+            given.update(outcome.warnings)
 
 
 def _fit_folds(X, y, folds: list[list], fit_parameters: dict, **options) -> None:

@@ -3,7 +3,6 @@
 from sklearn.base import clone
 
 from skreg._sklearn_private import check_parameters
-from skreg._warnings import warn_user
 from skreg.penalties._base import Penalty
 from skreg.penalties._coordinate import L1, L2, MCP, SCAD, ElasticNet
 from skreg.penalties._groups import GroupLasso, SparseGroupLasso
@@ -22,12 +21,20 @@ ALIASES: dict[str, type[Penalty]] = {
 }
 
 
+def unused_strengths(penalty) -> list[str]:
+    """Return the flat strengths that a penalty does not read; beside an object they are errors instead."""
+    if isinstance(penalty, Penalty):
+        return []
+    read = () if penalty is None else ALIASES[penalty]._parameter_constraints
+    return [name for name in ("alpha", "l1_ratio") if name not in read]
+
+
 def resolve_penalty(penalty, alpha, l1_ratio) -> Penalty | None:
     """Return the penalty that the parameters of an estimator stand for, as a new, checked object.
 
     A string reads the flat strengths ``alpha`` and ``l1_ratio`` (None stands for 1e-4 and 0.5). An object brings
-    its own, so a flat strength beside it is an error. Beside ``penalty=None`` a flat strength has no effect and
-    gives a warning, so that a grid over ``penalty`` and ``alpha`` runs.
+    its own, so a flat strength beside it is an error. Others that are not read (:func:`unused_strengths`) have no
+    effect, so that a grid over ``penalty`` and ``alpha`` runs.
     """
     flat = {"alpha": alpha, "l1_ratio": l1_ratio}
     given = [name for name, value in flat.items() if value is not None]
@@ -43,9 +50,6 @@ def resolve_penalty(penalty, alpha, l1_ratio) -> Penalty | None:
         return resolved
     penalty_class = None if penalty is None else ALIASES[penalty]
     read = () if penalty_class is None else penalty_class._parameter_constraints
-    for name in given:
-        if name not in read:
-            warn_user(f"{name}={flat[name]!r} has no effect with penalty={penalty!r}.")
     if penalty_class is None:
         return None
     return penalty_class(**{name: flat[name] for name in given if name in read})

@@ -1,0 +1,165 @@
+"""What errors about X advise: lines that work when they are copied."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import polars
+import pytest
+import scipy.sparse
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 3))
+Y = np.arange(60) % 2
+SHORT = {"hidden_layer_sizes": (3,), "max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
+PREPARATIONS = {
+    kind.__name__: kind for kind in (ColumnTransformer, OneHotEncoder, StandardScaler, SimpleImputer, MaxAbsScaler)
+} | {"make_pipeline": make_pipeline, "make_column_selector": make_column_selector}
+
+
+def advised(error: Exception, kind):
+    """Return the pipeline that a message shows, with the user's network at its end."""
+    line = re.search(rf"make_pipeline\(.*{kind.__name__}\(\.\.\.\)\)", str(error))
+    assert line is not None, str(error)
+    return eval(line[0].replace("(...)", "(**options)"), {**PREPARATIONS, kind.__name__: kind, "options": SHORT})
+
+
+def with_gaps(library):
+    values = X.copy()
+    values[::7, 1] = np.nan
+    if library == "numpy":
+        return values
+    if library == "sparse":
+        values[RNG.uniform(size=values.shape) < 0.3] = 0
+        return scipy.sparse.csr_array(values)
+    if library == "polars":
+        return polars.DataFrame(values, schema=list("abc")).fill_nan(None)
+    frame = pd.DataFrame(values, columns=list("abc"))
+    if library == "nullable":
+        return frame.astype("Float64")
+    if library == "integers":
+        return frame.round().astype("Int64")
+    return frame
+
+
+@pytest.mark.parametrize("library", ["numpy", "pandas", "nullable", "integers", "polars", "sparse"])
+@pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+def test_missing_values_get_a_line_that_fills_them_in(kind, library):
+    data = with_gaps(library)
+    with pytest.raises(ValueError, match=r"^Input X contains NaN\. Fill in missing values, for") as error:
+        kind(**SHORT).fit(data, Y)
+    assert "HistGradientBoosting" not in str(error.value)
+    model = advised(error.value, kind).fit(data, Y)
+    assert np.isfinite(model.predict(data)).all()
+    sparse_ones = scipy.sparse.issparse(model[:-1].transform(data))
+    assert sparse_ones == (library == "sparse")
+
+
+def test_missing_values_are_told_of_wherever_they_come():
+    gaps, model = with_gaps("numpy"), RegularizedMLPClassifier(**SHORT).fit(X, Y)
+    search = GridSearchCV(RegularizedMLPClassifier(**SHORT), {"alpha": [0.1, 0.2]}, cv=2)
+    cv = {**SHORT, "alphas": [0.1, 1.0], "cv": 2}
+    calls = {
+        "RegularizedMLPClassifier": [
+            lambda: model.predict(gaps),
+            lambda: model.transform(gaps),
+            lambda: model.partial_fit(gaps, Y),
+            lambda: model.fit(X, Y, X_val=gaps, y_val=Y),
+            lambda: search.fit(gaps, Y),
+            lambda: search.set_params(error_score="raise").fit(gaps, Y),
+        ],
+        "RegularizedMLPClassifierCV": [lambda: RegularizedMLPClassifierCV(**cv).fit(gaps, Y)],
+        "RegularizedMLPRegressorCV": [lambda: RegularizedMLPRegressorCV(**cv).fit(gaps, X[:, 0])],
+    }
+    for name, group in calls.items():
+        for call in group:
+            with pytest.raises(ValueError, match=rf"make_pipeline\(SimpleImputer\(.*, {name}\(\.\.\.\)\)") as error:
+                call()
+            assert "HistGradientBoosting" not in str(error.value)
+
+
+def test_NA_among_objects_is_told_how_to_become_a_number():  # noqa: N802
+    frame = pd.DataFrame(X, columns=list("abc")).astype(object)
+    frame.loc[3, "a"] = pd.NA
+    with pytest.raises(ValueError, match=r"Input X contains NaN: pandas\.NA among.*X\.convert_dtypes\(\)") as error:
+        RegularizedMLPRegressor(**SHORT).fit(frame, X[:, 0])
+    model = advised(error.value, RegularizedMLPRegressor).fit(frame.convert_dtypes(), X[:, 0])
+    assert np.isfinite(model.predict(frame.convert_dtypes())).all()
+
+
+@pytest.mark.parametrize(("value", "name"), [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_targets_have_no_line_to_fill_them_in(value, name):
+    y = X[:, 0].copy()
+    y[3] = value
+    with pytest.raises(ValueError, match=f"Input y contains {name}") as error:
+        RegularizedMLPRegressor(**SHORT).fit(X, y)
+    assert "SimpleImputer" not in str(error.value)
+    with pytest.raises(ValueError, match=f"y_val .*cannot be used: .*contains {name}"):
+        RegularizedMLPRegressor(**SHORT).fit(X, X[:, 0], X_val=X, y_val=y)
+    bad = np.where(np.arange(3) == 1, value, X)
+    if name == "infinity":  # no gap, and no matter of an imputer
+        with pytest.raises(ValueError, match="Input X contains infinity") as error:
+            RegularizedMLPRegressor(**SHORT).fit(bad, X[:, 0])
+        assert "SimpleImputer" not in str(error.value)
+
+
+def with_text(library):
+    town = np.array(["Rome", "Oslo", "Bonn", "Lima"])[np.arange(60) % 4]
+    if library == "array of objects":
+        return np.column_stack([X.astype(object), town])
+    if library == "array of text":
+        return np.column_stack([town, town[::-1]])
+    if library == "list":
+        return [[*row, name] for row, name in zip(X.tolist(), town.tolist(), strict=True)]
+    if library == "polars":
+        return polars.DataFrame(X, schema=list("abc")).with_columns(polars.Series("town", town.tolist()))
+    frame = pd.DataFrame(X, columns=list("abc"))
+    if library == "many columns":
+        return frame.assign(**{f"town {i}": np.roll(town, i) for i in range(12)})
+    frame["town"] = town
+    if library == "categories":
+        return frame.astype({"town": "category"}).assign(yes=town == "Oslo")
+    if library == "numbers as names":
+        return frame.set_axis([10, 20, 30, 40], axis=1)
+    return frame
+
+
+LIBRARIES = ["pandas", "categories", "many columns", "numbers as names", "polars"]
+LIBRARIES += ["array of objects", "array of text", "list"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_text_gets_a_line_that_encodes_and_scales_it(library):
+    """The encoded columns have mean 0 and variance 1, as in the example: a penalty treats all columns alike."""
+    data = with_text(library)
+    with pytest.raises(ValueError, match=r"X holds strings\. Encode them first") as error:
+        RegularizedMLPClassifier(**SHORT).fit(data, Y)
+    model = advised(error.value, RegularizedMLPClassifier)
+    model.fit(data, Y)
+    prepared = model[:-1].transform(data)
+    assert prepared.shape[1] > 3
+    np.testing.assert_allclose(prepared.mean(axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(prepared.std(axis=0), 1)
+    np.testing.assert_array_equal(model.predict(data).shape, (60,))
+
+
+def test_towns_that_were_not_seen_are_no_error():
+    data = with_text("pandas")
+    with pytest.raises(ValueError, match="X holds strings") as error:
+        RegularizedMLPClassifier(**SHORT).fit(data, Y)
+    model = advised(error.value, RegularizedMLPClassifier).fit(data, Y)
+    assert len(model.predict(data.assign(town="Quito"))) == 60
+
+
+@pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressorCV])
+def test_importances_say_what_they_cannot_tell(kind):
+    text = kind.__doc__.split("\nfeature_importances_ : ")[1].split("\nselected_features_ : ")[0]
+    assert "permutation_importance" in text
+    assert "permutation_importance" in kind.feature_importances_.__doc__

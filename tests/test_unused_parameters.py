@@ -1,0 +1,162 @@
+"""Parameters that would regularize or choose something, where they have no effect: one warning each."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.model_selection import GridSearchCV as PlainGridSearchCV
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.inspection import default_regularizers
+from skreg.model_selection import (
+    GridSearchCV,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressorCV,
+    alpha_max,
+    regularization_path,
+)
+
+X = np.random.default_rng(0).normal(size=(40, 3))
+Y = np.arange(40) % 2
+SHORT = {"max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
+CLASSIFIER, REGRESSOR = RegularizedMLPClassifier, RegularizedMLPRegressor
+
+
+def make(kind, **options):
+    return kind(**{"hidden_layer_sizes": (3,), **SHORT, **options})
+
+
+def warned(call) -> list[str]:
+    """Return the parameters without effect that a call warns of, all of them, about lines of this file."""
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        call()
+    record = [warning for warning in record if "has no effect" in str(warning.message)]
+    assert {warning.filename for warning in record} <= {__file__}
+    return [str(warning.message) for warning in record]
+
+
+SPLITTER = ShuffleSplit(1, random_state=0)
+UNUSED = [
+    (CLASSIFIER, {"scoring": "accuracy"}, "scoring='accuracy' has no effect with early_stopping=False."),
+    (REGRESSOR, {"refit_on_all": True}, "refit_on_all=True has no effect with early_stopping=False."),
+    (REGRESSOR, {"validation_fraction": 0.2}, "validation_fraction=0.2 has no effect with early_stopping=False."),
+    (
+        REGRESSOR,
+        {"validation_fraction": 0.2, "early_stopping": SPLITTER},
+        f"validation_fraction=0.2 has no effect with early_stopping={SPLITTER!r}.",
+    ),
+    (CLASSIFIER, {"penalty": None, "alpha": 0.1}, "alpha=0.1 has no effect with penalty=None."),
+    (CLASSIFIER, {"penalty": None, "alpha": [0.1, 0.2]}, "alpha=[0.1, 0.2] has no effect with penalty=None."),
+    (REGRESSOR, {"l1_ratio": 0.5}, "l1_ratio=0.5 has no effect with penalty='l2'."),
+    (REGRESSOR, {"quantile": 0.9}, "quantile=0.9 has no effect with loss='squared_error'."),
+    (REGRESSOR, {"quantile": [0.5], "loss": "huber"}, "quantile=[0.5] has no effect with loss='huber'."),
+    (REGRESSOR, {"delta": 2.0}, "delta=2.0 has no effect with loss='squared_error'."),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "message"), UNUSED)
+def test_each_fit_warns_once(kind, options, message):
+    model = make(kind, **options)
+    assert warned(lambda: model.fit(X, Y)) == [message]
+    is_for_fit = "early_stopping" in message
+    assert warned(lambda: model.partial_fit(X, Y)) == ([] if is_for_fit else [message])
+    assert warned(lambda: make_pipeline(StandardScaler(), model).fit(X, Y)) == [message]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (CLASSIFIER, {}),
+        # That it was given cannot be seen.
+        (CLASSIFIER, {"scoring": "loss", "validation_fraction": 0.1, "refit_on_all": False, "early_stopping": False}),
+        (CLASSIFIER, {"early_stopping": True, "scoring": "accuracy", "validation_fraction": 0.3, "refit_on_all": True}),
+        (CLASSIFIER, {"early_stopping": SPLITTER, "scoring": "accuracy", "refit_on_all": True}),
+        (REGRESSOR, {"loss": "quantile", "quantile": [0.1, 0.9]}),
+        (REGRESSOR, {"loss": "huber", "delta": 2.0}),
+        (REGRESSOR, {"hidden_layer_sizes": (), "dropout": 0.1, "normalization": "batch"}),
+        (CLASSIFIER, {"penalty": "elasticnet", "alpha": 0.1, "l1_ratio": 0.2}),
+        # What other solvers and schedules would read, as in scikit-learn's MLP.
+        (CLASSIFIER, {"momentum": 0.5, "power_t": 0.3, "max_fun": 7, "nesterovs_momentum": False}),
+        (CLASSIFIER, {"solver": "sgd", "learning_rate_init": 0.01, "beta_1": 0.5, "beta_2": 0.5, "epsilon": 1e-3}),
+    ],
+)
+def test_what_has_an_effect_or_belongs_to_the_solver_does_not_warn(kind, options):
+    assert warned(lambda: make(kind, **options).fit(X, Y)) == []
+
+
+def test_scoring_scores_validation_rows_without_early_stopping_too():
+    model = make(CLASSIFIER, scoring="accuracy")
+    assert warned(lambda: model.fit(X, Y, X_val=X, y_val=Y)) == []
+    assert model.best_validation_score_ == model.score(X, Y)
+
+
+def test_estimators_with_cross_validation_warn_once():
+    options = {"alphas": [0.01, 0.1], "cv": 2}
+    assert warned(lambda: make(RegularizedMLPClassifierCV, scoring="accuracy", **options).fit(X, Y)) == []
+    unused = {"l1_ratio": 0.3, "validation_fraction": 0.2, "refit_on_all": True, "delta": 3.0}
+    model = make(RegularizedMLPRegressorCV, **unused, **options)
+    assert warned(lambda: model.fit(X, X[:, 0])) == [
+        "l1_ratio=0.3 has no effect with penalty='group_lasso'.",
+        "validation_fraction=0.2 has no effect with early_stopping=False.",
+        "refit_on_all=True has no effect with early_stopping=False.",
+        "delta=3.0 has no effect with loss='squared_error'.",
+    ]
+    assert {name: getattr(model, name) for name in unused} == unused
+    plain = make(RegularizedMLPRegressorCV, **options).fit(X, X[:, 0])
+    np.testing.assert_array_equal(model.predict(X), plain.predict(X))
+
+
+def test_paths_warn_once():
+    model = make(REGRESSOR, hidden_layer_sizes=(), penalty="l1", l1_ratio=0.3, scoring="r2", alpha=0.7)
+    messages = [
+        "l1_ratio=0.3 has no effect with penalty='l1'.",
+        "scoring='r2' has no effect with early_stopping=False.",
+    ]
+    assert warned(lambda: regularization_path(model, X, X[:, 0], alphas=[0.01, 0.1, 0.2])) == messages
+    assert warned(lambda: alpha_max(model, X, X[:, 0])) == messages
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, PlainGridSearchCV])
+def test_searches_over_scoring_and_early_stopping_run(search):
+    """Ours warn once; in scikit-learn's every fit does."""
+    grid = {"early_stopping": [False, True], "scoring": ["loss", "accuracy"], "validation_fraction": [0.1, 0.3]}
+    found = search(make(CLASSIFIER), grid, cv=2, error_score="raise", refit=False)
+    messages = warned(lambda: found.fit(X, Y))
+    assert sorted(messages if search is GridSearchCV else set(messages)) == [
+        "scoring='accuracy' has no effect with early_stopping=False.",
+        "validation_fraction=0.3 has no effect with early_stopping=False.",
+    ]
+    assert np.isfinite(found.cv_results_["mean_test_score"]).all()
+
+
+def test_searches_over_penalties_and_strengths_warn_once():
+    grid = {"penalty": [None, "l1"], "alpha": [0.1]}
+    search = GridSearchCV(make(CLASSIFIER), grid, cv=3, refit=False)
+    assert warned(lambda: search.fit(X, Y)) == ["alpha=0.1 has no effect with penalty=None."]
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (3,)])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda network: network,
+        lambda network: make_pipeline(StandardScaler(), network),
+        lambda network: TransformedTargetRegressor(make_pipeline(StandardScaler(), network)),
+    ],
+)
+def test_default_regularizers_do_not_warn(wrap, hidden_layer_sizes):
+    stopping = {"early_stopping": GroupShuffleSplit(1), "validation_fraction": 0.3, "refit_on_all": True}
+    network = make(REGRESSOR, hidden_layer_sizes=hidden_layer_sizes, scoring="r2", **stopping)
+    regularizers = default_regularizers(wrap(network))
+    for name, (estimator, grid) in regularizers.items():
+        first = {parameter: values[0] for parameter, values in grid.items()}
+        estimator.set_params(**first)
+        assert warned(lambda estimator=estimator: estimator.fit(X, X[:, 0])) == [], name
+    stopping = regularizers["early_stopping"][0].get_params()
+    kept = {name.rpartition("__")[2]: value for name, value in stopping.items()}
+    assert (kept["scoring"], kept["validation_fraction"], kept["refit_on_all"]) == ("r2", 0.3, True)
