@@ -15,9 +15,10 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
+from skreg._seeds import random_numbers
 from skreg._sklearn_private import HasMethods, Interval, StrOptions, num_samples, safe_indexing, validate_params
 from skreg._version import __version__
 from skreg._warnings import warn_user
@@ -36,7 +37,15 @@ from skreg.inspection._design import (
 )
 from skreg.inspection._measures import measures_of, minus_log_loss, names_of_measures
 from skreg.inspection._regularizers import default_network, default_regularizers
-from skreg.model_selection._together import Outcome, Task, fit_tasks, network_of, with_parameters
+from skreg.model_selection._together import (
+    Outcome,
+    Task,
+    fit_tasks,
+    network_of,
+    raise_common_error,
+    with_parameters,
+)
+from skreg.stopping import RowStructure, check_groups
 
 # Outer folds whose inner fits are made, and kept until they are scored, at the same time: enough networks of a kind
 # for one batched program, without all of them in memory.
@@ -119,9 +128,11 @@ def compare_regularizers(
         tells candidates apart that have the same accuracy, and a strength chosen by accuracy can ruin the
         probabilities.
     groups : array-like of shape (n_samples,), default=None
-        Group of each row; handed to the splitters of `cv` and `inner_cv`, not to searches among the `estimators`.
+        Group of each row; handed to the splitters of `cv` and `inner_cv`, and to those that networks have as
+        `early_stopping`, not to searches among the `estimators`.
     random_state : int, RandomState instance or None, default=None
-        For the folds, and the seeds of the networks.
+        For the folds, also of splitters without a random state of their own, and the seeds of the networks. None is
+        fresh entropy.
     n_jobs : int, default=None
         Number of populations of networks that are trained at the same time, in threads, and of processes for estimators
         that are not ours; None means 1.
@@ -151,6 +162,10 @@ def compare_regularizers(
 
     Notes
     -----
+    Networks with ``early_stopping=True`` hold out rows as the outer folds do: whole groups, if no group is in the
+    training and the test rows of a fold; the last rows, if all test rows come after all training rows in every fold. A
+    splitter given as `early_stopping` is taken as it is.
+
     The estimate is that of the whole procedure, tuning included, on as many rows as the outer training sets have. The
     best mean of several is optimistic as an estimate of *its* score: it is the largest of several noisy numbers.
 
@@ -191,7 +206,9 @@ def compare_regularizers(
     contenders = None if estimators is None else contenders_of(estimators)
     known = [c.estimator for c in contenders or []] if network is None else [network]
     classifier = is_classification(known, y)
-    random = check_random_state(random_state)
+    for name, splitter in {"cv": cv, "inner_cv": inner_cv}.items():
+        check_groups(splitter, groups, name, "compare_regularizers(..., groups=...).")
+    random = random_numbers(random_state)
     splits = outer_splits(X, y, groups, classifier, cv, n_repeats, random)
     inner = inner_splitter(cv, inner_cv, y, classifier, groups is not None, random)
     has_choices = contenders is None or any(len(contender.candidates) > 1 for contender in contenders)
@@ -205,8 +222,9 @@ def compare_regularizers(
         tuning_scoring = scoring
     scorers = {c.name: _scorer(c.estimator, scoring, classifier) for c in contenders}
     tuning_scorers = {c.name: _tuning_scorer(c.estimator, tuning_scoring, classifier) for c in contenders}
+    structure = RowStructure.of([(fold.train, fold.test) for fold in folds], groups, num_samples(X))
     options = {"n_jobs": n_jobs, "memory_limit": memory_limit, "verbose": verbose > 0}
-    contest = Contest(X, y, contenders, folds, classifier, scorers, tuning_scorers, options)
+    contest = Contest(X, y, contenders, folds, structure, classifier, scorers, tuning_scorers, options)
     return RegularizerComparison(
         pd.DataFrame(contest.results()),
         score_name=_name(scoring, "accuracy" if classifier else "R²"),
@@ -232,6 +250,7 @@ class Contest:
     y: np.ndarray
     contenders: list[Contender]
     folds: list[OuterFold]
+    structure: RowStructure
     classifier: bool
     scorers: dict[str, Callable]
     tuning_scorers: dict[str, Callable]
@@ -279,6 +298,7 @@ class Contest:
         scorer = self.tuning_scorers[contender.name]
         held_out = [self._rows(test) for _, test in fold.inner] * len(contender.candidates)
         scores = [_measured(outcome, np.nan, scorer, *rows) for outcome, rows in zip(outcomes, held_out, strict=True)]
+        raise_common_error(outcomes)
         errors = [outcome.error for outcome in outcomes if outcome.error is not None]
         means = np.reshape(scores, (len(contender.candidates), len(fold.inner))).mean(axis=1)
         if np.isnan(means).all():
@@ -294,7 +314,7 @@ class Contest:
         return Choice(contender.candidates[np.nanargmax(means)], sum(outcome.seconds for outcome in outcomes))
 
     def _fit(self, tasks: list[Task]) -> list[Outcome]:
-        outcomes = fit_tasks(self.X, self.y, tasks, {}, **self.options)
+        outcomes = fit_tasks(self.X, self.y, tasks, {}, self.structure, **self.options)
         others = [number for number, outcome in enumerate(outcomes) if outcome is None]
         fitted = Parallel(n_jobs=self.options["n_jobs"])(
             delayed(_fit_alone)(tasks[number], *self._rows(tasks[number].rows)) for number in others
@@ -365,6 +385,7 @@ def _report_failures(contenders: list[Contender], outcomes: list[Outcome]) -> No
     for contender, outcome in zip(contenders, outcomes, strict=True):
         of_each[contender.name].append(outcome)
     for name, own in of_each.items():
+        raise_common_error(own)
         errors = [outcome.error for outcome in own if outcome.error is not None]
         if len(errors) == len(own):
             raise ValueError(f"All {len(own)} fits of {name!r} failed; the first: {errors[0]!r}") from errors[0]
