@@ -13,6 +13,8 @@ from sklearn.utils.validation import validate_data
 from skreg._sklearn_private import check_sample_weight, safe_indexing
 from skreg.batches import gathered, mapped_file, row_blocks
 
+TEXT_IN_X = "X holds strings."
+
 
 @dataclass
 class Table:
@@ -109,13 +111,10 @@ def check_inputs(estimator, X, y="no_validation", **options):
             **options,
         )
     except (ValueError, TypeError) as error:
-        if not _holds_text(X):
+        hinted = with_encoding_hint(error, X, estimator)
+        if hinted is error:
             raise
-        raise type(error)(
-            f"{error}\nX holds strings. Encode them first, for instance with make_pipeline(ColumnTransformer("
-            "[('text', OneHotEncoder(), columns_of_strings)], remainder=StandardScaler()), "
-            f"{type(estimator).__name__}(...))."
-        ) from error
+        raise hinted from error
     if in_blocks:
         for block in row_blocks(X):
             assert_all_finite(block, estimator_name=type(estimator).__name__, input_name="X")
@@ -148,6 +147,22 @@ def column_ranges(X) -> np.ndarray:
         return high - low
     extremes = [(block.min(axis=0), block.max(axis=0)) for block in row_blocks(X)]
     return np.max([high for _, high in extremes], axis=0) - np.min([low for low, _ in extremes], axis=0)
+
+
+def with_encoding_hint(error: Exception, X, estimator) -> Exception:
+    """Return an error that says what to do with text, where X holds some and that is what the error is about."""
+    if is_about_text(error) or type(error) not in (ValueError, TypeError) or not _holds_text(X):
+        return error
+    return type(error)(
+        f"{error}\n{TEXT_IN_X} Encode them first, for instance with make_pipeline(ColumnTransformer("
+        "[('text', OneHotEncoder(), columns_of_strings)], remainder=StandardScaler()), "
+        f"{type(estimator).__name__}(...))."
+    )
+
+
+def is_about_text(error: Exception) -> bool:
+    """Return whether an error already says what to do with text."""
+    return TEXT_IN_X in str(error)
 
 
 def _holds_text(X) -> bool:

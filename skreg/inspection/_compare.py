@@ -22,6 +22,7 @@ from skreg._seeds import random_numbers
 from skreg._sklearn_private import HasMethods, Interval, StrOptions, num_samples, safe_indexing, validate_params
 from skreg._version import __version__
 from skreg._warnings import warn_user
+from skreg.compose import quantile_levels, quantile_score
 from skreg.inspection._comparison import RegularizerComparison
 from skreg.inspection._design import (
     INNER_FOLDS,
@@ -29,17 +30,19 @@ from skreg.inspection._design import (
     Contender,
     OuterFold,
     checked_target,
+    common_quantiles,
     contenders_of,
     inner_splitter,
     is_classification,
     outer_fold,
     outer_splits,
 )
-from skreg.inspection._measures import measures_of, minus_log_loss, names_of_measures
+from skreg.inspection._measures import measures_of, minus_log_loss, minus_pinball_loss, names_of_measures
 from skreg.inspection._regularizers import default_network, default_regularizers
 from skreg.model_selection._together import (
     Outcome,
     Task,
+    fit_error,
     fit_tasks,
     network_of,
     raise_common_error,
@@ -120,13 +123,12 @@ def compare_regularizers(
         Inner folds, on the training rows of an outer one. None is 3 folds as described above, or, if `cv` is a
         splitter, that splitter again.
     scoring : str or callable, default=None
-        Score to report; greater is better. None is accuracy or R².
+        Score to report; greater is better. None is accuracy or R², or for several quantiles their mean D².
     tuning_scoring : str or callable, default=None
         Score that the strength is chosen by. None is `scoring` if that is given, and otherwise minus the loss: minus
         log-loss for classifiers (accuracy for those without probabilities), minus the mean squared error for
-        regressors. On few rows the loss
-        tells candidates apart that have the same accuracy, and a strength chosen by accuracy can ruin the
-        probabilities.
+        regressors, minus the mean pinball loss for several quantiles. On few rows the loss tells candidates apart that
+        have the same accuracy, and a strength chosen by accuracy can ruin the probabilities.
     groups : array-like of shape (n_samples,), default=None
         Group of each row; handed to the splitters of `cv` and `inner_cv`, and to those that networks have as
         `early_stopping`, not to searches among the `estimators`.
@@ -220,14 +222,16 @@ def compare_regularizers(
         contenders = contenders_of(default_regularizers(network))
     if tuning_scoring is None:
         tuning_scoring = scoring
+    quantiles = common_quantiles(contenders)
     scorers = {c.name: _scorer(c.estimator, scoring, classifier) for c in contenders}
     tuning_scorers = {c.name: _tuning_scorer(c.estimator, tuning_scoring, classifier) for c in contenders}
     structure = RowStructure.of([(fold.train, fold.test) for fold in folds], groups, num_samples(X))
+    loss_name = "log-loss" if classifier else "pinball loss" if quantiles else "squared error"
     options = {"n_jobs": n_jobs, "memory_limit": memory_limit, "verbose": verbose > 0}
     contest = Contest(X, y, contenders, folds, structure, classifier, scorers, tuning_scorers, options)
     return RegularizerComparison(
         pd.DataFrame(contest.results()),
-        score_name=_name(scoring, "accuracy" if classifier else "R²"),
+        score_name=_name(scoring, "accuracy" if classifier else "D²" if quantiles else "R²"),
         n_train=n_train,
         n_test=n_test,
         settings={
@@ -235,7 +239,7 @@ def compare_regularizers(
             "task": _task_in_words(y, classifier),
             "outer folds": f"{len(folds)}, of {n_train:.0f} training and {n_test:.0f} test rows",
             "inner folds": INNER_FOLDS if inner_cv is None and not hasattr(cv, "split") else repr(inner),
-            "strength chosen by": _name(tuning_scoring, "log-loss" if classifier else "squared error"),
+            "strength chosen by": _name(tuning_scoring, loss_name),
             "random_state": repr(random_state) if isinstance(random_state, Integral | None) else "an instance",
             "versions": f"skreg {__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}",
         },
@@ -328,7 +332,8 @@ class Contest:
 
     def _measures(self, contender: Contender, outcome: Outcome, fold: OuterFold) -> dict[str, float]:
         """Return what is measured of a fit on the rows of an outer fold."""
-        missing = dict.fromkeys(names_of_measures(self.classifier), np.nan)
+        has_quantiles = quantile_levels(contender.estimator) is not None
+        missing = dict.fromkeys(names_of_measures(self.classifier, has_quantiles), np.nan)
         rows = self._rows(fold.train), self._rows(fold.test)
         measure = partial(measures_of, classifier=self.classifier)
         return _measured(outcome, missing, measure, self.scorers[contender.name], *rows)
@@ -374,7 +379,7 @@ def _fit_alone(task: Task, X, y) -> Outcome:
     try:
         estimator.fit(X, y)
     except Exception as error:  # it becomes a score of NaN, and a warning; if all fits fail, it is raised
-        outcome.error = error
+        outcome.error = fit_error(error, X, estimator)
     outcome.seconds = time.perf_counter() - start
     return outcome
 
@@ -407,6 +412,8 @@ def _warnings_of(outcome: Outcome) -> list[tuple]:
 
 def _scorer(estimator, scoring, classifier: bool) -> Callable:
     """Return the score to report, the same for all: an estimator's own can be another one, as a search's is."""
+    if scoring is None and quantile_levels(estimator):
+        return quantile_score
     return check_scoring(estimator, scoring=("accuracy" if classifier else "r2") if scoring is None else scoring)
 
 
@@ -414,6 +421,8 @@ def _tuning_scorer(estimator, scoring, classifier: bool) -> Callable:
     """Return the score to tune by: minus the loss, unless something else is asked for or there is none."""
     if scoring is not None:
         return check_scoring(estimator, scoring=scoring)
+    if quantile_levels(estimator):
+        return minus_pinball_loss
     if not classifier:
         return check_scoring(estimator, scoring="neg_mean_squared_error")
     return minus_log_loss if hasattr(estimator, "predict_proba") else check_scoring(estimator, scoring="accuracy")

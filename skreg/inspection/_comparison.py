@@ -12,7 +12,11 @@ from skreg.inspection._significance import corrected_ttest, holm
 KEYS = ("regularizer", "fold", "chosen")
 # A test below this p-value counts as a difference in the words of the summary.
 SIGNIFICANCE = 0.05
-LOSSES = {"log_loss": "log-loss", "mean_squared_error": "mean squared error"}
+LOSSES = {
+    "log_loss": "log-loss",
+    "mean_squared_error": "mean squared error",
+    "pinball_loss": "pinball loss",
+}
 
 
 class RegularizerComparison:
@@ -40,7 +44,7 @@ class RegularizerComparison:
         - 'test_score', 'train_score', 'gap': score of the test rows, of the training rows, and the latter minus the
           former;
         - 'log_loss', 'calibration_error' (classifiers): in nats, on the test rows; see :func:`calibration_error`. For
-          regressors 'mean_squared_error';
+          regressors 'mean_squared_error', or 'pinball_loss' for several quantiles, the mean over them;
         - 'zeros': share of all weights that are exactly zero;
         - 'parameters': number of weights and biases that are not zero;
         - 'epochs': number of training epochs;

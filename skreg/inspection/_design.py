@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skreg._seeds import fresh_seed, seeded_splitter
 from skreg._sklearn_private import safe_indexing
+from skreg.compose import quantile_levels
 from skreg.model_selection._together import row_numbers, with_parameters
 
 OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
@@ -92,6 +93,17 @@ def contenders_of(estimators: Mapping) -> list[Contender]:
             raise ValueError(f"The grid in the 'estimators' parameter must not be empty; got {grid!r} for {name!r}.")
         contenders.append(Contender(name, estimator, candidates))
     return contenders
+
+
+def common_quantiles(contenders: Sequence[Contender]) -> tuple[float, ...] | None:
+    """Return the levels that all contenders predict; None if they predict one number for each target."""
+    levels = {quantile_levels(contender.estimator) for contender in contenders}
+    if len(levels) > 1:
+        raise ValueError(
+            "The 'estimators' parameter must hold estimators that all predict the same quantiles, or none that "
+            f"predicts several; got the levels {sorted(levels, key=str)!r}."
+        )
+    return levels.pop()
 
 
 def _candidate(estimator, parameters: dict) -> Candidate:

@@ -15,6 +15,7 @@ from sklearn.utils import indexable
 from skreg._docs import DocLink
 from skreg._seeds import fresh_seed, random_numbers, seeded_splitter
 from skreg._sklearn_private import Interval, check_method_params, num_samples
+from skreg.compose import scoring_of
 from skreg.model_selection._together import (
     Fits,
     Task,
@@ -121,6 +122,7 @@ class TogetherMixin(DocLink):
         # A copy does the work, with a stand-in for the estimator that picks up what has been trained.
         worker, parameters = copy.copy(self), self.get_params(deep=False)
         worker._asked = (estimator, X, y, params)
+        worker.scoring = scoring_of(estimator, self.scoring)
         worker._fits, worker._seconds = Fits(), []
         worker.estimator = with_outcomes(estimator, worker._fits)
         # What is left to do is to pick up results and to score them: less work than to start processes for it.

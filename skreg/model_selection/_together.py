@@ -17,18 +17,18 @@ from functools import partial, wraps
 import numpy as np
 import scipy.sparse
 from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from skreg._base import COLLECTOR, BaseRegularizedMLP, Prepared
 from skreg._context import holding
-from skreg._data import content_hash
+from skreg._data import content_hash, is_about_text, with_encoding_hint
 from skreg._incremental import Earlier
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS, warn_user
 from skreg.batches import Rows
+from skreg.compose import TARGET_TRANSFORMATIONS
 from skreg.penalties import Penalty
 from skreg.population import Job, train_jobs
 from skreg.stopping import NoSplitError, RowStructure, following
@@ -129,7 +129,7 @@ def network_of(estimator) -> BaseRegularizedMLP | None:
     """
     if type(estimator) is Pipeline:
         return network_of(estimator.steps[-1][1]) if estimator.steps else None
-    if type(estimator) is TransformedTargetRegressor:
+    if type(estimator) in TARGET_TRANSFORMATIONS:
         return network_of(estimator.regressor)
     is_ours = isinstance(estimator, BaseRegularizedMLP) and type(estimator).fit is BaseRegularizedMLP.fit
     return estimator if is_ours else None
@@ -139,7 +139,7 @@ def networks_of(estimator) -> Iterator[BaseRegularizedMLP]:
     """Yield the network of :func:`network_of`, and the copies of it that a fit has made."""
     if type(estimator) is Pipeline:
         yield from networks_of(estimator.steps[-1][1]) if estimator.steps else ()
-    elif type(estimator) is TransformedTargetRegressor:
+    elif type(estimator) in TARGET_TRANSFORMATIONS:
         yield from networks_of(estimator.regressor)
         yield from networks_of(getattr(estimator, "regressor_", None))
     elif network_of(estimator) is not None:
@@ -207,7 +207,7 @@ def remember(estimator, known: dict) -> None:
     if type(estimator) is Pipeline:
         estimator.memory = FoldMemory(known, estimator.memory)
         remember(estimator.steps[-1][1], known)
-    elif type(estimator) is TransformedTargetRegressor:
+    elif type(estimator) in TARGET_TRANSFORMATIONS:
         remember(estimator.regressor, known)
 
 
@@ -216,7 +216,7 @@ def forget(estimator) -> None:
     if type(estimator) is Pipeline:
         estimator.memory = estimator.memory.memory
         forget(estimator.steps[-1][1])
-    elif type(estimator) is TransformedTargetRegressor:
+    elif type(estimator) in TARGET_TRANSFORMATIONS:
         forget(estimator.regressor)
         if hasattr(estimator, "regressor_"):
             forget(estimator.regressor_)
@@ -257,6 +257,12 @@ class RowsInCommon:
         return X
 
 
+def fit_error(error: Exception, X, estimator) -> Exception:
+    """Return what a fit reports: before a network sees text, a transformer stumbles over it."""
+    last = network_of(estimator) or (estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator)
+    return with_encoding_hint(error, X, last) if "string" in str(error) else error
+
+
 @dataclass
 class Fold:
     """The training rows of a fold, how they belong together, and what `fit` is given with them."""
@@ -266,10 +272,16 @@ class Fold:
     structure: RowStructure
     parameters: dict
 
-    def fit(self, estimator) -> None:
-        """Fit an estimator."""
-        with following(partial(networks_of, estimator), self.structure):
-            estimator.fit(*((self.X,) if self.y is None else (self.X, self.y)), **self.parameters)
+    def fit(self, outcome: Outcome) -> None:
+        """Fit the estimator of an outcome, or put an error there: its error_score decides what becomes of that."""
+        estimator, data = outcome.estimator, (self.X,) if self.y is None else (self.X, self.y)
+        try:
+            with following(partial(networks_of, estimator), self.structure):
+                estimator.fit(*data, **self.parameters)
+        except AbandonedError:
+            raise
+        except Exception as error:  # whatever a user's transformer raises
+            outcome.fail(fit_error(error, self.X, estimator))
 
 
 def fit_tasks(
@@ -318,9 +330,9 @@ def fit_tasks(
 
 
 def raise_common_error(outcomes: Sequence[Outcome | None]) -> None:
-    """Raise if no fit could split its rows for early stopping, which is no matter of single fits."""
+    """Raise what is wrong with every fit: none could split its rows for early stopping, or read text in X."""
     errors = [None if outcome is None else outcome.error for outcome in outcomes]
-    if errors and all(isinstance(error, NoSplitError) for error in errors):
+    if errors and all(isinstance(error, NoSplitError) or is_about_text(error) for error in errors):
         raise errors[0]
 
 
@@ -359,10 +371,7 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict, in_common: RowsInCommon)
 
     remember(outcome.estimator, known)
     with holding(COLLECTOR, collect), holding(KEPT_WARNINGS, outcome.warnings):
-        try:
-            fold.fit(outcome.estimator)
-        except Exception as error:  # scikit-learn decides by its error_score what becomes of it
-            outcome.fail(error)
+        fold.fit(outcome)
     forget(outcome.estimator)
     outcome.seconds = time.perf_counter() - start
     return waiting
@@ -382,12 +391,7 @@ def _fit_alone(outcome: Outcome, fold: Fold, stopped: threading.Event) -> None:
     """Fit an estimator whose network cannot be trained with others."""
     start = time.perf_counter()
     with holding(STOPPED, stopped):
-        try:
-            fold.fit(outcome.estimator)
-        except AbandonedError:
-            raise
-        except Exception as error:  # scikit-learn decides by its error_score what becomes of it
-            outcome.fail(error)
+        fold.fit(outcome)
     outcome.seconds = time.perf_counter() - start
 
 

@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 
 from skreg._seeds import random_numbers, seeded_splitter
 from skreg._sklearn_private import check_groups_routing_disabled, num_samples, translate_train_sizes, validated_like
+from skreg.compose import scoring_of
 from skreg.model_selection._together import (
     Fits,
     Task,
@@ -196,6 +197,7 @@ def cross_validate(
     return_indices=False,
     error_score=np.nan,
 ):
+    scoring = scoring_of(estimator, scoring)
     arguments = {
         "scoring": scoring,
         "n_jobs": n_jobs,
@@ -274,7 +276,7 @@ def cross_val_score(
     pre_dispatch="2*n_jobs",
     error_score=np.nan,
 ):
-    scorer = check_scoring(estimator, scoring=scoring)
+    scorer = check_scoring(estimator, scoring=scoring_of(estimator, scoring))
     results = cross_validate(
         estimator,
         X,
@@ -431,6 +433,7 @@ def learning_curve(
     return_times=False,
     params=None,
 ):
+    scoring = scoring_of(estimator, scoring)
     arguments = {
         "groups": groups,
         "train_sizes": train_sizes,
@@ -527,6 +530,7 @@ def validation_curve(
     error_score=np.nan,
     params=None,
 ):
+    scoring = scoring_of(estimator, scoring)
     arguments = {
         "param_name": param_name,
         "param_range": param_range,
