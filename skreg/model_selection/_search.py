@@ -73,6 +73,10 @@ _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ra
     around our estimators are trained together, too; what their transformers make of a fold is shared by the candidates
     that have the same ones. The results are those of single fits but for rounding.
 
+    Networks with ``early_stopping=True`` hold out rows as the folds do: whole groups, if no group is on both sides of a
+    fold; the last rows, if in every fold all test rows come after all training rows. This holds for the refit, too. A
+    splitter given as `early_stopping` is taken as it is, and gets the groups if it asks for them.
+
     Networks with callbacks, `solver="lbfgs"`, `verbose`, `refit_on_all` or, with early stopping, a `scoring` other than
     the loss are fitted one by one; other estimators by scikit-learn's own code."""
 
