@@ -87,7 +87,7 @@ CALLS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore")  # without seeds, a network may end anywhere
 @pytest.mark.usefixtures("global_state", "closed_figures")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 def test_it_is_left_alone(call):
