@@ -37,7 +37,9 @@ X_new, y_new = draw(5000, rng)
 # --------------------------------
 #
 # ``quantile=[0.1, 0.5, 0.9]`` predicts all three levels at once. The middle one is an output of the network, and the
-# others are a positive distance away from it, so they cannot cross. L2 keeps them smooth.
+# others are a positive distance away from it, so they cannot cross. L2 keeps them smooth. (A target in units far from
+# one, such as a price, is standardized by :class:`skreg.compose.TransformedTargetRegressor`, which gives the quantiles
+# back in its units.)
 
 options = {
     "hidden_layer_sizes": (50, 50),

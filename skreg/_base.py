@@ -23,7 +23,7 @@ from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ran
 from skreg._fitted import FittedMLP, dropout_rates
 from skreg._incremental import OF_EARLY_STOPPING, Earlier, IncrementalMixin, joined
 from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
-from skreg._sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context, num_samples
+from skreg._sklearn_private import HasMethods, Hidden, Interval, Options, StrOptions, fit_context, num_samples
 from skreg._warnings import warn_user
 from skreg.batches import Rows, epoch_spans, mapped_file
 from skreg.callbacks import TaskCallback, callbacks_of_batches, check_callbacks
@@ -38,7 +38,7 @@ from skreg.penalties._base import LayerPenalty, layer_strengths
 from skreg.penalties._resolve import ALIASES, resolve_penalty, unused_strengths
 from skreg.population import Job
 from skreg.progress import Progress, Record
-from skreg.stopping import patience_in_epochs, split_by, split_validation
+from skreg.stopping import Following, RowStructure, needs_groups, patience_in_epochs, split_by, split_validation
 from skreg.training import (
     AUTO_BATCH_SIZE,
     LearningRate,
@@ -136,7 +136,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         "warm_start": ["boolean"],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean", HasMethods(["split", "get_n_splits"])],
+        "early_stopping": ["boolean", HasMethods(["split", "get_n_splits"]), Hidden(Following)],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "refit_on_all": ["boolean"],
         "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
@@ -273,8 +273,9 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of these rows.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row, for a splitter in `early_stopping` that asks for it; without early stopping it has no
-            effect. With metadata routing enabled, searches and pipelines pass it on by themselves.
+            Group of each row. With ``early_stopping=True`` whole groups are held out; a splitter in `early_stopping`
+            gets them; without early stopping they have no effect. The searches of :mod:`skreg.model_selection` hand on
+            theirs, scikit-learn's and pipelines do so with metadata routing enabled.
 
         Returns
         -------
@@ -549,10 +550,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         `hidden_layer_sizes`.
         """
         unused = dict.fromkeys(unused_strengths(self.penalty), f"with penalty={self.penalty!r}")
-        if not self.early_stopping:
-            unused |= dict.fromkeys(OF_EARLY_STOPPING, f"with early_stopping={self.early_stopping!r}")
-        elif hasattr(self.early_stopping, "split"):
-            unused["validation_fraction"] = f"with early_stopping={self.early_stopping!r}"
+        rule, _ = self._stopping_rule()
+        if not rule:
+            unused |= dict.fromkeys(OF_EARLY_STOPPING, f"with early_stopping={rule!r}")
+        elif hasattr(rule, "split"):
+            unused["validation_fraction"] = f"with early_stopping={rule!r}"
         return {name: why for name, why in unused.items() if not self._has_default(name)}
 
     def _has_default(self, name: str) -> bool:
@@ -588,10 +590,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             )
         if isinstance(self.loss, type):
             raise ValueError(f"The 'loss' parameter must be a function or its name; got the class {self.loss!r}.")
-        if isinstance(self.early_stopping, type):
+        rule, _ = self._stopping_rule()
+        if isinstance(rule, type):
             raise ValueError(
                 "The 'early_stopping' parameter must be a bool or an instance of a cross-validation splitter, such as "
-                f"GroupShuffleSplit(1); got the class {self.early_stopping!r}."
+                f"GroupShuffleSplit(1); got the class {rule!r}."
             )
         check_callbacks(self.callbacks)
         if self.solver == "lbfgs":
@@ -677,10 +680,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
             names = [name for name, value in given.items() if value is not None]
             raise ValueError(f"X_val and y_val must be given together; got only {' and '.join(names)}.")
-        if hasattr(self.early_stopping, "split") or groups is not None:
+        rule, _ = self._stopping_rule()
+        if hasattr(rule, "split") or groups is not None:
             raise ValueError(
                 "Validation rows come either from X_val or from a splitter, which groups are for; got X_val and "
-                f"early_stopping={self.early_stopping!r}{'' if groups is None else ' and groups'}."
+                f"early_stopping={rule!r}{'' if groups is None else ' and groups'}."
             )
         X_val, y_val = as_numpy(X_val), as_numpy(y_val)
         try:
@@ -752,23 +756,35 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
     def _split(self, table: Table, groups, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the rows for training and for validation."""
         kept = table.kept
-        if not hasattr(self.early_stopping, "split"):
-            if groups is not None:
-                raise ValueError(
-                    "early_stopping=True splits without regard to groups; got groups. Give a splitter, such as "
-                    "early_stopping=GroupShuffleSplit(1)."
-                )
-            strata = self._strata(table.targets[kept])
-            train, valid = split_validation(len(kept), self.validation_fraction, classes=strata, seed=seed)
-            return kept[train], kept[valid]
+        rule, structure = self._stopping_rule()
         if groups is not None:
             check_consistent_length(table.targets, groups)
-        X, y = table.source
-        train, valid = split_by(
-            self.early_stopping, table.X if scipy.sparse.issparse(X) else X, y, groups=groups, kept=kept, seed=seed
-        )
+        if hasattr(rule, "split"):
+            if groups is None and needs_groups(rule):
+                groups = structure.groups
+            X, y = table.source
+            train, valid = split_by(
+                rule, table.X if scipy.sparse.issparse(X) else X, y, groups=groups, kept=kept, seed=seed
+            )
+        else:
+            if groups is None and structure.whole_groups:
+                groups = structure.groups
+            train, valid = split_validation(
+                len(kept),
+                self.validation_fraction,
+                classes=self._strata(table.targets[kept]),
+                seed=seed,
+                groups=None if groups is None else np.asarray(groups)[kept],
+                time=None if structure.time is None else structure.time[kept],
+            )
+            train, valid = kept[train], kept[valid]
         self._check_weighted_targets(table.targets[train])
         return train, valid
+
+    def _stopping_rule(self) -> tuple[object, RowStructure]:
+        """Return the user's `early_stopping`, and what is known of the rows from a cross-validation around the fit."""
+        rule = self.early_stopping
+        return (rule.early_stopping, rule.structure) if isinstance(rule, Following) else (rule, RowStructure())
 
     def _rows(self, plan: Plan, table: Table, indices: np.ndarray, *, balanced_on=None) -> Rows:
         """Return some rows of a table, to train on or, with classes balanced on other rows, to validate on."""
@@ -893,14 +909,16 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             self.best_validation_score_ = float(scores[np.flatnonzero(self.history_["epoch"] == record.best_epoch)[-1]])
 
     @property
-    def _splitter(self):
-        """What splits the rows that `fit` is given."""
-        return self.early_stopping
+    def _wants_groups(self) -> bool:
+        """Whether `fit` has a use for groups."""
+        rule, _ = self._stopping_rule()
+        return needs_groups(rule) or (isinstance(rule, bool | np.bool_) and bool(rule))
 
     def get_metadata_routing(self):
         """Return what metadata the methods take.
 
-        A splitter that asks for groups makes `fit` ask for them, unless a request has been set.
+        With early stopping, or a splitter that asks for groups, `fit` takes groups if there are any, unless a request
+        has been set.
 
         Returns
         -------
@@ -908,8 +926,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             The requests of every method.
         """
         routing = super().get_metadata_routing()
-        wanted = None if isinstance(self._splitter, type) else getattr(self._splitter, "get_metadata_routing", None)
-        if wanted is not None and wanted().split.requests.get("groups") and routing.fit.requests.get("groups") is None:
+        if self._wants_groups and routing.fit.requests.get("groups") is None:
             routing.fit.add_request(param="groups", alias=True)
         return routing
 

@@ -110,7 +110,9 @@ nesterovs_momentum : bool, default=True
 early_stopping : bool or cross-validation splitter, default=False
     Whether to hold out validation rows, to stop when they no longer gain, and to restore the weights of the best
     epoch. The rows are a random part of the data, those that `fit` is given as `X_val`, or the last split of a splitter
-    such as GroupShuffleSplit or TimeSeriesSplit.
+    such as GroupShuffleSplit or TimeSeriesSplit. With True, whole groups are held out where `fit` is given groups. In
+    the searches and functions of :mod:`skreg.model_selection` and in comparisons True follows the splitter of the
+    folds: whole groups, or the last rows where folds keep to the order of rows.
 validation_fraction : float, default=0.1
     Share of the rows held out by `early_stopping`, in (0, 1). At least 10 rows (and one for each class) are
     taken, as long as that is at most a third of them. Classes keep their proportions.
@@ -317,9 +319,9 @@ def cv_docstring(text: str, plain: str, example: str) -> str:
     parameters = "\n".join(kept)
     changes = {
         "take part. Rows given as `X_val` are then copied together with X.": "take part.",
-        "bool or cross-validation splitter, default=False\n": "bool, default=False\n",
-        "a random part of the data, those that `fit` is given as `X_val`, or the last split of a splitter\n"
-        "    such as GroupShuffleSplit or TimeSeriesSplit.": "a random part of those of each fold.",
+        "a random part of the data, those that `fit` is given as `X_val`, or the last split of a splitter": (
+            "a random part of the training rows of a fold, or the last split of a splitter"
+        ),
         "str, Penalty object or None, default='l2'\n": "str or Penalty object, default='group_lasso'\n",
         "brings its own strength, which can be swept as\n    ``penalty__alpha``, and takes further parameters": (
             "takes further parameters (its alpha\n    is not used)"

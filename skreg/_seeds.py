@@ -1,5 +1,7 @@
 """From ``random_state`` to the generators that everything random is drawn from."""
 
+import copy
+
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
@@ -10,16 +12,39 @@ SEEDS = ("init", "shuffle", "dropout", "split")
 SEED_LIMIT = 2**31 - 1
 
 
-def draw_seeds(random_state, *purposes: str) -> dict[str, int]:
-    """Return one seed for each purpose.
+def random_numbers(random_state) -> np.random.RandomState:
+    """Return a generator.
 
     None takes fresh entropy from the operating system, so that numpy's global generator is left alone; an instance is
     advanced, as everywhere in scikit-learn.
     """
     if random_state is None:
-        draws = np.random.default_rng().integers(SEED_LIMIT, size=len(purposes))
-    else:
-        draws = check_random_state(random_state).randint(SEED_LIMIT, size=len(purposes))
+        random_state = int(np.random.default_rng().integers(SEED_LIMIT))
+    return check_random_state(random_state)
+
+
+def fresh_seed(random: np.random.RandomState) -> int:
+    """Return a seed drawn from a generator."""
+    return int(random.randint(SEED_LIMIT))
+
+
+def seeded_splitter(splitter, seed: int | None = None):
+    """Return a splitter that does not draw from numpy's global generator, and gives the same splits again.
+
+    One without a random state of its own is copied, and gets a seed; None is a fresh one. Anything else that gives
+    folds, such as a number, is returned as it is.
+    """
+    draws = getattr(splitter, "random_state", 0) is None and getattr(splitter, "shuffle", True)
+    if not (hasattr(splitter, "split") and draws):
+        return splitter
+    seeded = copy.copy(splitter)
+    seeded.random_state = fresh_seed(random_numbers(None)) if seed is None else seed
+    return seeded
+
+
+def draw_seeds(random_state, *purposes: str) -> dict[str, int]:
+    """Return one seed for each purpose; see :func:`random_numbers`."""
+    draws = random_numbers(random_state).randint(SEED_LIMIT, size=len(purposes))
     return dict(zip(purposes, (int(seed) for seed in draws), strict=True))
 
 

@@ -10,6 +10,7 @@ from sklearn.model_selection._validation import _translate_train_sizes as transl
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
+    Hidden,
     Interval,
     Options,
     StrOptions,
@@ -39,6 +40,7 @@ def validated_like(function):
 
 __all__ = [
     "HasMethods",
+    "Hidden",
     "Interval",
     "Options",
     "StrOptions",

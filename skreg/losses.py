@@ -497,10 +497,14 @@ class Quantile(RegressionLoss):
         """
         if len(self.quantiles) == 1:
             return super().score(Z, T, weight)
-        levels, rows = self._levels(Z), weight[..., None, None]
+        return self.explained_share(self._quantiles(self._by_target(Z)), T, weight)
+
+    def explained_share(self, quantiles: Tensor, T: Tensor, weight: Tensor) -> Tensor:
+        """Return the mean D² of predictions of shape (..., n_rows, n_targets, n_levels)."""
+        levels, rows = self._levels(T), weight[..., None, None]
         constant = weighted_quantiles(T, weight, levels).unsqueeze(-3)
         T = T.unsqueeze(-1)
-        unexplained = (pinball(T - self._quantiles(self._by_target(Z)), levels) * rows).sum(dim=-3)
+        unexplained = (pinball(T - quantiles, levels) * rows).sum(dim=-3)
         total = (pinball(T - constant, levels) * rows).sum(dim=-3)
         rounding = torch.finfo(T.dtype).eps * (T.abs() * rows).sum(dim=-3)
         return explained(unexplained, total, rounding).mean(dim=(-2, -1))

@@ -40,9 +40,9 @@ sklearn.neural_network.MLPRegressor : scikit-learn's network, with an L2 penalty
 Notes
 -----
 Targets are not scaled: their unit is part of the objective, as in the lasso. If their standard deviation is far from 1,
-wrap the estimator in :class:`~sklearn.compose.TransformedTargetRegressor`, or expect to need many epochs.
-``loss='poisson'`` and ``loss='gamma'`` take targets of any size as they are; the predictions of 'gamma' do not depend
-on the unit of y.
+wrap the estimator in :class:`~sklearn.compose.TransformedTargetRegressor` (for several quantiles in that of
+:mod:`skreg.compose`), or expect to need many epochs. ``loss='poisson'`` and ``loss='gamma'`` take targets of any size
+as they are; the predictions of 'gamma' do not depend on the unit of y.
 
 References
 ----------

@@ -1,11 +1,16 @@
 """When to stop, and on what data that is decided."""
 
+import contextlib
 import copy
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
+from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import num_samples
 
 # With few rows a tenth of them says little: a validation set has at least this many rows and one for each class ...
@@ -14,6 +19,110 @@ MIN_VALIDATION_ROWS = 10
 MAX_VALIDATION_SHARE = 1 / 3
 # With few rows an epoch is one or two steps: patience is counted in epochs, and lasts at least this many steps.
 MIN_PATIENCE_STEPS = 100
+# Of so many random choices of whole groups, the one that comes nearest to the size and to the shares of classes.
+N_GROUP_ORDERS = 20
+
+
+class NoSplitError(ValueError):
+    """No rows can be held out for early stopping: a matter of parameters, which every fit of a search has in common."""
+
+
+def needs_groups(splitter) -> bool:
+    """Return whether a splitter of scikit-learn cannot split without groups."""
+    request = None if isinstance(splitter, type) else getattr(splitter, "get_metadata_routing", None)
+    return request is not None and bool(request().split.requests.get("groups"))
+
+
+def check_groups(splitter, groups, name: str, mending: str) -> None:
+    """Raise NoSplitError if a splitter, the value of a parameter, has not the groups that it needs."""
+    if groups is None and needs_groups(splitter):
+        raise NoSplitError(f"The {name!r} parameter, {splitter!r}, needs the group of each row: {mending}")
+
+
+@dataclass(frozen=True)
+class RowStructure:
+    """How rows belong together, as far as the splitter of a cross-validation tells.
+
+    Attributes
+    ----------
+    groups : ndarray of shape (n_rows,) or None
+        Group of each row.
+    whole_groups : bool
+        Whether the splitter keeps groups whole.
+    time : ndarray of shape (n_rows,) or None
+        Place of each row in time; None if the splitter does not keep to it.
+    """
+
+    groups: np.ndarray | None = None
+    whole_groups: bool = False
+    time: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, splits, groups, n_rows: int) -> "RowStructure":
+        """Return the structure that all splits respect, whatever has made them.
+
+        Groups count if no split has a group on both sides, and the order of rows if there are at least two splits and
+        in each of them all test rows come after all training rows.
+        """
+        splits = [tuple(np.asarray(rows) for rows in split) for split in splits]
+        splits = [tuple(np.flatnonzero(r) if r.dtype == bool else r for r in split) for split in splits]
+        splits = [split for split in splits if all(len(rows) for rows in split)]
+        in_time = len(splits) > 1 and all(train.max() < test.min() for train, test in splits)
+        whole = False
+        if groups is not None:
+            groups = np.asarray(groups)
+            codes, names = pd.factorize(groups, use_na_sentinel=False)
+            whole = bool(splits) and all(_keeps_whole(codes, len(names), *split) for split in splits)
+        return cls(groups, whole, np.arange(n_rows) if in_time else None)
+
+    def rows(self, numbers: np.ndarray) -> "RowStructure":
+        """Return the structure of some of the rows."""
+        groups, time = (None if values is None else values[numbers] for values in (self.groups, self.time))
+        return RowStructure(groups, self.whole_groups, time)
+
+
+def _keeps_whole(codes: np.ndarray, n_groups: int, train: np.ndarray, test: np.ndarray) -> bool:
+    is_trained = np.zeros(n_groups, dtype=bool)
+    is_trained[codes[train]] = True
+    return not is_trained[codes[test]].any()
+
+
+@dataclass(frozen=True)
+class Following:
+    """What `early_stopping` is while a network is fitted within a cross-validation.
+
+    Attributes
+    ----------
+    early_stopping : True or cross-validation splitter
+        The user's choice.
+    structure : RowStructure
+        Of the rows of the fit, as the splitter of the cross-validation sees them.
+    """
+
+    early_stopping: object
+    structure: RowStructure
+
+
+@contextlib.contextmanager
+def following(networks, structure: RowStructure) -> Iterator[None]:
+    """Let the early stopping of networks follow a structure within a block; their parameters are the same afterwards.
+
+    Parameters
+    ----------
+    networks : callable
+        Returns the networks; called again at the end, when a fit may have made copies.
+    structure : RowStructure
+        Of the rows that they are fitted to.
+    """
+    for network in networks():
+        if network.early_stopping:
+            network.early_stopping = Following(network.early_stopping, structure)
+    try:
+        yield
+    finally:
+        for network in networks():
+            if isinstance(network.early_stopping, Following):
+                network.early_stopping = network.early_stopping.early_stopping
 
 
 def validation_size(n_rows: int, validation_fraction: float, n_classes: int = 0) -> int:
@@ -54,12 +163,19 @@ def validation_size(n_rows: int, validation_fraction: float, n_classes: int = 0)
 
 
 def split_validation(
-    n_rows: int, validation_fraction: float, *, classes: np.ndarray | None, seed: int
+    n_rows: int,
+    validation_fraction: float,
+    *,
+    classes: np.ndarray | None,
+    seed: int,
+    groups: np.ndarray | None = None,
+    time: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row numbers for training and for validation, shuffled.
+    """Return the row numbers for training and for validation, shuffled unless they have an order in time.
 
     Classes keep their proportions when there are at least as many validation rows as classes. At least one row of
-    every class is always a training row.
+    every class is always a training row. With groups, whole ones are held out, as many as come to the number of rows;
+    with an order in time, the last rows.
 
     Parameters
     ----------
@@ -71,12 +187,27 @@ def split_validation(
         Class of each row; None if there are none to keep the proportions of.
     seed : int
         Of the shuffle.
+    groups : ndarray of shape (n_rows,) or None, default=None
+        Group of each row.
+    time : ndarray of shape (n_rows,) or None, default=None
+        Place of each row in time. With groups, too, the groups that end last are held out.
 
     Returns
     -------
     train, valid : ndarray of int
         Row numbers.
+
+    Raises
+    ------
+    NoSplitError
+        If no group, or no last row, can be held out without the loss of a class.
+    ValueError
+        If there are too few rows.
     """
+    if groups is not None:
+        return _split_groups(groups, validation_fraction, classes, seed, time)
+    if time is not None:
+        return _split_time(time, validation_fraction, classes)
     if classes is None:
         size = validation_size(n_rows, validation_fraction)
         return next(ShuffleSplit(1, test_size=size, random_state=seed).split(np.empty(n_rows)))
@@ -95,6 +226,73 @@ def split_validation(
             "early_stopping=False."
         )
     return np.concatenate([order[first_of_class], free[size:]]), free[:size]
+
+
+def _split_time(time, validation_fraction: float, classes) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the earlier and of the last rows, each in their order."""
+    order, n_rows = np.argsort(time, kind="stable"), len(time)
+    start = n_rows - validation_size(n_rows, validation_fraction)
+    if classes is not None:
+        # Of every class a row is for training, so fewer rows are held out where a class comes late.
+        start = max(start, np.unique(classes[order], return_index=True)[1].max() + 1)
+    if start == n_rows:
+        raise NoSplitError(
+            f"early_stopping=True holds out the last of the {n_rows} training rows, as the folds do, but the last row "
+            "is the first of its class. Use early_stopping=False, or give a splitter as 'early_stopping'."
+        )
+    return order[:start], order[start:]
+
+
+def _split_groups(groups, validation_fraction: float, classes, seed: int, time) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the rows of some groups, and of those of the others, held out."""
+    codes, names = pd.factorize(groups, use_na_sentinel=False)
+    n_rows, n_groups = len(codes), len(names)
+    if n_groups < 2:
+        raise NoSplitError(
+            f"early_stopping=True holds out whole groups, but the {n_rows} training rows are all of one group. Use "
+            "more groups or other folds, early_stopping=False, or early_stopping=ShuffleSplit(1) to split this group."
+        )
+    labels = np.zeros(n_rows, dtype=int) if classes is None else np.unique(classes, return_inverse=True)[1]
+    counts = np.zeros((n_groups, labels.max() + 1))
+    np.add.at(counts, (codes, labels), 1)
+    in_all = counts.sum(axis=0)
+    random = np.random.RandomState(seed)
+    if time is None:
+        # A group with all rows of a class must be trained on.
+        free = np.flatnonzero((counts < in_all).all(axis=1))
+        orders = [random.permutation(free) for _ in range(N_GROUP_ORDERS)]
+    else:
+        ends = np.full(n_groups, -np.inf)
+        np.maximum.at(ends, codes, time)
+        orders = [np.argsort(-ends)]
+    size = validation_size(n_rows, validation_fraction, 0 if classes is None else len(in_all))
+    held_out = min((_first_groups(counts[order], in_all, size, order) for order in orders), key=lambda found: found[:2])
+    if not len(held_out[2]):
+        raise NoSplitError(
+            f"early_stopping=True holds out whole groups, but without any of the {n_groups} groups "
+            f"{'in time ' if time is not None else ''}a class has no training row left. Use more groups or other "
+            "folds, early_stopping=False, or early_stopping=ShuffleSplit(1) to split groups."
+        )
+    is_valid = np.isin(codes, held_out[2])
+    rows = random.permutation(n_rows) if time is None else np.argsort(time, kind="stable")
+    return rows[~is_valid[rows]], rows[is_valid[rows]]
+
+
+def _first_groups(counts, in_all, size: int, order: np.ndarray) -> tuple[bool, float, np.ndarray]:
+    """Return how well the first groups can serve as validation rows, lower is better, and which ones those are.
+
+    There are at least ``size`` rows, if it takes no more than a third of all, in proportions as near as possible.
+    """
+    held_out, n_rows = counts.cumsum(axis=0), in_all.sum()
+    distance = np.abs(held_out - size / n_rows * in_all).sum(axis=1)
+    n_held_out = held_out.sum(axis=1)
+    is_enough = (n_held_out >= size) & (n_held_out <= max(size, n_rows * MAX_VALIDATION_SHARE))
+    is_allowed = (held_out < in_all).all(axis=1)
+    if not is_allowed.any():
+        return True, math.inf, order[:0]
+    chosen = is_allowed & is_enough if (is_allowed & is_enough).any() else is_allowed
+    last = int(np.argmin(np.where(chosen, distance, np.inf)))
+    return not is_enough[last], float(distance[last]), order[: last + 1]
 
 
 def split_by(
@@ -125,14 +323,20 @@ def split_by(
 
     Raises
     ------
+    NoSplitError
+        If the splitter needs groups and there are none.
     ValueError
         If the splitter does, if it gives no split, or if its last split has rows that do not exist, no rows for
         training or for validation, or some for both.
     """
-    splitter = copy.deepcopy(splitter)
-    if getattr(splitter, "random_state", seed) is None:
-        splitter.random_state = seed
-    splits = list(splitter.split(X, y, groups))
+    check_groups(
+        splitter,
+        groups,
+        "early_stopping",
+        "fit(X, y, groups=...). The searches of skreg.model_selection and compare_regularizers(..., groups=...) hand "
+        "theirs on; those of scikit-learn do so with metadata routing enabled.",
+    )
+    splits = list(seeded_splitter(copy.deepcopy(splitter), seed).split(X, y, groups))
     if not splits:
         raise ValueError(f"The splitter given as 'early_stopping' must give a split; got none from {splitter!r}.")
     n_rows = num_samples(X)

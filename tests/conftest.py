@@ -1,6 +1,7 @@
 """Settings and data that the tests share."""
 
 import os
+import random
 
 # scikit-learn runs its array API check only where scipy was told to support it, before its first import.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
@@ -53,12 +54,13 @@ def closed_figures():
 
 @pytest.fixture
 def global_state():
-    """Fail if a test leaves torch's or numpy's global state other than it found it."""
+    """Fail if a test leaves the global state of torch, numpy or Python's generator other than it found it."""
 
     def state():
         name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy generator is what must not change
         return (
             (name, keys.tobytes(), *rest),
+            random.getstate(),
             torch.get_rng_state().numpy().tobytes(),
             torch.get_default_dtype(),
             torch.get_num_threads(),

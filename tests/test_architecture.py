@@ -39,6 +39,8 @@ ORDER = [
     "_base",
     "classifier",
     "regressor",
+    "_composition",
+    "compose",
     "model_selection",
     "inspection",
     "datasets",

@@ -47,7 +47,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import GradientNormClipping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.model_selection import GridSearchCV, cross_validate, learning_curve
+from skreg.model_selection import GridSearchCV, cross_val_score, cross_validate, learning_curve
 
 
 def pipeline(kind="classifier", *steps, memory=None, **options):
@@ -450,6 +450,15 @@ class TestFallbacks:
         options = {"cv": 2, "scoring": SCORING[kind], "refit": False, "n_single": 0}
         both_searches(model, {"alpha": [0.0, 0.1]}, *data(kind), **options)
         both("cross_validate", model, *data(kind), cv=2, return_estimator=True)
+
+    def test_text_is_an_error_that_says_what_to_do(self):
+        X, y = data()
+        text = np.column_stack([X.astype(str), np.full(len(X), "a")])
+        for model in (make_pipeline(StandardScaler(), make()), make()):
+            for run in (GridSearchCV(model, {}, cv=2).fit, lambda *rows, model=model: cross_val_score(model, *rows)):
+                with pytest.raises(ValueError, match=r"X holds strings\. Encode them first") as caught:
+                    run(text, y)
+                assert "fits failed" not in str(caught.value)
 
     def test_a_splitter_that_needs_groups(self):
         X, y = data()

@@ -10,6 +10,7 @@ from numpydoc.docscrape import FunctionDoc, NumpyDocString
 from sklearn.base import BaseEstimator
 
 import skreg
+import skreg.compose
 import skreg.constraints
 import skreg.datasets
 import skreg.inspection
@@ -19,7 +20,15 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 
 RNG = np.random.default_rng(0)
-MODULES = [skreg, skreg.constraints, skreg.datasets, skreg.inspection, skreg.model_selection, skreg.penalties]
+MODULES = [
+    skreg,
+    skreg.compose,
+    skreg.constraints,
+    skreg.datasets,
+    skreg.inspection,
+    skreg.model_selection,
+    skreg.penalties,
+]
 NAMES = [getattr(module, name) for module in MODULES for name in module.__all__ if not name.startswith("_")]
 PUBLIC = [item for item in NAMES if inspect.isclass(item)]
 FUNCTIONS = [item for item in NAMES if inspect.isfunction(item)]

@@ -18,6 +18,7 @@ MODULES = (
     "skreg.penalties",
     "skreg.constraints",
     "skreg.model_selection",
+    "skreg.compose",
     "skreg.inspection",
     "skreg.datasets",
 )

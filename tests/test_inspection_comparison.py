@@ -362,6 +362,18 @@ def test_all_fits_fail(iris):
         compare_regularizers(numbers, iris[1], {"failing": (Failing(), {"row": [None, None]})}, cv=2)
 
 
+@pytest.mark.parametrize("estimators", [None, {"linear": make_pipeline(StandardScaler(), LogisticRegression())}])
+def test_text_in_the_inputs(estimators):
+    frame = pd.DataFrame({"number": np.arange(40.0), "town": ["Ulm", "Bonn"] * 20})
+    y = np.arange(40) // 10 % 2
+    for X in (frame, frame.to_numpy(dtype=str), frame.to_numpy()):
+        with pytest.raises(ValueError, match=r"^could not convert|^dtype='numeric'") as caught:
+            compare_regularizers(X, y, estimators, cv=2, n_repeats=1, inner_cv=2)
+        assert "X holds strings. Encode them first, for instance with make_pipeline(ColumnTransformer(" in str(
+            caught.value
+        )
+
+
 def test_divergence_is_a_failure(iris):
     wild = network(solver="sgd", learning_rate_init=1e4, penalty=None)
     with pytest.raises(ValueError, match="All 2 fits of 'wild' failed"):

@@ -3,8 +3,8 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state
 
+from skreg._seeds import random_numbers
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
 
 N_INFORMATIVE = 5
@@ -86,7 +86,7 @@ def make_interactions(
         },
         caller_name="make_interactions",
     )
-    rng = check_random_state(random_state)
+    rng = random_numbers(random_state)
     X = rng.normal(size=(n_samples, n_features))
     informative = X[:, :N_INFORMATIVE]
     decoys = slice(N_INFORMATIVE, 2 * N_INFORMATIVE)

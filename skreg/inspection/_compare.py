@@ -15,13 +15,15 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from skreg._bar import FitsBar
+from skreg._seeds import random_numbers
 from skreg._sklearn_private import HasMethods, Interval, StrOptions, num_samples, safe_indexing, validate_params
 from skreg._version import __version__
 from skreg._warnings import warn_user
+from skreg.compose import quantile_levels, quantile_score
 from skreg.inspection._comparison import Best, RegularizerComparison
 from skreg.inspection._design import (
     INNER_FOLDS,
@@ -29,6 +31,7 @@ from skreg.inspection._design import (
     Contender,
     OuterFold,
     checked_target,
+    common_quantiles,
     contenders_of,
     inner_splitter,
     is_classification,
@@ -36,9 +39,18 @@ from skreg.inspection._design import (
     outer_fold,
     outer_splits,
 )
-from skreg.inspection._measures import measures_of, minus_log_loss, names_of_measures
+from skreg.inspection._measures import measures_of, minus_log_loss, minus_pinball_loss, names_of_measures
 from skreg.inspection._regularizers import default_network, default_regularizers
-from skreg.model_selection._together import Outcome, Task, fit_tasks, network_of, with_parameters
+from skreg.model_selection._together import (
+    Outcome,
+    Task,
+    fit_error,
+    fit_tasks,
+    network_of,
+    raise_common_error,
+    with_parameters,
+)
+from skreg.stopping import RowStructure, check_groups
 
 # Outer folds whose inner fits are made, and kept until they are scored, at the same time: enough networks of a kind
 # for one batched program, without all of them in memory.
@@ -115,17 +127,18 @@ def compare_regularizers(
         Inner folds, on the training rows of an outer one. None is 3 folds as described above, or, if `cv` is a
         splitter, that splitter again.
     scoring : str or callable, default=None
-        Score to report; greater is better. None is accuracy or R².
+        Score to report; greater is better. None is accuracy or R², or for several quantiles their mean D².
     tuning_scoring : str or callable, default=None
         Score that the strength is chosen by. None is `scoring` if that is given, and otherwise minus the loss: minus
         log-loss for classifiers (accuracy for those without probabilities), minus the mean squared error for
-        regressors. On few rows the loss
-        tells candidates apart that have the same accuracy, and a strength chosen by accuracy can ruin the
-        probabilities.
+        regressors, minus the mean pinball loss for several quantiles. On few rows the loss tells candidates apart that
+        have the same accuracy, and a strength chosen by accuracy can ruin the probabilities.
     groups : array-like of shape (n_samples,), default=None
-        Group of each row; handed to the splitters of `cv` and `inner_cv`, not to searches among the `estimators`.
+        Group of each row; handed to the splitters of `cv` and `inner_cv`, and to those that networks have as
+        `early_stopping`, not to searches among the `estimators`.
     random_state : int, RandomState instance or None, default=None
-        For the folds, and the seeds of the networks.
+        For the folds, also of splitters without a random state of their own, and the seeds of the networks. None is
+        fresh entropy.
     n_jobs : int, default=None
         Number of populations of networks that are trained at the same time, in threads, and of processes for estimators
         that are not ours; None means 1.
@@ -160,6 +173,10 @@ def compare_regularizers(
 
     Notes
     -----
+    Networks with ``early_stopping=True`` hold out rows as the outer folds do: whole groups, if no group is in the
+    training and the test rows of a fold; the last rows, if all test rows come after all training rows in every fold. A
+    splitter given as `early_stopping` is taken as it is.
+
     The estimate is that of the whole procedure, tuning included, on as many rows as the outer training sets have. The
     best mean of several is optimistic as an estimate of *its* score: it is the largest of several noisy numbers.
 
@@ -202,7 +219,9 @@ def compare_regularizers(
     contenders = None if estimators is None else contenders_of(estimators)
     known = [c.estimator for c in contenders or []] if network is None else [network]
     classifier = is_classification(known, y)
-    random = check_random_state(random_state)
+    for name, splitter in {"cv": cv, "inner_cv": inner_cv}.items():
+        check_groups(splitter, groups, name, "compare_regularizers(..., groups=...).")
+    random = random_numbers(random_state)
     splits = outer_splits(X, y, groups, classifier, cv, n_repeats, random)
     inner = inner_splitter(cv, inner_cv, y, classifier, groups is not None, random)
     has_choices = contenders is None or any(len(contender.candidates) > 1 for contender in contenders)
@@ -216,19 +235,22 @@ def compare_regularizers(
         contenders = contenders_of(default_regularizers(network))
     if tuning_scoring is None:
         tuning_scoring = scoring
+    quantiles = common_quantiles(contenders)
     scorers = {c.name: _scorer(c.estimator, scoring, classifier) for c in contenders}
     tuning_scorers = {c.name: _tuning_scorer(c.estimator, tuning_scoring, classifier) for c in contenders}
+    structure = RowStructure.of([(fold.train, fold.test) for fold in folds], groups, num_samples(X))
+    loss_name = "log-loss" if classifier else "pinball loss" if quantiles else "squared error"
     n_fits = sum(n_fits_of(contender, fold) for contender in contenders for fold in folds)
     n_fits += 0 if whole is None else max(n_fits_of(contender, whole) for contender in contenders)
     with FitsBar(n_fits, "comparing regularizers", verbose) as bar:
         options = {"n_jobs": n_jobs, "memory_limit": memory_limit, "on_progress": bar.add}
-        contest = Contest(X, y, contenders, folds, classifier, scorers, tuning_scorers, options, bar)
+        contest = Contest(X, y, contenders, folds, structure, classifier, scorers, tuning_scorers, options, bar)
         results = pd.DataFrame(contest.results())
         best = None if whole is None else contest.best_of(results, whole)
     return RegularizerComparison(
         results,
         best=best,
-        score_name=_name(scoring, "accuracy" if classifier else "R²"),
+        score_name=_name(scoring, "accuracy" if classifier else "D²" if quantiles else "R²"),
         n_train=n_train,
         n_test=n_test,
         settings={
@@ -236,7 +258,7 @@ def compare_regularizers(
             "task": _task_in_words(y, classifier),
             "outer folds": f"{len(folds)}, of {n_train:.0f} training and {n_test:.0f} test rows",
             "inner folds": INNER_FOLDS if inner_cv is None and not hasattr(cv, "split") else repr(inner),
-            "strength chosen by": _name(tuning_scoring, "log-loss" if classifier else "squared error"),
+            "strength chosen by": _name(tuning_scoring, loss_name),
             "random_state": repr(random_state) if isinstance(random_state, Integral | None) else "an instance",
             "versions": f"skreg {__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}",
         },
@@ -251,6 +273,7 @@ class Contest:
     y: np.ndarray
     contenders: list[Contender]
     folds: list[OuterFold]
+    structure: RowStructure
     classifier: bool
     scorers: dict[str, Callable]
     tuning_scorers: dict[str, Callable]
@@ -321,6 +344,7 @@ class Contest:
         scorer = self.tuning_scorers[contender.name]
         held_out = [self._rows(test) for _, test in fold.inner] * len(contender.candidates)
         scores = [_measured(outcome, np.nan, scorer, *rows) for outcome, rows in zip(outcomes, held_out, strict=True)]
+        raise_common_error(outcomes)
         errors = [outcome.error for outcome in outcomes if outcome.error is not None]
         means = np.reshape(scores, (len(contender.candidates), len(fold.inner))).mean(axis=1)
         if np.isnan(means).all():
@@ -336,7 +360,7 @@ class Contest:
         return Choice(contender.candidates[np.nanargmax(means)], sum(outcome.seconds for outcome in outcomes))
 
     def _fit(self, tasks: list[Task]) -> list[Outcome]:
-        outcomes = fit_tasks(self.X, self.y, tasks, {}, **self.options)
+        outcomes = fit_tasks(self.X, self.y, tasks, {}, self.structure, **self.options)
         others = [number for number, outcome in enumerate(outcomes) if outcome is None]
         self.bar.settle(len(tasks) - len(others))
         fitted = Parallel(n_jobs=self.options["n_jobs"], return_as="generator")(
@@ -352,7 +376,8 @@ class Contest:
 
     def _measures(self, contender: Contender, outcome: Outcome, fold: OuterFold) -> dict[str, float]:
         """Return what is measured of a fit on the rows of an outer fold."""
-        missing = dict.fromkeys(names_of_measures(self.classifier), np.nan)
+        has_quantiles = quantile_levels(contender.estimator) is not None
+        missing = dict.fromkeys(names_of_measures(self.classifier, has_quantiles), np.nan)
         rows = self._rows(fold.train), self._rows(fold.test)
         measure = partial(measures_of, classifier=self.classifier)
         return _measured(outcome, missing, measure, self.scorers[contender.name], *rows)
@@ -398,7 +423,7 @@ def _fit_alone(task: Task, X, y) -> Outcome:
     try:
         estimator.fit(X, y)
     except Exception as error:  # it becomes a score of NaN, and a warning; if all fits fail, it is raised
-        outcome.error = error
+        outcome.error = fit_error(error, X, estimator)
     outcome.seconds = time.perf_counter() - start
     return outcome
 
@@ -409,6 +434,7 @@ def _report_failures(contenders: list[Contender], outcomes: list[Outcome]) -> No
     for contender, outcome in zip(contenders, outcomes, strict=True):
         of_each[contender.name].append(outcome)
     for name, own in of_each.items():
+        raise_common_error(own)
         errors = [outcome.error for outcome in own if outcome.error is not None]
         if len(errors) == len(own):
             raise ValueError(f"All {len(own)} fits of {name!r} failed; the first: {errors[0]!r}") from errors[0]
@@ -430,6 +456,8 @@ def _warnings_of(outcome: Outcome) -> list[tuple]:
 
 def _scorer(estimator, scoring, classifier: bool) -> Callable:
     """Return the score to report, the same for all: an estimator's own can be another one, as a search's is."""
+    if scoring is None and quantile_levels(estimator):
+        return quantile_score
     return check_scoring(estimator, scoring=("accuracy" if classifier else "r2") if scoring is None else scoring)
 
 
@@ -437,6 +465,8 @@ def _tuning_scorer(estimator, scoring, classifier: bool) -> Callable:
     """Return the score to tune by: minus the loss, unless something else is asked for or there is none."""
     if scoring is not None:
         return check_scoring(estimator, scoring=scoring)
+    if quantile_levels(estimator):
+        return minus_pinball_loss
     if not classifier:
         return check_scoring(estimator, scoring="neg_mean_squared_error")
     return minus_log_loss if hasattr(estimator, "predict_proba") else check_scoring(estimator, scoring="accuracy")

@@ -15,7 +15,11 @@ KEYS = ("regularizer", "fold", "chosen")
 SIGNIFICANCE = 0.05
 # All of more than so many are counted instead of named.
 MANY_NAMES = 4
-LOSSES = {"log_loss": "log-loss", "mean_squared_error": "mean squared error"}
+LOSSES = {
+    "log_loss": "log-loss",
+    "mean_squared_error": "mean squared error",
+    "pinball_loss": "pinball loss",
+}
 
 
 class Best(NamedTuple):
@@ -56,7 +60,7 @@ class RegularizerComparison:
         - 'calibration_error', 'classwise_calibration_error' (classifiers): on the test rows, that of the most probable
           class of each row, and the mean of those of all classes, which with two classes is that of the positive one;
           see :func:`calibration_error`. Of several labels, the former pools all their probabilities;
-        - 'mean_squared_error' (regressors): on the test rows;
+        - 'mean_squared_error' (regressors): on the test rows; for several quantiles 'pinball_loss', the mean over them;
         - 'zeros': share of all weights that are exactly zero;
         - 'parameters': number of weights and biases that are not zero;
         - 'epochs': number of training epochs;

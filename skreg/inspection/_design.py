@@ -10,7 +10,9 @@ from sklearn.model_selection import GroupKFold, KFold, ParameterGrid, Stratified
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import type_of_target
 
+from skreg._seeds import fresh_seed, seeded_splitter
 from skreg._sklearn_private import safe_indexing
+from skreg.compose import quantile_levels
 from skreg.model_selection._together import row_numbers, with_parameters
 
 OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
@@ -93,6 +95,17 @@ def contenders_of(estimators: Mapping) -> list[Contender]:
     return contenders
 
 
+def common_quantiles(contenders: Sequence[Contender]) -> tuple[float, ...] | None:
+    """Return the levels that all contenders predict; None if they predict one number for each target."""
+    levels = {quantile_levels(contender.estimator) for contender in contenders}
+    if len(levels) > 1:
+        raise ValueError(
+            "The 'estimators' parameter must hold estimators that all predict the same quantiles, or none that "
+            f"predicts several; got the levels {sorted(levels, key=str)!r}."
+        )
+    return levels.pop()
+
+
 def _candidate(estimator, parameters: dict) -> Candidate:
     """Return a candidate; raise if the estimator has not its parameters, which can also exchange parts of it."""
     changed = with_parameters(estimator, parameters)
@@ -131,11 +144,6 @@ def _holds_classes(y: np.ndarray) -> bool:
     return True
 
 
-def fresh_seed(random) -> int:
-    """Return a seed drawn from a generator."""
-    return int(random.randint(2**31 - 1))
-
-
 def shuffled_folds(n_splits: int, y: np.ndarray, classifier: bool, has_groups: bool, seed: int):
     """Return a splitter into shuffled folds: stratified for classes, with whole groups if there are any."""
     stratified = classifier and type_of_target(y) in ("binary", "multiclass")
@@ -154,7 +162,8 @@ def outer_splits(X, y, groups, classifier: bool, cv, n_repeats, random) -> list[
                 "The 'n_repeats' parameter is for an int as 'cv', and must be None beside a splitter; "
                 f"got {n_repeats!r}."
             )
-        return list(check_cv(cv, y, classifier=classifier).split(X, y, groups))
+        splitter = seeded_splitter(check_cv(cv, y, classifier=classifier), fresh_seed(random))
+        return list(splitter.split(X, y, groups))
     n_splits, n_repeats = 5 if cv is None else cv, N_REPEATS if n_repeats is None else n_repeats
     splitters = [
         shuffled_folds(n_splits, y, classifier, groups is not None, fresh_seed(random)) for _ in range(n_repeats)
@@ -168,7 +177,7 @@ def inner_splitter(cv, inner_cv, y, classifier: bool, has_groups: bool, random):
         inner_cv = cv if hasattr(cv, "split") else INNER_FOLDS
     if isinstance(inner_cv, Integral):
         return shuffled_folds(inner_cv, y, classifier, has_groups, fresh_seed(random))
-    return inner_cv
+    return seeded_splitter(inner_cv, fresh_seed(random))
 
 
 def n_fits_of(contender: Contender, fold: OuterFold) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skreg._plotting import BLUE, ORANGE, axes_for, labels_of
+from skreg._seeds import seeded_splitter
 from skreg.model_selection import cross_validate
 
 
@@ -105,8 +106,7 @@ class GeneralizationGapDisplay:
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         cv : int, cross-validation splitter or iterable, default=None
-            As for :func:`skreg.model_selection.cross_validate`. A splitter that shuffles should have a `random_state`,
-            so that all estimators have the same folds.
+            As for :func:`skreg.model_selection.cross_validate`. All estimators have the same folds.
         scoring : str or callable, default=None
             Score; greater is better. None is each estimator's own.
         groups : array-like of shape (n_samples,), default=None
@@ -121,6 +121,7 @@ class GeneralizationGapDisplay:
         GeneralizationGapDisplay
             The display.
         """
+        cv = seeded_splitter(cv)
         results = {
             name: cross_validate(
                 estimator, X, y, cv=cv, scoring=scoring, groups=groups, n_jobs=n_jobs, return_train_score=True

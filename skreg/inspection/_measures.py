@@ -3,13 +3,16 @@
 import numpy as np
 from sklearn.metrics import mean_squared_error
 
+from skreg.compose import pinball_loss, quantile_levels
 from skreg.inspection._metrics import calibration_error, log_loss_of
 from skreg.inspection._networks import fitted_network
 
 
-def names_of_measures(classifier: bool) -> list[str]:
+def names_of_measures(classifier: bool, has_quantiles: bool = False) -> list[str]:
     """Return what :func:`measures_of` measures, in order."""
-    losses = ["log_loss", "calibration_error", "classwise_calibration_error"] if classifier else ["mean_squared_error"]
+    losses = ["pinball_loss" if has_quantiles else "mean_squared_error"]
+    if classifier:
+        losses = ["log_loss", "calibration_error", "classwise_calibration_error"]
     return ["test_score", "train_score", "gap", *losses, "zeros", "parameters", "epochs"]
 
 
@@ -33,9 +36,12 @@ def measures_of(estimator, scorer, train: tuple, test: tuple, *, classifier: boo
         One number for each name.
     """
     of_test, of_train = scorer(estimator, *test), scorer(estimator, *train)
-    measures = dict.fromkeys(names_of_measures(classifier), np.nan)
+    has_quantiles = quantile_levels(estimator) is not None
+    measures = dict.fromkeys(names_of_measures(classifier, has_quantiles), np.nan)
     measures |= {"test_score": of_test, "train_score": of_train, "gap": of_train - of_test}
-    if not classifier:
+    if has_quantiles:
+        measures["pinball_loss"] = pinball_loss(estimator, *test)
+    elif not classifier:
         measures["mean_squared_error"] = mean_squared_error(test[1], estimator.predict(test[0]))
     elif hasattr(estimator, "predict_proba"):
         proba = _probabilities(estimator, test[0])
@@ -43,6 +49,11 @@ def measures_of(estimator, scorer, train: tuple, test: tuple, *, classifier: boo
         for kind, name in (("confidence", "calibration_error"), ("classwise", "classwise_calibration_error")):
             measures[name] = _calibration_error(estimator, test[1], proba, kind)
     return measures | _of_network(estimator)
+
+
+def minus_pinball_loss(estimator, X, y) -> float:
+    """Return minus the mean pinball loss of several quantiles: a scorer."""
+    return -pinball_loss(estimator, X, y)
 
 
 def minus_log_loss(estimator, X, y) -> float:

@@ -19,8 +19,15 @@ from sklearn.utils.multiclass import type_of_target
 from skreg._base import BaseRegularizedMLP, check_takes_weights
 from skreg._data import as_numpy
 from skreg._docs import cv_docstring
-from skreg._seeds import draw_seeds
-from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context, safe_indexing
+from skreg._seeds import draw_seeds, seeded_splitter
+from skreg._sklearn_private import (
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+    num_samples,
+    safe_indexing,
+)
 from skreg._state import TRAINING_STATE
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.model_selection._alphas import check_alphas, penalty_of
@@ -28,6 +35,7 @@ from skreg.model_selection._path import DIRECTIONS, find_alphas, fit_path
 from skreg.model_selection._routines import Request, Routine, run, run_together
 from skreg.penalties._groups import GroupPenalty
 from skreg.regressor import RegularizedMLPRegressor
+from skreg.stopping import Following, RowStructure, check_groups, needs_groups
 
 
 def columns(X, features: np.ndarray):
@@ -41,6 +49,13 @@ class Problem:
 
     estimator: BaseRegularizedMLP
     features: np.ndarray
+
+    def on_rows(self, structure: RowStructure) -> "Problem":
+        """Return the problem on some rows, whose structure early stopping follows."""
+        if not self.estimator.early_stopping:
+            return self
+        rule = Following(self.estimator.early_stopping, structure)
+        return Problem(clone(self.estimator).set_params(early_stopping=rule), self.features)
 
     def path(self, X, y, sample_weight, alphas, **options) -> Routine:
         """Return a fitted estimator for each strength; it takes the columns of the features."""
@@ -171,7 +186,6 @@ class PathCV:
         "alphas": [Interval(Integral, 2, None, closed="left"), "array-like"],
         "eps": [Interval(Real, 0, 1, closed="neither")],
         "cv": ["cv_object"],
-        "early_stopping": ["boolean"],  # a splitter would have to know the rows of every fold
         "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
         "selection": [StrOptions({"best", "one_se"})],
         "relax": ["boolean"],
@@ -186,8 +200,8 @@ class PathCV:
         """Return the class of the estimator without cross-validation."""
 
     @property
-    def _splitter(self):
-        return self.cv
+    def _wants_groups(self):
+        return needs_groups(self.cv) or needs_groups(self.early_stopping)
 
     def _plain_estimator(self):
         kind = self._plain_class()
@@ -211,7 +225,8 @@ class PathCV:
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, at least 0, for fits and scores. Rows with weight 0 are left out. None means equal weights.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row, for a splitter in `cv` that asks for it.
+            Group of each row, for splitters in `cv` and `early_stopping` that ask for it. If no group is on both sides
+            of a fold, ``early_stopping=True`` keeps groups whole, too.
 
         Returns
         -------
@@ -241,7 +256,8 @@ class PathCV:
         penalty = penalty_of(plain)
         self._check_choice(penalty)
         # One seed for all fits; an instance of RandomState is advanced, as in every other fit.
-        plain.set_params(random_state=draw_seeds(self.random_state, "path")["path"])
+        seeds = draw_seeds(self.random_state, "path", "folds")
+        plain.set_params(random_state=seeds["path"])
         alphas = check_alphas(self.alphas)
         X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
         # Raises what fit would raise, before anything is trained, and tells what the estimator has seen.
@@ -250,10 +266,12 @@ class PathCV:
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X)
         score = self._scorer(plain, sample_weight)
-        splits = self._check_folds(X, y, sample_weight, groups)
+        splits = self._check_folds(X, y, sample_weight, groups, seeds["folds"])
 
+        structure = RowStructure.of(splits, groups, num_samples(X))
         problem = Problem(plain, np.arange(self.n_features_in_))
-        problems = [problem] * len(splits)
+        problems = [problem.on_rows(structure.rows(train)) for train, _ in splits]
+        problem = problem.on_rows(structure)
         self.first_alpha_ = None
         if self.adaptive:
             grid = self._grid(problem, X, y, sample_weight, alphas)
@@ -261,7 +279,7 @@ class PathCV:
             first = choose(np.stack([fold.scores for fold in folds]), "best")
             self.first_alpha_ = float(grid[first])
             adapted = problem.adapted(self._fit_until(problem, X, y, sample_weight, grid, grid[first]))
-            problems = [fold.problems[first] or problem for fold in folds]
+            problems = [fold.problems[first] or own for fold, own in zip(folds, problems, strict=True)]
             problem = adapted or problem
         self.alphas_ = self._grid(problem, X, y, sample_weight, alphas)
         folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, score, relax=self.relax)
@@ -285,12 +303,15 @@ class PathCV:
                 f"groups are features, or WeightedL1; got penalty={self.penalty!r}."
             )
 
-    def _check_folds(self, X, y, sample_weight, groups) -> list:
+    def _check_folds(self, X, y, sample_weight, groups, seed: int) -> list:
         """Return the splits; raise ValueError if the training rows of one lack a class."""
         labels = np.asarray(y) if is_classifier(self) and not scipy.sparse.issparse(y) else None
         if labels is not None and type_of_target(labels).startswith("multilabel"):
             labels = None
-        splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y, groups))
+        hint = "fit(X, y, groups=...). scikit-learn's searches hand groups on with metadata routing enabled."
+        check_groups(self.cv, groups, "cv", hint)
+        splitter = seeded_splitter(check_cv(self.cv, y, classifier=is_classifier(self)), seed)
+        splits = list(splitter.split(X, y, groups))
         if sample_weight is not None:
             # Rows without weight are left out, of training and of scores.
             splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import math
-from collections import deque
 from collections.abc import Mapping
 from numbers import Integral
 from typing import ClassVar
@@ -14,8 +13,19 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
 from skreg._docs import DocLink
-from skreg._sklearn_private import Interval, check_method_params
-from skreg.model_selection._together import Task, fit_tasks, network_of, row_numbers, with_outcomes
+from skreg._seeds import fresh_seed, random_numbers, seeded_splitter
+from skreg._sklearn_private import Interval, check_method_params, num_samples
+from skreg.compose import scoring_of
+from skreg.model_selection._together import (
+    Fits,
+    Task,
+    fit_tasks,
+    network_of,
+    raise_common_error,
+    row_numbers,
+    with_outcomes,
+)
+from skreg.stopping import RowStructure
 
 _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
         Score or scores of the held-out rows; None is the estimator's own.
@@ -63,6 +73,10 @@ _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ra
     around our estimators are trained together, too; what their transformers make of a fold is shared by the candidates
     that have the same ones. The results are those of single fits but for rounding.
 
+    Networks with ``early_stopping=True`` hold out rows as the folds do: whole groups, if no group is on both sides of a
+    fold; the last rows, if in every fold all test rows come after all training rows. This holds for the refit, too. A
+    splitter given as `early_stopping` is taken as it is, and gets the groups if it asks for them.
+
     Networks with callbacks, `solver="lbfgs"`, `verbose`, `refit_on_all` or, with early stopping, a `scoring` other than
     the loss are fitted one by one; other estimators by scikit-learn's own code."""
 
@@ -106,21 +120,22 @@ class TogetherMixin(DocLink):
             As in scikit-learn, and if `memory_limit` is too small for one network.
         """
         estimator = self.estimator
-        if network_of(estimator) is None:
+        if network_of(estimator) is None and not self._tries_estimators():
             return super().fit(X, y, **params)
         self._validate_params()
         # A copy does the work, with a stand-in for the estimator that picks up what has been trained.
         worker, parameters = copy.copy(self), self.get_params(deep=False)
         worker._asked = (estimator, X, y, params)
-        worker._queue, worker._seconds = deque(), []
-        worker.estimator = with_outcomes(estimator, worker._queue)
+        worker.scoring = scoring_of(estimator, self.scoring)
+        worker._fits, worker._seconds = Fits(), []
+        worker.estimator = with_outcomes(estimator, worker._fits)
         # What is left to do is to pick up results and to score them: less work than to start processes for it.
         in_order = joblib.parallel_config(backend="sequential")
         try:
             with contextlib.nullcontext() if self._tries_estimators() else in_order:
                 super(TogetherMixin, worker).fit(X, y, **params)
         finally:
-            own = {*parameters, "_asked", "_queue", "_seconds"}
+            own = {*parameters, "_asked", "_fits", "_seconds"}
             vars(self).update({name: value for name, value in vars(worker).items() if name not in own})
         return self
 
@@ -144,20 +159,24 @@ class TogetherMixin(DocLink):
 
         def evaluate_together(candidate_params, cv=None, **options):
             candidates = list(candidate_params)
-            splits = list((cv or self._checked_cv_orig).split(X, y, **routed.splitter.split))
+            splitter = seeded_splitter(cv or self._checked_cv_orig)
+            splits = list(splitter.split(X, y, **routed.splitter.split))
             tasks = [
                 Task(estimator, parameters, row_numbers(train)) for parameters in candidates for train, _ in splits
             ]
+            structure = RowStructure.of(splits, routed.splitter.split.get("groups"), num_samples(X))
             outcomes = fit_tasks(
                 X,
                 y,
                 tasks,
                 routed.estimator.fit,
+                structure,
                 n_jobs=self.n_jobs,
                 memory_limit=self.memory_limit,
                 verbose=self.verbose > 0,
             )
-            self._queue.extend(outcomes)
+            raise_common_error(outcomes)
+            self._fits.add(tasks, outcomes, structure)
             self._seconds += [0.0 if outcome is None else outcome.seconds for outcome in outcomes]
             return evaluate_candidates(candidates, cv=check_cv(splits), **options)
 
@@ -266,7 +285,7 @@ class RandomizedSearchCV(TogetherMixin, sklearn.model_selection.RandomizedSearch
     {
         _PARAMETERS.format(
             random_state='''random_state : int, RandomState instance or None, default=None
-        Of the candidates; None takes numpy's global generator.
+        Of the candidates; None is fresh entropy.
     '''
         )
     }
@@ -329,3 +348,12 @@ class RandomizedSearchCV(TogetherMixin, sklearn.model_selection.RandomizedSearch
             return_train_score=return_train_score,
         )
         self.memory_limit = memory_limit
+
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+        random_state = self.random_state
+        try:
+            if random_state is None:  # numpy's global generator is left alone
+                self.random_state = fresh_seed(random_numbers(None))
+            super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)
+        finally:
+            self.random_state = random_state

@@ -3,34 +3,35 @@
 scikit-learn's own functions split, score and format. They make a clone of the estimator for every fit, in a known
 order, and call its ``fit``. Here the fits are done before: :func:`fit_tasks` trains what they will ask for as
 populations, and :func:`with_outcomes` returns an estimator whose clones, in that order, pick up one result each when
-they are fitted.
+they are fitted. Early stopping follows the splitter of the cross-validation, whoever does the fit.
 """
 
 import copy
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 
 import numpy as np
 import scipy.sparse
 from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from skreg._base import COLLECTOR, BaseRegularizedMLP, Prepared
 from skreg._context import holding
-from skreg._data import content_hash
+from skreg._data import content_hash, is_about_text, with_encoding_hint
 from skreg._incremental import Earlier
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS, warn_user
 from skreg.batches import Rows
+from skreg.compose import TARGET_TRANSFORMATIONS
 from skreg.penalties import Penalty
 from skreg.population import Job, train_jobs
+from skreg.stopping import NoSplitError, RowStructure, following
 from skreg.training import STOPPED, AbandonedError
 
 # Rows that are looked at before two arrays are compared as a whole.
@@ -128,10 +129,21 @@ def network_of(estimator) -> BaseRegularizedMLP | None:
     """
     if type(estimator) is Pipeline:
         return network_of(estimator.steps[-1][1]) if estimator.steps else None
-    if type(estimator) is TransformedTargetRegressor:
+    if type(estimator) in TARGET_TRANSFORMATIONS:
         return network_of(estimator.regressor)
     is_ours = isinstance(estimator, BaseRegularizedMLP) and type(estimator).fit is BaseRegularizedMLP.fit
     return estimator if is_ours else None
+
+
+def networks_of(estimator) -> Iterator[BaseRegularizedMLP]:
+    """Yield the network of :func:`network_of`, and the copies of it that a fit has made."""
+    if type(estimator) is Pipeline:
+        yield from networks_of(estimator.steps[-1][1]) if estimator.steps else ()
+    elif type(estimator) in TARGET_TRANSFORMATIONS:
+        yield from networks_of(estimator.regressor)
+        yield from networks_of(getattr(estimator, "regressor_", None))
+    elif network_of(estimator) is not None:
+        yield estimator
 
 
 class FoldMemory:
@@ -195,7 +207,7 @@ def remember(estimator, known: dict) -> None:
     if type(estimator) is Pipeline:
         estimator.memory = FoldMemory(known, estimator.memory)
         remember(estimator.steps[-1][1], known)
-    elif type(estimator) is TransformedTargetRegressor:
+    elif type(estimator) in TARGET_TRANSFORMATIONS:
         remember(estimator.regressor, known)
 
 
@@ -204,7 +216,7 @@ def forget(estimator) -> None:
     if type(estimator) is Pipeline:
         estimator.memory = estimator.memory.memory
         forget(estimator.steps[-1][1])
-    elif type(estimator) is TransformedTargetRegressor:
+    elif type(estimator) in TARGET_TRANSFORMATIONS:
         forget(estimator.regressor)
         if hasattr(estimator, "regressor_"):
             forget(estimator.regressor_)
@@ -245,20 +257,36 @@ class RowsInCommon:
         return X
 
 
+def fit_error(error: Exception, X, estimator) -> Exception:
+    """Return what a fit reports: before a network sees text, a transformer stumbles over it."""
+    last = network_of(estimator) or (estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator)
+    return with_encoding_hint(error, X, last) if "string" in str(error) else error
+
+
 @dataclass
 class Fold:
-    """The training rows of a fold, and what `fit` is given with them."""
+    """The training rows of a fold, how they belong together, and what `fit` is given with them."""
 
     X: object
     y: object
+    structure: RowStructure
     parameters: dict
 
-    def arguments(self) -> tuple:
-        """Return the positional arguments of `fit`."""
-        return (self.X,) if self.y is None else (self.X, self.y)
+    def fit(self, outcome: Outcome) -> None:
+        """Fit the estimator of an outcome, or put an error there: its error_score decides what becomes of that."""
+        estimator, data = outcome.estimator, (self.X,) if self.y is None else (self.X, self.y)
+        try:
+            with following(partial(networks_of, estimator), self.structure):
+                estimator.fit(*data, **self.parameters)
+        except AbandonedError:
+            raise
+        except Exception as error:  # whatever a user's transformer raises
+            outcome.fail(fit_error(error, self.X, estimator))
 
 
-def fit_tasks(X, y, tasks: Iterable[Task], fit_parameters: dict, **options) -> list[Outcome | None]:
+def fit_tasks(
+    X, y, tasks: Iterable[Task], fit_parameters: dict, structure: RowStructure, **options
+) -> list[Outcome | None]:
     """Fit the estimator of every task with its parameters and on its rows.
 
     Parameters
@@ -269,6 +297,8 @@ def fit_tasks(X, y, tasks: Iterable[Task], fit_parameters: dict, **options) -> l
         What to fit: networks alone, or in pipelines and transformations of the target.
     fit_parameters : dict
         Further arguments of `fit`, for all rows.
+    structure : RowStructure
+        Of all rows.
     **options : dict
         `n_jobs`, `memory_limit`, `verbose` and `on_progress` of :func:`~skreg.population.train_jobs`.
 
@@ -295,7 +325,7 @@ def fit_tasks(X, y, tasks: Iterable[Task], fit_parameters: dict, **options) -> l
     per_round = max(1, ROUND_BYTES // max(1, size_in_bytes(X)))
     ordered = list(folds.values())
     for first in range(0, len(ordered), per_round):
-        _fit_folds(X, y, ordered[first : first + per_round], fit_parameters, **options)
+        _fit_folds(X, y, ordered[first : first + per_round], fit_parameters, structure, **options)
     _warn_once(outcomes)
     return outcomes
 
@@ -313,7 +343,14 @@ def _warn_once(outcomes: list[Outcome | None]) -> None:
             given.update(outcome.warnings)
 
 
-def _fit_folds(X, y, folds: list[list], fit_parameters: dict, **options) -> None:
+def raise_common_error(outcomes: Sequence[Outcome | None]) -> None:
+    """Raise what is wrong with every fit: none could split its rows for early stopping, or read text in X."""
+    errors = [None if outcome is None else outcome.error for outcome in outcomes]
+    if errors and all(isinstance(error, NoSplitError) or is_about_text(error) for error in errors):
+        raise errors[0]
+
+
+def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStructure, **options) -> None:
     """Fit what is to be fitted on some folds."""
     waiting: list[tuple[Outcome, Waiting]] = []
     alone: list[tuple[Outcome, Fold]] = []
@@ -322,7 +359,7 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, **options) -> None
     for members in folds:
         rows, example = members[0][0].rows, members[0][1].estimator
         parameters = check_method_params(X, params=fit_parameters, indices=rows)
-        fold = Fold(*safe_split(example, X, y, rows), parameters)
+        fold = Fold(*safe_split(example, X, y, rows), structure.rows(rows), parameters)
         for _, outcome, network in members:
             if network._can_be_a_member(None, None):
                 waiting += [(outcome, item) for item in _prepare(outcome, fold, known, in_common)]
@@ -348,10 +385,7 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict, in_common: RowsInCommon)
 
     remember(outcome.estimator, known)
     with holding(COLLECTOR, collect), holding(KEPT_WARNINGS, outcome.warnings):
-        try:
-            outcome.estimator.fit(*fold.arguments(), **fold.parameters)
-        except Exception as error:  # scikit-learn decides by its error_score what becomes of it
-            outcome.fail(error)
+        fold.fit(outcome)
     forget(outcome.estimator)
     outcome.seconds = time.perf_counter() - start
     return waiting
@@ -371,38 +405,58 @@ def _fit_alone(outcome: Outcome, fold: Fold, stopped: threading.Event) -> None:
     """Fit an estimator whose network cannot be trained with others."""
     start = time.perf_counter()
     with holding(STOPPED, stopped):
-        try:
-            outcome.estimator.fit(*fold.arguments(), **fold.parameters)
-        except AbandonedError:
-            raise
-        except Exception as error:  # scikit-learn decides by its error_score what becomes of it
-            outcome.fail(error)
+        fold.fit(outcome)
     outcome.seconds = time.perf_counter() - start
 
 
-def with_outcomes(estimator, queue: deque):
-    """Return a copy of an estimator whose clones take one outcome each from a queue, and pick it up when fitted.
+@dataclass
+class Fits:
+    """The fits that clones of an estimator are going to ask for, in order.
 
-    They are then of the estimator's own class. Clones that find the queue empty, or None in it, fit by themselves.
+    Attributes
+    ----------
+    expected : deque of tuple
+        For each fit what has come of it, or None if the clone has to fit by itself, and the structure of its rows.
+    structure : RowStructure
+        Of all rows, for a fit after these.
+    """
+
+    expected: deque = field(default_factory=deque)
+    structure: RowStructure = field(default_factory=RowStructure)
+
+    def add(self, tasks: Sequence[Task], outcomes: Sequence[Outcome | None], structure: RowStructure) -> None:
+        """Add what has come of some tasks."""
+        self.structure = structure
+        self.expected.extend(
+            (outcome, structure.rows(task.rows)) for task, outcome in zip(tasks, outcomes, strict=True)
+        )
+
+
+def with_outcomes(estimator, fits: Fits):
+    """Return a copy of an estimator whose clones take one of some fits each, and pick up what has come of it.
+
+    They are then of the estimator's own class. Clones that find no fit left, or one without an outcome, fit by
+    themselves.
     """
     plain = type(estimator)
 
     def clone_with_outcome(self):
         twin = plain.__sklearn_clone__(self)
-        if self._queue:
-            # Without the queue, a clone can be sent to another process.
-            twin._outcome = self._queue.popleft()
+        if self._fits.expected:
+            # Without the other fits, a clone can be sent to another process.
+            twin._expected = self._fits.expected.popleft()
         else:
-            twin._queue = self._queue
+            twin._fits = self._fits
         return twin
 
     @wraps(plain.fit)
     def fit(self, X, *arguments, **parameters):
-        outcome = vars(self).pop("_outcome", None)
-        vars(self).pop("_queue", None)
+        after = vars(self).pop("_fits", None)
+        outcome, structure = vars(self).pop("_expected", (None, after and after.structure))
         self.__class__ = plain
         if outcome is None:
-            return self.fit(X, *arguments, **parameters)
+            with following(partial(networks_of, self), structure):
+                return self.fit(X, *arguments, **parameters)
         if num_samples(X) != outcome.n_rows:
             raise RuntimeError(
                 f"Fits were asked for in another order than they were made: {num_samples(X)} rows instead of "
@@ -417,5 +471,5 @@ def with_outcomes(estimator, queue: deque):
     methods = {"__sklearn_clone__": clone_with_outcome, "fit": fit, "__module__": plain.__module__}
     picks_up = clone(estimator)
     picks_up.__class__ = type(plain.__name__, (plain,), methods)
-    picks_up._queue = queue
+    picks_up._fits = fits
     return picks_up

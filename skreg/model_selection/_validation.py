@@ -1,8 +1,8 @@
 """scikit-learn's functions of cross-validation and curves, with networks that are trained together."""
 
 import contextlib
-from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
@@ -12,20 +12,54 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from skreg._sklearn_private import check_groups_routing_disabled, translate_train_sizes, validated_like
-from skreg.model_selection._together import Task, fit_tasks, network_of, row_numbers, with_outcomes
+from skreg._seeds import random_numbers, seeded_splitter
+from skreg._sklearn_private import check_groups_routing_disabled, num_samples, translate_train_sizes, validated_like
+from skreg.compose import scoring_of
+from skreg.model_selection._together import (
+    Fits,
+    Task,
+    fit_tasks,
+    network_of,
+    raise_common_error,
+    row_numbers,
+    with_outcomes,
+)
+from skreg.stopping import RowStructure
 
 
-def _routed(name: str, estimator, X, y, cv, groups, scorer, params) -> tuple[list, dict, dict]:
-    """Return the splits, what `fit` is given, and what is left of ``params`` for a call with these splits."""
+@dataclass
+class Routed:
+    """What the parts of a cross-validation are given.
+
+    Attributes
+    ----------
+    splits : list of tuple
+        Numbers of the rows for training and for testing.
+    structure : RowStructure
+        That these splits respect.
+    fit : dict
+        Further arguments of `fit`.
+    left : dict
+        What is left for a call with these splits.
+    """
+
+    splits: list
+    structure: RowStructure
+    fit: dict
+    left: dict
+
+
+def _routed(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
+    """Return what the splitter says, and who is given which of ``params``."""
     check_groups_routing_disabled(groups)
-    cv = check_cv(cv, y, classifier=is_classifier(estimator))
+    cv = seeded_splitter(check_cv(cv, y, classifier=is_classifier(estimator)))
     params = {} if params is None else params
     if not get_config()["enable_metadata_routing"]:
-        return list(cv.split(X, y, groups)), params, params
+        splits = list(cv.split(X, y, groups))
+        return Routed(splits, RowStructure.of(splits, groups, num_samples(X)), params, params)
     router = MetadataRouter(owner=name)
     router.add(estimator=estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
     if scorer is not None:
@@ -34,17 +68,23 @@ def _routed(name: str, estimator, X, y, cv, groups, scorer, params) -> tuple[lis
     router.add(splitter=cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
     routed = process_routing(router, "fit", **params)
     left = {key: value for key, value in params.items() if key in wanted}
-    return list(cv.split(X, y, **routed.splitter.split)), routed.estimator.fit, left
+    splits = list(cv.split(X, y, **routed.splitter.split))
+    structure = RowStructure.of(splits, routed.splitter.split.get("groups"), num_samples(X))
+    return Routed(splits, structure, routed.estimator.fit, left)
 
 
 @contextlib.contextmanager
-def _fitted_before(estimator, X, y, tasks: Iterable[Task], fit_parameters: dict, n_jobs, verbose):
+def _fitted_before(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs, verbose):
     """Fit tasks together; yield an estimator that picks the results up, and the seconds of each fit."""
-    outcomes = fit_tasks(X, y, list(tasks), fit_parameters, n_jobs=n_jobs, memory_limit=None, verbose=verbose > 0)
+    tasks, structure, fits = list(tasks), routed.structure, Fits()
+    outcomes = fit_tasks(X, y, tasks, routed.fit, structure, n_jobs=n_jobs, memory_limit=None, verbose=verbose > 0)
+    raise_common_error(outcomes)
+    fits.add(tasks, outcomes, structure)
     seconds = np.array([0.0 if outcome is None else outcome.seconds for outcome in outcomes])
     # What is left to do is to pick up results and to score them: less work than to start processes for it.
-    with joblib.parallel_config(backend="sequential"):
-        yield with_outcomes(estimator, deque(outcomes)), seconds
+    in_order = joblib.parallel_config(backend="sequential")
+    with contextlib.nullcontext() if None in outcomes else in_order:
+        yield with_outcomes(estimator, fits), seconds
 
 
 _ESTIMATOR = """estimator : estimator
@@ -157,6 +197,7 @@ def cross_validate(
     return_indices=False,
     error_score=np.nan,
 ):
+    scoring = scoring_of(estimator, scoring)
     arguments = {
         "scoring": scoring,
         "n_jobs": n_jobs,
@@ -173,10 +214,10 @@ def cross_validate(
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
     X, y = indexable(X, y)
     scorer = check_scoring(estimator, scoring=scoring)
-    splits, fit_parameters, arguments["params"] = _routed("cross_validate", estimator, X, y, cv, groups, scorer, params)
-    tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in splits)
-    with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, seconds):
-        results = function(pick_up, X, y, cv=splits, **arguments)
+    routed = _routed("cross_validate", estimator, X, y, cv, groups, scorer, params)
+    tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
+    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, verbose) as (pick_up, seconds):
+        results = function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
     results["fit_time"] = results["fit_time"] + seconds
     return results
 
@@ -235,7 +276,7 @@ def cross_val_score(
     pre_dispatch="2*n_jobs",
     error_score=np.nan,
 ):
-    scorer = check_scoring(estimator, scoring=scoring)
+    scorer = check_scoring(estimator, scoring=scoring_of(estimator, scoring))
     results = cross_validate(
         estimator,
         X,
@@ -307,15 +348,13 @@ def cross_val_predict(
     if network_of(estimator) is None or not hasattr(estimator, method):
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
     X, y = indexable(X, y)
-    splits, fit_parameters, arguments["params"] = _routed(
-        "cross_val_predict", estimator, X, y, cv, groups, None, params
-    )
+    routed = _routed("cross_val_predict", estimator, X, y, cv, groups, None, params)
     if method != "predict" and y is not None and is_classifier(estimator) and np.ndim(y) == 1:
         # scikit-learn fits numbers of classes, where a fold may lack one and columns have to be put in order.
         y = LabelEncoder().fit_transform(y)
-    tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in splits)
-    with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, _):
-        return function(pick_up, X, y, cv=splits, **arguments)
+    tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
+    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, verbose) as (pick_up, _):
+        return function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
 
 
 @_documented(
@@ -339,7 +378,7 @@ def cross_val_predict(
     shuffle : bool, default=False
         Whether to shuffle the training rows before their first ones are taken.
     random_state : int, RandomState instance or None, default=None
-        For the shuffling.
+        For the shuffling; None is fresh entropy.
     {_ERROR_SCORE}
     return_times : bool, default=False
         Whether to return times, too.
@@ -394,6 +433,7 @@ def learning_curve(
     return_times=False,
     params=None,
 ):
+    scoring = scoring_of(estimator, scoring)
     arguments = {
         "groups": groups,
         "train_sizes": train_sizes,
@@ -405,6 +445,7 @@ def learning_curve(
         "error_score": error_score,
         "params": params,
     }
+    random_state = random_numbers(random_state)
     function = sklearn.model_selection.learning_curve
     if network_of(estimator) is None or exploit_incremental_learning:
         return function(
@@ -412,15 +453,14 @@ def learning_curve(
         )
     X, y, groups = indexable(X, y, groups)
     scorer = check_scoring(estimator, scoring=scoring)
-    splits, fit_parameters, arguments["params"] = _routed("learning_curve", estimator, X, y, cv, groups, scorer, params)
-    splits = [(row_numbers(train), test) for train, test in splits]
+    routed = _routed("learning_curve", estimator, X, y, cv, groups, scorer, params)
+    splits = [(row_numbers(train), test) for train, test in routed.splits]
     sizes = translate_train_sizes(train_sizes, len(splits[0][0]))
     if shuffle:
-        rng = check_random_state(random_state)
-        splits = [(rng.permutation(train), test) for train, test in splits]
+        splits = [(random_state.permutation(train), test) for train, test in splits]
     tasks = (Task(estimator, {}, train[:size]) for train, _ in splits for size in sizes)
-    with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, seconds):
-        results = function(pick_up, X, y, cv=splits, return_times=True, **arguments)
+    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, verbose) as (pick_up, seconds):
+        results = function(pick_up, X, y, cv=splits, return_times=True, **arguments | {"params": routed.left})
     fit_times = results[3] + seconds.reshape(-1, len(sizes)).T
     return (*results[:3], fit_times, results[4]) if return_times else results[:3]
 
@@ -490,6 +530,7 @@ def validation_curve(
     error_score=np.nan,
     params=None,
 ):
+    scoring = scoring_of(estimator, scoring)
     arguments = {
         "param_name": param_name,
         "param_range": param_range,
@@ -502,13 +543,13 @@ def validation_curve(
         "params": params,
     }
     function = sklearn.model_selection.validation_curve
-    if network_of(estimator) is None or any(hasattr(value, "fit") for value in param_range):
+    if network_of(estimator) is None and not any(hasattr(value, "fit") for value in param_range):
         return function(estimator, X, y, cv=cv, **arguments)
     X, y, groups = indexable(X, y, groups)
     scorer = check_scoring(estimator, scoring=scoring)
-    splits, fit_parameters, arguments["params"] = _routed(
-        "validation_curve", estimator, X, y, cv, groups, scorer, params
+    routed = _routed("validation_curve", estimator, X, y, cv, groups, scorer, params)
+    tasks = (
+        Task(estimator, {param_name: value}, row_numbers(train)) for train, _ in routed.splits for value in param_range
     )
-    tasks = (Task(estimator, {param_name: value}, row_numbers(train)) for train, _ in splits for value in param_range)
-    with _fitted_before(estimator, X, y, tasks, fit_parameters, n_jobs, verbose) as (pick_up, _):
-        return function(pick_up, X, y, cv=splits, **arguments)
+    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, verbose) as (pick_up, _):
+        return function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
