@@ -176,6 +176,9 @@ class Loss(torch.nn.Module, ABC):
     smooth: bool = True
     #: Whether nothing of it is the user's own, or needs autograd.
     closed_form: bool = True
+    #: Whether a few rows, if they are wrong, can hold most of a mean loss and should not choose an epoch by themselves.
+    #: Not for probabilities: there the few rows that are surely wrong are what overfitting looks like.
+    bounds_rows: bool = False
 
     def n_outputs(self, n_targets: int) -> int:
         """Return the number of outputs that the network needs."""
@@ -324,6 +327,7 @@ class RegressionLoss(Loss):
     """A loss of numbers, with R² of the predictions as its score; by default these are the outputs themselves."""
 
     out_activation = "identity"
+    bounds_rows = True
 
     def link(self, Z):
         """Return the outputs themselves."""

@@ -30,6 +30,7 @@ from skreg.losses import Loss
 from skreg.optim import FlatOptimizer
 from skreg.penalties._base import LayerPenalty
 from skreg.progress import Progress
+from skreg.stopping import bounded_mean
 from skreg.training import (
     AbandonedError,
     LearningRate,
@@ -476,7 +477,7 @@ class Population:
             "train_score": self.loss.score(Z, feed.target, feed.weight),
         }
         if self.jobs[0].valid_rows is not None:
-            results["valid_loss"], results["valid_score"] = self._validate()
+            results |= self._validate()
         results["is_finite"] = torch.stack([torch.isfinite(p.flatten(1).sum(dim=1)) for p in module.parameters()]).all(
             dim=0
         )
@@ -484,7 +485,7 @@ class Population:
         columns = [values.tolist() for values in results.values()]
         return [dict(zip(results, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def _validate(self) -> tuple[Tensor, Tensor]:
+    def _validate(self) -> dict[str, Tensor]:
         """Return loss and score of every member on its validation rows."""
         if self.validation is None:
             rows = [job.valid_rows for job in self.jobs]
@@ -495,16 +496,20 @@ class Population:
             self.validation.arrange()
         feed = self.validation
         Z = torch.cat([self.module.forward(X) for _, X in feed], dim=1)
-        loss = (self.loss.per_row(Z, feed.target) * feed.weight).sum(dim=1)
-        return loss, self.loss.score(Z, feed.target, feed.weight)
+        losses = self.loss.per_row(Z, feed.target)
+        mean = (losses * feed.weight).sum(dim=1)
+        results = {"valid_loss": mean, "valid_score": self.loss.score(Z, feed.target, feed.weight)}
+        if self.loss.bounds_rows:
+            results["bounded_loss"] = bounded_mean(losses, feed.weight, mean)
+        return results
 
     def _judge(self, measured: list[dict[str, float]]) -> list[int]:
         """Let every member judge its epoch; return those for which it was the last."""
         leaving, improved = [], []
         for member, (job, values) in enumerate(zip(self.jobs, measured, strict=True)):
-            is_finite = values.pop("is_finite")
+            judged = {name: values.pop(name) for name in ("is_finite", "bounded_loss") if name in values}
             try:
-                is_best = job.progress.end_epoch(values, is_finite=is_finite)
+                is_best = job.progress.end_epoch(values, **judged)
             except ValueError as error:
                 job.error = error
             else:

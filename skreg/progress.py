@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skreg.stopping import Patience
+from skreg.stopping import WAITING_SHARE, Patience
 
 # A fit is abandoned when its loss exceeds this many times max(1, first loss).
 DIVERGENCE_FACTOR = 1e6
@@ -92,14 +92,16 @@ class Progress:
         self.stops_early = stops_early
         self.is_scored = is_scored
         self.tol = tol
-        self.patience = Patience(tol, patience)
+        # An adaptive rate has a wait of its own for every rate.
+        is_longer = stops_early and schedule != "adaptive"
+        self.patience = Patience(tol, patience, WAITING_SHARE if is_longer else 0.0)
         self.epoch = self.best_epoch = 0
         self.first_loss: float | None = None
         self.history: list[dict[str, float]] = []
         self.stopping_reason = ""
         self.converged = False
 
-    def end_epoch(self, measured: dict[str, float], *, is_finite: bool) -> bool:
+    def end_epoch(self, measured: dict[str, float], *, is_finite: bool, bounded_loss: float | None = None) -> bool:
         """Record and judge an epoch, and find out whether it was the last.
 
         Parameters
@@ -108,6 +110,8 @@ class Progress:
             'train_loss', 'penalty', 'train_score', 'lr', and after validation 'valid_loss' and 'valid_score'.
         is_finite : bool
             Whether all weights are.
+        bounded_loss : float or None, default=None
+            See :meth:`judge`.
 
         Returns
         -------
@@ -124,7 +128,7 @@ class Progress:
         for rows, name in (("training", "train_loss"), ("validation", "valid_loss")):
             if name in measured:
                 self.check_divergence(rows, measured[name], measured["penalty"], is_finite=is_finite)
-        is_best = self.judge(measured)
+        is_best = self.judge(measured, bounded_loss)
         self.end_if_due()
         return is_best
 
@@ -139,12 +143,18 @@ class Progress:
                 "values: scale them, for instance with make_pipeline(StandardScaler(), ...)."
             )
 
-    def judge(self, measured: dict[str, float]) -> bool:
-        """Compare an epoch with those before; return whether its weights are the best so far."""
+    def judge(self, measured: dict[str, float], bounded_loss: float | None = None) -> bool:
+        """Compare an epoch with those before; return whether its weights are the best so far.
+
+        ``bounded_loss``, where there is one, is compared instead of the validation loss: see
+        :func:`~skreg.stopping.bounded_mean`.
+        """
         if not self.stops_early:
             value = measured["train_loss"] + measured["penalty"]
+        elif self.is_scored:
+            value = -measured["valid_score"]
         else:
-            value = -measured["valid_score"] if self.is_scored else measured["valid_loss"]
+            value = measured["valid_loss"] if bounded_loss is None else bounded_loss
         is_best = self.patience.update(value)
         if is_best or not self.stops_early:
             self.best_epoch = self.epoch

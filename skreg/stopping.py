@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from torch import Tensor
 
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import num_samples
@@ -19,6 +21,11 @@ MIN_VALIDATION_ROWS = 10
 MAX_VALIDATION_SHARE = 1 / 3
 # With few rows an epoch is one or two steps: patience is counted in epochs, and lasts at least this many steps.
 MIN_PATIENCE_STEPS = 100
+# Ten epochs without a gain say much after ten epochs, and little after a hundred: the wait for validation to improve
+# lasts at least this share of the epochs before. Measured by benchmarks/bench_stopping.py, as is the next number.
+WAITING_SHARE = 0.5
+# In choosing the best epoch, the loss of a validation row counts at most so many times the mean.
+MAX_LOSS_OF_ROW = 50.0
 # Of so many random choices of whole groups, the one that comes nearest to the size and to the shares of classes.
 N_GROUP_ORDERS = 20
 
@@ -368,23 +375,29 @@ class Patience:
         How much lower than the best a value must be to count as an improvement.
     n_iter_no_change : int or inf
         More epochs than this without an improvement exhaust the patience, as in scikit-learn's MLP.
+    waiting_share : float, default=0.0
+        The wait also lasts at least this share of the epochs up to the last improvement.
 
     Attributes
     ----------
     best : float
         Lowest value so far.
+    n_epochs : int
+        Epochs so far.
     n_waiting : int
         Epochs since the last improvement.
     """
 
-    def __init__(self, tol: float, n_iter_no_change: float):
+    def __init__(self, tol: float, n_iter_no_change: float, waiting_share: float = 0.0):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.waiting_share = waiting_share
         self.best = math.inf
-        self.n_waiting = 0
+        self.n_epochs = self.n_waiting = 0
 
     def update(self, value: float) -> bool:
         """Take the next epoch's value; return whether it is the lowest so far, by however little."""
+        self.n_epochs += 1
         self.n_waiting = self.n_waiting + 1 if value > self.best - self.tol else 0
         lowest = value < self.best
         self.best = min(self.best, value)
@@ -393,7 +406,8 @@ class Patience:
     @property
     def exhausted(self) -> bool:
         """Whether the wait has been too long."""
-        return self.n_waiting > self.n_iter_no_change
+        before = self.n_epochs - self.n_waiting
+        return self.n_waiting > max(self.n_iter_no_change, self.waiting_share * before)
 
     def reset(self) -> None:
         """Begin a new wait, keeping the best value."""
@@ -403,3 +417,41 @@ class Patience:
 def patience_in_epochs(n_iter_no_change: float, steps_per_epoch: int) -> float:
     """Return the number of epochs that is at least ``n_iter_no_change`` and lasts at least 100 steps."""
     return max(n_iter_no_change, math.ceil(MIN_PATIENCE_STEPS / steps_per_epoch))
+
+
+def bounded_mean(losses: Tensor, weight: Tensor, mean: Tensor) -> Tensor:
+    """Return mean losses in which no row counts more than 50 times the result.
+
+    Where a few wrong rows hold most of a validation loss, it tells their story epoch by epoch, and not that of the
+    others. Their losses are lowered to the bound c that solves ``c = 50 * sum_i weight_i * min(losses_i, c)``. It does
+    not depend on how far beyond it they were, it has the unit of the losses, and it is the same for weights and for
+    repeated rows.
+
+    Parameters
+    ----------
+    losses : Tensor of shape (n_members, n_rows)
+        Losses of all rows, none of them negative.
+    weight : Tensor of shape (n_rows,) or (n_members, n_rows)
+        Weights of the rows; they sum to 1.
+    mean : Tensor of shape (n_members,)
+        The means of the losses, which are returned where no row is beyond the bound.
+
+    Returns
+    -------
+    Tensor of shape (n_members,)
+        The bounded means.
+    """
+    losses = torch.where(weight > 0, losses, 0.0)
+    if not bool((losses.amax(dim=1) > MAX_LOSS_OF_ROW * mean).any()):
+        return mean
+    ordered, order = losses.double().sort(dim=1)  # no sum of small losses is to be a difference of large ones
+    weight = weight.double().expand_as(losses).gather(1, order)
+    # If the rows from here on had the bound, it would be: the loss of the rows below, over what is left of 1/50.
+    below = torch.nn.functional.pad((weight * ordered)[:, :-1].cumsum(dim=1), (1, 0))
+    room = 1 / MAX_LOSS_OF_ROW - weight.flip(1).cumsum(dim=1).flip(1)
+    bound = torch.where(room > 0, below / room, math.inf)
+    # The rows beyond their own bound are the last ones. The bound is that of the first of these.
+    is_beyond = ordered > bound
+    first = is_beyond.to(torch.int8).argmax(dim=1, keepdim=True)
+    bounded = (bound.gather(1, first) / MAX_LOSS_OF_ROW).squeeze(1).to(mean.dtype)
+    return torch.where(is_beyond.any(dim=1), bounded, mean)

@@ -28,7 +28,7 @@ from skreg.layers import MLP, LayerRecord, join_rows
 from skreg.losses import Loss
 from skreg.optim import FlatOptimizer, Regularization, as_torch_optimizer
 from skreg.progress import Progress, Record
-from skreg.stopping import patience_in_epochs
+from skreg.stopping import bounded_mean, patience_in_epochs
 
 # scikit-learn's MLP takes batches of 200 rows unless told otherwise.
 AUTO_BATCH_SIZE = 200
@@ -440,7 +440,7 @@ class RegularizedNet(NeuralNet):
             is_scored=self.valid_scorer is not None,
         )
         self.n_rows_seen_ = 0
-        self.best_ = self.stopper_ = None
+        self.best_ = self.stopper_ = self.bounded_loss_ = None
         self.lowest_ = {"train_loss": math.inf, "valid_loss": math.inf}
         self.last_ = self.module_.snapshot()
         if state is not None:
@@ -492,7 +492,7 @@ class RegularizedNet(NeuralNet):
         self._record_objective()
         if self.valid_rows is not None:
             self._record_validation(self.valid_rows)
-        is_best = self.progress_.judge(self._row)
+        is_best = self.progress_.judge(self._row, self.bounded_loss_)
         if self.stops_early and is_best:
             self.best_ = self.module_.snapshot()
         self._notify_epoch_end({"dataset_train": rows, "dataset_valid": self.valid_rows})
@@ -593,8 +593,12 @@ class RegularizedNet(NeuralNet):
     def _record_validation(self, rows: Rows) -> None:
         Z = outputs_in_blocks(self.module_, rows)
         weight = rows.row_weight()
-        self._record_value("valid_loss", float((self.criterion_.per_row(Z, rows.target) @ weight)[0]))
+        losses = self.criterion_.per_row(Z, rows.target)
+        mean = losses @ weight
+        self._record_value("valid_loss", float(mean[0]))
         self._check_divergence("validation", self._row["valid_loss"])
+        if self.criterion_.bounds_rows:
+            self.bounded_loss_ = float(bounded_mean(losses, weight, mean)[0])
         if self.valid_scorer is None:
             score = float(self.criterion_.score(Z, rows.target, weight)[0])
         else:
@@ -702,7 +706,7 @@ class RegularizedNet(NeuralNet):
         if restore is not None:
             kept_others = restore == "kept" and "kept_0" in state
             self.module_.restore(snapshot_of(state, "kept" if kept_others else "last", self.module_))
-        self.progress_.epoch = self.progress_.best_epoch = int(state["epoch"])
+        self.progress_.epoch = self.progress_.best_epoch = self.progress_.patience.n_epochs = int(state["epoch"])
         self.n_rows_before = int(state["n_rows_seen"])
         self.regularization.n_steps = int(state["n_steps"])
         self.module_.n_batches = int(state["n_normalized_batches"])

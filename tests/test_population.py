@@ -2,12 +2,15 @@
 
 import math
 import threading
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits, make_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import PredefinedSplit
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._base import COLLECTOR
@@ -81,6 +84,30 @@ class TestMembersAreAsAlone:
         together = train_together([make(**options) for options in candidates])
         for member, options in zip(together, candidates, strict=True):
             assert_same_networks(member, make(**options).fit(X, Y))
+
+    def test_early_stopping_with_a_wrong_row_and_long_waits(self):
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(240, 3))
+        y = np.sin(2 * X[:, 0]) + 0.5 * rng.normal(size=240)
+        X[:2], y[:2] = [[30, -30, 30], [-30, 30, 30]], 0
+        options = {"early_stopping": PredefinedSplit(np.where(np.arange(240) < 120, 0, -1)), "n_iter_no_change": 2}
+        settings = [{"random_state": seed, "learning_rate_init": rate} for seed in (0, 1) for rate in (0.01, 0.02)]
+        networks = [
+            [
+                RegularizedMLPRegressor((8,), batch_size=2, max_iter=40, tol=0.0, **options, **setting)
+                for setting in settings
+            ]
+            for _ in range(2)
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            together = train_together(networks[0], (X, y))
+            alone = [network.fit(X, y) for network in networks[1]]
+        for first, second in zip(together, alone, strict=True):
+            assert_same_networks(first, second)
+        # Both rules had something to do: the least mean loss is not that of the kept epoch, and the wait was longer.
+        assert any(network.best_epoch_ != network.history_["valid_loss"].argmin() + 1 for network in alone)
+        assert any(2 + 1 < network.n_iter_ - network.best_epoch_ for network in alone)
 
     @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
     @pytest.mark.parametrize("schedule", ["constant", "adaptive", "cosine", "invscaling"])
