@@ -121,7 +121,8 @@ refit_on_all : bool, default=False
     as were best, at the same rates. The history stays that of the first one. Of skorch's callbacks only those that act
     on batches take part. Rows given as `X_val` are then copied together with X.
 scoring : str or callable, default='loss'
-    What `early_stopping` monitors: the validation loss, or any scorer of scikit-learn (higher is better).
+    What `early_stopping` monitors: the validation loss, or any scorer of scikit-learn (higher is better). In a
+    regressor no row counts more than 50 times the mean of that loss, so that one wrong row does not choose the epoch.
 beta_1 : float, default=0.9
     Decay of the solver 'adam's running mean of the gradient, in [0, 1).
 beta_2 : float, default=0.999
@@ -130,7 +131,8 @@ epsilon : float, default=1e-8
     Added to the denominator of the solver 'adam'.
 n_iter_no_change : int or inf, default=10
     Epochs without improvement after which training ends. With `early_stopping` the wait also lasts at least 100
-    training steps, because on few rows an epoch is only one or two.
+    training steps, because on few rows an epoch is only one or two, and half as many epochs as led to the last
+    improvement (but where `learning_rate='adaptive'`), because late epochs gain little each.
 max_fun : int, default=15000
     Largest number of evaluations of the objective by the solver 'lbfgs'.
 device : str or torch.device, default='cpu'
