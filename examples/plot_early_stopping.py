@@ -156,8 +156,8 @@ print(f"all rows, for 200 epochs: {by_epoch[-1]:.3f}; for {best_number}, the bes
 # ------------------------
 #
 # How long to wait for another improvement? Since all curves are complete, every patience can be tried on them by hand.
-# (The estimator itself waits for at least 100 training steps, here 25 epochs with 10 validation rows and 34 with 30, and
-# for half as many epochs as came before, if ``n_iter_no_change`` is less.)
+# (The estimator itself waits for at least 100 training steps, here 25 epochs with 10 validation rows and 34 with 30,
+# and for half as many epochs as came before, if ``n_iter_no_change`` is less.)
 #
 # To compare epochs, and nothing but epochs, the networks of this table are those trained on *all* rows for as many
 # epochs as were best. That is what ``refit_on_all=True`` does, and it need not be trained again: it is a point on the
