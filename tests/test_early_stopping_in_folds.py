@@ -147,7 +147,7 @@ CALLS = {
         ),
     ),
     "comparison": (
-        21,
+        28,  # three outer folds and all rows, each with 2 x 3 inner fits and one in the end
         lambda cv, groups: compare_regularizers(X, LABELS, {"a": (classifier(), ALPHAS)}, cv=cv, groups=groups),
     ),
     "CV": (
