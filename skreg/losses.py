@@ -176,6 +176,8 @@ class Loss(torch.nn.Module, ABC):
     smooth: bool = True
     #: Whether nothing of it is the user's own, or needs autograd.
     closed_form: bool = True
+    #: Whether outputs are in the unit of the targets.
+    in_units: bool = False
 
     def n_outputs(self, n_targets: int) -> int:
         """Return the number of outputs that the network needs."""
@@ -324,6 +326,7 @@ class RegressionLoss(Loss):
     """A loss of numbers, with R² of the predictions as its score; by default these are the outputs themselves."""
 
     out_activation = "identity"
+    in_units = True
 
     def link(self, Z):
         """Return the outputs themselves."""
@@ -547,6 +550,7 @@ class Poisson(RegressionLoss):
     """
 
     out_activation = "exp"
+    in_units = False
 
     def link(self, Z):
         """Return the means."""
@@ -595,6 +599,7 @@ class Gamma(RegressionLoss):
     """
 
     out_activation = "exp"
+    in_units = False
 
     def link(self, Z):
         """Return the means."""
