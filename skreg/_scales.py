@@ -11,13 +11,14 @@ import numpy as np
 import scipy.sparse
 
 from skreg._data import column_ranges
+from skreg.batches import gathered, mapped_file
 
 # A ratio of the ranges of two columns beyond this gets a warning.
 MAX_RANGE_RATIO = 1e3
-# Standard deviations of columns (of all of them together, and of the largest) and targets that get none.
+# Standard deviations of columns (the median of all of them, and the largest) and of targets that get none.
 LARGEST_SD, SMALLEST_SD = 10.0, 0.01
 LARGEST_TARGET_SD, SMALLEST_TARGET_SD = 10.0, 0.1
-# Means of columns, in standard deviations.
+# Means of columns (their median, too), in standard deviations.
 LARGEST_MEAN = 10.0
 # About so many rows, and numbers, are enough to tell.
 N_ROWS = 2000
@@ -35,13 +36,9 @@ N_FOR_LOCATION = 3
 def sample(X):
     """Return some rows of an array or a CSR matrix, from all of it."""
     n_rows = min(N_ROWS, max(50, N_NUMBERS // max(1, X.shape[1])))
-    return X[:: max(1, X.shape[0] // n_rows)]
-
-
-def rms(values: np.ndarray) -> float:
-    """Return the root mean square, without overflow on the way."""
-    peak = np.abs(values).max(initial=0)
-    return float(peak * np.sqrt(np.mean((values / peak) ** 2))) if peak > 0 else 0.0
+    step = max(1, X.shape[0] // n_rows)
+    # A mapped file must not come into memory as a whole.
+    return X[::step] if mapped_file(X) is None else gathered(X, np.arange(0, X.shape[0], step))
 
 
 def moments(X) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +73,7 @@ def advice_on_columns(X, estimator: str) -> str | None:
     means, sds = moments(X)
     if not len(sds):
         return None
-    mean, sd = rms(means), rms(sds)
+    mean, sd = np.median(np.abs(means)), np.median(sds)
     is_far = not is_sparse and mean > LARGEST_MEAN * sd
     # Indicators of rare categories vary little, but are not small.
     is_small = sds.max() < SMALLEST_SD and ranges.max() < 1
