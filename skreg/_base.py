@@ -13,15 +13,22 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse
 import torch
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import check_consistent_length
 
-from skreg._data import Table, as_numpy, check_inputs, check_weights, column_ranges, content_hash, rescaled, stacked
+from skreg._data import Table, as_numpy, check_inputs, check_weights, content_hash, rescaled, stacked
 from skreg._fitted import FittedMLP, dropout_rates
 from skreg._incremental import OF_EARLY_STOPPING, Earlier, IncrementalMixin, joined
+from skreg._scales import (
+    VALIDATION_INPUTS,
+    VALIDATION_TARGETS,
+    advice_on_columns,
+    advice_on_targets,
+    look_different,
+)
 from skreg._seeds import SEEDS, draw_seeds, generator_of, seed_arrays
 from skreg._sklearn_private import HasMethods, Hidden, Interval, Options, StrOptions, fit_context, num_samples
 from skreg._warnings import warn_user
@@ -44,14 +51,17 @@ from skreg.training import (
     LearningRate,
     RegularizedNet,
     limited_threads,
+    outputs_in_blocks,
     record_of,
     smallest_batch,
     snapshot_of,
     step_flops,
 )
 
-# Penalties and Adam treat all columns alike; a ratio of standard deviations beyond this gets a warning.
-MAX_SCALE_RATIO = 1e3
+# L-BFGS trains in float64 and leaves float32. That may cost errors of outputs up to this share of their standard
+# deviation (0.01 in R²), and, where they hardly vary, of their size.
+LARGEST_ROUNDING = 0.1
+ROUNDING_OF_OUTPUTS = 1e-5
 
 # While this holds a function, `fit` does not train: it hands over the estimator and its :class:`Prepared` fit, to be
 # trained together with others.
@@ -95,6 +105,8 @@ class Prepared:
         To train on, and (or None) to validate on.
     earlier : Earlier
         What earlier epochs have left.
+    is_scaled : bool
+        Whether X and targets have a size that training is meant for.
     """
 
     plan: Plan
@@ -107,6 +119,7 @@ class Prepared:
     rows: Rows
     valid_rows: Rows | None
     earlier: Earlier
+    is_scaled: bool
 
 
 class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
@@ -356,12 +369,13 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             if self.refit_on_all and self.early_stopping:
                 module = self._refit(ready, origin, net, is_new=origin_is_new)
         self._take_fit(ready.plan, net, module, ready.table.X.dtype, ready.seeds)
+        self._check_precision(ready, module)
         self._take_results(record_of(net), ready.earlier, len(ready.rows))
         self.n_iter_ = net.progress_.epoch
         if self.refit_on_all:
             self._training_state |= named_arrays("origin", origin) | {"origin_is_new": np.asarray(origin_is_new)}
         if not net.progress_.converged:
-            self._warn_of_convergence(net.progress_.stopping_reason)
+            self._warn_of_convergence(net.progress_.stopping_reason, ready.is_scaled)
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
 
     def _prepare(
@@ -385,7 +399,9 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         table = self._learnable_data(X, y, sample_weight, goes_on)
         valid_table = self._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
         plan = self._plan(table)
-        self._warn_of_bad_settings(table.X, plan.penalties)
+        is_scaled = self._warn_of_bad_settings(table, plan)
+        if valid_table is not None:
+            self._warn_of_validation_data(table, valid_table)
         seeds = draw_seeds(self.random_state, *SEEDS)
         earlier = Earlier(loss_curve=self.loss_curve_, t=self.t_) if goes_on else Earlier()
         if checkpoint is not None:
@@ -401,7 +417,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if valid is not None:
             valid_rows = self._rows(plan, valid_table, valid, balanced_on=(table, train))
         self._take_plan(plan)
-        return Prepared(plan, table, train, valid_table, valid, seeds, goes_on, rows, valid_rows, earlier)
+        return Prepared(plan, table, train, valid_table, valid, seeds, goes_on, rows, valid_rows, earlier, is_scaled)
 
     def _take_plan(self, plan: Plan) -> None:
         """Take over what decides how the network computes and how its outputs are read."""
@@ -475,7 +491,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             read=partial(self._parameters, dtype=ready.table.X.dtype),
         )
 
-    def _take_job(self, job: Job, penalty: Penalty | None, earlier: Earlier) -> None:
+    def _take_job(self, job: Job, penalty: Penalty | None, earlier: Earlier, is_scaled: bool) -> None:
         """Take over what a population has trained."""
         self._take_weights(job.result, penalty)
         # Where its training stands is known to the population alone.
@@ -483,7 +499,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         self._take_results(job.progress.record(), earlier, len(job.rows))
         self.n_iter_ = job.progress.epoch
         if not job.progress.converged:
-            self._warn_of_convergence(job.progress.stopping_reason)
+            self._warn_of_convergence(job.progress.stopping_reason, is_scaled)
 
     def _task_callback(self, task, ready: Prepared, module: MLP) -> TaskCallback:
         """Return what tells the callbacks of scikit-learn of epochs; they get the rows that are trained on."""
@@ -723,15 +739,14 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
             dtype=torch.float32 if is_single else torch.float64,
         )
 
-    def _warn_of_bad_settings(self, data, penalties) -> None:
-        scales = column_ranges(data)
-        scales = scales[scales > 0]
-        if len(scales) and scales.max() > MAX_SCALE_RATIO * scales.min():
-            warn_user(
-                f"The columns of X have very different scales (ranges from {scales.min():.3g} to "
-                f"{scales.max():.3g}). Penalties and gradient steps treat all columns alike: use "
-                f"make_pipeline(StandardScaler(), {type(self).__name__}(...)).",
-            )
+    def _warn_of_bad_settings(self, table: Table, plan: Plan) -> bool:
+        """Warn of what makes training fail or mean little; return whether the data are scaled."""
+        penalties, name = plan.penalties, type(self).__name__
+        advice = [advice_on_columns(table.X, name)]
+        if plan.loss.in_units:
+            advice.append(advice_on_targets(table.targets[table.kept], name))
+        for text in filter(None, advice):
+            warn_user(text)
         explicit = self.alpha is not None or self.penalty != "l2"
         if self.normalization and explicit and any(penalties[:-1]):
             warn_user(
@@ -740,15 +755,24 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
                 "for each weight matrix, with 0 for all but the last; got the strengths "
                 f"{[0.0 if p is None else p.alpha for p in penalties]}.",
             )
+        return not any(advice)
 
-    def _warn_of_convergence(self, reason: str) -> None:
+    def _warn_of_validation_data(self, table: Table, valid_table: Table) -> None:
+        """Warn of validation rows that look as if they had not been scaled like the training rows."""
+        if look_different(table.X, valid_table.X):
+            warn_user(VALIDATION_INPUTS.format(estimator=type(self).__name__))
+        if is_regressor(self) and look_different(table.targets[table.kept], valid_table.targets[valid_table.kept]):
+            warn_user(VALIDATION_TARGETS)
+
+    def _warn_of_convergence(self, reason: str, is_scaled: bool) -> None:
         if self.solver == "lbfgs":
             text = (
                 f"solver='lbfgs' has not converged: {reason} Increase max_iter={self.max_iter!r} or "
                 f"max_fun={self.max_fun!r}, or scale the data."
             )
         else:
-            text = f"Training reached max_iter={self.max_iter!r} epochs before it converged. Increase max_iter or tol."
+            text = f"Training reached max_iter={self.max_iter!r} epochs before it converged. "
+            text += "Increase max_iter or tol." if is_scaled else "Scale the data first, as another warning says."
         warn_user(text, ConvergenceWarning)
 
     # -- parts of the fit ----------------------------------------------------------------------------------
@@ -886,6 +910,23 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         described = {name: np.asarray(value) for name, value in self._description(plan).items()}
         kept = {} if module is net.module_ and not net.stops_early else named_arrays("kept", module.snapshot())
         self._training_state = net.training_state() | kept | described | seed_arrays(seeds)
+
+    def _check_precision(self, ready: Prepared, module: MLP) -> None:
+        """Raise if the network was trained in more digits than its attributes have, and needs them."""
+        dtype = self.coefs_[0].dtype
+        if ready.plan.dtype != torch.float64 or dtype == np.float64:
+            return
+        fitted, indices = self._fitted_module(), ready.rows.indices
+        kept = Rows(ready.table.X, fitted.flat.new_empty(len(ready.rows), self.n_outputs_), None, indices)
+        trained = outputs_in_blocks(module, ready.rows)[0].cpu()
+        difference = self._computed(fitted, kept).double() - trained
+        spread = (trained - trained.mean(dim=0)).square().mean().sqrt()
+        largest = LARGEST_ROUNDING * spread + ROUNDING_OF_OUTPUTS * trained.square().mean().sqrt()
+        if not difference.square().mean().sqrt() <= largest:
+            raise ValueError(
+                f"The fitted network cannot be held in {dtype}, the type of X: its predictions would not be those of "
+                "training. Scale X, for instance with make_pipeline(StandardScaler(), ...), or give it as float64."
+            )
 
     def _take_results(self, record: Record, earlier: Earlier, n_rows: int) -> None:
         """Take over the history of training."""

@@ -121,7 +121,9 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Return the weights of a population of one as fitted attributes."""
 
         def arrays(tensors):
-            return [t[0].detach().cpu().numpy().astype(dtype, copy=True) for t in tensors]
+            # What is lost on the way from float64 to float32 is judged by what it does to predictions.
+            with np.errstate(over="ignore"):
+                return [t[0].detach().cpu().numpy().astype(dtype, copy=True) for t in tensors]
 
         coefs, skip_coef = arrays(module.weights), None
         if module.skip:

@@ -92,7 +92,7 @@ class IncrementalMixin:
         if checkpoint is not None:
             earlier = self._check_checkpoint(checkpoint, plan)
         elif is_first:
-            self._warn_of_bad_settings(table.X, plan.penalties)
+            self._warn_of_bad_settings(table, plan)
             module.initialize([generator_of(seeds["init"])], self._start_outputs(plan, rows))
         else:
             self._load_parameters(module)

@@ -179,6 +179,8 @@ class Loss(torch.nn.Module, ABC):
     #: Whether a few rows, if they are wrong, can hold most of a mean loss and should not choose an epoch by themselves.
     #: Not for probabilities: there the few rows that are surely wrong are what overfitting looks like.
     bounds_rows: bool = False
+    #: Whether outputs are in the unit of the targets.
+    in_units: bool = False
 
     def n_outputs(self, n_targets: int) -> int:
         """Return the number of outputs that the network needs."""
@@ -328,6 +330,7 @@ class RegressionLoss(Loss):
 
     out_activation = "identity"
     bounds_rows = True
+    in_units = True
 
     def link(self, Z):
         """Return the outputs themselves."""
@@ -551,6 +554,7 @@ class Poisson(RegressionLoss):
     """
 
     out_activation = "exp"
+    in_units = False
 
     def link(self, Z):
         """Return the means."""
@@ -599,6 +603,7 @@ class Gamma(RegressionLoss):
     """
 
     out_activation = "exp"
+    in_units = False
 
     def link(self, Z):
         """Return the means."""

@@ -34,6 +34,7 @@ ORDER = [
     "population",
     "_state",
     "_data",
+    "_scales",
     "_fitted",
     "_incremental",
     "_base",

@@ -313,6 +313,7 @@ class TestPipelines:
 
 
 class TestTransformedTargets:
+    @pytest.mark.filterwarnings("ignore:y has a standard deviation")  # with a logarithm, or left as it is
     @pytest.mark.parametrize(
         "options", [{"transformer": StandardScaler()}, {"func": np.arcsinh, "inverse_func": np.sinh}, {}], ids=str
     )
@@ -324,6 +325,7 @@ class TestTransformedTargets:
         assert type(ours.best_estimator_) is TransformedTargetRegressor
         assert type(ours.best_estimator_.regressor_) is RegularizedMLPRegressor
 
+    @pytest.mark.filterwarnings("ignore:y has a standard deviation")  # where the transformer is None
     def test_the_transformer_in_the_grid(self):
         X, y = data("regressor")
         model = TransformedTargetRegressor(make("regressor"), transformer=StandardScaler())

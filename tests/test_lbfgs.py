@@ -422,3 +422,24 @@ def test_schedules_of_a_rate_mean_nothing_to_it():
     )
     assert plain.n_iter_ == adaptive.n_iter_ < 2000
     assert np.isnan(adaptive.history_["lr"]).all()
+
+
+@pytest.mark.filterwarnings("ignore:The columns of X are far from mean 0")
+@pytest.mark.parametrize("normalization", ["batch", "layer"])
+@pytest.mark.parametrize("factor", [1.0, 1e15, 1e21, 1e30])
+def test_what_is_reported_holds_for_what_is_kept(normalization, factor):
+    """Training has float64, what is kept the type of X: where float32 cannot hold it, that is an error."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 4))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    X = (factor * X).astype(np.float32)
+    model = RegularizedMLPClassifier(penalty=None, normalization=normalization, **SMALL | {"tol": 0.01})
+    if factor < 1e19:
+        assert model.fit(X, y).score(X, y) == pytest.approx(model.history_["train_score"][-1], abs=0.02)
+    else:
+        with pytest.raises(ValueError, match="cannot be held in float32, the type of X"):
+            model.fit(X, y)
+        assert not hasattr(model, "coefs_")
+    assert model.fit(X.astype(np.float64), y).score(X.astype(np.float64), y) == pytest.approx(
+        model.history_["train_score"][-1]
+    )

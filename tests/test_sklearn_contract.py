@@ -131,7 +131,8 @@ def expected_failures(estimator):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore:The columns of X have very different scales")
+@pytest.mark.filterwarnings("ignore:The columns of X (have very different scales|are far from mean 0)")
+@pytest.mark.filterwarnings("ignore:y has a standard deviation")
 @pytest.mark.filterwarnings("ignore:normalization=.* undoes")
 @pytest.mark.filterwarnings("ignore:alpha=.* has no effect with penalty=None")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")

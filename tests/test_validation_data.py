@@ -108,7 +108,7 @@ def test_validation_data_decide_which_epoch_is_kept(kind):
 
 @BOTH
 def test_validation_data_decide_when_to_stop(kind):
-    settings = SETTINGS | {"batch_size": 1, "n_iter_no_change": 3, "max_iter": 60}
+    settings = SETTINGS | {"batch_size": 1, "n_iter_no_change": 3, "max_iter": 60, "learning_rate_init": 0.01}
     model = fit_with_validation_data(kind(early_stopping=True, **settings))
     losses = model.history_["valid_loss"]
     # 60 steps make an epoch: three epochs are more than the 100 steps that the wait lasts at least.
@@ -416,6 +416,7 @@ def test_values_and_labels_of_validation_rows_change_no_weight_of_any_epoch(kind
 
 
 @BOTH
+@pytest.mark.filterwarnings("ignore:X_val lies elsewhere")  # as is meant here
 @pytest.mark.parametrize("options", LEAK_OPTIONS[:3])
 def test_validation_data_change_no_weight_of_any_epoch(kind, options):
     y, runs = targets(kind), []

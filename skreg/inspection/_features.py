@@ -59,12 +59,12 @@ class FeatureSelectionDisplay:
     ... ).fit(X, y)
     >>> FeatureSelectionDisplay.from_estimator(model, X, y, cv=3).frame().round(2).head(6)
        feature  importance  selected  frequency
-    0        3        0.59      True       1.00
-    1        4        0.37      True       1.00
-    2        5        0.24      True       1.00
-    3        0        0.19      True       1.00
-    4        1        0.07      True       0.67
-    5        6        0.00     False       0.33
+    0        3        0.61      True       1.00
+    1        4        0.39      True       1.00
+    2        5        0.22      True       1.00
+    3        0        0.21      True       1.00
+    4        1        0.06      True       0.67
+    5        2        0.00     False       0.33
     """
 
     def __init__(self, importances, *, names=None, frequencies=None):

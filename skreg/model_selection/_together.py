@@ -91,17 +91,18 @@ class Waiting:
     job: Job
     penalty: Penalty | None
     earlier: Earlier
+    is_scaled: bool
 
     @classmethod
     def of(cls, network: BaseRegularizedMLP, ready: Prepared, in_common: "RowsInCommon") -> "Waiting":
         """Return what becomes of a fit that is prepared."""
         job = network._job(ready)
         job.rows, job.valid_rows = in_common.shared(job.rows), in_common.shared(job.valid_rows)
-        return cls(network, job, ready.plan.penalty, ready.earlier)
+        return cls(network, job, ready.plan.penalty, ready.earlier, ready.is_scaled)
 
     def finish(self) -> None:
         """Let the network take over what the population has trained."""
-        self.network._take_job(self.job, self.penalty, self.earlier)
+        self.network._take_job(self.job, self.penalty, self.earlier, self.is_scaled)
 
 
 def size_in_bytes(X) -> int:

@@ -1,0 +1,148 @@
+"""Whether data have the size that networks start for, and whether validation rows look like training rows.
+
+Weights start, and steps, penalties and `tol` act, as for columns and targets with mean 0 and standard deviation 1.
+Measured with the defaults (diabetes, Friedman 1, wine, breast cancer; all columns alike, or the target alone): columns
+with standard deviations of 10 took R² from 0.92 to 0.74, and of 30 below 0; means of 10 standard deviations took it to
+0.58; standard deviations of 0.01 to 0.79. A target with one of 100 took R² from 0.94 to 0.80, of 0.1 to 0.67. Digits
+with pixels from 0 to 255 had an accuracy of 0.86 instead of 0.94.
+"""
+
+import numpy as np
+import scipy.sparse
+
+from skreg._data import column_ranges
+from skreg.batches import gathered, mapped_file
+
+# A ratio of the ranges of two columns beyond this gets a warning.
+MAX_RANGE_RATIO = 1e3
+# Standard deviations of columns (the median of all of them, and the largest) and of targets that get none.
+LARGEST_SD, SMALLEST_SD = 10.0, 0.01
+LARGEST_TARGET_SD, SMALLEST_TARGET_SD = 10.0, 0.1
+# Means of columns (their median, too), in standard deviations.
+LARGEST_MEAN = 10.0
+# About so many rows, and numbers, are enough to tell.
+N_ROWS = 2000
+N_NUMBERS = 4_000_000
+# Validation rows were scaled otherwise if half of the columns disagree, and a quarter by much: in their medians, in
+# standard deviations of the training rows (to which so many standard errors are added), or in their interquartile
+# ranges, by a factor. Spreads of fewer rows are too rough.
+OFF, FAR_OFF = (1.5, 3.0), (4.0, 10.0)
+STANDARD_ERRORS = 3.0
+N_FOR_SPREAD = 10
+# Fewer tell nothing.
+N_FOR_LOCATION = 3
+
+
+def sample(X):
+    """Return some rows of an array or a CSR matrix, from all of it."""
+    n_rows = min(N_ROWS, max(50, N_NUMBERS // max(1, X.shape[1])))
+    step = max(1, X.shape[0] // n_rows)
+    # A mapped file must not come into memory as a whole.
+    return X[::step] if mapped_file(X) is None else gathered(X, np.arange(0, X.shape[0], step))
+
+
+def moments(X) -> tuple[np.ndarray, np.ndarray]:
+    """Return means and standard deviations of the columns of some rows, without those that are constant."""
+    values = sample(X)
+    peak = float(abs(values).max())
+    if peak == 0 or values.shape[0] < 2:
+        return np.empty(0), np.empty(0)
+    values = values.astype(np.float64) / peak
+    if scipy.sparse.issparse(values):
+        mean = np.asarray(values.mean(axis=0)).ravel()
+        variance = np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2
+    else:
+        mean, variance = values.mean(axis=0), values.var(axis=0)
+    varies = variance > 1e-20 * mean**2  # not just rounding errors
+    with np.errstate(over="ignore"):
+        return mean[varies] * peak, np.sqrt(variance[varies]) * peak
+
+
+def advice_on_columns(X, estimator: str) -> str | None:
+    """Return what to say of the columns of X; None if they are fine."""
+    is_sparse = scipy.sparse.issparse(X)
+    scaler = "MaxAbsScaler()" if is_sparse else "StandardScaler()"
+    end = f"use make_pipeline({scaler}, {estimator}(...))."
+    ranges = column_ranges(X)
+    ranges = ranges[ranges > 0]
+    if len(ranges) and ranges.max() > MAX_RANGE_RATIO * ranges.min():
+        return (
+            f"The columns of X have very different scales (ranges from {ranges.min():.3g} to {ranges.max():.3g}). "
+            f"Penalties and gradient steps treat all columns alike: {end}"
+        )
+    means, sds = moments(X)
+    if not len(sds):
+        return None
+    mean, sd = np.median(np.abs(means)), np.median(sds)
+    is_far = not is_sparse and mean > LARGEST_MEAN * sd
+    # Indicators of rare categories vary little, but are not small.
+    is_small = sds.max() < SMALLEST_SD and ranges.max() < 1
+    if not (is_far or sd > LARGEST_SD or is_small):
+        return None
+    return (
+        f"The columns of X are far from mean 0 and standard deviation 1 (standard deviations of about {sd:.2g}, means "
+        f"of about {mean:.2g}), for which networks start and learning rates are meant: {end}"
+    )
+
+
+def advice_on_targets(targets: np.ndarray, estimator: str) -> str | None:
+    """Return what to say of targets of shape (n_rows, n_targets) in the unit of their loss; None if they are fine."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        sds = targets.astype(np.float64).std(axis=0)
+    sds = sds[sds > 1e-10 * np.abs(targets).max(axis=0)]
+    off = sds[(sds > LARGEST_TARGET_SD) | (sds < SMALLEST_TARGET_SD)]
+    if not len(off):
+        return None
+    return (
+        f"y has a standard deviation of {off[0]:.2g}, far from 1. The unit of y is part of the objective: steps, 'tol' "
+        f"and 'alpha' are meant for targets of size 1. Use TransformedTargetRegressor(regressor={estimator}(...), "
+        "transformer=StandardScaler())."
+    )
+
+
+def look_different(first, second) -> bool:
+    """Return whether columns of some rows have another location or spread than those of the training rows, ``first``.
+
+    Quantiles tell, which wild rows and rare ones do not move; standard deviations are the unit, because these are large
+    for wild rows.
+    """
+    first, second = sample(first), sample(second)
+    if min(first.shape[0], second.shape[0]) < N_FOR_LOCATION:
+        return False
+    if scipy.sparse.issparse(first) or scipy.sparse.issparse(second):
+        return _sizes_differ(first, second)
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        sd = first.std(axis=0)
+        varies = sd > 1e-10 * np.abs(first).max(axis=0)
+        if not varies.any():
+            return False
+        quartiles, others = (np.percentile(rows[:, varies], [25, 50, 75], axis=0) for rows in (first, second))
+        shift = np.abs(others[1] - quartiles[1]) / sd[varies] - STANDARD_ERRORS / np.sqrt(len(second))
+        ratio = (others[2] - others[0]) / (quartiles[2] - quartiles[0])
+        ratio[~(np.isfinite(ratio) & (ratio > 0))] = 1
+        factor = np.maximum(ratio, 1 / ratio) if len(second) >= N_FOR_SPREAD else np.ones_like(ratio)
+        off, far_off = ((shift > largest) | (factor > most) for largest, most in (OFF, FAR_OFF))
+    return bool(off.mean() >= 1 / 2 and far_off.mean() >= 1 / 4)
+
+
+def _sizes_differ(first, second) -> bool:
+    """Return whether what is not zero differs in size by a large factor."""
+    sizes = [np.abs(scipy.sparse.csr_matrix(rows).data) for rows in (first, second)]
+    sizes = [values[values > 0] for values in sizes]
+    if min(map(len, sizes)) < N_FOR_SPREAD:
+        return False
+    ratio = np.median(sizes[1]) / np.median(sizes[0])
+    return bool(max(ratio, 1 / ratio) > FAR_OFF[1])
+
+
+VALIDATION_INPUTS = (
+    "X_val lies elsewhere than X in most columns, as if it had not been scaled like X: validation then says nothing of "
+    "new rows. Give X_val=scaler.transform(X_val), or let the pipeline do it: make_pipeline(StandardScaler(), "
+    "{estimator}(...).set_fit_request(X_val=True, y_val=True), transform_input=['X_val'])."
+)
+VALIDATION_TARGETS = (
+    "y_val lies elsewhere than y, as if it had not been transformed like y: TransformedTargetRegressor transforms y "
+    "alone. Give y_val in the units that the network is trained in, such as "
+    "y_val=StandardScaler().fit(y.reshape(-1, 1)).transform(y_val.reshape(-1, 1)).ravel()."
+)
