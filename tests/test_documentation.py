@@ -38,7 +38,6 @@ def test_the_quickstart_has_at_most_15_lines():
     assert len(quickstart().splitlines()) <= 15
 
 
-@pytest.mark.usefixtures("closed_figures")
 def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     # Numbers, a category, missing values and classes with names.
     data = load_wine(as_frame=True)
