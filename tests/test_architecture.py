@@ -1,4 +1,4 @@
-"""Imports point one way, and private names of scikit-learn come in at one place."""
+"""Imports point one way, private names of scikit-learn come in at one place, and tests share no generators."""
 
 import ast
 from pathlib import Path
@@ -83,3 +83,24 @@ def test_private_names_of_scikit_learn_have_one_door(path):
         if module and module.split(".")[0] == "sklearn":
             private = [part for part in (*module.split("."), *names) if part.startswith("_")]
             assert not private, f"{path.name} imports {private} from {module}"
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("*.py")), ids=lambda p: p.name)
+def test_tests_draw_from_no_generator_that_they_share(path):
+    """What one draws would depend on how many have drawn before it; generators of modules make their data alone."""
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    makers = {"default_rng", "RandomState", "Generator", "check_random_state"}
+    shared = {
+        target.id
+        for statement in module.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)
+        for target in statement.targets
+        if isinstance(target, ast.Name) and ast.unparse(statement.value.func).split(".")[-1] in makers
+    }
+    functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+    drawn = {node.lineno for function in functions for node in ast.walk(function) if is_use_of(node, shared)}
+    assert not drawn, f"{path.name}: lines {sorted(drawn)}"
+
+
+def is_use_of(node, names):
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names
