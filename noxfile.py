@@ -71,8 +71,8 @@ def busy_cores():
 def stress(session):
     """Run all tests on busy cores, in random order, and in one process: none may depend on speed or on others."""
     session.install("-c", "constraints.txt", *pinned(RANDOM_ORDER), "-e", ".[test]")
-    # numpy's and Python's global generators are not seeded before each test, which would hide who reads them. The seed
-    # of the order is in the first lines of the second run: `nox -s stress -- --randomly-seed=...` takes it again.
+    # The seed of the order is in the first lines of the second run: `nox -s stress -- --randomly-seed=...` takes it
+    # again. The plugin would seed the global generators before each test, too, which hides examples that read them.
     options = ["--randomly-dont-reset-seed", *session.posargs]
     two_processes = ["--numprocesses", "2", "--dist", "worksteal"]
     env = {"OMP_NUM_THREADS": "1"}
