@@ -46,15 +46,17 @@ def held_out():
 
 
 @pytest.fixture(autouse=True)
-def fresh_start():
-    """Begin as if no test had run before: without figures, and with the same global generator.
-
-    Some of scikit-learn's checks draw from that generator, as its functions do without a seed.
-    """
+def closed_figures():
+    """Begin without figures, and close those that a test leaves open."""
     plt.close("all")
-    np.random.seed(0)  # noqa: NPY002 - the legacy generator is what they draw from
     yield
     plt.close("all")
+
+
+@pytest.fixture(autouse=True)
+def seeded_generator():
+    """Seed numpy's global generator: what scikit-learn draws from it must not depend on the tests before."""
+    np.random.seed(0)  # noqa: NPY002 - the legacy generator is the one that is global
 
 
 @pytest.fixture
