@@ -1,4 +1,4 @@
-"""Imports point one way, private names of scikit-learn come in at one place, and tests share no generators."""
+"""Imports point one way, scikit-learn's private names come in at one place, tests share neither generators nor time."""
 
 import ast
 from pathlib import Path
@@ -49,7 +49,7 @@ ORDER = [
 
 
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             yield node.module, [alias.name for alias in node.names]
         elif isinstance(node, ast.Import):
@@ -85,7 +85,15 @@ def test_private_names_of_scikit_learn_have_one_door(path):
             assert not private, f"{path.name} imports {private} from {module}"
 
 
-@pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("*.py")), ids=lambda p: p.name)
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: p.name)
+def test_tests_read_no_clock(path):
+    assert not {module for module, _ in imports(path)} & {"time", "timeit"}, "what is fast is shown by benchmarks"
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: p.name)
 def test_tests_draw_from_no_generator_that_they_share(path):
     """What one draws would depend on how many have drawn before it; generators of modules make their data alone."""
     module = ast.parse(path.read_text(encoding="utf-8"))
