@@ -12,6 +12,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import scale
+from tqdm import tqdm
 
 from skreg.stopping import split_validation
 
@@ -44,12 +45,35 @@ def held_out():
     return rows
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def closed_figures():
     """Begin without figures, and close those that a test leaves open."""
     plt.close("all")
     yield
     plt.close("all")
+
+
+@pytest.fixture(autouse=True)
+def seeded_generator():
+    """Seed numpy's global generator: what scikit-learn draws from it must not depend on the tests before."""
+    np.random.seed(0)  # noqa: NPY002 - the legacy generator is the one that is global
+
+
+@pytest.fixture
+def bars(monkeypatch):
+    """Return a list that gets the description, count and total of every visible progress bar at its end.
+
+    What a bar has written before depends on how fast the machine is: it is redrawn ten times a second at most.
+    """
+    ended = []
+
+    def close(bar, closed=tqdm.close):
+        if not bar.disable:
+            ended.append((bar.desc, bar.n, bar.total))
+        closed(bar)
+
+    monkeypatch.setattr(tqdm, "close", close)
+    return ended
 
 
 @pytest.fixture

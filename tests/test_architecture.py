@@ -1,4 +1,4 @@
-"""Imports point one way, and private names of scikit-learn come in at one place."""
+"""Imports point one way, scikit-learn's private names come in at one place, tests share neither generators nor time."""
 
 import ast
 from pathlib import Path
@@ -50,7 +50,7 @@ ORDER = [
 
 
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             yield node.module, [alias.name for alias in node.names]
         elif isinstance(node, ast.Import):
@@ -84,3 +84,32 @@ def test_private_names_of_scikit_learn_have_one_door(path):
         if module and module.split(".")[0] == "sklearn":
             private = [part for part in (*module.split("."), *names) if part.startswith("_")]
             assert not private, f"{path.name} imports {private} from {module}"
+
+
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: p.name)
+def test_tests_read_no_clock(path):
+    assert not {module for module, _ in imports(path)} & {"time", "timeit"}, "what is fast is shown by benchmarks"
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: p.name)
+def test_tests_draw_from_no_generator_that_they_share(path):
+    """What one draws would depend on how many have drawn before it; generators of modules make their data alone."""
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    makers = {"default_rng", "RandomState", "Generator", "check_random_state"}
+    shared = {
+        target.id
+        for statement in module.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)
+        for target in statement.targets
+        if isinstance(target, ast.Name) and ast.unparse(statement.value.func).split(".")[-1] in makers
+    }
+    functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+    drawn = {node.lineno for function in functions for node in ast.walk(function) if is_use_of(node, shared)}
+    assert not drawn, f"{path.name}: lines {sorted(drawn)}"
+
+
+def is_use_of(node, names):
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names

@@ -605,7 +605,7 @@ class TestHowItRuns:
         )
 
     @pytest.mark.parametrize("verbose", [0, 1, 2, 3, 4])
-    def test_verbose(self, verbose, capfd):
+    def test_verbose(self, verbose, bars, capfd):
         printed = []
         for module in MODULES:
             options = {"scoring": "accuracy", "cv": 2, "return_train_score": True, "verbose": verbose}
@@ -614,6 +614,7 @@ class TestHowItRuns:
             printed.append((re.sub(r" *total time=.*", "", out), re.sub(r"elapsed:.*", "", err)))
         ours, theirs = ([sorted(text.replace("..", "").splitlines()) for text in pair] for pair in printed)
         assert ours[0] == theirs[0]
+        assert [n == total for _, n, total in bars] == [True] * (verbose > 0)
 
     def test_verbose_of_several_scores(self, capfd):
         printed = []

@@ -158,7 +158,7 @@ class TestComparison:
         assert 0 < row["pinball_loss"] < 20
         assert "mean_squared_error" not in comparison.folds
         assert "Lowest pinball loss" in comparison.summary()
-        assert "pinball loss" in comparison.to_html(tmp_path / "report.html").read_text()
+        assert "pinball loss" in comparison.to_html(tmp_path / "report.html").read_text(encoding="utf-8")
 
     def test_the_numbers(self):
         folds = list(sklearn.model_selection.KFold(2).split(X))

@@ -19,7 +19,6 @@ import skreg.penalties
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 
-RNG = np.random.default_rng(0)
 MODULES = [
     skreg,
     skreg.compose,
@@ -80,7 +79,7 @@ def test_public_methods_are_documented(kind):
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
 def test_fitted_attributes_are_documented_and_exist(kind):
-    X = pd.DataFrame(RNG.normal(size=(60, 2)), columns=["a", "b"])
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
     options = {"alphas": [0.1, 1], "cv": 2} if "alphas" in inspect.signature(kind).parameters else {}
     model = kind(max_iter=1, n_iter_no_change=np.inf, early_stopping=True, **options).fit(X, X["a"] > 0)
     documented = set(names(NumpyDocString(inspect.getdoc(kind))["Attributes"]))

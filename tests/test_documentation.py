@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the documentation
 
 def quickstart() -> str:
     """Return the code of the quickstart page."""
-    text = (DOCS / "quickstart.rst").read_text()
+    text = (DOCS / "quickstart.rst").read_text(encoding="utf-8")
     (code,) = re.findall(r"\.\. code-block:: python\n    :name: quickstart-code\n\n((?:    .*\n|\n)+)", text)
     return textwrap.dedent(code).strip()
 
@@ -38,7 +38,6 @@ def test_the_quickstart_has_at_most_15_lines():
     assert len(quickstart().splitlines()) <= 15
 
 
-@pytest.mark.usefixtures("closed_figures")
 def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     # Numbers, a category, missing values and classes with names.
     data = load_wine(as_frame=True)
@@ -56,26 +55,28 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     assert len(names["comparison"].folds) == 8 * 5
     assert set(names["best"].predict(names["X"])) <= {"red", "rosé", "white"}
     assert "Highest mean test score" in capsys.readouterr().out
-    assert "group_lasso" in (tmp_path / "report.html").read_text()
+    assert "group_lasso" in (tmp_path / "report.html").read_text(encoding="utf-8")
     (figure,) = map(plt.figure, plt.get_fignums())
     assert len(figure.axes[0].get_yticklabels()) == 7
 
 
 def names_in(path: Path) -> set[str]:
     """Return the names that a script imports from the package."""
-    nodes = ast.walk(ast.parse(path.read_text()))
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     imports = (node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("skreg"))
     return {alias.name for node in imports for alias in node.names}
 
 
 @pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[name for _, name in PUBLIC])
 def test_every_public_name_has_a_page_and_an_example(module, name):
-    api = (DOCS / "api.rst").read_text()
+    api = (DOCS / "api.rst").read_text(encoding="utf-8")
     section = api.partition(f".. currentmodule:: {module}\n")[2].partition(".. currentmodule::")[0]
     assert re.search(rf"^   {name}$", section, flags=re.MULTILINE), f"docs/api.rst does not list {module}.{name}"
     in_gallery = [path.name for path in EXAMPLES.glob("plot_*.py") if name in names_in(path)]
     # What is returned or inherited from is not imported where it is used.
     mentioned = [
-        path.name for path in EXAMPLES.glob("plot_*.py") if re.search(rf"`~?{module}\.{name}`", path.read_text())
+        path.name
+        for path in EXAMPLES.glob("plot_*.py")
+        if re.search(rf"`~?{module}\.{name}`", path.read_text(encoding="utf-8"))
     ]
     assert in_gallery or mentioned, f"no example uses {module}.{name}"

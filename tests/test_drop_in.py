@@ -99,7 +99,7 @@ DIFFERENCES = {
 def load_their_tests() -> dict[str, FunctionType]:
     """Return scikit-learn's tests, with our classes in place of theirs."""
     path = find_spec("sklearn.neural_network.tests.test_mlp").origin
-    source = Path(path).read_text()
+    source = Path(path).read_text(encoding="utf-8")
     theirs = "from sklearn.neural_network import MLPClassifier, MLPRegressor\n"
     assert source.count(theirs) == 1
     ours = (
@@ -157,7 +157,7 @@ def test_the_table_of_differences_is_about_their_tests():
 
 
 def test_the_page_names_the_same_differences():
-    text = PAGE.read_text()
+    text = PAGE.read_text(encoding="utf-8")
     assert set(re.findall(r"``(test_\w+)``", text)) == set(DIFFERENCES)
     assert f"All but these {len(DIFFERENCES)} pass" in text
 

@@ -15,8 +15,7 @@ from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(60, 3))
+X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.arange(60) % 2
 SHORT = {"hidden_layer_sizes": (3,), "max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
 PREPARATIONS = {
@@ -37,7 +36,7 @@ def with_gaps(library):
     if library == "numpy":
         return values
     if library == "sparse":
-        values[RNG.uniform(size=values.shape) < 0.3] = 0
+        values[np.random.default_rng(1).uniform(size=values.shape) < 0.3] = 0
         return scipy.sparse.csr_array(values)
     if library == "polars":
         return polars.DataFrame(values, schema=list("abc")).fill_nan(None)

@@ -34,9 +34,6 @@ OPTIONS = {
 GROUPED = RegularizedMLPRegressor(**OPTIONS, penalty="group_lasso", alpha=0.15)
 
 
-pytestmark = pytest.mark.usefixtures("closed_figures")
-
-
 @pytest.fixture(scope="module")
 def grouped():
     """Return a network that uses some of the features."""

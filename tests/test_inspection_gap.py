@@ -17,9 +17,6 @@ from skreg.inspection import ComparisonDisplay, GeneralizationGapDisplay, compar
 HOSTILE = "_$x^2$ ünïcode"
 
 
-pytestmark = pytest.mark.usefixtures("closed_figures")
-
-
 @pytest.fixture(scope="module")
 def iris():
     X, y = load_iris(return_X_y=True)

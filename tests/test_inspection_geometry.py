@@ -65,9 +65,6 @@ TO_THE_END = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("closed_figures")
-
-
 def regression(n_rows=2):
     """Return data whose half mean squared error is the default loss."""
     root = np.linalg.cholesky(HESSIAN).T * np.sqrt(n_rows)
@@ -460,7 +457,7 @@ def test_minima_of_other_losses(loss, target, other):
 
 def test_weights_labels_and_classes_count():
     options = {**TO_THE_END, "max_iter": 3, "n_iter_no_change": np.inf, "penalty": "l1"}
-    repeats = RNG.integers(0, 3, size=80)
+    repeats = np.random.default_rng(1).integers(0, 3, size=80)
     model = RegularizedMLPClassifier(**options).fit(X, LABELS)
     weighted = PenaltyGeometryDisplay.from_estimator(model, X, LABELS, sample_weight=repeats, grid_resolution=11)
     again = PenaltyGeometryDisplay.from_estimator(
@@ -498,7 +495,7 @@ def test_separable_classes_have_no_minimum():
 
 def test_blocks_do_not_change_the_loss(monkeypatch):
     model = RegularizedMLPClassifier(**TO_THE_END, penalty="l1", alpha=0.05).fit(X, LABELS)
-    points = RNG.normal(size=(30, 2))
+    points = np.random.default_rng(1).normal(size=(30, 2))
     loss = _geometry.loss_on_rows(model, X, LABELS)
     expected = loss(points)
     monkeypatch.setattr(_geometry, "BLOCK", 200)
@@ -521,7 +518,7 @@ def test_the_intercept_is_the_best_one(name):
     centred = X - X.mean(axis=0)
     weight = torch.full((80,), 1 / 80, dtype=torch.float64)
     of_weights = _geometry.RowsLoss(loss, centred, torch.from_numpy(target)[:, None], weight)
-    points = np.concatenate([size * RNG.normal(size=(12, 2)) for size in (0.5, 3, 8)])
+    points = np.repeat([[0.5], [3], [8]], 12, axis=0) * np.random.default_rng(1).normal(size=(36, 2))
     for w, actual in zip(points, of_weights(points), strict=True):
         outputs = centred @ w
         expected = minimize_scalar(

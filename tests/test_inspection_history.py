@@ -39,9 +39,6 @@ X = RNG.normal(size=(120, 4))
 Y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(int)
 
 
-pytestmark = pytest.mark.usefixtures("closed_figures")
-
-
 @pytest.fixture(scope="module")
 def stopped():
     """Return a network with validation rows."""

@@ -406,7 +406,6 @@ def test_settings_and_figures_of_the_user_stay_as_they_are(comparison, page):
         assert plt.rcParams == before
     assert plt.get_fignums() == [own.number]
     assert plt.gcf() is own
-    plt.close(own)
     assert figures == page.figures()
 
 

@@ -20,9 +20,6 @@ X = RNG.normal(size=(120, 5))
 TARGETS = X[:, :2] @ RNG.normal(size=(2, 2)) + 0.1 * RNG.normal(size=(120, 2))
 
 
-pytestmark = pytest.mark.usefixtures("closed_figures")
-
-
 @pytest.fixture(scope="module")
 def sparse():
     """Return a network with zeros in the first two layers."""

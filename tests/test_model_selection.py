@@ -265,12 +265,13 @@ class TestPath:
         norms = [np.linalg.norm(W) for W in path.coefs]
         assert norms[0] > 2 * norms[3] > 20 * norms[4]
 
-    def test_progress_bar(self, interactions, capsys):
+    def test_progress_bar(self, interactions, bars, capsys):
         model = RegularizedMLPRegressor(**DEEP, penalty="l1")
         regularization_path(model, *interactions, alphas=[0.1, 1.0])
-        assert capsys.readouterr().err == ""
+        assert (bars, capsys.readouterr().err) == ([], "")
         regularization_path(model, *interactions, alphas=[0.1, 1.0], verbose=True)
-        assert "2/2" in capsys.readouterr().err
+        ((_, n, total),) = bars
+        assert n == total == 2
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -316,10 +317,8 @@ class TestDisplay:
         assert labels == ["0", "1"]
         assert display.frame()["3"].tolist() == path.importances[:, 3].tolist()
         assert display.figure_ is display.ax_[1].figure
-        plt.close(display.figure_)
         with pytest.raises(ValueError, match="'highlight' parameter must hold features of the path; got 99"):
             display.plot(highlight=[99])
-        plt.close("all")
 
     def test_from_estimator_into_given_axes(self, interactions):
         figure, ax = plt.subplots(2)
@@ -330,7 +329,6 @@ class TestDisplay:
         assert display.figure_ is figure
         assert len(display.ax_[0].get_legend().get_texts()) == 8
         assert display.ax_[0].get_legend().get_texts()[0].get_text().startswith("f")
-        plt.close(figure)
 
 
 def choice(scores, selection):
@@ -569,11 +567,14 @@ class TestCV:
         plain = RegularizedMLPClassifier(**DEEP, penalty="group_lasso", alpha=0.05)
         assert RFE(plain, n_features_to_select=4, step=5).fit(X, y).support_.sum() == 4
 
-    def test_progress_bar(self, classes, capsys):
-        RegularizedMLPClassifierCV(**DEEP, alphas=2, cv=2).fit(*classes)
-        assert capsys.readouterr().err == ""
-        RegularizedMLPClassifierCV(**DEEP, alphas=2, cv=2, verbose=True).fit(*classes)
-        assert "4/4" in capsys.readouterr().err
+    @pytest.mark.parametrize("options", [{}, {"relax": True}, {"adaptive": True}], ids=["plain", "relax", "adaptive"])
+    def test_progress_bar(self, classes, options, bars, capsys):
+        model = RegularizedMLPClassifierCV(**DEEP, alphas=2, cv=2, **options).set_params(max_iter=20)
+        model.fit(*classes)
+        assert (bars, capsys.readouterr().err) == ([], "")
+        model.set_params(verbose=True).fit(*classes)
+        assert bars
+        assert all(n == total >= 4 for _, n, total in bars)  # two strengths on two folds
 
     @pytest.mark.parametrize(
         ("options", "message"),

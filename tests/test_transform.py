@@ -280,7 +280,7 @@ def test_seeds(global_state):
 def test_a_row_does_not_depend_on_the_others(normalization):
     model = RegularizedMLPRegressor((10,), dropout=0.4, alpha=0, normalization=normalization, **SHORT).fit(X, Y[:, 0])
     others = X.copy()
-    others[1:] = 100 * RNG.normal(size=(69, 5))
+    others[1:] = 100 * np.random.default_rng(1).normal(size=(69, 5))
     np.testing.assert_array_equal(
         model.predict_dropout_samples(X, 5, random_state=0).samples[:, 0],
         model.predict_dropout_samples(others, 5, random_state=0).samples[:, 0],
@@ -357,7 +357,7 @@ def public_classes():
 
 def listed_pages():
     """Return the pages that the list in docs/api.rst makes: one for each name below an autosummary."""
-    text = (Path(__file__).parents[1] / "docs" / "api.rst").read_text()
+    text = (Path(__file__).parents[1] / "docs" / "api.rst").read_text(encoding="utf-8")
     pages, module, is_list = set(), None, False
     for line in text.splitlines():
         if line.startswith(".. currentmodule:: "):

@@ -18,7 +18,7 @@ class Tab:
 
     def __init__(self, page):
         self.page, self.errors, self.requests = page, [], []
-        page.set_default_timeout(10_000)  # milliseconds
+        page.set_default_timeout(120_000)  # milliseconds, which only what hangs should come to
         page.add_init_script(NOTE_VIOLATIONS)
         page.on("console", self.note)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
