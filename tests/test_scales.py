@@ -52,7 +52,8 @@ class TestColumns:
             make_pipeline(StandardScaler(with_mean=False), regressor()).fit(data, Y[:100])
 
     def test_those_that_are_fine(self):
-        categories = RNG.integers(50, size=500)
+        rng = np.random.default_rng(1)
+        categories = rng.integers(50, size=500)
         fine = {
             "standardized": X,
             "with a constant column": np.column_stack([X, np.full(len(X), 1e7)]),
@@ -64,7 +65,7 @@ class TestColumns:
             "constant": np.ones((50, 3)),
             "zeros": np.zeros((50, 3)),
             "one row": X[:1],
-            "heavy tails": scale(RNG.standard_cauchy((200, 3))),
+            "heavy tails": scale(rng.standard_cauchy((200, 3))),
         }
         assert {name: text for name, data in fine.items() if (text := advice_on_columns(data, "R"))} == {}
         assert advice_on_columns(load_digits().data * 16, "R")  # from 0 to 255: the accuracy suffers
@@ -140,23 +141,25 @@ class TestValidationRows:
 
     @pytest.mark.parametrize("n_rows", [1, 3, 5, 10, 30])
     def test_false_alarms(self, n_rows):
+        rng = np.random.default_rng(n_rows)
         names = {"wine": load_wine, "iris": load_iris, "diabetes": load_diabetes}
         tables = {name: load(return_X_y=True)[0] for name, load in names.items()}
         tables |= {
-            "heavy tails": RNG.standard_cauchy((300, 3)),
-            "rare": (RNG.random((300, 10)) < 0.03) * 1.0,
-            "with a constant": np.column_stack([RNG.normal(size=(300, 2)), np.ones(300)]),
-            "one column": RNG.normal(size=(300, 1)),
+            "heavy tails": rng.standard_cauchy((300, 3)),
+            "rare": (rng.random((300, 10)) < 0.03) * 1.0,
+            "with a constant": np.column_stack([rng.normal(size=(300, 2)), np.ones(300)]),
+            "one column": rng.normal(size=(300, 1)),
         }
         for data in tables.values():
-            orders = [RNG.permutation(len(data)) for _ in range(50)]
+            orders = [rng.permutation(len(data)) for _ in range(50)]
             alarms = [look_different(data[order[n_rows:]], data[order[:n_rows]]) for order in orders]
             assert sum(alarms) <= 1
 
     def test_a_drift_is_no_alarm(self):
-        drifting = RNG.normal(size=(400, 5)) + np.linspace(0, 3, 400)[:, None] * [1, 0.5, 0, 0, 0]
+        rng = np.random.default_rng(2)
+        drifting = rng.normal(size=(400, 5)) + np.linspace(0, 3, 400)[:, None] * [1, 0.5, 0, 0, 0]
         assert not look_different(drifting[:300], drifting[300:])
-        walks = np.cumsum(RNG.normal(size=(400, 5)), axis=0)
+        walks = np.cumsum(rng.normal(size=(400, 5)), axis=0)
         assert not look_different(walks[:300], walks[300:])
 
     def test_of_sparse_inputs(self):
