@@ -158,8 +158,8 @@ for name, parameters in {"chosen": chosen, "hardly regularized": {"alpha": 1e-5,
 # **The same search, several times sooner.** On one thread, a change of the import is all it takes, and the results can
 # be compared with earlier ones number by number.
 #
-# **What is chosen** here is dropout of about 0.4 with hardly any L2. The gain on unseen rows is small, but larger than
-# the spread of seeds.
+# **What is chosen** here is dropout of about 0.4 with hardly any L2. The gain on unseen rows is small, about as large
+# as what seeds differ by.
 #
 # **Limits.** The gain is that of small networks in large grids. Candidates that differ in their layers or batch sizes
 # are not trained together (:doc:`/user_guide/searching` has the list), and a network with thousands of units keeps the

@@ -122,7 +122,7 @@ print(f"difference of the two {difference.mean():.3f} ± {standard_error(differe
 # the largest strength whose mean lies below the grey line. Its idea is that such a difference may be luck, and that a
 # smaller model is then to be preferred. Note that the bars say how the folds differ from each other, and a fold with
 # hard rows is hard for every strength. The difference between two strengths, fold by fold, has less than half that
-# standard error, and here it is about twice its own.
+# standard error, and here it is almost twice its own.
 #
 # The same in one estimator
 # -------------------------
@@ -147,8 +147,8 @@ for name, options in variants.items():
 
 # %%
 # On the path, one standard error is a strong penalty: fewer than a third of the columns are left, and on the test rows
-# the loss is higher by almost 0.04. More than half of that is shrinkage: two columns that are fitted without it do
-# better than the nine with it.
+# the loss is higher by 0.03. More than half of that is shrinkage: two columns that are fitted without it do better than
+# the nine with it.
 #
 # Six draws
 # ---------
@@ -221,8 +221,8 @@ plt.show()
 # steady and a little worse, in accuracy as well: it counts only those cells that change sides, of which 300 rows hold
 # few.
 #
-# The rule of one standard error keeps fewer than half the columns, and costs 0.02 in log-loss and one and a half points
-# of accuracy. What it chooses depends on the draw: strengths differ by a factor of four by log-loss, and of seven by
+# The rule of one standard error keeps fewer than half the columns, and costs 0.02 in log-loss and one point of
+# accuracy. What it chooses depends on the draw: strengths differ by a factor of four by log-loss, and of seven by
 # accuracy.
 #
 # Other folds of the same rows
@@ -239,8 +239,7 @@ for rule in ("best", "one_se"):
     print(f"{rule:7s}", *(f"{ALPHAS[choose(part, rule)]:.3f}" for part in parts))
 
 # %%
-# The best strength stays, that of one standard error does not: whether a mean lies a little below or above the line
-# decides, and the line moves with the standard error of five numbers.
+# Both strengths stay: most of what differs from draw to draw in the table above is due to the rows.
 #
 # How good is the chosen network?
 # -------------------------------
@@ -262,7 +261,7 @@ print(scores.round(3).to_string())
 print(scores.mean().round(3).to_string())
 
 # %%
-# The nested score is worse than ``best_score_`` in every draw, by 0.015 on average, though there were only eight
+# The nested score is worse than ``best_score_`` in every draw, by 0.016 on average, though there were only eight
 # strengths to choose from. But the network does better on new rows than either of them says, on average: they score
 # networks that were trained on 200 rows, and the last one has all 300. With so few rows that matters more than the
 # flattery.
