@@ -202,7 +202,7 @@ print("hidden units chosen in each draw:", sizes[chosen].tolist())
 
 whole = [(rows, test_rows) for rows in rows_of_draw]
 _, by_size = losses({"hidden_layer_sizes": sizes.tolist()}, whole)
-stopping = {"early_stopping": [True], "validation_fraction": [0.2], "n_iter_no_change": [10]}
+stopping = {"early_stopping": [True], "validation_fraction": [0.2], "n_iter_no_change": [10], "max_iter": [1000]}
 _, stopped = losses(stopping | {"hidden_layer_sizes": [128]}, whole)
 numbers = range(N_DRAWS)
 ways = pd.DataFrame(
