@@ -193,7 +193,7 @@ for ax in axes[1]:
 plt.show()
 
 # %%
-# **Subnetworks are worse than the whole**, by four points of accuracy with one layer and by seven with two. Without
+# **Subnetworks are worse than the whole**, by three points of accuracy with one layer and by seven with two. Without
 # training with dropout they are far worse than that. **Twenty samples** give the accuracy of all units, to 0.2 points;
 # ten are nearly enough, and the log-loss still falls a little up to 50. Srivastava et al. (2014, section 7.5) needed
 # about 50 to draw level on MNIST.
