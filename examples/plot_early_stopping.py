@@ -109,10 +109,10 @@ for name, networks in {"10 validation rows": stopped["10 validation rows"][0], "
     print(f"best epoch on {name:18s}", *(f"{networks[seed][0].best_epoch_:4d}" for seed in SEEDS))
 
 # %%
-# The test loss (dotted) falls for some twenty epochs and then rises without end. Ten validation rows see that earlier,
-# in the 9th or the 13th epoch of the three that are drawn, and those of five seeds in any between the 4th and the 44th.
-# How *high* the loss is they do not know either: their lowest one is from one and a half times to more than twice that
-# of the test rows.
+# The test loss (dotted) falls for some twenty epochs and then rises without end. Ten validation rows put the lowest
+# point elsewhere: at epochs 13, 9 and 9 for the three seeds that are drawn, and between 4 and 44 for all five. How
+# *high* the loss is they do not know either: their lowest one is from one and a half times to more than twice that of
+# the test rows.
 #
 # All draws
 # ---------

@@ -147,9 +147,9 @@ summary = results.groupby("model", sort=False).agg(
 print(summary.round(2).to_string())
 
 # %%
-# Shrinking the change halves the error of the best penalty that shrinks towards zero, and of the old model. More than
-# two thirds of the weights are, bit for bit, those of the old model (``unmoved``): thirty rows say nothing against
-# them.
+# Shrinking the change leaves less than half of the error of the best penalty that shrinks towards zero, and of the old
+# model. Three quarters of the weights are, bit for bit, those of the old model (``unmoved``): thirty rows say nothing
+# against them.
 
 figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 columns = np.arange(N_COLUMNS)
