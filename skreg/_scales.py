@@ -18,6 +18,8 @@ MAX_RANGE_RATIO = 1e3
 # Standard deviations of columns (the median of all of them, and the largest) and of targets that get none.
 LARGEST_SD, SMALLEST_SD = 10.0, 0.01
 LARGEST_TARGET_SD, SMALLEST_TARGET_SD = 10.0, 0.1
+# The interquartile range of a normal distribution, in standard deviations.
+NORMAL_QUARTILES = 1.349
 # Means of columns (their median, too), in standard deviations.
 LARGEST_MEAN = 10.0
 # About so many rows, and numbers, are enough to tell.
@@ -58,6 +60,21 @@ def moments(X) -> tuple[np.ndarray, np.ndarray]:
         return mean[varies] * peak, np.sqrt(variance[varies]) * peak
 
 
+def middle_sds(X, sds: np.ndarray) -> np.ndarray:
+    """Return what the standard deviations of columns would be without their wild rows, and ``sds`` where none can tell.
+
+    A few wild rows can make a standard deviation as large as they like. They are another matter, for which StandardScaler
+    is the wrong advice: RobustScaler, which is the right one, leaves them where they are. Columns of which most values
+    are the same have no quartiles to tell.
+    """
+    if scipy.sparse.issparse(X):
+        return sds
+    lower, upper = np.percentile(sample(X).astype(np.float64), [25, 75], axis=0)
+    middle = (upper - lower) / NORMAL_QUARTILES
+    middle = middle[middle > 0]
+    return middle if len(middle) else sds
+
+
 def advice_on_columns(X, estimator: str) -> str | None:
     """Return what to say of the columns of X; None if they are fine."""
     is_sparse = scipy.sparse.issparse(X)
@@ -77,7 +94,8 @@ def advice_on_columns(X, estimator: str) -> str | None:
     is_far = not is_sparse and mean > LARGEST_MEAN * sd
     # Indicators of rare categories vary little, but are not small.
     is_small = sds.max() < SMALLEST_SD and ranges.max() < 1
-    if not (is_far or sd > LARGEST_SD or is_small):
+    is_large = sd > LARGEST_SD and np.median(middle_sds(X, sds)) > LARGEST_SD
+    if not (is_far or is_large or is_small):
         return None
     return (
         f"The columns of X are far from mean 0 and standard deviation 1 (standard deviations of about {sd:.2g}, means "

@@ -10,7 +10,7 @@ from sklearn.datasets import load_diabetes, load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, StandardScaler, scale
+from sklearn.preprocessing import MaxAbsScaler, RobustScaler, StandardScaler, scale
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._scales import advice_on_columns, advice_on_targets, look_different
@@ -53,6 +53,8 @@ class TestColumns:
 
     def test_those_that_are_fine(self):
         rng = np.random.default_rng(1)
+        wild = X.copy()
+        wild[range(4), range(4)] = 500
         categories = rng.integers(50, size=500)
         fine = {
             "standardized": X,
@@ -65,9 +67,11 @@ class TestColumns:
             "constant": np.ones((50, 3)),
             "zeros": np.zeros((50, 3)),
             "one row": X[:1],
+            "wild rows in all columns, scaled by their middle": RobustScaler().fit_transform(wild),
             "heavy tails": scale(rng.standard_cauchy((200, 3))),
         }
         assert {name: text for name, data in fine.items() if (text := advice_on_columns(data, "R"))} == {}
+        assert advice_on_columns(1000 * wild, "R")
         assert advice_on_columns(load_digits().data * 16, "R")  # from 0 to 255: the accuracy suffers
 
     def test_a_search_warns_too(self):
