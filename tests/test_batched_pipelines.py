@@ -471,6 +471,8 @@ class TestFallbacks:
                 both_searches(model, {"alpha": [0.0, 0.1]}, X, y, cv=cv, fit={"groups": groups})
                 both("cross_validate", model, X, y, cv=cv, params={"groups": groups}, return_estimator=True)
 
+    # Which is what is tested: the search over `scoring` runs all the same.
+    @pytest.mark.filterwarnings("ignore:scoring='accuracy' has no effect with early_stopping=False:UserWarning")
     def test_scorers_without_early_stopping_are_no_obstacle(self):
         both_searches(make(), {"scoring": ["accuracy", "loss"]}, *data(), cv=2, refit=False, n_single=0)
 

@@ -211,7 +211,8 @@ class TestWhatIsFollowed:
 
     def test_the_default_set(self):
         stopping = {name: pair for name, pair in default_regularizers(classifier()).items() if "early" in name}
-        seen = held_out(lambda: compare_regularizers(X, LABELS, stopping, cv=2, n_repeats=1, inner_cv=2, groups=GROUPS))
+        options = {"cv": 2, "n_repeats": 1, "inner_cv": 2, "groups": GROUPS, "refit": False}
+        seen = held_out(lambda: compare_regularizers(X, LABELS, stopping, **options))
         assert all(keeps_groups(seen))
         assert len(seen) == 2 * (1 + 6 * 2 + 1)
 
