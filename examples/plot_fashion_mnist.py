@@ -226,13 +226,13 @@ print(pd.DataFrame(checks).transpose().round(3).to_string())
 
 # %%
 # * *The unregularized network overfits.* **If trained for long, yes.** After 40 epochs its training accuracy is 16
-#   points above the validation accuracy, and its validation loss 0.1 above the best. After 10 epochs the gap is 5 or 6
+#   points above the validation accuracy, and its validation loss 0.1 above the best. After 10 epochs the gap is 4 to 6
 #   points, and with all 48,000 rows about 3 (``make fashion``).
-# * *L2 helps.* **Not like this.** It costs half a point of test accuracy in two draws and two points in the third. It
-#   lowers the log-loss of a network that was trained for too long; but so would stopping the baseline in its best
-#   epoch, where neither is ahead in all draws.
-# * *Dropout helps.* **The log-loss, yes**, in every draw, even between the best epochs. **The accuracy, no**: it goes
-#   up in one draw and down in two, by half a point at most.
+# * *L2 helps.* **Not like this.** It costs up to a point of test accuracy in two draws and three points in the
+#   third. It lowers the log-loss of a network that was trained for too long; but so would stopping the baseline in its
+#   best epoch, where neither is ahead in all draws.
+# * *Dropout helps.* **The log-loss, yes**, in every draw, and between the best epochs in two of three. **The accuracy,
+#   no**: it goes up in one draw and down in two, by less than a point.
 # * *Dropout raises the training accuracy.* **No.** It lowers it by 6 to 8 points with all units in place, and by 11 to
 #   13 as recorded. The tutorial's own figures say the same.
 # * *L1 makes weights exactly zero.* **With proximal steps, yes**: about half of those in the first layer. With
@@ -269,10 +269,10 @@ axes[1].set(xlabel="alpha (0: no penalty; 0.02: the tutorial's)")
 plt.show()
 
 # %%
-# After 10 epochs there is nothing to regularize: the loss is lowest without a penalty, and every strength makes it
-# higher, in every draw. After 40 epochs it has its minimum between 0.006 and 0.02, where it is lower than without a
-# penalty in every draw. So on these rows the tutorial's strength is a fair one for 40 epochs and too strong for 10. The
-# mean accuracy is highest without a penalty both times.
+# After 10 epochs there is nothing to regularize: the loss is lowest without a penalty, and no strength makes it lower
+# in any draw. After 40 epochs it has its minimum between 0.006 and 0.02, where it is lower than without a penalty in
+# every draw. So on these rows the tutorial's strength is a fair one for 40 epochs and too strong for 10. The mean
+# accuracy is highest without a penalty both times.
 #
 # Conclusion
 # ----------

@@ -142,7 +142,7 @@ print(f"best constant prediction: {constant:.3f}")
 #
 # L1 can leave columns out. With 100 and 200 rows it is hardly better than the constant either, and the strength that is
 # chosen differs from draw to draw (the wide bands on training rows); from 400 rows on it is clearly better. The linear
-# model with L1 is ahead of the network with 400 rows, and behind with 800: hidden units take rows to pay off.
+# model with L1 is level with the network up to 400 rows, and behind with 800: hidden units take rows to pay off.
 #
 # More rows, or fewer columns
 # ---------------------------
@@ -204,16 +204,16 @@ plt.show()
 #
 # With 48 columns everything is better from the start. Up to 1,500 rows they give more accuracy without any
 # regularization than all columns do with L1: leaving out what hardly varies is a regularization, too. With 6,000 rows,
-# 125 to a column, what L1 adds is below one point. The other 218 columns no longer harm the network with L1 by then,
+# 125 to a column, L1 adds nothing to the accuracy. The other 218 columns no longer harm the network with L1 by then,
 # and still harm the one without.
 #
 # Conclusion
 # ----------
 #
 # **It is not the number of rows that decides here, but rather the rows to a column.** With 23 of them L1 gains four and
-# a half points of accuracy, with 31 almost two and a half, with 125 half a point; with one or two it decides whether
-# the network predicts better than a constant. The kind of regularization matters as well: where most columns say
-# little, a penalty that can leave them out does what L2 and dropout cannot.
+# a half points of accuracy, with 31 two, with 125 nothing; with one or two it decides whether the network predicts
+# better than a constant. The kind of regularization matters as well: where most columns say little, a penalty that can
+# leave them out does what L2 and dropout cannot.
 #
 # **Cost.** A tuned contestant fits three strengths three times each, and one of them once more: ten fits instead of one
 # for each size and draw. ``skreg.model_selection`` trains the nine together.

@@ -110,8 +110,9 @@ plt.show()
 # falls, slowly at first, by one and a half to two points at 2,000, and then fast.
 #
 # Pruning is *no better* than a small network from the start. With 5,000 parameters both do equally well; with 2,000 the
-# pruned ones are a little behind, and with 1,000 by two points: to drop so many units takes a strong penalty, which
-# also shrinks those that stay. What pruning saves is the search for the size, since one path shows them all.
+# pruned ones are a little behind, and with 1,000 by two and a half points: to drop so many units takes a strong
+# penalty, which also shrinks those that stay. What pruning saves is the search for the size, since one path shows them
+# all.
 #
 # The smallest that is good enough
 # --------------------------------
@@ -149,8 +150,8 @@ before, after = chosen.pruning_["n_multiplications"]
 print(f"\nlast split: multiplications for one row {before} before, {after} after pruning")
 
 # %%
-# Between a tenth and a third of the parameters is left. One point on 300 validation rows turns out to be 0.7, 1.0 and
-# 2.7 points on the test rows: who takes the smallest network that seems good enough takes one that was lucky.
+# Between a tenth and a third of the parameters is left. One point on 300 validation rows turns out to be 0.9, 3.2 and
+# 1.2 points on the test rows: who takes the smallest network that seems good enough takes one that was lucky.
 # Predictions become faster, but by less than the number of multiplications suggests: reading the rows and the
 # activations cost time, too. (Take the ratios as rough ones; the machine may have been doing other things.)
 #
@@ -190,8 +191,8 @@ table = pd.DataFrame(rows).groupby(["penalty", "alpha"]).mean()
 print(table.round({"measurements": 1, "parameters": 0, "test accuracy": 3, "test log-loss": 3}).to_string())
 
 # %%
-# Seventeen of the thirty measurements can go: with 13 the group lasso is right as often as with all. Log-loss is
-# stricter. It is lowest at 22 or 23, and rises from there, because the strong penalty shrinks what it keeps and
+# Seventeen of the thirty measurements can go: with 13 the group lasso is right nearly as often as with all. Log-loss is
+# stricter. It is lowest at 21 to 23, and rises from there, because the strong penalty shrinks what it keeps and
 # probabilities become timid. The hierarchical penalty hardly differs: with as many measurements it has about the same
 # log-loss.
 #
@@ -210,7 +211,7 @@ print(f"not used with all rows: {(~used).sum()}, of these in some fold: {(frame[
 print(f"norms above zero, but below 0.001: {frame['importance'][used].lt(0.001).sum()}")
 
 # %%
-# Of the 16 measurements that the network uses, 11 are used in every fold; of the 14 others, only two turn up in any
+# Of the 16 measurements that the network uses, 11 are used in every fold; of the 14 others, only three turn up in any
 # fold. So the choice is fairly stable here, although many of these measurements say nearly the same (radius, perimeter
 # and area). The circles are exact zeros. Bars that are too short to be seen are none: six norms were still shrinking
 # when training ended, and folds disagree on most of them. More epochs, or a threshold, would settle these.
@@ -218,7 +219,7 @@ print(f"norms above zero, but below 0.001: {frame['importance'][used].lt(0.001).
 # Conclusion
 # ----------
 #
-# **Down to 40 % of its parameters this network hardly gets worse; at a sixth of them it loses 1.5 to 2 points.** A
+# **Down to 40 % of its parameters this network hardly gets worse; at a sixth of them it loses about two points.** A
 # penalty on neurons finds that out along one path. A network that small from the start is as good, or better where
 # hardly any units are left. Where inputs cost something, a penalty on features answers a question that the width of a
 # layer cannot.

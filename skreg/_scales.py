@@ -63,9 +63,9 @@ def moments(X) -> tuple[np.ndarray, np.ndarray]:
 def middle_sds(X, sds: np.ndarray) -> np.ndarray:
     """Return what the standard deviations of columns would be without their wild rows, and ``sds`` where none can tell.
 
-    A few wild rows can make a standard deviation as large as they like. They are another matter, for which StandardScaler
-    is the wrong advice: RobustScaler, which is the right one, leaves them where they are. Columns of which most values
-    are the same have no quartiles to tell.
+    A few wild rows can make a standard deviation as large as they like. They are another matter, for which
+    StandardScaler is the wrong advice: RobustScaler, the right one, leaves them where they are. Columns of which most
+    values are the same have no quartiles to tell.
     """
     if scipy.sparse.issparse(X):
         return sds
