@@ -57,7 +57,8 @@ SITES = {
         multioutput.MultiOutputClassifier
         neural_network.MLPClassifier neural_network.MLPRegressor
         pipeline.Pipeline pipeline.make_pipeline
-        preprocessing.OneHotEncoder preprocessing.StandardScaler preprocessing.scale
+        preprocessing.FunctionTransformer preprocessing.OneHotEncoder preprocessing.QuantileTransformer
+        preprocessing.RobustScaler preprocessing.StandardScaler preprocessing.scale
         utils.Bunch
         """,
     ),
