@@ -77,9 +77,9 @@ print(f"the network itself: {extractor.score(X_test, y_test):.3f}")
 
 # %%
 # The nearest neighbour gains ten points: distances between hidden units are about species, distances between raw
-# columns about whatever was measured. Logistic regression, which weighs columns itself, gains one, and neither does
-# more than the network's own output layer, which had the same features. Hidden units are worth the trouble where
-# something else is to be done with them.
+# columns about whatever was measured. Logistic regression, which weighs columns itself, gains one and a half, and
+# neither does much more than the network's own output layer, which had the same features. Hidden units are worth the
+# trouble where something else is to be done with them.
 #
 # Two hidden units as a picture
 # -----------------------------
