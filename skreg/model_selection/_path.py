@@ -1,8 +1,8 @@
 """Fits for many strengths of a penalty, each going on from the one before."""
 
-import copy
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from skreg._seeds import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
-from skreg._state import TRAINING_STATE
 from skreg.model_selection._alphas import (
     ROUND_UP,
     NullModel,
@@ -25,18 +24,10 @@ from skreg.model_selection._alphas import (
     has_hidden_layers,
     is_empty,
     penalty_of,
-    with_alpha,
 )
-from skreg.model_selection._routines import Request, Routine, run
+from skreg.model_selection._routines import Routine, run
+from skreg.model_selection._warm_fits import WarmFits, look_back
 
-# What a fit that goes on from a neighbour gets, in units of the estimator's own: epochs in proportion to the
-# logarithm of the ratio of their strengths, a whole fit for this ratio (50 strengths over three decades then cost as
-# much as 8.5 fits, and 10 do, too); and learning rate, because it starts near its end. Measured (300 rows, 50
-# columns, 32 hidden units, group lasso and hierarchical, three lengths of training): with 0.3 no objective was more
-# than 0.001 above that of a fit from scratch, with 1 or 0.1 by up to 0.02; most were far below. A path that begins
-# with zeros has a long way to go and keeps the rate.
-RATIO_OF_WHOLE_FIT = 2.5
-WARM_LEARNING_RATE = 0.3
 # Finding out where a grid should end takes still shorter fits.
 SEARCH_SHARE = 1 / 6
 # The search begins at this share of the strength at which plain group lasso ends a linear path, and gives up at this
@@ -128,79 +119,6 @@ class RegularizationPath:
         )
 
 
-def without_training_state(model):
-    """Return a model that has forgotten where its training stands: that is several times as large as its weights."""
-    for name in TRAINING_STATE:
-        vars(model).pop(name, None)
-    return model
-
-
-class WarmFits:
-    """Fits an estimator for one strength after another, each going on from the weights of the last.
-
-    No fit is worse than the null model: where the objective of a network with hidden layers exceeds that of the best
-    constant prediction (training cannot find back to it by itself), it is replaced.
-
-    Parameters
-    ----------
-    estimator : estimator
-        What to fit; its strength is ignored.
-    X, y, sample_weight : array-like
-        Data.
-    null : NullModel or None
-        Of these data; None to replace no fit.
-    max_iter : int or None
-        Largest number of epochs of a fit that goes on; None for a number that depends on the strengths.
-    slow : bool
-        Whether such a fit has a smaller learning rate than the first.
-    """
-
-    def __init__(self, estimator, X, y, sample_weight, null, *, max_iter=None, slow=True):
-        self.estimator = estimator
-        self.data = (X, y, sample_weight)
-        self.null = null
-        self.max_iter = max_iter
-        self.learning_rate = estimator.learning_rate_init * (WARM_LEARNING_RATE if slow else 1)
-        self.last = self.last_alpha = None
-
-    def fit(self, alpha: float) -> Routine:
-        """Return an estimator fitted with a strength."""
-        unfitted = with_alpha(self.estimator, alpha)
-        if self.last is None:
-            yield [Request(unfitted, self.data)]
-            self.last, self.last_alpha = without_training_state(unfitted), alpha
-            return self.last
-        warm = {"warm_start": True, "max_iter": self._n_epochs(alpha), "learning_rate_init": self.learning_rate}
-        model = copy.deepcopy(self.last).set_params(penalty=unfitted.penalty, alpha=unfitted.alpha, **warm)
-        yield [self._further(model)]
-        may_be_null = self.null is not None and has_hidden_layers(model) and not is_empty(self.last)
-        if may_be_null and (is_empty(model) or model.loss_ > self.null.loss):
-            self._make_null(model)
-            yield [self._further(model)]
-        model.set_params(**{name: getattr(self.estimator, name) for name in warm})
-        self.last = without_training_state(model)
-        self.last_alpha = alpha
-        return model
-
-    def _n_epochs(self, alpha: float) -> int:
-        if self.max_iter is not None:
-            return self.max_iter
-        share = abs(math.log(alpha / self.last_alpha)) / math.log(RATIO_OF_WHOLE_FIT)
-        return max(1, math.ceil(self.estimator.max_iter * min(1, share)))
-
-    def _further(self, model) -> Request:
-        """Return the request for a fit that goes on from the weights of the model."""
-        # The objectives of other strengths are no part of this fit's record.
-        vars(model).update(loss_curve_=[], t_=0)
-        return Request(model, self.data, is_short=True)
-
-    def _make_null(self, model) -> None:
-        model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
-        model.intercepts_[-1] = self.null.outputs.astype(model.coefs_[0].dtype)
-        if model.skip_coef_ is not None:
-            model.skip_coef_ = np.zeros_like(model.skip_coef_)
-
-
 def starts_strong(estimator, direction: str) -> bool:
     """Return whether a path begins with the strongest penalty.
 
@@ -244,20 +162,61 @@ def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np
     return np.geomspace(top * eps, top, n_alphas)
 
 
+def looks_back(estimator, direction: str) -> bool:
+    """Return whether a path has a second pass.
+
+    With early stopping, validation decides which weights are kept, not the objective.
+    """
+    return has_hidden_layers(estimator) and not starts_strong(estimator, direction) and not estimator.early_stopping
+
+
 def fit_path(
-    estimator, X, y, sample_weight, alphas, *, direction="auto", warm_max_iter=None, until=math.inf, verbose=False
+    estimator,
+    X,
+    y,
+    sample_weight,
+    alphas,
+    *,
+    direction="auto",
+    warm_max_iter=None,
+    second_pass: bool = True,
+    until: float | None = None,
+    report: Callable[[], object] = lambda: None,
 ) -> Routine:
-    """Return an estimator for each strength (ascending); ``until`` leaves out those that come after it on the way."""
+    """Return an estimator for each strength (ascending).
+
+    Parameters
+    ----------
+    estimator, X, y, sample_weight, direction, warm_max_iter
+        As for :func:`regularization_path`.
+    alphas : ndarray
+        Strengths, ascending.
+    second_pass : bool, default=True
+        Whether the path may look back.
+    until : float, default=None
+        The only strength that is wanted: those beyond it are left out, and there is no second pass.
+    report : callable
+        Called after each strength of each pass.
+
+    Returns
+    -------
+    list of estimators
+        For the strengths on the way to the wanted one, or for all; as a routine.
+    """
     down = starts_strong(estimator, direction)
     null = NullModel.of(estimator, X, y, sample_weight)
-    fits = WarmFits(estimator, X, y, sample_weight, null, max_iter=warm_max_iter, slow=not down)
-    order = alphas[::-1] if down else alphas
+    fits = WarmFits(estimator, X, y, sample_weight, null, max_iter=warm_max_iter, up=not down)
+    if until is not None:
+        alphas = alphas[alphas >= until] if down else alphas[alphas <= until]
     models = []
-    for alpha in tqdm(order, desc="path", disable=not verbose):
+    for alpha in alphas[::-1] if down else alphas:
         models.append((yield from fits.fit(alpha)))
-        if alpha == until:
-            break
-    return models[::-1] if down else models
+        report()
+    if down:
+        return models[::-1]
+    if until is None and second_pass and looks_back(estimator, direction):
+        return (yield from look_back(fits, models, alphas, report))
+    return models
 
 
 def regularization_path(
@@ -278,8 +237,14 @@ def regularization_path(
     """Fit an estimator for many strengths of its penalty, each fit going on from the one before.
 
     The first fit takes the estimator's `max_iter` epochs. A further one takes a share of them that is proportional to
-    the logarithm of the ratio of the two strengths, all of them for a ratio of 2.5 or more, and, on the way up, 0.3 of
-    the learning rate.
+    the logarithm of the ratio of the two strengths, all of them for a ratio of 2.5 or more. On the way up, a rate that
+    anneals begins at half of its value; of any other rate, 60 % of these epochs have the whole and 40 % a tenth, and
+    each part ends early when the objective no longer falls.
+
+    With hidden layers, a fit is never given up for the best constant prediction before one from scratch was no better.
+    Then a second pass, from strong to weak, improves fits whose stronger neighbour would cost less in their place, and
+    takes a fit from scratch where that has the lowest objective, so no objective is above that of an independent fit.
+    With `early_stopping`, which chooses weights by validation, there is no second pass.
 
     Parameters
     ----------
@@ -306,7 +271,7 @@ def regularization_path(
     scoring : str, callable or None, default=None
         Scorer of scikit-learn; None is accuracy or R².
     warm_max_iter : int, default=None
-        Largest number of epochs of each fit after the first; None is the share described above.
+        Largest number of epochs of each fit that goes on from another; None is the share described above.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -368,17 +333,12 @@ def regularization_path(
     estimator._warn_of_unused(("alpha",))
     estimator = with_fixed_seed(estimator._without_unused())
     scorer = check_scoring(estimator, scoring=scoring)
-    path = fit_path(
-        estimator,
-        X,
-        y,
-        sample_weight,
-        alphas if isinstance(alphas, np.ndarray) else find_alphas(estimator, X, y, sample_weight, alphas, eps),
-        direction=direction,
-        warm_max_iter=warm_max_iter,
-        verbose=verbose,
-    )
-    models = run(path)
+    if not isinstance(alphas, np.ndarray):
+        alphas = find_alphas(estimator, X, y, sample_weight, alphas, eps)
+    n_steps = len(alphas) * (2 if looks_back(estimator, direction) else 1)
+    with tqdm(desc="path", total=n_steps, disable=not verbose) as bar:
+        options = {"direction": direction, "warm_max_iter": warm_max_iter, "report": bar.update}
+        models = run(fit_path(estimator, X, y, sample_weight, alphas, **options))
     alphas = np.array([penalty_of(model).alpha for model in models])
     X_scored, y_scored = (X, y) if X_val is None else (X_val, y_val)
     return RegularizationPath(alphas, models, np.array([scorer(m, X_scored, y_scored) for m in models]))

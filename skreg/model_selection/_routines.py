@@ -7,10 +7,9 @@ one for each fold, go on in step: what they ask for at the same time is trained 
 import contextlib
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sklearn.exceptions import ConvergenceWarning
-from tqdm import tqdm
 
 from skreg._base import COLLECTOR, BaseRegularizedMLP
 from skreg._context import holding
@@ -59,9 +58,18 @@ def run(routine: Routine):
     return run_together([routine])[0]
 
 
-def run_together(
-    routines: Sequence[Routine], *, n_jobs: int | None = None, verbose: bool = False, n_fits: int | None = None
-) -> list:
+def silenced(routine: Routine) -> Routine:
+    """Return a routine whose fits do not warn of convergence."""
+    try:
+        requests = next(routine)
+        while True:
+            yield [replace(request, is_short=True) for request in requests]
+            requests = next(routine)
+    except StopIteration as end:
+        return end.value
+
+
+def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None) -> list:
     """Run routines in step, and return their results.
 
     Parameters
@@ -70,10 +78,6 @@ def run_together(
         The routines.
     n_jobs : int or None, default=None
         Number of populations that are trained at the same time.
-    verbose : bool, default=False
-        Whether to show the number of fits that are done.
-    n_fits : int or None, default=None
-        About how many there will be.
 
     Returns
     -------
@@ -82,17 +86,15 @@ def run_together(
     """
     results = [None] * len(routines)
     running = dict(enumerate(routines))
-    with tqdm(desc="fits", total=n_fits, disable=not verbose) as bar:
-        while running:
-            requests: list[Request] = []
-            for number, routine in list(running.items()):
-                try:
-                    requests += next(routine)
-                except StopIteration as end:
-                    results[number] = end.value
-                    del running[number]
-            _fit_all(requests, n_jobs)
-            bar.update(len(requests))
+    while running:
+        requests: list[Request] = []
+        for number, routine in list(running.items()):
+            try:
+                requests += next(routine)
+            except StopIteration as end:
+                results[number] = end.value
+                del running[number]
+        _fit_all(requests, n_jobs)
     return results
 
 

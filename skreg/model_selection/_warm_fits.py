@@ -1,0 +1,244 @@
+"""Fits along a path: each goes on from a neighbour, and none is worse than what is known already.
+
+On the way up, from weak to strong penalties, weights have to shrink, and a short fit can end before they have: its
+objective then lies above that of a fit from scratch. Three rules mend that.
+
+1. *Train on.* A fit whose objective is above that of the best constant prediction is trained for as many epochs as a
+   fit from scratch takes, then anew from scratch. Only if that is no better is the strength too strong for any feature.
+2. *Look back.* Every fit is a candidate for every strength: what it costs elsewhere is its loss plus its penalty at
+   that strength. So a second pass, from strong to weak, goes on from the stronger neighbour wherever that costs less,
+   and keeps the better of the two fits.
+3. *Compare.* That pass also has a fit from scratch for every strength, all of them trained together, and keeps it
+   where its objective is the lowest.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from skreg._incremental import joined
+from skreg._state import TRAINING_STATE
+from skreg.model_selection._alphas import NullModel, has_hidden_layers, is_empty, penalty_of, with_alpha
+from skreg.model_selection._routines import Request, Routine
+from skreg.optim import Regularization
+
+# A fit that goes on takes a share of the epochs in proportion to the logarithm of the ratio of the strengths, a whole
+# fit for this ratio (50 strengths over three decades then cost as much as 8.5 fits, and 10 do, too).
+RATIO_OF_WHOLE_FIT = 2.5
+# A rate that anneals does so in every such fit, from this multiple of the estimator's rate on. Any other rate has a
+# phase to go somewhere and one to settle there: pairs of a multiple of the estimator's rate and a share of the epochs.
+ANNEALING = {"cosine", "invscaling"}
+RATE_OF_ANNEALING = 0.3
+PHASES = ((1.0, 0.6), (0.1, 0.4))
+# A phase ends when so many epochs have not lowered the objective by this share of the null model's loss. (Where the
+# estimator is less patient, it ends by the estimator's own rule.)
+PATIENCE = 3
+TOLERANCE = 1e-3
+# Multiple of the estimator's learning rate at which an epoch leaves a record and nothing else.
+NEGLIGIBLE_RATE = 1e-6
+
+
+def objective_of(model) -> float:
+    """Return training loss plus penalty of the epoch whose weights a fitted estimator has kept."""
+    epoch = _kept_epoch(model)
+    return float(model.history_["train_loss"][epoch] + model.history_["penalty"][epoch])
+
+
+def objective_at(model, alpha: float) -> float:
+    """Return what the weights of a fitted estimator would cost with another strength of its penalty."""
+    module = model._fitted_module()
+    penalties = penalty_of(with_alpha(model, alpha)).for_layers(module.layer_units)
+    penalty = Regularization(module, penalties).penalty_value()
+    return float(model.history_["train_loss"][_kept_epoch(model)]) + penalty
+
+
+def _kept_epoch(model) -> int:
+    return int(np.flatnonzero(model.history_["epoch"] == model.best_epoch_)[-1])
+
+
+def without_training_state(model):
+    """Return a model that has forgotten where its training stands: that is several times as large as its weights."""
+    for name in TRAINING_STATE:
+        vars(model).pop(name, None)
+    return model
+
+
+class WarmFits:
+    """Fits of one estimator to some data, for one strength after another.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What to fit; its strength is ignored.
+    X, y, sample_weight : array-like
+        Data.
+    null : NullModel or None
+        Of these data, which no fit of a network with hidden layers may be worse than; None lets them be.
+    max_iter : int or None, default=None
+        Largest number of epochs of a fit that goes on; None for a number that depends on the strengths.
+    up : bool, default=True
+        Whether strengths grow from fit to fit.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight, null: NullModel | None, *, max_iter=None, up=True):
+        self.estimator = estimator
+        self.data = (X, y, sample_weight)
+        self.null = null if has_hidden_layers(estimator) else None
+        self.max_iter = max_iter
+        self.up = up
+        self.last = None
+        self.came_to_nothing = False
+        # Validation has its own rule; L-BFGS its own meaning of tol.
+        has_rule = not up or self.null is None or estimator.early_stopping or estimator.solver == "lbfgs"
+        self._stopping = {} if has_rule else {"tol": TOLERANCE * self.null.loss, "n_iter_no_change": PATIENCE}
+
+    def fit(self, alpha: float) -> Routine:
+        """Return an estimator fitted with a strength, going on from the last."""
+        if self.last is None:
+            (model,) = yield from self.from_scratch([alpha], is_short=False)
+        elif self.up and self.null is not None and is_empty(self.last):
+            # Training does not come back from zeros.
+            model = yield from (self._null_model(alpha) if self.came_to_nothing else self._anew_or_null(alpha))
+        else:
+            model = yield from self._checked(self.last, alpha)
+        self.last = model
+        return model
+
+    def from_scratch(self, alphas: Sequence[float], *, is_short: bool = True) -> Routine:
+        """Return an estimator for each of some strengths, none of which knows of another."""
+        models = [with_alpha(self.estimator, alpha) for alpha in alphas]
+        if models:
+            yield [Request(model, self.data, is_short=is_short) for model in models]
+        return [without_training_state(model) for model in models]
+
+    def going_on(self, neighbour, alpha: float) -> Routine:
+        """Return an estimator fitted with a strength, from the weights of a neighbour."""
+        model = self._start(neighbour, alpha)
+        yield from self._train(model, self._n_epochs(penalty_of(neighbour).alpha, alpha))
+        return self._finished(model)
+
+    def _checked(self, neighbour, alpha: float) -> Routine:
+        """Return a fit that goes on from a neighbour, and is trained on as long as it is worse than the null model."""
+        model = self._start(neighbour, alpha)
+        n_epochs = self._n_epochs(penalty_of(neighbour).alpha, alpha)
+        yield from self._train(model, n_epochs)
+        if self.null is None or is_empty(neighbour):
+            return self._finished(model)
+        n_done = n_epochs
+        while self._is_worse_than_null(model) and not is_empty(model) and n_done < self.estimator.max_iter:
+            yield from self._train(model, n_epochs)
+            n_done += n_epochs
+        if self._is_worse_than_null(model):
+            return (yield from self._anew_or_null(alpha))
+        return self._finished(model)
+
+    def _anew_or_null(self, alpha: float) -> Routine:
+        """Return a fit from scratch if it is better than the null model, else that.
+
+        One that ends without any feature says the same of all stronger penalties. One that keeps some, at too high a
+        cost, does not: with another strength it may have been trained better.
+        """
+        (model,) = yield from self.from_scratch([alpha])
+        self.came_to_nothing = is_empty(model)
+        if self._is_worse_than_null(model):
+            return (yield from self._null_model(alpha))
+        return model
+
+    def _is_worse_than_null(self, model) -> bool:
+        return is_empty(model) or objective_of(model) > self.null.loss
+
+    def _null_model(self, alpha: float) -> Routine:
+        """Return the best constant prediction as a fitted estimator, after one epoch that leaves a record."""
+        model = self._start(self.last, alpha)
+        self._set_null(model)
+        rate = NEGLIGIBLE_RATE * self.estimator.learning_rate_init
+        model.set_params(max_iter=1, learning_rate="constant", learning_rate_init=rate)
+        yield [Request(model, self.data, is_short=True)]
+        self._set_null(model)
+        return self._finished(model)
+
+    def _set_null(self, model) -> None:
+        model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
+        model.intercepts_[-1] = self.null.outputs.astype(model.coefs_[0].dtype)
+        if model.skip_coef_ is not None:
+            model.skip_coef_ = np.zeros_like(model.skip_coef_)
+
+    def _start(self, neighbour, alpha: float):
+        """Return a copy of a fitted neighbour that is to be trained with a strength; its own record begins."""
+        model = with_alpha(self.estimator, alpha).set_params(warm_start=True)
+        parameters = model.get_params(deep=False)
+        learned = {name: value for name, value in vars(neighbour).items() if name not in parameters}
+        # Not the estimator as a whole: it would be checked like a file.
+        vars(model).update(copy.deepcopy(learned), loss_curve_=[], t_=0, history_={}, n_iter_=0)
+        return model
+
+    def _train(self, model, n_epochs: int) -> Routine:
+        """Train a started model for about some epochs; its record goes on."""
+        for rate, schedule, n in self._phases(n_epochs):
+            history, n_before = model.history_, model.n_iter_
+            model.set_params(max_iter=n, learning_rate=schedule, learning_rate_init=rate, **self._stopping)
+            yield [Request(model, self.data, is_short=True)]
+            model.history_ = joined(history, model.history_)
+            model.n_iter_ = len(model.history_["epoch"])
+            model.history_["epoch"] = np.arange(1, model.n_iter_ + 1)
+            model.best_epoch_ += n_before
+            if model.validation_scores_ is not None:
+                model.validation_scores_ = model.history_["valid_score"].tolist()
+
+    def _phases(self, n_epochs: int) -> list[tuple[float, str, int]]:
+        """Return learning rate, schedule and number of epochs of every phase."""
+        schedule, rate = self.estimator.learning_rate, self.estimator.learning_rate_init
+        # A path that begins with zeros has a long way to go and keeps rate and schedule; L-BFGS has neither.
+        if not self.up or self.estimator.solver == "lbfgs":
+            return [(rate, schedule, n_epochs)]
+        if schedule in ANNEALING:
+            return [(RATE_OF_ANNEALING * rate, schedule, n_epochs)]
+        n_first = math.ceil(PHASES[0][1] * n_epochs)
+        numbers = (n_first, n_epochs - n_first)
+        return [(factor * rate, schedule, n) for (factor, _), n in zip(PHASES, numbers, strict=True) if n]
+
+    def _finished(self, model):
+        """Return a trained model with the estimator's own parameters."""
+        names = ("warm_start", "max_iter", "learning_rate", "learning_rate_init", "tol", "n_iter_no_change")
+        model.set_params(**{name: getattr(self.estimator, name) for name in names})
+        return without_training_state(model)
+
+    def _n_epochs(self, neighbour: float, alpha: float) -> int:
+        if self.max_iter is not None:
+            return self.max_iter
+        share = abs(math.log(alpha / neighbour)) / math.log(RATIO_OF_WHOLE_FIT)
+        return max(1, math.ceil(self.estimator.max_iter * min(1, share)))
+
+
+def look_back(fits: WarmFits, models: list, alphas: np.ndarray, report: Callable[[], object]) -> Routine:
+    """Return the fits of a path, ascending, after a pass from strong to weak.
+
+    Parameters
+    ----------
+    fits : WarmFits
+        What has fitted them.
+    models : list of estimators
+        The fits.
+    alphas : ndarray
+        Their strengths.
+    report : callable
+        Called after every strength.
+
+    Returns
+    -------
+    list of estimators
+        Fits with objectives that are nowhere higher, neither than before nor than from scratch. As a routine.
+    """
+    models = list(models)
+    from_scratch = yield from fits.from_scratch(alphas[1:])
+    for k in range(len(models) - 1, -1, -1):
+        candidates = [models[k], *from_scratch[k - 1 : k]] if k else models[:1]
+        best = min(candidates, key=objective_of)
+        stronger = models[k + 1] if 0 < k < len(models) - 1 else None
+        if stronger is not None and not is_empty(stronger) and objective_at(stronger, alphas[k]) < objective_of(best):
+            best = min(best, (yield from fits.going_on(stronger, alphas[k])), key=objective_of)
+        models[k] = best
+        report()
+    return models
