@@ -72,7 +72,7 @@ def generated(number):
 
 def compare(X, y, network, penalty, n_alphas):
     """Return scores of the folds at the chosen strengths and CPU seconds, of path and search."""
-    is_number = y.dtype.kind == "f" and len(np.unique(y)) > 20
+    is_number = y.dtype.kind in "fiu" and len(np.unique(y)) > 20
     folds = KFold(N_FOLDS, shuffle=True, random_state=0) if is_number else StratifiedKFold(N_FOLDS)
     splits = list(folds.split(X, y))
     kind, plain = RegularizedMLPClassifierCV, RegularizedMLPClassifier

@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse
 import sklearn.model_selection
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_multilabel_classification
 from sklearn.decomposition import PCA
@@ -900,3 +900,30 @@ def test_a_reference_without_scores():
 
 def test_repr(comparison):
     assert repr(comparison) == "<RegularizerComparison of 3 regularizers on 6 outer folds>"
+
+
+class TestNotes:
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    y = X[:, 0] + X[:, 1]
+    network = RegularizedMLPRegressor((8,), max_iter=20, learning_rate_init=0.02, n_iter_no_change=np.inf)
+
+    def compared(self, **entries):
+        options = {"cv": 3, "n_repeats": 1, "refit": False, "random_state": 0, "verbose": 0}
+        return compare_regularizers(self.X, self.y, entries, **options).summary()
+
+    def test_constant_predictions_are_told_and_warned_of(self):
+        empty = clone(self.network).set_params(penalty="group_lasso", alpha=100.0)
+        with pytest.warns(UserWarning, match="strong predicts the same for all test rows in every fold: its penalty"):
+            summary = self.compared(plain=self.network, strong=empty)
+        assert "strong predicts the same for all test rows in every fold" in summary
+        assert "plain predicts" not in summary
+
+    def test_strengths_at_the_edge_of_a_grid_are_told(self):
+        network = clone(self.network).set_params(penalty="l2")
+        summary = self.compared(
+            weak=(network, {"alpha": [0.5, 1.0, 2.0]}),
+            two=(network, {"alpha": [0.5, 2.0]}),
+            wide=(network, {"alpha": [1e-9, 0.5, 2.0]}),
+        )
+        assert "weak takes the smallest alpha, 0.5, in 3 of 3 folds: a grid that goes further may do better." in summary
+        assert "two takes" not in summary

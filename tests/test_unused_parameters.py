@@ -96,7 +96,7 @@ def test_scoring_scores_validation_rows_without_early_stopping_too():
 
 
 def test_estimators_with_cross_validation_warn_once():
-    options = {"alphas": [0.01, 0.1], "cv": 2}
+    options = {"alphas": [0.001, 0.01], "cv": 2}
     assert warned(lambda: make(RegularizedMLPClassifierCV, scoring="accuracy", **options).fit(X, Y)) == []
     unused = {"l1_ratio": 0.3, "validation_fraction": 0.2, "refit_on_all": True, "delta": 3.0}
     model = make(RegularizedMLPRegressorCV, **unused, **options)

@@ -1,9 +1,9 @@
 """The comparison itself: every regularizer is tuned and scored on the same folds."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from numbers import Integral
@@ -40,6 +40,7 @@ from skreg.inspection._design import (
     outer_splits,
 )
 from skreg.inspection._measures import measures_of, minus_log_loss, minus_pinball_loss, names_of_measures
+from skreg.inspection._notes import notes_of_constants, notes_of_edges, predictions_are_constant
 from skreg.inspection._regularizers import default_network, default_regularizers
 from skreg.model_selection._together import (
     Outcome,
@@ -250,6 +251,7 @@ def compare_regularizers(
     return RegularizerComparison(
         results,
         best=best,
+        notes=contest.notes,
         score_name=_name(scoring, "accuracy" if classifier else "D²" if quantiles else "R²"),
         n_train=n_train,
         n_test=n_test,
@@ -279,6 +281,9 @@ class Contest:
     tuning_scorers: dict[str, Callable]
     options: dict
     bar: FitsBar
+    # In how many folds a contender predicts the same for all test rows, and what is to be said of such things.
+    constant: Counter = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
     def results(self) -> list[dict]:
         """Return one line for every contender and outer fold."""
@@ -303,6 +308,8 @@ class Contest:
             for (number, fold, contender), choice, outcome in zip(pairs, choices, outcomes, strict=True)
         ]
         _report_failures([contender for *_, contender in pairs], outcomes)
+        chosen = [(contender, choice.candidate) for (*_, contender), choice in zip(pairs, choices, strict=True)]
+        self.notes = [*notes_of_constants(self.constant, len(self.folds)), *notes_of_edges(chosen)]
         return lines
 
     def best_of(self, results: pd.DataFrame, whole: OuterFold) -> Best | None:
@@ -380,7 +387,10 @@ class Contest:
         missing = dict.fromkeys(names_of_measures(self.classifier, has_quantiles), np.nan)
         rows = self._rows(fold.train), self._rows(fold.test)
         measure = partial(measures_of, classifier=self.classifier)
-        return _measured(outcome, missing, measure, self.scorers[contender.name], *rows)
+        measures = _measured(outcome, missing, measure, self.scorers[contender.name], *rows)
+        if outcome.error is None and len(fold.test) > 1 and predictions_are_constant(outcome.estimator, rows[1][0]):
+            self.constant[contender.name] += 1
+        return measures
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What has come of a comparison of regularizers: numbers, tests, words, a picture and a report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -94,7 +94,17 @@ class RegularizerComparison:
     See :func:`compare_regularizers`.
     """
 
-    def __init__(self, folds, *, score_name, n_train, n_test, settings: Mapping, best: Best | None = None):
+    def __init__(
+        self,
+        folds,
+        *,
+        score_name,
+        n_train,
+        n_test,
+        settings: Mapping,
+        best: Best | None = None,
+        notes: Sequence[str] = (),
+    ):
         self.folds = folds
         self.names = list(dict.fromkeys(folds["regularizer"]))
         self.score_name = score_name
@@ -102,6 +112,7 @@ class RegularizerComparison:
         self.n_test = n_test
         self.settings = dict(settings)
         self._best = best
+        self._notes = list(notes)
 
     def __repr__(self):
         return f"<RegularizerComparison of {len(self.names)} regularizers on {self._n_folds} outer folds>"
@@ -305,7 +316,7 @@ class RegularizerComparison:
         lines = [] if verdict is None else [verdict.conclusion(self)]
         lines += self._best_in_words(frame)
         lines += [] if verdict is None else verdict.details(self)
-        return "\n".join([*lines, *self._losses_in_words(frame), *self._gaps_in_words(frame)])
+        return "\n".join([*lines, *self._losses_in_words(frame), *self._gaps_in_words(frame), *self._notes])
 
     def _best_in_words(self, frame) -> list[str]:
         best = frame.index[0]

@@ -1,0 +1,68 @@
+"""What a reader of a comparison should know of its fits: constant predictions, strengths at the edge of a grid."""
+
+from collections import defaultdict
+from numbers import Real
+
+import numpy as np
+
+from skreg._warnings import warn_user
+from skreg.inspection._design import Candidate, Contender
+from skreg.inspection._networks import fitted_network
+
+# Parameters that are strengths, for which a grid ends somewhere between nothing and too much.
+STRENGTHS = {"alpha", "weight_decay"}
+# Of fewer values, too many are at an edge.
+MIN_VALUES = 3
+
+
+def predictions_are_constant(estimator, X) -> bool:
+    """Return whether a fitted network predicts the same for all of some rows: probabilities, where it has any.
+
+    Of other estimators, such as a dummy to compare with, that may be the purpose.
+    """
+    if fitted_network(estimator) is None:
+        return False
+    predict = getattr(estimator, "predict_proba", estimator.predict)
+    predictions = predict(X)
+    columns = predictions if isinstance(predictions, list) else [predictions]  # one array for each of several labels
+    return all(bool((np.asarray(column) == np.asarray(column)[:1]).all()) for column in columns)
+
+
+def notes_of_constants(constant: dict[str, int], n_folds: int) -> list[str]:
+    """Return sentences on the contenders that predict the same for all test rows, from their numbers of folds.
+
+    One that does so in all folds has found nothing, which is worth a warning.
+    """
+    notes = []
+    for name, number in constant.items():
+        where = "every fold" if number == n_folds else f"{number} of {n_folds} folds"
+        notes.append(
+            f"{name} predicts the same for all test rows in {where}: its penalty is too strong there, or its training "
+            "too short."
+        )
+        if number == n_folds:
+            warn_user(notes[-1])
+    return notes
+
+
+def notes_of_edges(pairs: list[tuple[Contender, Candidate]]) -> list[str]:
+    """Return sentences on the grids whose smallest or largest value is chosen in more than half of the folds."""
+    chosen = defaultdict(list)
+    for contender, candidate in pairs:
+        chosen[contender.name].append((contender, candidate))
+    notes = []
+    for name, own in chosen.items():
+        for parameter in own[0][1].parameters:
+            short = parameter.rpartition("__")[2]
+            values = [candidate.parameters.get(parameter) for candidate in own[0][0].candidates]
+            grid = {value for value in values if isinstance(value, Real)}
+            if short not in STRENGTHS or len(grid) < MIN_VALUES:
+                continue
+            for edge, word in ((min(grid), "smallest"), (max(grid), "largest")):
+                number = sum(candidate.parameters.get(parameter) == edge for _, candidate in own)
+                if 2 * number > len(own):
+                    notes.append(
+                        f"{name} takes the {word} {short}, {edge:.3g}, in {number} of {len(own)} folds: a grid that "
+                        "goes further may do better."
+                    )
+    return notes
