@@ -408,7 +408,7 @@ class TestCV:
         problem = Problem(model._plain_estimator(), np.arange(20))
         whole = run(problem.path(X, Y, None, alphas))
         for i in (0, 2, 8):
-            chosen = model._fit_until(problem, X, Y, None, alphas, alphas[i])
+            chosen = model._fit_all(problem, X, Y, None, alphas, i, 0)
             assert chosen.alpha == alphas[i]
             np.testing.assert_array_equal(chosen.coefs_[0], whole[i].coefs_[0])
 
@@ -672,7 +672,9 @@ class TestContractOfTheCVEstimators:
 
     def test_splitters_of_early_stopping(self):
         splitter = GroupShuffleSplit(1)
-        with pytest.raises(ValueError, match="The 'early_stopping' parameter, GroupShuffleSplit.* needs the group of"):
+        with pytest.raises(
+            ValueError, match=r"(?s)The 'early_stopping' parameter, GroupShuffleSplit.* needs the group of"
+        ):
             RegularizedMLPClassifierCV(**self.options, early_stopping=splitter).fit(self.X, self.y)
         model = RegularizedMLPClassifier((), penalty="l1", early_stopping=splitter)
         for function in (regularization_path, alpha_max):

@@ -32,8 +32,7 @@ RATIO_OF_WHOLE_FIT = 2.5
 ANNEALING = {"cosine", "invscaling"}
 RATE_OF_ANNEALING = 0.3
 PHASES = ((1.0, 0.6), (0.1, 0.4))
-# A phase ends when so many epochs have not lowered the objective by this share of the null model's loss. (Where the
-# estimator is less patient, it ends by the estimator's own rule.)
+# A phase ends when so many epochs have not lowered the objective by this share of the null model's loss.
 PATIENCE = 3
 TOLERANCE = 1e-3
 # Multiple of the estimator's learning rate at which an epoch leaves a record and nothing else.
