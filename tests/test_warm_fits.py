@@ -161,8 +161,9 @@ class TestFromScratch:
         alphas = np.geomspace(1e-3, 1, 30)
         tried = strengths_from_scratch(RegularizedMLPRegressor(), alphas, "auto")
         assert tried[-1] == 29
-        assert 7 <= len(tried) <= 8
-        assert (np.diff(np.log(alphas[tried])) >= np.log(2.5) - 1e-12).all()
+        assert len(tried) == 10
+        assert (np.diff(np.log(alphas[tried])) >= np.log(1.8) - 1e-12).all()
+        assert len(strengths_from_scratch(RegularizedMLPRegressor(), np.geomspace(1e-3, 1, 12), "auto")) == 12
         for estimator, direction in ((RegularizedMLPRegressor(()), "auto"), (RegularizedMLPRegressor(), "down")):
             assert not len(strengths_from_scratch(estimator, alphas, direction))
 

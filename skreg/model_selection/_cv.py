@@ -39,8 +39,9 @@ from skreg.penalties._groups import GroupPenalty
 from skreg.regressor import RegularizedMLPRegressor
 from skreg.stopping import Following, RowStructure, check_groups, needs_groups
 
-# The strengths that are tried from scratch, too, are this far apart.
-RATIO_FROM_SCRATCH = 2.5
+# The strengths that are tried from scratch, too, are at least this far apart: all of a coarse grid, a third of the
+# default one.
+RATIO_FROM_SCRATCH = 1.8
 # Rows that are looked at to find out whether predictions are constant.
 N_ROWS_LOOKED_AT = 1000
 
