@@ -244,7 +244,9 @@ def regularization_path(
     With hidden layers, a fit is never given up for the best constant prediction before one from scratch was no better.
     Then a second pass, from strong to weak, improves fits whose stronger neighbour would cost less in their place, and
     takes a fit from scratch where that has the lowest objective, so no objective is above that of an independent fit.
-    With `early_stopping`, which chooses weights by validation, there is no second pass.
+    With `early_stopping`, which chooses weights by validation, and on the way down there is no second pass. A lower
+    objective need not be a better score: with groups of neurons, in particular, the path can go from many units to very
+    few at once, which independent fits with the same strengths do not.
 
     Parameters
     ----------
