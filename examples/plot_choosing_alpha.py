@@ -129,9 +129,10 @@ print(f"difference of the two {difference.mean():.3f} ± {standard_error(differe
 #
 # :class:`~skreg.model_selection.RegularizedMLPClassifierCV` (and its sibling for regression) makes a path of fits in
 # every fold, chooses, and fits all rows. Each fit of a path goes on from the one before, so its scores differ a little
-# from those above, where each begins anew. Two options are for those who want few columns: ``relax=True`` fits the
-# columns that are left without the penalty, which else shrinks them as well; ``adaptive=True`` adds a second path, in
-# which columns that were weak in the first are penalized more.
+# from those above, where each begins anew. (Some strengths are tried from scratch, too; the better way counts.) Two
+# options are for those who want few columns: ``relax=True`` fits the columns that are left without the penalty, which
+# else shrinks them as well; ``adaptive=True`` adds a second path, in which columns that were weak in the first are
+# penalized more.
 
 variants = {
     "best": {},

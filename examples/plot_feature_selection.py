@@ -56,8 +56,8 @@ print(leaves.head(12).round(3).to_string())
 # %%
 # Over most of the path the five have the largest norms. But small norms are not zeros: test R² is highest where most
 # of the sixty features are still there, and where noise is gone, shrinkage has cost much of R². The four features with
-# linear effects are the last to leave. Feature 2, whose effect is purely nonlinear, falls to zero while a few features
-# of noise remain, so even the order of leaving is not perfect.
+# linear effects are the last to leave. Feature 2, whose effect is purely nonlinear, falls to zero while more than ten
+# that do not matter remain, so even the order of leaving is not perfect.
 #
 # Where to stop
 # -------------

@@ -294,7 +294,7 @@ print(
 # table through the encoding, so that a category is kept or dropped as a whole.
 #
 # **Cost.** Twenty-four candidates on three folds were 72 networks, and each of the three thresholds for rare categories
-# makes a population of its own, because it leaves another number of columns. A path of ten strengths costs about five
+# makes a population of its own, because it leaves another number of columns. A path of ten strengths costs about 15
 # fits.
 #
 # **Limits.** One data set, whose network is hardly better than a linear model; the encoding might matter more

@@ -253,7 +253,8 @@ direction : {'auto', 'up', 'down'}, default='auto'
     Whether paths begin with the weakest or the strongest penalty, as in
     :func:`~skreg.model_selection.regularization_path`.
 n_jobs : int, default=None
-    Number of folds that are fitted at the same time, in processes; None is 1.
+    Number of threads that train: the folds' fits are trained together, in populations, and so many of these at the
+    same time; None is 1.
 """
 
 CV_ATTRIBUTES = """alpha_ : float
@@ -261,9 +262,11 @@ CV_ATTRIBUTES = """alpha_ : float
 alphas_ : ndarray of shape (n_alphas,)
     The strengths that were tried, ascending.
 scores_path_ : ndarray of shape (n_folds, n_alphas)
-    Score of every fold and strength.
+    Score of every fold and strength: of the fits along the path or, where these did better on average, of fits from
+    scratch. These are tried where there are hidden layers and paths begin with the weakest penalty: for the strongest
+    penalty and on downwards, at least a factor of 2.5 apart. The fit of all rows goes the better way, too.
 n_selected_path_ : ndarray of int of shape (n_folds, n_alphas)
-    Number of features that are used, for every fold and strength.
+    Number of features that are used by the fits of these scores.
 best_score_ : float
     Mean score of the chosen strength.
 first_alpha_ : float or None
@@ -276,6 +279,12 @@ CV_PENALTY_ATTRIBUTE = """The penalty of the last fit: with `relax` its strength
 """
 
 CV_END = """
+Warns
+-----
+UserWarning
+    If `fit` ends with no feature, or with predictions that are all the same; or if the chosen strength is the weakest
+    or the strongest of those that were tried, so that a better one may lie beyond.
+
 See Also
 --------
 %(plain)s : The same with a given strength.

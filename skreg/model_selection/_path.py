@@ -238,13 +238,15 @@ def regularization_path(
 
     The first fit takes the estimator's `max_iter` epochs. A further one takes a share of them that is proportional to
     the logarithm of the ratio of the two strengths, all of them for a ratio of 2.5 or more. On the way up, a rate that
-    anneals begins at half of its value; of any other rate, 60 % of these epochs have the whole and 40 % a tenth, and
+    anneals begins at 0.3 of its value; of any other rate, 60 % of these epochs have the whole and 40 % a tenth, and
     each part ends early when the objective no longer falls.
 
     With hidden layers, a fit is never given up for the best constant prediction before one from scratch was no better.
     Then a second pass, from strong to weak, improves fits whose stronger neighbour would cost less in their place, and
     takes a fit from scratch where that has the lowest objective, so no objective is above that of an independent fit.
-    With `early_stopping`, which chooses weights by validation, there is no second pass.
+    With `early_stopping`, which chooses weights by validation, and on the way down there is no second pass. A lower
+    objective need not be a better score: with groups of neurons, in particular, the path can go from many units to very
+    few at once, which independent fits with the same strengths do not.
 
     Parameters
     ----------
