@@ -264,7 +264,8 @@ alphas_ : ndarray of shape (n_alphas,)
 scores_path_ : ndarray of shape (n_folds, n_alphas)
     Score of every fold and strength: of the fits along the path or, where these did better on average, of fits from
     scratch. These are tried where there are hidden layers and paths begin with the weakest penalty: for the strongest
-    penalty and on downwards, at least a factor of 2.5 apart. The fit of all rows goes the better way, too.
+    penalty and on downwards, all of up to 12 strengths, of more those that are at least a factor of 2.5 apart. The fit
+    of all rows goes the better way, too.
 n_selected_path_ : ndarray of int of shape (n_folds, n_alphas)
     Number of features that are used by the fits of these scores.
 best_score_ : float

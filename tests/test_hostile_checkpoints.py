@@ -349,3 +349,12 @@ def test_any_number_changed_is_an_error_or_goes_on_to_finite_results(whole, path
         except ValueError:
             n_errors += 1
     assert n_errors > 10
+
+
+def test_elements_of_no_bytes_take_no_memory(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<U0", "fortran_order": False, "shape": (5 * 10**8,)})
+    with zipfile.ZipFile(tmp_path / "empty.npz", "w") as archive:
+        archive.writestr("a.npy", header.getvalue())
+    with pytest.raises(ValueError, match="is not a checkpoint: its part 'a.npy' claims the shape"):
+        load_state(tmp_path / "empty.npz")

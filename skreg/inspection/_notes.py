@@ -59,7 +59,8 @@ def notes_of_edges(pairs: list[tuple[Contender, Candidate]]) -> list[str]:
             if short not in STRENGTHS or len(grid) < MIN_VALUES:
                 continue
             for edge, word in ((min(grid), "smallest"), (max(grid), "largest")):
-                number = sum(candidate.parameters.get(parameter) == edge for _, candidate in own)
+                values = [candidate.parameters.get(parameter) for _, candidate in own]
+                number = sum(isinstance(value, Real) and value == edge for value in values)
                 if 2 * number > len(own):
                     notes.append(
                         f"{name} takes the {word} {short}, {edge:.3g}, in {number} of {len(own)} folds: a grid that "

@@ -34,14 +34,15 @@ from skreg.classifier import RegularizedMLPClassifier
 from skreg.model_selection._alphas import check_alphas, has_hidden_layers, is_empty, penalty_of
 from skreg.model_selection._path import DIRECTIONS, find_alphas, fit_path, starts_strong
 from skreg.model_selection._routines import Request, Routine, run, run_together, silenced
+from skreg.model_selection._together import row_numbers
 from skreg.model_selection._warm_fits import WarmFits
 from skreg.penalties._groups import GroupPenalty
 from skreg.regressor import RegularizedMLPRegressor
 from skreg.stopping import Following, RowStructure, check_groups, needs_groups
 
-# The strengths that are tried from scratch, too, are at least this far apart: all of a coarse grid, a third of the
-# default one.
-RATIO_FROM_SCRATCH = 1.8
+# The strengths that are tried from scratch, too: all of a coarse grid, of a finer one those that are this far apart.
+N_ALL_FROM_SCRATCH = 12
+RATIO_FROM_SCRATCH = 2.5
 # Rows that are looked at to find out whether predictions are constant.
 N_ROWS_LOOKED_AT = 1000
 
@@ -200,6 +201,8 @@ def strengths_from_scratch(estimator, alphas: np.ndarray, direction: str) -> np.
     """
     if not has_hidden_layers(estimator) or starts_strong(estimator, direction):
         return np.arange(0)
+    if len(alphas) <= N_ALL_FROM_SCRATCH:
+        return np.arange(len(alphas))
     tried = [len(alphas) - 1]
     for k in range(len(alphas) - 2, -1, -1):
         if alphas[tried[0]] >= RATIO_FROM_SCRATCH * alphas[k]:
@@ -341,7 +344,7 @@ class PathCV:
         self.best_score_ = float(self.scores_path_[:, chosen].mean())
         if self.refit:
             self._take(self._refit(problem, X, y, sample_weight, chosen, ways[chosen]))
-        self._warn_of_choice(chosen, X)
+        self._warn_of_choice(X)
         attributes = {} if self.refit else None
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=attributes)
 
@@ -363,7 +366,7 @@ class PathCV:
         hint = "fit(X, y, groups=...). scikit-learn's searches hand groups on with metadata routing enabled."
         check_groups(self.cv, groups, "cv", hint)
         splitter = seeded_splitter(check_cv(self.cv, y, classifier=is_classifier(self)), seed)
-        splits = list(splitter.split(X, y, groups))
+        splits = [tuple(map(row_numbers, split)) for split in splitter.split(X, y, groups)]
         if sample_weight is not None:
             # Rows without weight are left out, of training and of scores.
             splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]
@@ -431,7 +434,7 @@ class PathCV:
         embed(model, features, self.n_features_in_, getattr(self, "feature_names_in_", None))
         return model
 
-    def _warn_of_choice(self, chosen: int, X) -> None:
+    def _warn_of_choice(self, X) -> None:
         """Warn if nothing was found, or if the best strength may lie outside of those that were tried."""
         if self.refit and is_empty(self):
             warn_user(
@@ -447,18 +450,21 @@ class PathCV:
                 f"alphas={self.alphas!r}."
             )
         edges = {0: "weakest", len(self.alphas_) - 1: "strongest"}
+        chosen = choose(self.scores_path_, "best")  # which 'one_se' leaves on purpose
         if chosen in edges and len(self.alphas_) > 2:  # of two, each is at an end
             edge = edges[chosen]
             way = "weaker" if chosen == 0 else "stronger"
             mend = "a smaller eps, or alphas" if chosen == 0 and isinstance(self.alphas, Integral) else "alphas"
             warn_user(
-                f"The chosen alpha_={self.alpha_:.3g} is the {edge} of the {len(self.alphas_)} strengths that were "
+                f"The best alpha, {self.alphas_[chosen]:.3g}, is the {edge} of the {len(self.alphas_)} strengths that were "
                 f"tried, so a {way} one may be better. Give {mend} that reach further; got alphas={self.alphas!r}."
             )
 
     def _is_constant(self, X) -> bool:
         """Return whether the outputs for some rows differ by rounding only."""
-        Z = self._outputs(safe_indexing(X, np.arange(min(X.shape[0], N_ROWS_LOOKED_AT))))
+        n_rows = num_samples(X)
+        # Spread over all of them: rows may be sorted.
+        Z = self._outputs(safe_indexing(X, np.unique(np.linspace(0, n_rows - 1, N_ROWS_LOOKED_AT).astype(int))))
         spread = (Z.amax(dim=0) - Z.amin(dim=0)).max()
         return bool(spread <= torch.finfo(Z.dtype).eps ** 0.5 * Z.abs().max().clamp_min(1))
 
