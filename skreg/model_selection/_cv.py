@@ -456,8 +456,8 @@ class PathCV:
             way = "weaker" if chosen == 0 else "stronger"
             mend = "a smaller eps, or alphas" if chosen == 0 and isinstance(self.alphas, Integral) else "alphas"
             warn_user(
-                f"The best alpha, {self.alphas_[chosen]:.3g}, is the {edge} of the {len(self.alphas_)} strengths that were "
-                f"tried, so a {way} one may be better. Give {mend} that reach further; got alphas={self.alphas!r}."
+                f"The best alpha, {self.alphas_[chosen]:.3g}, is the {edge} of the {len(self.alphas_)} strengths that "
+                f"were tried, so a {way} one may be better. Give {mend} that reach further; got alphas={self.alphas!r}."
             )
 
     def _is_constant(self, X) -> bool:
