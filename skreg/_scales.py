@@ -91,7 +91,8 @@ def advice_on_columns(X, estimator: str) -> str | None:
     if not len(sds):
         return None
     mean, sd = np.median(np.abs(means)), np.median(sds)
-    is_far = not is_sparse and mean > LARGEST_MEAN * sd
+    # Inputs of about 1 are no burden, such as indicators that are mostly 1.
+    is_far = not is_sparse and mean > max(1, LARGEST_MEAN * sd)
     # Indicators of rare categories vary little, but are not small.
     is_small = sds.max() < SMALLEST_SD and ranges.max() < 1
     is_large = sd > LARGEST_SD and np.median(middle_sds(X, sds)) > LARGEST_SD

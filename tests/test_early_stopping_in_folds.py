@@ -153,6 +153,16 @@ CALLS = {
         28,  # three outer folds and all rows, each with 2 x 3 inner fits and one in the end
         lambda cv, groups: compare_regularizers(X, LABELS, {"a": (classifier(), ALPHAS)}, cv=cv, groups=groups),
     ),
+    "CV in a comparison": (
+        None,
+        lambda cv, groups: compare_regularizers(
+            X,
+            LABELS,
+            {"a": RegularizedMLPClassifierCV(early_stopping=True, alphas=[0.001, 0.01], cv=2, **SHORT)},
+            cv=cv,
+            groups=groups,
+        ),
+    ),
     "CV": (
         None,
         lambda cv, groups: RegularizedMLPClassifierCV(

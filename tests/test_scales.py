@@ -69,6 +69,7 @@ class TestColumns:
             "one row": X[:1],
             "wild rows in all columns, scaled by their middle": RobustScaler().fit_transform(wild),
             "heavy tails": scale(rng.standard_cauchy((200, 3))),
+            "mostly ones": (rng.random((200, 3)) < 0.98) * 1.0,
         }
         assert {name: text for name, data in fine.items() if (text := advice_on_columns(data, "R"))} == {}
         assert advice_on_columns(1000 * wild, "R")

@@ -48,10 +48,11 @@ from skreg.model_selection._together import (
     fit_error,
     fit_tasks,
     network_of,
+    networks_of,
     raise_common_error,
     with_parameters,
 )
-from skreg.stopping import RowStructure, check_groups
+from skreg.stopping import RowStructure, check_groups, following
 
 # Outer folds whose inner fits are made, and kept until they are scored, at the same time: enough networks of a kind
 # for one batched program, without all of them in memory.
@@ -371,7 +372,8 @@ class Contest:
         others = [number for number, outcome in enumerate(outcomes) if outcome is None]
         self.bar.settle(len(tasks) - len(others))
         fitted = Parallel(n_jobs=self.options["n_jobs"], return_as="generator")(
-            delayed(_fit_alone)(tasks[number], *self._rows(tasks[number].rows)) for number in others
+            delayed(_fit_alone)(tasks[number], *self._rows(tasks[number].rows), self.structure.rows(tasks[number].rows))
+            for number in others
         )
         for number, outcome in zip(others, fitted, strict=True):
             outcomes[number] = outcome
@@ -427,11 +429,12 @@ def _task(contender: Contender, candidate: Candidate, fold: OuterFold, rows: np.
     return Task(contender.estimator, candidate.parameters | seeds, rows)
 
 
-def _fit_alone(task: Task, X, y) -> Outcome:
+def _fit_alone(task: Task, X, y, structure: RowStructure) -> Outcome:
     estimator = with_parameters(task.estimator, task.parameters)
     outcome, start = Outcome(len(task.rows), estimator), time.perf_counter()
     try:
-        estimator.fit(X, y)
+        with following(partial(networks_of, estimator), structure):
+            estimator.fit(X, y)
     except Exception as error:  # it becomes a score of NaN, and a warning; if all fits fail, it is raised
         outcome.error = fit_error(error, X, estimator)
     outcome.seconds = time.perf_counter() - start

@@ -303,6 +303,9 @@ class PathCV:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         plain = self._plain_estimator()
+        # In a search or comparison the rows have a structure already, which early stopping follows, whatever `cv` is.
+        rule, around = self._stopping_rule()
+        plain.set_params(early_stopping=rule)
         # Once, and not again for each of many fits.
         plain._warn_of_unused()
         plain = plain._without_unused()
@@ -322,6 +325,8 @@ class PathCV:
         splits = self._check_folds(X, y, sample_weight, groups, seeds["folds"])
 
         structure = RowStructure.of(splits, groups, num_samples(X))
+        if around.whole_groups or around.time is not None:
+            structure = around
         problem = Problem(plain, np.arange(self.n_features_in_))
         problems = [problem.on_rows(structure.rows(train)) for train, _ in splits]
         problem = problem.on_rows(structure)

@@ -137,13 +137,13 @@ def network_of(estimator) -> BaseRegularizedMLP | None:
 
 
 def networks_of(estimator) -> Iterator[BaseRegularizedMLP]:
-    """Yield the network of :func:`network_of`, and the copies of it that a fit has made."""
+    """Yield the network at the end of an estimator, of whatever class of ours, and the copies that a fit has made."""
     if type(estimator) is Pipeline:
         yield from networks_of(estimator.steps[-1][1]) if estimator.steps else ()
     elif type(estimator) in TARGET_TRANSFORMATIONS:
         yield from networks_of(estimator.regressor)
         yield from networks_of(getattr(estimator, "regressor_", None))
-    elif network_of(estimator) is not None:
+    elif isinstance(estimator, BaseRegularizedMLP):
         yield estimator
 
 
