@@ -77,6 +77,7 @@ def test_public_methods_are_documented(kind):
         assert doc["Returns"], name
 
 
+@pytest.mark.filterwarnings("ignore:No feature is selected:UserWarning")  # after so few epochs
 @pytest.mark.parametrize("kind", ESTIMATORS)
 def test_fitted_attributes_are_documented_and_exist(kind):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])

@@ -127,6 +127,7 @@ def test_no_parameter_changes_what_a_fitted_network_computes(fitted, name):
     np.testing.assert_equal(results(pickle.loads(pickle.dumps(model)), y), before)
 
 
+@pytest.mark.filterwarnings("ignore:No feature is selected:UserWarning")  # after so few epochs
 @pytest.mark.parametrize(
     ("model", "name"),
     [

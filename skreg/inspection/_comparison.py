@@ -47,6 +47,8 @@ class RegularizerComparison:
         How the comparison was made, for the report.
     best : Best, default=None
         Name, estimator and parameters of the best one, fitted to all rows.
+    notes : sequence of str, default=()
+        Sentences for the end of the summary.
 
     Attributes
     ----------
