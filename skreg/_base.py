@@ -45,7 +45,7 @@ from skreg.penalties._base import LayerPenalty, layer_strengths
 from skreg.penalties._resolve import ALIASES, resolve_penalty, unused_strengths
 from skreg.population import Job
 from skreg.progress import Progress, Record
-from skreg.stopping import Following, RowStructure, needs_groups, patience_in_epochs, split_by, split_validation
+from skreg.stopping import Following, RowStructure, patience_in_epochs, split_by, split_validation, takes_groups
 from skreg.training import (
     AUTO_BATCH_SIZE,
     LearningRate,
@@ -786,7 +786,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         if groups is not None:
             check_consistent_length(table.targets, groups)
         if hasattr(rule, "split"):
-            if groups is None and needs_groups(rule):
+            if groups is None and takes_groups(rule):
                 groups = structure.groups
             X, y = table.source
             train, valid = split_by(
@@ -955,7 +955,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
     def _wants_groups(self) -> bool:
         """Whether `fit` has a use for groups."""
         rule, _ = self._stopping_rule()
-        return needs_groups(rule) or (isinstance(rule, bool | np.bool_) and bool(rule))
+        return takes_groups(rule) or (isinstance(rule, bool | np.bool_) and bool(rule))
 
     def get_metadata_routing(self):
         """Return what metadata the methods take.

@@ -13,8 +13,9 @@ import scipy.sparse
 from skreg._data import column_ranges
 from skreg.batches import gathered, mapped_file
 
-# A ratio of the ranges of two columns beyond this gets a warning.
-MAX_RANGE_RATIO = 1e3
+# A ratio of the ranges of two columns beyond the first gets a warning, if that of their spreads without wild rows is
+# beyond the second: scaled indicators of rare categories have a tenth of the spread of others.
+MAX_RANGE_RATIO, MAX_SPREAD_RATIO = 1e3, 30.0
 # Standard deviations of columns (the median of all of them, and the largest) and of targets that get none.
 LARGEST_SD, SMALLEST_SD = 10.0, 0.01
 LARGEST_TARGET_SD, SMALLEST_TARGET_SD = 10.0, 0.1
@@ -60,19 +61,33 @@ def moments(X) -> tuple[np.ndarray, np.ndarray]:
         return mean[varies] * peak, np.sqrt(variance[varies]) * peak
 
 
-def middle_sds(X, sds: np.ndarray) -> np.ndarray:
-    """Return what the standard deviations of columns would be without their wild rows, and ``sds`` where none can tell.
+def spreads(X) -> np.ndarray:
+    """Return what the standard deviations of columns would be without their wild rows, for all that vary.
 
     A few wild rows can make a standard deviation as large as they like. They are another matter, for which
     StandardScaler is the wrong advice: RobustScaler, the right one, leaves them where they are. Columns of which most
-    values are the same have no quartiles to tell.
+    values are the same have no quartiles to tell: theirs are the plain standard deviations.
     """
-    if scipy.sparse.issparse(X):
-        return sds
-    lower, upper = np.percentile(sample(X).astype(np.float64), [25, 75], axis=0)
+    values = sample(X)
+    peak = float(abs(values).max())
+    if peak == 0:
+        return np.empty(0)
+    values = values.astype(np.float64) / peak
+    lower, upper = np.percentile(values, [25, 75], axis=0)
     middle = (upper - lower) / NORMAL_QUARTILES
-    middle = middle[middle > 0]
-    return middle if len(middle) else sds
+    spread = np.where(middle > 0, middle, values.std(axis=0))
+    return spread[spread > 1e-10 * abs(values).max(axis=0)] * peak  # not just rounding errors
+
+
+def _differ_much(X, ranges: np.ndarray) -> bool:
+    """Return whether some columns are much larger than others, for another reason than a few wild rows."""
+    if not len(ranges) or ranges.max() <= MAX_RANGE_RATIO * ranges.min():
+        return False
+    if scipy.sparse.issparse(X):
+        return True
+    usual = spreads(X)
+    # Where fewer columns vary in the sample, the others have rare values, of which only the ranges tell.
+    return len(usual) < len(ranges) or bool(usual.max() > MAX_SPREAD_RATIO * usual.min())
 
 
 def advice_on_columns(X, estimator: str) -> str | None:
@@ -82,7 +97,7 @@ def advice_on_columns(X, estimator: str) -> str | None:
     end = f"use make_pipeline({scaler}, {estimator}(...))."
     ranges = column_ranges(X)
     ranges = ranges[ranges > 0]
-    if len(ranges) and ranges.max() > MAX_RANGE_RATIO * ranges.min():
+    if _differ_much(X, ranges):
         return (
             f"The columns of X have very different scales (ranges from {ranges.min():.3g} to {ranges.max():.3g}). "
             f"Penalties and gradient steps treat all columns alike: {end}"
@@ -95,7 +110,7 @@ def advice_on_columns(X, estimator: str) -> str | None:
     is_far = not is_sparse and mean > max(1, LARGEST_MEAN * sd)
     # Indicators of rare categories vary little, but are not small.
     is_small = sds.max() < SMALLEST_SD and ranges.max() < 1
-    is_large = sd > LARGEST_SD and np.median(middle_sds(X, sds)) > LARGEST_SD
+    is_large = sd > LARGEST_SD and (is_sparse or np.median(spreads(X)) > LARGEST_SD)
     if not (is_far or is_large or is_small):
         return None
     return (
@@ -140,6 +155,9 @@ def look_different(first, second) -> bool:
         shift = np.abs(others[1] - quartiles[1]) / sd[varies] - STANDARD_ERRORS / np.sqrt(len(second))
         ratio = (others[2] - others[0]) / (quartiles[2] - quartiles[0])
         ratio[~(np.isfinite(ratio) & (ratio > 0))] = 1
+        # Where a quarter of the rows, or more, have the same value, it depends on a few rows whether a quartile has it.
+        has_ties = ((quartiles[1:] == quartiles[:-1]) | (others[1:] == others[:-1])).any(axis=0)
+        ratio[has_ties] = 1
         factor = np.maximum(ratio, 1 / ratio) if len(second) >= N_FOR_SPREAD else np.ones_like(ratio)
         off, far_off = ((shift > largest) | (factor > most) for largest, most in (OFF, FAR_OFF))
     return bool(off.mean() >= 1 / 2 and far_off.mean() >= 1 / 4)

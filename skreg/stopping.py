@@ -26,6 +26,8 @@ MIN_PATIENCE_STEPS = 100
 WAITING_SHARE = 0.5
 # In choosing the best epoch, the loss of a validation row counts at most so many times the mean.
 MAX_LOSS_OF_ROW = 50.0
+# Of the last rows, at least such a share can be held out without an exception to their order.
+MIN_SHARE_IN_TIME = 0.5
 # Of so many random choices of whole groups, the one that comes nearest to the size and to the shares of classes.
 N_GROUP_ORDERS = 20
 
@@ -40,10 +42,24 @@ def needs_groups(splitter) -> bool:
     return request is not None and bool(request().split.requests.get("groups"))
 
 
+def takes_groups(splitter) -> bool:
+    """Return whether a splitter is given the groups where they are known: unless it is one of scikit-learn without use.
+
+    A splitter of a user's own need not say what it wants.
+    """
+    return hasattr(splitter, "split") and (needs_groups(splitter) or not hasattr(splitter, "get_metadata_routing"))
+
+
 def check_groups(splitter, groups, name: str, mending: str) -> None:
     """Raise NoSplitError if a splitter, the value of a parameter, has not the groups that it needs."""
     if groups is None and needs_groups(splitter):
         raise NoSplitError(f"The {name!r} parameter, {splitter!r}, needs the group of each row: {mending}")
+
+
+def row_numbers(rows) -> np.ndarray:
+    """Return numbers of rows, of which a splitter may also have made a mask."""
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
 
 
 @dataclass(frozen=True)
@@ -71,8 +87,7 @@ class RowStructure:
         Groups count if no split has a group on both sides, and the order of rows if there are at least two splits and
         in each of them all test rows come after all training rows.
         """
-        splits = [tuple(np.asarray(rows) for rows in split) for split in splits]
-        splits = [tuple(np.flatnonzero(r) if r.dtype == bool else r for r in split) for split in splits]
+        splits = [tuple(map(row_numbers, split)) for split in splits]
         splits = [split for split in splits if all(len(rows) for rows in split)]
         in_time = len(splits) > 1 and all(train.max() < test.min() for train, test in splits)
         whole = False
@@ -182,7 +197,8 @@ def split_validation(
 
     Classes keep their proportions when there are at least as many validation rows as classes. At least one row of
     every class is always a training row. With groups, whole ones are held out, as many as come to the number of rows;
-    with an order in time, the last rows.
+    with an order in time, the last rows. A class that comes late leaves fewer of these, but not less than half: then
+    its first row, a training row, is the exception to the order.
 
     Parameters
     ----------
@@ -197,7 +213,8 @@ def split_validation(
     groups : ndarray of shape (n_rows,) or None, default=None
         Group of each row.
     time : ndarray of shape (n_rows,) or None, default=None
-        Place of each row in time. With groups, too, the groups that end last are held out.
+        Place of each row in time. With groups, too, the groups that end last are held out, but for those that a class
+        cannot be trained without.
 
     Returns
     -------
@@ -207,7 +224,7 @@ def split_validation(
     Raises
     ------
     NoSplitError
-        If no group, or no last row, can be held out without the loss of a class.
+        If no group can be held out without the loss of a class, or not enough rows.
     ValueError
         If there are too few rows.
     """
@@ -238,16 +255,24 @@ def split_validation(
 def _split_time(time, validation_fraction: float, classes) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the earlier and of the last rows, each in their order."""
     order, n_rows = np.argsort(time, kind="stable"), len(time)
-    start = n_rows - validation_size(n_rows, validation_fraction)
+    size = validation_size(n_rows, validation_fraction)
+    # Of every class a row is for training, its first one.
+    is_first = np.zeros(n_rows, dtype=bool)
     if classes is not None:
-        # Of every class a row is for training, so fewer rows are held out where a class comes late.
-        start = max(start, np.unique(classes[order], return_index=True)[1].max() + 1)
-    if start == n_rows:
+        is_first[np.unique(classes[order], return_index=True)[1]] = True
+    free = np.flatnonzero(~is_first)
+    # Rows after the first one of the last class to come. Where these are far too few, the order has exceptions.
+    n_last = min(size, n_rows - 1 - is_first.nonzero()[0].max(initial=-1))
+    held_out = np.arange(n_rows - n_last, n_rows) if n_last >= size * MIN_SHARE_IN_TIME else free[-size:]
+    if len(held_out) < size * MIN_SHARE_IN_TIME:
         raise NoSplitError(
-            f"early_stopping=True holds out the last of the {n_rows} training rows, as the folds do, but the last row "
-            "is the first of its class. Use early_stopping=False, or give a splitter as 'early_stopping'."
+            f"early_stopping=True holds out the last {size} of the {n_rows} training rows, as the folds do, but needs "
+            f"a row of each of the {is_first.sum()} classes for training. Use more data, early_stopping=False, or give "
+            "a splitter as 'early_stopping'."
         )
-    return order[:start], order[start:]
+    is_valid = np.zeros(n_rows, dtype=bool)
+    is_valid[held_out] = True
+    return order[~is_valid], order[is_valid]
 
 
 def _split_groups(groups, validation_fraction: float, classes, seed: int, time) -> tuple[np.ndarray, np.ndarray]:
@@ -263,6 +288,7 @@ def _split_groups(groups, validation_fraction: float, classes, seed: int, time) 
     counts = np.zeros((n_groups, labels.max() + 1))
     np.add.at(counts, (codes, labels), 1)
     in_all = counts.sum(axis=0)
+    size = validation_size(n_rows, validation_fraction, 0 if classes is None else len(in_all))
     random = np.random.RandomState(seed)
     if time is None:
         # A group with all rows of a class must be trained on.
@@ -271,8 +297,7 @@ def _split_groups(groups, validation_fraction: float, classes, seed: int, time) 
     else:
         ends = np.full(n_groups, -np.inf)
         np.maximum.at(ends, codes, time)
-        orders = [np.argsort(-ends)]
-    size = validation_size(n_rows, validation_fraction, 0 if classes is None else len(in_all))
+        orders = [_last_groups(counts, in_all, np.argsort(-ends, kind="stable"))]
     held_out = min((_first_groups(counts[order], in_all, size, order) for order in orders), key=lambda found: found[:2])
     if not len(held_out[2]):
         raise NoSplitError(
@@ -283,6 +308,16 @@ def _split_groups(groups, validation_fraction: float, classes, seed: int, time) 
     is_valid = np.isin(codes, held_out[2])
     rows = random.permutation(n_rows) if time is None else np.argsort(time, kind="stable")
     return rows[~is_valid[rows]], rows[is_valid[rows]]
+
+
+def _last_groups(counts, in_all, order: np.ndarray) -> np.ndarray:
+    """Return groups in their order, without those whose absence would leave a class no training row."""
+    left, kept = in_all.copy(), []
+    for group in order:
+        if (counts[group] < left).all():
+            left -= counts[group]
+            kept.append(group)
+    return np.array(kept, dtype=int)
 
 
 def _first_groups(counts, in_all, size: int, order: np.ndarray) -> tuple[bool, float, np.ndarray]:
@@ -349,7 +384,7 @@ def split_by(
     n_rows = num_samples(X)
     sides = []
     for rows in map(np.asarray, splits[-1]):
-        numbers = np.flatnonzero(rows) if rows.dtype == bool else rows
+        numbers = row_numbers(rows)
         if not np.isin(numbers, np.arange(n_rows)).all() or (rows.dtype == bool and len(rows) != n_rows):
             raise ValueError(
                 f"The splitter given as 'early_stopping' must split the {n_rows} rows of X; got others, up to number "

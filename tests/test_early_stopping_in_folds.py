@@ -98,6 +98,22 @@ def one_by_one(**options):
     return classifier(solver="lbfgs", **options)
 
 
+def cross_validated(early_stopping=True, **options):
+    """Return an estimator with folds of its own, which know nothing of groups and time."""
+    return RegularizedMLPClassifierCV(early_stopping=early_stopping, alphas=[0.001, 0.01], cv=2, **SHORT, **options)
+
+
+class OwnSplitter:
+    """A splitter that says nothing of what it wants."""
+
+    def split(self, X, y=None, groups=None):
+        assert groups is not None
+        yield from GroupShuffleSplit(1, random_state=0).split(X, y, groups)
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return 1
+
+
 def by_scikit_learn():
     """Return a network that only scikit-learn's own code fits."""
     return classifier().set_callbacks(ScoringMonitor(scoring="accuracy"))
@@ -158,9 +174,16 @@ CALLS = {
         lambda cv, groups: compare_regularizers(
             X,
             LABELS,
-            {"a": RegularizedMLPClassifierCV(early_stopping=True, alphas=[0.001, 0.01], cv=2, **SHORT)},
+            {"a": cross_validated()},
             cv=cv,
             groups=groups,
+        ),
+    ),
+    "CV in a search": (None, grid_search(cross_validated(), {"adaptive": [False, True]})),
+    "CV in a pipeline in cross_validate": (
+        None,
+        lambda cv, groups: cross_validate(
+            make_pipeline(FunctionTransformer(), cross_validated()), X, LABELS, cv=cv, groups=groups
         ),
     ),
     "CV": (
@@ -257,6 +280,24 @@ class TestWhatIsFollowed:
                 ):
                     assert all(keeps_groups(held_out(run)))
 
+    @pytest.mark.parametrize("splitter", [OwnSplitter(), GroupShuffleSplit(1)])
+    def test_any_splitter_in_any_estimator_gets_the_groups(self, splitter):
+        for cv in (KFold(2), GroupKFold(2)):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "The groups parameter is ignored")
+                for model in (classifier(splitter), one_by_one(early_stopping=splitter), cross_validated(splitter)):
+                    for run in (
+                        lambda cv=cv, model=model: GridSearchCV(model, {}, cv=cv).fit(X, LABELS, groups=GROUPS),
+                        lambda cv=cv, model=model: cross_val_score(model, X, LABELS, cv=cv, groups=GROUPS),
+                        lambda cv=cv, model=model: compare_regularizers(
+                            X, LABELS, {"es": model}, cv=cv, groups=GROUPS, refit=False
+                        ),
+                    ):
+                        assert all(keeps_groups(held_out(run)))
+        with config_context(enable_metadata_routing=True):
+            search = sklearn.model_selection.GridSearchCV(classifier(splitter), {}, cv=GroupKFold(2))
+            assert all(keeps_groups(held_out(lambda: search.fit(X, LABELS, groups=GROUPS))))
+
     def test_the_users_splitter_is_taken_as_it_is(self):
         seen = held_out(lambda: cross_validate(classifier(ShuffleSplit(1)), X, LABELS, cv=GroupKFold(2), groups=GROUPS))
         assert not any(keeps_groups(seen))
@@ -299,6 +340,11 @@ def test_the_parameters_stay_those_of_the_user():
         assert [repr(fit.early_stopping) for fit in fits] == [repr(asked)] * 2
     model = in_both(regressor())
     fits = cross_validate(model, X, NUMBERS, cv=GroupKFold(2), groups=GROUPS, return_estimator=True)["estimator"]
+    for n_jobs in (None, 2):
+        options = {"cv": GroupKFold(2), "groups": GROUPS, "return_estimator": True, "n_jobs": n_jobs}
+        scores = cross_validate(cross_validated(), X, LABELS, **options)
+        assert [fit.early_stopping for fit in scores["estimator"]] == [True] * 2
+        assert [type(fit) for fit in scores["estimator"]] == [RegularizedMLPClassifierCV] * 2
     for fit in fits:
         assert fit.regressor[-1].early_stopping is fit.regressor_[-1].early_stopping is True
 
@@ -430,12 +476,40 @@ class TestSplit:
         assert time[train].tolist() == list(range(80))
         assert time[valid].tolist() == list(range(80, 100))
 
-    def test_a_class_that_comes_late_is_for_training(self):
-        classes = np.repeat([0, 1], [95, 5])
-        train, valid = split_validation(100, 0.2, classes=classes, seed=0, time=np.arange(100))
-        assert (len(train), len(valid)) == (96, 4)
-        with pytest.raises(NoSplitError, match="early_stopping=True holds out the last .* the first of its class"):
-            split_validation(100, 0.2, classes=np.repeat([0, 1], [99, 1]), seed=0, time=np.arange(100))
+    def test_the_first_row_of_a_class_that_comes_late_is_for_training(self):
+        for first in range(70, 100):
+            classes = np.repeat([0, 1], [first, 100 - first])
+            train, valid = split_validation(100, 0.2, classes=classes, seed=0, time=np.arange(100))
+            assert len(valid) == min(20, 99 - first if first < 90 else 20)
+            assert first in train
+            assert set(train) - {first if first >= 90 else -1} <= set(range(valid.min()))
+
+    def test_late_classes_in_any_order(self):
+        for seed in range(30):
+            random = np.random.default_rng(seed)
+            time = random.permutation(120)
+            classes = (random.integers(6, size=120) + time // 25).astype(int)
+            train, valid = split_validation(120, 0.1, classes=classes, seed=0, time=time)
+            assert 6 <= len(valid) <= 12
+            assert set(classes[train]) == set(classes)
+            assert sorted([*train, *valid]) == list(range(120))
+            # Whatever is trained on after the first validation row is the first of its class, and the order has such
+            # exceptions only where it has to.
+            late = train[time[train] > time[valid].min()]
+            for row in late:
+                assert time[row] == time[classes == classes[row]].min()
+            assert len(valid) == 12 or not len(late)
+
+    def test_too_few_rows_beside_late_classes(self):
+        with pytest.raises(NoSplitError, match="holds out the last 10 of the 30 training rows, .* of the 27 classes"):
+            split_validation(30, 0.1, classes=np.arange(30) % 27, seed=0, time=np.arange(30))
+
+    def test_groups_in_time_of_which_the_last_has_a_class_for_itself(self):
+        groups = np.arange(120) // 6
+        classes = np.where(groups == 19, 2, np.arange(120) % 2)
+        train, valid = split_validation(120, 0.1, classes=classes, seed=0, groups=groups, time=np.arange(120))
+        assert set(groups[valid]) == {17, 18}
+        assert set(classes[train]) == {0, 1, 2}
 
 
 def test_structure_of_splits():

@@ -438,6 +438,18 @@ class TestCV:
         with pytest.raises(ValueError, match="A fold from cv=.* has no row with positive weight"):
             RegularizedMLPClassifierCV(**{**DEEP, "cv": KFold(5)}).fit(X, y, sample_weight=np.arange(len(y)) >= 40)
 
+    def test_splits_as_masks(self, classes):
+        X, y = classes
+        splits = list(StratifiedKFold(3).split(X, y))
+        masks = [tuple(np.isin(np.arange(len(y)), rows) for rows in split) for split in splits]
+        options = {**DEEP, "alphas": [0.01, 0.1]}
+        for weight in (None, np.arange(len(y)) % 4):
+            scores = [
+                RegularizedMLPClassifierCV(**options | {"cv": cv}).fit(X, y, sample_weight=weight).scores_path_
+                for cv in (splits, masks)
+            ]
+            np.testing.assert_array_equal(*scores)
+
     def test_scores_that_are_no_numbers(self, classes):
         X, y = classes
         order = np.argsort(y, kind="stable")

@@ -68,11 +68,16 @@ class TestColumns:
             "zeros": np.zeros((50, 3)),
             "one row": X[:1],
             "wild rows in all columns, scaled by their middle": RobustScaler().fit_transform(wild),
+            "wild rows and rare indicators": np.column_stack(
+                [RobustScaler().fit_transform(wild * 100), rng.random((len(X), 2)) < 0.03]
+            ),
             "heavy tails": scale(rng.standard_cauchy((200, 3))),
             "mostly ones": (rng.random((200, 3)) < 0.98) * 1.0,
         }
         assert {name: text for name, data in fine.items() if (text := advice_on_columns(data, "R"))} == {}
         assert advice_on_columns(1000 * wild, "R")
+        for large in (1e4 * X[:, :1], rng.lognormal(10, 1, (len(X), 1)), 1e4 * (rng.random((len(X), 1)) < 0.1)):
+            assert "very different scales" in advice_on_columns(np.column_stack([X, large]), "R")
         assert advice_on_columns(load_digits().data * 16, "R")  # from 0 to 255: the accuracy suffers
 
     def test_a_search_warns_too(self):
@@ -154,6 +159,8 @@ class TestValidationRows:
             "rare": (rng.random((300, 10)) < 0.03) * 1.0,
             "with a constant": np.column_stack([rng.normal(size=(300, 2)), np.ones(300)]),
             "one column": rng.normal(size=(300, 1)),
+            "three quarters are zero": np.where(rng.random((300, 1)) < 0.75, 0, rng.lognormal(size=(300, 1))),
+            "half are zero": np.where(rng.random((300, 1)) < 0.5, 0, rng.lognormal(size=(300, 1))),
         }
         for data in tables.values():
             orders = [rng.permutation(len(data)) for _ in range(50)]

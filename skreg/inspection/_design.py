@@ -13,7 +13,8 @@ from sklearn.utils.multiclass import type_of_target
 from skreg._seeds import fresh_seed, seeded_splitter
 from skreg._sklearn_private import safe_indexing
 from skreg.compose import quantile_levels
-from skreg.model_selection._together import row_numbers, with_parameters
+from skreg.model_selection._together import with_parameters
+from skreg.stopping import row_numbers
 
 OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
 # Integers that take more values than this, each on fewer rows than that, may be numbers as well as classes.

@@ -58,9 +58,9 @@ def notes_of_edges(pairs: list[tuple[Contender, Candidate]]) -> list[str]:
             grid = {value for value in values if isinstance(value, Real)}
             if short not in STRENGTHS or len(grid) < MIN_VALUES:
                 continue
+            taken = [candidate.parameters.get(parameter) for _, candidate in own]
             for edge, word in ((min(grid), "smallest"), (max(grid), "largest")):
-                values = [candidate.parameters.get(parameter) for _, candidate in own]
-                number = sum(isinstance(value, Real) and value == edge for value in values)
+                number = sum(isinstance(value, Real) and value == edge for value in taken)
                 if 2 * number > len(own):
                     notes.append(
                         f"{name} takes the {word} {short}, {edge:.3g}, in {number} of {len(own)} folds: a grid that "

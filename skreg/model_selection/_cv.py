@@ -34,11 +34,10 @@ from skreg.classifier import RegularizedMLPClassifier
 from skreg.model_selection._alphas import check_alphas, has_hidden_layers, is_empty, penalty_of
 from skreg.model_selection._path import DIRECTIONS, find_alphas, fit_path, starts_strong
 from skreg.model_selection._routines import Request, Routine, run, run_together, silenced
-from skreg.model_selection._together import row_numbers
 from skreg.model_selection._warm_fits import WarmFits
 from skreg.penalties._groups import GroupPenalty
 from skreg.regressor import RegularizedMLPRegressor
-from skreg.stopping import Following, RowStructure, check_groups, needs_groups
+from skreg.stopping import Following, RowStructure, check_groups, row_numbers, takes_groups
 
 # The strengths that are tried from scratch, too: all of a coarse grid, of a finer one those that are this far apart.
 N_ALL_FROM_SCRATCH = 12
@@ -127,12 +126,19 @@ def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None
 class FoldPath:
     """What a fold says of each strength, for fits along the path and for fits from scratch.
 
-    Arrays have the shape (2, n_alphas); NaN where there is no fit from scratch.
+    Attributes
+    ----------
+    scores : ndarray of shape (2, n_alphas)
+        Scores of the test rows; NaN where there is no fit from scratch.
+    n_selected : ndarray of shape (2, n_alphas)
+        Numbers of features that the fits use.
+    problems : list of two dicts
+        Problems of a second stage by number of the strength, if they are wanted.
     """
 
     scores: np.ndarray
     n_selected: np.ndarray
-    problems: list[list]
+    problems: list[dict[int, "Problem | None"]]
 
 
 def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, keep_problems, **options) -> Routine:
@@ -185,11 +191,14 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, kee
         rows[0], rows[1, tried] = values[: len(alphas)], values[len(alphas) :]
         return rows
 
-    problems = [problem.adapted(model) for model in models] if keep_problems else []
+    problems = [{}, {}]
+    if keep_problems:
+        adapted = [problem.adapted(model) for model in models]
+        problems = [dict(enumerate(adapted[: len(alphas)])), dict(zip(tried, adapted[len(alphas) :], strict=True))]
     return FoldPath(
         table(scores, np.nan),
         table([np.count_nonzero(model.feature_importances_) for model in models], 0),
-        [problems[: len(alphas)], dict(zip(tried.tolist(), problems[len(alphas) :], strict=False))],
+        problems,
     )
 
 
@@ -254,7 +263,7 @@ class PathCV:
 
     @property
     def _wants_groups(self):
-        return needs_groups(self.cv) or needs_groups(self.early_stopping)
+        return takes_groups(self.cv) or takes_groups(self._stopping_rule()[0])
 
     def _plain_estimator(self):
         kind = self._plain_class()
@@ -324,7 +333,7 @@ class PathCV:
         score = self._scorer(plain, sample_weight)
         splits = self._check_folds(X, y, sample_weight, groups, seeds["folds"])
 
-        structure = RowStructure.of(splits, groups, num_samples(X))
+        structure = RowStructure.of(splits, around.groups if groups is None else groups, num_samples(X))
         if around.whole_groups or around.time is not None:
             structure = around
         problem = Problem(plain, np.arange(self.n_features_in_))

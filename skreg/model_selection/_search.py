@@ -13,19 +13,20 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
 from skreg._docs import DocLink
-from skreg._seeds import fresh_seed, random_numbers, seeded_splitter
-from skreg._sklearn_private import Interval, check_method_params, num_samples
+from skreg._seeds import fresh_seed, random_numbers
+from skreg._sklearn_private import Interval, check_method_params
 from skreg.compose import scoring_of
 from skreg.model_selection._together import (
     Fits,
     Task,
     fit_tasks,
+    has_network,
     network_of,
     raise_common_error,
-    row_numbers,
+    splits_of,
     with_outcomes,
 )
-from skreg.stopping import RowStructure
+from skreg.stopping import row_numbers
 
 _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
         Score or scores of the held-out rows; None is the estimator's own.
@@ -120,7 +121,7 @@ class TogetherMixin(DocLink):
             As in scikit-learn, and if `memory_limit` is too small for one network.
         """
         estimator = self.estimator
-        if network_of(estimator) is None and not self._tries_estimators():
+        if not (has_network(estimator) or self._tries_estimators()):
             return super().fit(X, y, **params)
         self._validate_params()
         # A copy does the work, with a stand-in for the estimator that picks up what has been trained.
@@ -129,10 +130,11 @@ class TogetherMixin(DocLink):
         worker.scoring = scoring_of(estimator, self.scoring)
         worker._fits, worker._seconds = Fits(), []
         worker.estimator = with_outcomes(estimator, worker._fits)
-        # What is left to do is to pick up results and to score them: less work than to start processes for it.
-        in_order = joblib.parallel_config(backend="sequential")
+        # What is left of fits that are made together is to pick up results and to score them: less work than to start
+        # processes for it.
+        all_together = network_of(estimator) is not None and not self._tries_estimators()
         try:
-            with contextlib.nullcontext() if self._tries_estimators() else in_order:
+            with joblib.parallel_config(backend="sequential") if all_together else contextlib.nullcontext():
                 super(TogetherMixin, worker).fit(X, y, **params)
         finally:
             own = {*parameters, "_asked", "_fits", "_seconds"}
@@ -159,12 +161,10 @@ class TogetherMixin(DocLink):
 
         def evaluate_together(candidate_params, cv=None, **options):
             candidates = list(candidate_params)
-            splitter = seeded_splitter(cv or self._checked_cv_orig)
-            splits = list(splitter.split(X, y, **routed.splitter.split))
+            splits, structure = splits_of(cv or self._checked_cv_orig, X, y, **routed.splitter.split)
             tasks = [
                 Task(estimator, parameters, row_numbers(train)) for parameters in candidates for train, _ in splits
             ]
-            structure = RowStructure.of(splits, routed.splitter.split.get("groups"), num_samples(X))
             outcomes = fit_tasks(
                 X,
                 y,

@@ -25,6 +25,7 @@ from skreg._base import COLLECTOR, BaseRegularizedMLP, Prepared
 from skreg._context import holding
 from skreg._data import content_hash, is_about_text, with_encoding_hint
 from skreg._incremental import Earlier
+from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS, warn_user
 from skreg.batches import Rows
@@ -112,10 +113,10 @@ def size_in_bytes(X) -> int:
     return getattr(X, "nbytes", 8 * np.size(X))
 
 
-def row_numbers(rows) -> np.ndarray:
-    """Return numbers of rows, of which a splitter may also have made a mask."""
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows
+def splits_of(splitter, X, y, **metadata) -> tuple[list, RowStructure]:
+    """Return the splits, which are then the same for all estimators, and how rows belong together in them."""
+    splits = list(seeded_splitter(splitter).split(X, y, **metadata))
+    return splits, RowStructure.of(splits, metadata.get("groups"), num_samples(X))
 
 
 def with_parameters(estimator, parameters: dict):
@@ -134,6 +135,11 @@ def network_of(estimator) -> BaseRegularizedMLP | None:
         return network_of(estimator.regressor)
     is_ours = isinstance(estimator, BaseRegularizedMLP) and type(estimator).fit is BaseRegularizedMLP.fit
     return estimator if is_ours else None
+
+
+def has_network(estimator) -> bool:
+    """Return whether there is a network at the end of an estimator, of whatever class of ours."""
+    return next(networks_of(estimator), None) is not None
 
 
 def networks_of(estimator) -> Iterator[BaseRegularizedMLP]:

@@ -15,19 +15,19 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from skreg._seeds import random_numbers, seeded_splitter
-from skreg._sklearn_private import check_groups_routing_disabled, num_samples, translate_train_sizes, validated_like
+from skreg._seeds import random_numbers
+from skreg._sklearn_private import check_groups_routing_disabled, translate_train_sizes, validated_like
 from skreg.compose import scoring_of
 from skreg.model_selection._together import (
     Fits,
     Task,
     fit_tasks,
-    network_of,
+    has_network,
     raise_common_error,
-    row_numbers,
+    splits_of,
     with_outcomes,
 )
-from skreg.stopping import RowStructure
+from skreg.stopping import RowStructure, row_numbers
 
 
 @dataclass
@@ -55,11 +55,10 @@ class Routed:
 def _routed(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
     """Return what the splitter says, and who is given which of ``params``."""
     check_groups_routing_disabled(groups)
-    cv = seeded_splitter(check_cv(cv, y, classifier=is_classifier(estimator)))
+    cv = check_cv(cv, y, classifier=is_classifier(estimator))
     params = {} if params is None else params
     if not get_config()["enable_metadata_routing"]:
-        splits = list(cv.split(X, y, groups))
-        return Routed(splits, RowStructure.of(splits, groups, num_samples(X)), params, params)
+        return Routed(*splits_of(cv, X, y, groups=groups), params, params)
     router = MetadataRouter(owner=name)
     router.add(estimator=estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
     if scorer is not None:
@@ -68,9 +67,7 @@ def _routed(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
     router.add(splitter=cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
     routed = process_routing(router, "fit", **params)
     left = {key: value for key, value in params.items() if key in wanted}
-    splits = list(cv.split(X, y, **routed.splitter.split))
-    structure = RowStructure.of(splits, routed.splitter.split.get("groups"), num_samples(X))
-    return Routed(splits, structure, routed.estimator.fit, left)
+    return Routed(*splits_of(cv, X, y, **routed.splitter.split), routed.estimator.fit, left)
 
 
 @contextlib.contextmanager
@@ -210,7 +207,7 @@ def cross_validate(
         "error_score": error_score,
     }
     function = sklearn.model_selection.cross_validate
-    if network_of(estimator) is None:
+    if not has_network(estimator):
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
     X, y = indexable(X, y)
     scorer = check_scoring(estimator, scoring=scoring)
@@ -345,7 +342,7 @@ def cross_val_predict(
 ):
     arguments = {"n_jobs": n_jobs, "verbose": verbose, "params": params, "pre_dispatch": pre_dispatch, "method": method}
     function = sklearn.model_selection.cross_val_predict
-    if network_of(estimator) is None or not hasattr(estimator, method):
+    if not has_network(estimator) or not hasattr(estimator, method):
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
     X, y = indexable(X, y)
     routed = _routed("cross_val_predict", estimator, X, y, cv, groups, None, params)
@@ -447,7 +444,7 @@ def learning_curve(
     }
     random_state = random_numbers(random_state)
     function = sklearn.model_selection.learning_curve
-    if network_of(estimator) is None or exploit_incremental_learning:
+    if not has_network(estimator) or exploit_incremental_learning:
         return function(
             estimator, X, y, cv=cv, shuffle=shuffle, random_state=random_state, return_times=return_times, **arguments
         )
@@ -543,7 +540,7 @@ def validation_curve(
         "params": params,
     }
     function = sklearn.model_selection.validation_curve
-    if network_of(estimator) is None and not any(hasattr(value, "fit") for value in param_range):
+    if not has_network(estimator) and not any(hasattr(value, "fit") for value in param_range):
         return function(estimator, X, y, cv=cv, **arguments)
     X, y, groups = indexable(X, y, groups)
     scorer = check_scoring(estimator, scoring=scoring)
