@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
 import scipy.sparse
 import torch
@@ -10,8 +9,9 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.sparsefuncs import min_max_axis
 from sklearn.utils.validation import validate_data
 
+from skreg._arrays import gathered, mapped_file, row_blocks
 from skreg._sklearn_private import check_sample_weight, safe_indexing
-from skreg.batches import gathered, mapped_file, row_blocks
+from skreg.engine.dataset import rescaled
 
 TEXT_IN_X = "X holds strings."
 # More columns of text than this are selected by their type, where a frame knows that.
@@ -65,23 +65,21 @@ class Table:
 
 
 def stacked(first: Table, second: Table) -> Table:
-    """Return the rows of two tables in one, to train on: without their sources and the user's part of the weights."""
-    weight = None
-    if first.weight is not None or second.weight is not None:
-        ones = [np.ones(len(table.targets)) if table.weight is None else table.weight for table in (first, second)]
-        weight = np.concatenate(ones)
+    """Return the rows of two tables in one, to train on: without their sources."""
+
+    def joined_weights(*weights):
+        if all(weight is None for weight in weights):
+            return None
+        sizes = (len(first.targets), len(second.targets))
+        return np.concatenate(
+            [np.ones(n) if weight is None else weight for weight, n in zip(weights, sizes, strict=True)]
+        )
+
     is_sparse = scipy.sparse.issparse(first.X) or scipy.sparse.issparse(second.X)
     X = scipy.sparse.vstack([first.X, second.X]).tocsr() if is_sparse else np.concatenate([first.X, second.X])
     targets = np.concatenate([first.targets, second.targets.astype(first.targets.dtype)])
-    return Table(X, targets, weight, None, ())
-
-
-def content_hash(item) -> str | None:
-    """Return a hash of the content of objects; None if they cannot be pickled, as a lambda cannot."""
-    try:
-        return joblib.hash(item)
-    except Exception:  # whatever a user's own object raises
-        return None
+    weight = joined_weights(first.weight, second.weight)
+    return Table(X, targets, weight, joined_weights(first.sample_weight, second.sample_weight), ())
 
 
 def as_numpy(data):
@@ -132,14 +130,6 @@ def check_weights(sample_weight, X) -> np.ndarray | None:
     return check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
     )
-
-
-def rescaled(weight: np.ndarray) -> np.ndarray:
-    """Return weights the largest of which is 1.
-
-    Only ratios matter: so no sum overflows, and nothing that counts is lost in float32.
-    """
-    return weight / weight.max()
 
 
 def column_ranges(X) -> np.ndarray:

@@ -18,12 +18,14 @@ from skreg._docs import DocLink
 from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg._state import TRAINING_STATE, check_restored, with_fitted_parameters
-from skreg.batches import Rows
 from skreg.callbacks import without_learned_attributes
+from skreg.engine.batches import Rows
+from skreg.engine.objective import AUTO_BATCH_SIZE, outputs_in_blocks
+from skreg.engine.spec import NetworkSpec
+from skreg.engine.threads import limited_threads, step_flops
 from skreg.layers import MLP, NORMALIZATION_PARAMETERS
 from skreg.losses import Loss
 from skreg.pruning import Weights, prune_weights
-from skreg.training import AUTO_BATCH_SIZE, limited_threads, outputs_in_blocks, step_flops
 
 
 def dropout_rates(dropout, n_hidden: int) -> list[float]:
@@ -39,6 +41,54 @@ def dropout_rates(dropout, n_hidden: int) -> list[float]:
     if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
         raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {dropout!r}.")
     return [float(rate) for rate in rates]
+
+
+def module_of(weights: list[np.ndarray], network: NetworkSpec) -> MLP:
+    """Return a network with the weights of a result."""
+    module = network.module()
+    with torch.no_grad():
+        for tensor, array in zip(module.member_views(module.state()), weights, strict=True):
+            tensor[0] = torch.from_numpy(array)
+    return module
+
+
+def attributes_of(weights: list[np.ndarray], network: NetworkSpec, dtype) -> dict:
+    """Return the weights of a result as fitted attributes.
+
+    Raises
+    ------
+    ValueError
+        If they are those of another network.
+    """
+    units = network.layer_units
+    n_layers, n_hidden = len(units) - 1, len(units) - 2
+    names = ["gain", "shift", "mean", "variance"][: {"batch": 4, "layer": 2}.get(network.normalization, 0)]
+    widths = list(units[1:])
+    if network.skip and n_hidden:
+        widths[0] += units[-1]
+    shapes = [*zip(units[:-1], widths, strict=True), *((1, n) for n in units[1:])]
+    shapes += [(1, n) for _ in names for n in units[1:-1]]
+    if shapes != [array.shape for array in weights]:
+        raise ValueError(f"The result is of another network: its arrays have not the shapes {shapes}.")
+    # What is lost on the way from float64 to float32 is judged by what it does to predictions.
+    with np.errstate(over="ignore"):
+        arrays = [array.astype(dtype) for array in weights]
+    coefs, skip_coef = arrays[:n_layers], None
+    if widths[0] != units[1]:
+        coefs[0], skip_coef = coefs[0][:, : units[1]].copy(), coefs[0][:, units[1] :].copy()
+    of_layers = [array[0] for array in arrays[2 * n_layers :]]
+    columns = {name: of_layers[i * n_hidden : (i + 1) * n_hidden] for i, name in enumerate(names)}
+    return {
+        "coefs_": coefs,
+        "skip_coef_": skip_coef,
+        "intercepts_": [b[0] for b in arrays[n_layers : 2 * n_layers]],
+        "normalization_params_": [
+            {name: values[i] for name, values in columns.items()} for i in range(n_hidden if names else 0)
+        ],
+        "input_features_": np.arange(units[0]),
+        "n_layers_": len(units),
+        "n_outputs_": units[-1],
+    }
 
 
 class DropoutSamples(NamedTuple):
@@ -116,37 +166,6 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return loss
 
     # -- weights -------------------------------------------------------------------------------------------
-
-    def _parameters(self, module: MLP, dtype=None) -> dict:
-        """Return the weights of a population of one as fitted attributes."""
-
-        def arrays(tensors):
-            # What is lost on the way from float64 to float32 is judged by what it does to predictions.
-            with np.errstate(over="ignore"):
-                return [t[0].detach().cpu().numpy().astype(dtype, copy=True) for t in tensors]
-
-        coefs, skip_coef = arrays(module.weights), None
-        if module.skip:
-            n_units = module.layer_units[1]
-            coefs[0], skip_coef = coefs[0][:, :n_units].copy(), coefs[0][:, n_units:].copy()
-        names = {
-            "gain": module.gains,
-            "shift": module.shifts,
-            "mean": module.running_means,
-            "variance": module.running_variances,
-        }
-        columns = {name: [a[0] for a in arrays(tensors)] for name, tensors in names.items() if tensors}
-        return {
-            "coefs_": coefs,
-            "skip_coef_": skip_coef,
-            "intercepts_": [b[0] for b in arrays(module.biases)],
-            "normalization_params_": [
-                {name: values[i] for name, values in columns.items()} for i in range(len(module.gains))
-            ],
-            "input_features_": np.arange(module.layer_units[0]),
-            "n_layers_": len(module.layer_units),
-            "n_outputs_": module.layer_units[-1],
-        }
 
     @torch.no_grad()
     def _load_parameters(self, module: MLP) -> None:
@@ -281,7 +300,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     @staticmethod
     def _computed(module: MLP, rows: Rows, *what) -> torch.Tensor:
-        """Return what the fitted network computes for rows; see :func:`~skreg.training.outputs_in_blocks`."""
+        """Return what the fitted network computes for rows; see :func:`~skreg.engine.objective.outputs_in_blocks`."""
         with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
             return outputs_in_blocks(module, rows, *what)[0].cpu()
 

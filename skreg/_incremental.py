@@ -1,43 +1,29 @@
 """Training that goes on: epoch by epoch on other rows, or where a checkpoint was taken."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._seeds import SEED_LIMIT, SEEDS, draw_seeds, generator_of, seed_arrays
+from skreg._alone import train, trainer_of
+from skreg._history import PreviousHistory
+from skreg._prepare import (
+    PendingFit,
+    description,
+    finish,
+    fitted_start,
+    keep_parameters,
+    make_spec,
+    network_of_estimator,
+)
+from skreg._seeds import SEED_LIMIT, SEEDS, draw_seeds, seed_arrays
 from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, load_state, save_state
-from skreg.training import limited_threads, record_of, step_flops
+from skreg.engine.dataset import Dataset
+from skreg.engine.spec import RowChoice, StoppingRule
 
 # Parameters without effect unless rows are held out, which `partial_fit` does not do.
 OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
-
-
-@dataclass
-class Earlier:
-    """What earlier epochs have left, which the results of a fit that goes on are added to."""
-
-    history: dict[str, np.ndarray] = field(default_factory=dict)
-    loss_curve: list[float] = field(default_factory=list)
-    t: int = 0
-
-
-def joined(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return one history of two; where one of them was not validated, its validation columns hold NaN."""
-    if not first:
-        return second
-    # The reason why training ended is that of the last epoch alone.
-    first = first | {"stopping_reason": np.full(len(first["epoch"]), "")}
-    n_rows = len(first["epoch"]), len(second["epoch"])
-    names = [*first, *(name for name in second if name not in first)]
-    return {
-        name: np.concatenate(
-            [part.get(name, np.full(n, np.nan)) for part, n in zip((first, second), n_rows, strict=True)]
-        )
-        for name in names
-    }
 
 
 def _checked_history(checkpoint: dict[str, np.ndarray], n_epochs: int) -> dict[str, np.ndarray]:
@@ -84,36 +70,37 @@ class IncrementalMixin:
         dtype = table.X.dtype if is_first else self.coefs_[0].dtype
         if hasattr(self, "_n_targets") and checkpoint is None:
             self._check_same_outputs()
-        plan = self._plan(table, dtype)
+        network, loss, penalty = network_of_estimator(self, table, dtype)
         seeds = draw_seeds(self.random_state, *SEEDS)
-        module = self._make_module(plan)
-        rows = self._rows(plan, table, table.kept)
-        earlier, state = Earlier(), checkpoint
+        previous, state, start = PreviousHistory(), checkpoint, None
         if checkpoint is not None:
-            earlier = self._check_checkpoint(checkpoint, plan)
+            previous = self._check_checkpoint(checkpoint, network)
         elif is_first:
-            self._warn_of_bad_settings(table, plan)
-            module.initialize([generator_of(seeds["init"])], self._start_outputs(plan, rows))
+            self._warn_of_bad_settings(table, loss, penalty, network.layer_units)
         else:
-            self._load_parameters(module)
-            earlier = Earlier(getattr(self, "history_", {}), self.loss_curve_, self.t_)
+            start = fitted_start(self, network)
+            previous = PreviousHistory(getattr(self, "history_", {}), self.loss_curve_, self.t_)
             state = getattr(self, "_training_state", None)
             if state is not None and str(state["solver"]) != self.solver:
                 state = None  # the other solver's moments mean nothing to this one
-        net = self._make_net(
-            plan,
-            module,
-            seeds,
-            len(rows),
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            n_rows_before=earlier.t,
+        dataset = Dataset(table.X, table.targets, table.sample_weight)
+        spec = make_spec(
+            self,
+            network,
+            loss,
+            penalty,
+            train=RowChoice(table.kept, self._class_weights(table, table.kept), self._label_smoothing),
+            seeds=seeds,
+            start=start,
+            n_rows_before=previous.t,
+            stopping=StoppingRule(self.max_iter, tol=self.tol, n_iter_no_change=self.n_iter_no_change, n_epochs=1),
         )
-        self._take_plan(plan)
-        with limited_threads(step_flops(plan.layer_units, net.batch_size)):
-            net.train(rows, n_epochs=1, state=state, restore=None if checkpoint is None else "kept")
-        self._take_fit(plan, net, module, dtype, seeds)
-        self._take_results(record_of(net), earlier, len(rows))
+        keep_parameters(self, spec, table)
+        trainer = trainer_of(spec, dataset, state=state, restore=None if checkpoint is None else "kept")
+        result = train(trainer, callbacks=self.callbacks, verbose=self.verbose)
+        # One epoch says nothing of convergence.
+        result.converged = True
+        finish(PendingFit(self, spec, dataset, table, None, previous, start is not None, True), result, dtype)
         self.best_epoch_ = len(self.history_["epoch"])
         self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
         self.history_["stopping_reason"] = np.full(len(self.history_["epoch"]), "")
@@ -203,19 +190,9 @@ class IncrementalMixin:
         self._checkpoint = load_state(path)
         return self
 
-    def _description(self, plan) -> dict:
-        """Return what must be the same if training is to be continued."""
-        return {
-            "estimator": type(self).__name__,
-            "loss": self.loss if isinstance(self.loss, str) else "a function",
-            "solver": self.solver,
-            "layer_units": list(plan.layer_units),
-            "dtype": str(plan.dtype),
-        }
-
-    def _check_checkpoint(self, checkpoint: dict[str, np.ndarray], plan, epochs_in_total=np.inf) -> Earlier:
+    def _check_checkpoint(self, checkpoint: dict[str, np.ndarray], network, epochs_in_total=np.inf) -> PreviousHistory:
         """Return the results of the epochs before a checkpoint; raise ValueError if it does not go with this fit."""
-        needed = self._description(plan)
+        needed = {name: value.tolist() for name, value in description(self, network).items()}
         found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
         if found != needed:
             raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
@@ -235,4 +212,4 @@ class IncrementalMixin:
                 f"The checkpoint was taken after {checkpoint['epoch']} epochs; to go on, max_iter must be larger; got "
                 f"max_iter={self.max_iter!r}."
             )
-        return Earlier(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))
+        return PreviousHistory(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))

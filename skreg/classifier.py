@@ -1,7 +1,5 @@
 """RegularizedMLPClassifier: what is special to classification."""
 
-from collections.abc import Callable
-from functools import partial
 from numbers import Real
 from typing import ClassVar
 
@@ -14,11 +12,13 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from skreg._axes import with_axes
 from skreg._base import BaseRegularizedMLP
-from skreg._data import Table, as_numpy, rescaled
+from skreg._data import as_numpy, rescaled
 from skreg._docs import estimator_docstring
 from skreg._incremental import takes_steps
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
+from skreg.engine.spec import ClassWeights
 from skreg.losses import CLASSIFICATION_LOSSES, classification_loss
 
 _LOSS_VALUES = """'log_loss' or callable, default='log_loss'
@@ -118,6 +118,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
     _kept_parameters = (*BaseRegularizedMLP._kept_parameters, "class_weight", "label_smoothing")
 
+    @with_axes
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -301,55 +302,44 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         is_multiclass = not self._multilabel and len(self.classes_) > 2
         return classification_loss(parameters["loss"], is_multiclass=is_multiclass)
 
-    def _codes(self, targets: np.ndarray) -> list[np.ndarray]:
-        """Return the class of each row as a number; for label indicator matrices, one array for each label."""
-        return list(targets.astype(int).T) if self._multilabel else [self._strata(targets).astype(int)]
-
-    def _fixed_class_weight(self, targets):
+    def _given_class_weights(self, targets):
         if self.class_weight is None or isinstance(self.class_weight, str):
             return None
-        codes = self._codes(targets)
         given = self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]
-        if len(given) != len(codes) or not all(isinstance(weights, dict) for weights in given):
+        n_labels = targets.shape[1] if self._multilabel else 1
+        if len(given) != n_labels or not all(isinstance(weights, dict) for weights in given):
             raise ValueError(
                 "The 'class_weight' parameter must be a dict, or for label indicator matrices a list with one dict for "
-                f"each of the {len(codes)} labels, 'balanced' or None; got {self.class_weight!r}."
+                f"each of the {n_labels} labels, 'balanced' or None; got {self.class_weight!r}."
             )
         values = [value for weights in given for value in weights.values()]
         if not all(isinstance(w, Real) and not isinstance(w, bool | np.bool_) and 0 <= w < np.inf for w in values):
             raise ValueError(
                 f"The 'class_weight' parameter must hold numbers of at least 0; got {self.class_weight!r}."
             )
-        classes = np.array([0, 1]) if self._multilabel else self.classes_
-        product = np.ones(len(targets))
-        for label_codes, weights in zip(codes, given, strict=True):
-            unknown = set(weights) - set(classes.tolist())
-            if unknown:
+        classes = [0, 1] if self._multilabel else self.classes_.tolist()
+        for weights in given:
+            if set(weights) - set(classes):
                 raise ValueError(
-                    f"The 'class_weight' parameter names classes that are not among {classes.tolist()!r}; got "
-                    f"{weights!r}."
+                    f"The 'class_weight' parameter names classes that are not among {classes!r}; got {weights!r}."
                 )
-            product *= np.array([weights.get(label, 1.0) for label in classes.tolist()])[label_codes]
-        return product
+        return ClassWeights(tuple(np.array([weights.get(label, 1.0) for label in classes]) for weights in given))
 
-    def _balanced_class_weight(self, table: Table, rows: np.ndarray) -> Callable | None:
+    def _class_weights(self, table, rows):
         if self.class_weight != "balanced":
-            return None
+            return super()._class_weights(table, rows)
         weight = None if table.weight is None else rescaled(table.weight[rows])
-        of_class = []
-        for codes in self._codes(table.targets[rows]):
-            present = np.unique(codes)
-            values = np.ones(max(len(self.classes_), 2))  # of a class without rows here nothing is known
+        targets = table.targets[rows]
+        n_classes = max(len(self.classes_), 2) if not self._multilabel else 2
+        of_label = [np.ones(n_classes) for _ in range(targets.shape[1] if self._multilabel else 1)]
+        for values, codes in zip(of_label, ClassWeights(tuple(of_label)).codes(targets), strict=True):
+            present = np.unique(codes)  # of a class without rows here nothing is known
             values[present] = compute_class_weight("balanced", classes=present, y=codes, sample_weight=weight)
-            of_class.append(values)
-        return partial(self._row_class_weight, of_class)
+        return ClassWeights(tuple(of_label))
 
-    def _row_class_weight(self, of_class: list[np.ndarray], targets: np.ndarray) -> np.ndarray:
-        columns = zip(of_class, self._codes(targets), strict=True)
-        return np.prod([values[codes] for values, codes in columns], axis=0)
-
-    def _training_target(self, target, loss):
-        return loss.smooth_targets(target, self.label_smoothing) if self.label_smoothing else target
+    @property
+    def _label_smoothing(self):
+        return float(self.label_smoothing)
 
     def _strata(self, targets):
         if self._multilabel:

@@ -433,14 +433,29 @@ class MLP(nn.Module):
         axis = NORMALIZATION_AXES[self.normalization]
         return standardize_backward(dY * self._detached.gain[i], record.standardized, record.inverse_sd, axis, weight)
 
-    def snapshot(self) -> list[Tensor]:
-        """Return a copy of everything that predictions depend on."""
-        return [t.clone() for t in self._state()]
+    def state(self) -> list[Tensor]:
+        """Return everything that predictions depend on: the flat buffer, and the statistics of batch normalization."""
+        return [self.flat, *self.running_means, *self.running_variances]
 
-    def restore(self, snapshot: list[Tensor]) -> None:
+    def snapshot(self) -> list[Tensor]:
+        """Return a copy of the :meth:`state`."""
+        return [tensor.clone() for tensor in self.state()]
+
+    def restore(self, snapshot: Sequence[Tensor]) -> None:
         """Go back to a :meth:`snapshot`."""
-        for current, saved in zip(self._state(), snapshot, strict=True):
+        for current, saved in zip(self.state(), snapshot, strict=True):
             current.copy_(saved)
 
-    def _state(self) -> list[Tensor]:
-        return [self.flat, *self.running_means, *self.running_variances]
+    def member_views(self, state: Sequence[Tensor]) -> list[Tensor]:
+        """Return views, with a leading member axis, of buffers that are laid out like the first of the :meth:`state`.
+
+        The first buffer is cut into one part for each parameter; others are returned as they are.
+        """
+        parameters = list(self.parameters())
+        parts = state[0].split([parameter.numel() for parameter in parameters])
+        views = [part.view_as(parameter) for part, parameter in zip(parts, parameters, strict=True)]
+        return [*views, *state[1:]]
+
+    def arrays(self) -> list[np.ndarray]:
+        """Return copies of the state of a population of one: its parameters, and the statistics of its layers."""
+        return [view[0].detach().cpu().numpy().copy() for view in self.member_views(self.state())]

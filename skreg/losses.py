@@ -19,6 +19,8 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
+from skreg._hashing import content_hash
+
 REGRESSION_LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma")
 CLASSIFICATION_LOSSES = ("log_loss",)
 
@@ -181,6 +183,12 @@ class Loss(torch.nn.Module, ABC):
     bounds_rows: bool = False
     #: Whether outputs are in the unit of the targets.
     in_units: bool = False
+
+    def structure(self):
+        """Return what networks that are trained together must have in common of their losses."""
+        if not self.closed_form:  # a user's function that cannot be hashed, such as a lambda, is itself alone
+            return type(self), type(self.link_loss), content_hash(self) or id(self.function)
+        return type(self), *(item for item in vars(self).items() if not item[0].startswith("_"))
 
     def n_outputs(self, n_targets: int) -> int:
         """Return the number of outputs that the network needs."""

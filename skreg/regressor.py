@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
+from skreg._axes import with_axes
 from skreg._base import BaseRegularizedMLP
 from skreg._data import as_numpy
 from skreg._docs import estimator_docstring
@@ -93,6 +94,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
 
     _kept_parameters = (*BaseRegularizedMLP._kept_parameters, "quantile", "delta")
 
+    @with_axes
     def __init__(
         self,
         hidden_layer_sizes=(100,),

@@ -14,7 +14,7 @@ from sklearn.preprocessing import scale
 
 import skreg.model_selection
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.training import RegularizedNet
+from skreg.adapters.skorch import RegularizedNet
 
 MODULES = (skreg.model_selection, sklearn.model_selection)
 KINDS = {"classifier": RegularizedMLPClassifier, "regressor": RegularizedMLPRegressor}

@@ -172,7 +172,7 @@ def test_sparse_rows_are_the_same_as_dense_ones(monkeypatch, numbers):
             RegularizedMLPRegressor(alpha=0.01, **SMALL).fit(kind(X), y).coefs_[0], dense.coefs_[0]
         )
     # Rows are read in blocks, whose sums are the whole.
-    monkeypatch.setattr("skreg.batches.BLOCK_BYTES", 8 * 6 * 10)
+    monkeypatch.setattr("skreg.engine.batches.BLOCK_BYTES", 8 * 6 * 10)
     blocks = RegularizedMLPRegressor(alpha=0.01, **{**LINEAR, "tol": 1e-7}).fit(scipy.sparse.csr_array(X), y)
     monkeypatch.undo()
     whole = RegularizedMLPRegressor(alpha=0.01, **{**LINEAR, "tol": 1e-7}).fit(X, y)
@@ -192,7 +192,7 @@ def test_float32_data_gives_the_optimum_of_float64(classes):
 def test_batch_normalization_predicts_with_the_moments_of_all_rows(blocks, numbers, monkeypatch):
     X, y = numbers
     if blocks:
-        monkeypatch.setattr("skreg.batches.BLOCK_BYTES", 8 * 6 * 10)
+        monkeypatch.setattr("skreg.engine.batches.BLOCK_BYTES", 8 * 6 * 10)
     model = RegularizedMLPRegressor(alpha=(0, 0.01), normalization="batch", **SMALL).fit(X, y)
     Z = X @ model.coefs_[0] + model.intercepts_[0]
     (moments,) = model.normalization_params_

@@ -5,11 +5,14 @@ import pytest
 import torch
 from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
 
+from skreg.adapters.skorch import as_torch_optimizer
 from skreg.constraints import MaxNorm, Nonnegative
 from skreg.layers import MLP
-from skreg.optim import METRIC_FLOOR, STEPS_BETWEEN_FLUSHES, ProximalAdam, ProximalSGD, as_torch_optimizer
 from skreg.penalties import L1, L2, MCP, ElasticNet, GroupLasso, Hierarchical, Penalty, SparseGroupLasso, WeightedL1
 from skreg.penalties._base import LayerPenalty
+from skreg.solvers import ProximalAdam, ProximalSGD
+from skreg.solvers._adam import METRIC_FLOOR
+from skreg.solvers._flat import STEPS_BETWEEN_FLUSHES
 
 
 def make(n_members=1, seed=0):
@@ -116,7 +119,7 @@ def test_proximal_adam_is_its_definition_and_leaves_other_layers_to_adam(penalty
 def test_proximal_steps_in_pieces_are_those_of_the_whole(penalty, n_members, monkeypatch):
     results = []
     for piece in (7, 2**17):
-        monkeypatch.setattr("skreg.optim.PIECE", piece)
+        monkeypatch.setattr("skreg.solvers._adam.PIECE", piece)
         module = make(n_members)
         alpha = 2.0 if n_members == 1 else torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64).view(3, 1, 1)
         optimizer = ProximalAdam(module, on(penalty, [alpha, alpha]))

@@ -14,13 +14,18 @@ from sklearn.model_selection import PredefinedSplit
 from torch.overrides import TorchFunctionMode
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._base import COLLECTOR
-from skreg.batches import Rows
+from skreg._prepare import finish
+from skreg.backends import train_fits
+from skreg.engine.batches import MemberBatches, Rows
+from skreg.engine.dropout import DropoutStreams
+from skreg.engine.grouping import in_chunks, n_bytes, structure
+from skreg.engine.members import make_members
+from skreg.engine.threads import AbandonedError
+from skreg.engine.trainer import Trainer
 from skreg.losses import SoftmaxLogLoss
 from skreg.model_selection import GridSearchCV
+from skreg.model_selection._deferred import DatasetCache, prepare_member
 from skreg.model_selection._routines import Request, run_together
-from skreg.model_selection._together import RowsInCommon, Waiting
-from skreg.population import AbandonedError, Feed, Population, Streams, by_reader, in_chunks, train_jobs
 
 X, Y = make_classification(83, 6, n_informative=4, n_classes=3, random_state=0)
 SHORT = {"batch_size": 16, "max_iter": 5, "learning_rate_init": 0.02, "tol": 0.0, "n_iter_no_change": np.inf}
@@ -30,24 +35,27 @@ def make(**options):
     return RegularizedMLPClassifier(**{"hidden_layer_sizes": (7,), "random_state": 0, **SHORT, **options})
 
 
-def jobs_of(estimators, data=(X, Y)):
+def prepared(estimators, data=(X, Y)):
     """Return the estimators' fits, prepared."""
-    waiting, in_common = [], RowsInCommon()
-    token = COLLECTOR.set(lambda network, ready: waiting.append(Waiting.of(network, ready, in_common)))
-    try:
-        for estimator in estimators:
-            estimator.fit(*data)
-    finally:
-        COLLECTOR.reset(token)
-    return waiting
+    pending, datasets = [prepare_member(estimator, *data) for estimator in estimators], DatasetCache()
+    for fit in pending:
+        fit.dataset = datasets.shared(fit.dataset)
+    return pending
+
+
+def fits_of(pending):
+    return [(fit.spec, fit.dataset) for fit in pending]
+
+
+def trained(pending, **options):
+    """Return what comes of prepared fits."""
+    return train_fits(fits_of(pending), **options)
 
 
 def train_together(estimators, data=(X, Y), **options):
-    waiting = jobs_of(estimators, data)
-    train_jobs([item.job for item in waiting], **options)
-    for item in waiting:
-        assert item.job.error is None
-        item.finish()
+    pending = prepared(estimators, data)
+    for fit, result in zip(pending, trained(pending, **options), strict=True):
+        finish(fit, result)
     return estimators
 
 
@@ -129,21 +137,20 @@ class TestMembersAreAsAlone:
     def test_members_of_several_sizes_fill_up_their_batches(self):
         numbers = [81, 83, 82]
         options = {"dropout": 0.2, "normalization": "batch"}
-        waiting = [jobs_of([make(**options)], (X[:n], Y[:n]))[0] for n in numbers]
-        assert len({item.job.structure for item in waiting}) == 1
-        train_jobs([item.job for item in waiting])
-        for item, n in zip(waiting, numbers, strict=True):
-            item.finish()
+        pending = [prepared([make(**options)], (X[:n], Y[:n]))[0] for n in numbers]
+        assert len({structure(fit.spec) for fit in pending}) == 1
+        for fit, result, n in zip(pending, trained(pending), numbers, strict=True):
+            finish(fit, result)
             single = make(**options).fit(X[:n], Y[:n])
             # Biases before batch normalization have no gradient, and Adam makes steps of its rounding.
-            assert_allclose(item.network.predict_proba(X), single.predict_proba(X), atol=1e-10)
-            assert_same_networks(item.network, single, tolerance=1e-8)
+            assert_allclose(fit.estimator.predict_proba(X), single.predict_proba(X), atol=1e-10)
+            assert_same_networks(fit.estimator, single, tolerance=1e-8)
 
     @pytest.mark.parametrize("normalization", ["batch", "layer"])
     def test_the_last_member_with_weights_of_rows(self, normalization):
         options = {"normalization": normalization, "class_weight": {0: 3.0}, "dropout": 0.2}
         member = make(**options)
-        per_member = jobs_of([member])[0].job.n_bytes
+        per_member = n_bytes(prepared([member])[0].spec)
         (member,) = train_together([member], memory_limit=2 * per_member)
         assert_allclose(member.predict_proba(X), make(**options).fit(X, Y).predict_proba(X), atol=1e-10)
 
@@ -164,7 +171,7 @@ class TestMembersAreAsAlone:
     def test_in_chunks_and_threads(self):
         settings = [{"alpha": a, "dropout": 0.2} for a in np.geomspace(1e-4, 1, 7)]
         alone = [make(**setting).fit(X, Y) for setting in settings]
-        per_member = jobs_of([make()])[0].job.n_bytes
+        per_member = n_bytes(prepared([make()])[0].spec)
         for options in ({"memory_limit": 4 * per_member}, {"n_jobs": 2}, {"n_jobs": 3, "memory_limit": 6 * per_member}):
             for member, single in zip(train_together([make(**s) for s in settings], **options), alone, strict=True):
                 assert_same_networks(member, single)
@@ -180,12 +187,12 @@ class TestMembersAreAsAlone:
         settings = [{}, {"hidden_layer_sizes": (5, 4)}, {"penalty": "l1"}, {"penalty": None}, {"batch_size": 20}]
         settings += [{"activation": "tanh"}, {"solver": "sgd"}, {"constraint": "max_norm"}]
         settings += [{"learning_rate": "cosine"}, {"learning_rate": "cosine", "max_iter": 4}]
-        waiting = jobs_of([make(**setting) for setting in settings])
-        assert len(in_chunks([item.job for item in waiting], None, 1)) == len(settings)
+        fits = fits_of(prepared([make(**setting) for setting in settings]))
+        assert len(in_chunks(fits, None, 1)) == len(settings)
         # A rate that does not anneal does not depend on the number of epochs.
         settings = [{}, {"max_iter": 4}]
-        waiting = jobs_of([make(**setting) for setting in settings])
-        assert len(in_chunks([item.job for item in waiting], None, 1)) == 1
+        fits = fits_of(prepared([make(**setting) for setting in settings]))
+        assert len(in_chunks(fits, None, 1)) == 1
         for member, setting in zip(train_together([make(**s) for s in settings]), settings, strict=True):
             assert_same_networks(member, make(**setting).fit(X, Y))
 
@@ -206,28 +213,26 @@ class TestFailures:
             RegularizedMLPRegressor((4,), **{**SHORT, **options, "learning_rate_init": rate}, random_state=0)
             for rate in rates
         ]
-        waiting = jobs_of(estimators, (X, X[:, 0]))
-        train_jobs([item.job for item in waiting])
-        assert "Training diverged in epoch 1" in str(waiting[1].job.error)
-        for item, rate in zip(waiting[::2], rates[::2], strict=True):
-            item.finish()
+        pending = prepared(estimators, (X, X[:, 0]))
+        results = trained(pending)
+        assert "Training diverged in epoch 1" in str(results[1].error)
+        for fit, result, rate in zip(pending[::2], results[::2], rates[::2], strict=True):
+            finish(fit, result)
             alone = RegularizedMLPRegressor((4,), **{**SHORT, **options, "learning_rate_init": rate}, random_state=0)
-            assert_same_networks(item.network, alone.fit(X, X[:, 0]))
+            assert_same_networks(fit.estimator, alone.fit(X, X[:, 0]))
 
     def test_the_last_step_is_judged_too(self):
         huge = {**SHORT, "batch_size": 83, "max_iter": 1, "solver": "sgd", "learning_rate_init": 1e200}
-        waiting = jobs_of([make(**huge), make(**{**huge, "learning_rate_init": 0.1})])
-        train_jobs([item.job for item in waiting])
-        assert "Training diverged in epoch 1" in str(waiting[0].job.error)
-        assert waiting[1].job.error is None
+        results = trained(prepared([make(**huge), make(**{**huge, "learning_rate_init": 0.1})]))
+        assert "Training diverged in epoch 1" in str(results[0].error)
+        assert results[1].error is None
 
     def test_an_error_of_a_loss_reaches_its_members(self):
         def broken(y_true, y_pred):
             raise ZeroDivisionError("broken on purpose")
 
-        waiting = [*jobs_of([make(loss=broken), make(loss=broken, alpha=0.1)]), *jobs_of([make()])]
-        train_jobs([item.job for item in waiting])
-        assert [type(item.job.error) for item in waiting] == [ZeroDivisionError, ZeroDivisionError, type(None)]
+        results = trained(prepared([make(loss=broken), make(loss=broken, alpha=0.1), make()]))
+        assert [type(result.error) for result in results] == [ZeroDivisionError, ZeroDivisionError, type(None)]
 
     @pytest.mark.parametrize("n_jobs", [1, 2])
     def test_an_interruption_ends_everything_at_once(self, n_jobs):
@@ -237,14 +242,13 @@ class TestFailures:
             calls.append(threading.get_ident())
             raise KeyboardInterrupt
 
-        waiting = jobs_of([make(loss=interrupting), make(max_iter=10**6)])
+        pending = prepared([make(loss=interrupting), make(max_iter=10**6)])
         n_threads, threads_before = torch.get_num_threads(), set(threading.enumerate())
         with pytest.raises(KeyboardInterrupt):
-            train_jobs([item.job for item in waiting], n_jobs=n_jobs)
+            trained(pending, n_jobs=n_jobs)
         assert len(calls) == 1
         for thread in set(threading.enumerate()) - threads_before:
-            thread.join()
-        assert waiting[1].job.progress.epoch < 10**6
+            thread.join()  # would take days if it were not given up
         assert torch.get_num_threads() == n_threads
 
     @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -267,66 +271,67 @@ class TestFailures:
     def test_a_population_gives_up_when_it_is_told_to(self):
         stopped = threading.Event()
         stopped.set()
-        jobs = [item.job for item in jobs_of([make(), make(alpha=0.1)])]
         with pytest.raises(AbandonedError):
-            Population(jobs, stopped, lambda n: None).train()
+            Trainer(fits_of(prepared([make(), make(alpha=0.1)])), stopped=stopped).train()
 
     def test_memory_for_less_than_one_network(self):
-        jobs = [item.job for item in jobs_of([make(), make(alpha=0.1)])]
-        needed = math.ceil(jobs[0].n_bytes * 16 / 11)
+        pending = prepared([make(), make(alpha=0.1)])
+        needed = math.ceil(n_bytes(pending[0].spec) * 16 / 11)
         with pytest.raises(ValueError, match=f"'memory_limit' .* one network .* here {needed} bytes; got {needed - 1}"):
-            train_jobs(jobs, memory_limit=needed - 1)
+            trained(pending, memory_limit=needed - 1)
         with pytest.raises(ValueError, match=f"2 populations .* here {2 * needed} bytes; got {needed}"):
-            train_jobs(jobs, memory_limit=needed, n_jobs=2)
-        assert all(job.progress.epoch == 0 for job in jobs)
-        train_jobs(jobs, memory_limit=needed)
-        assert [job.error for job in jobs] == [None, None]
+            trained(pending, memory_limit=needed, n_jobs=2)
+        assert [result.error for result in trained(pending, memory_limit=needed)] == [None, None]
 
 
 class TestParts:
     def test_equal_rows_are_kept_once(self):
-        waiting = jobs_of([make(alpha=a) for a in (0, 1, 2)], (X.tolist(), Y))
-        assert len({id(item.job.rows) for item in waiting}) == 1
-        waiting = jobs_of([make(class_weight="balanced"), make(), make(label_smoothing=0.1)], (X.tolist(), Y))
-        assert len({id(item.job.rows) for item in waiting}) == 3
-        assert len({id(item.job.rows.X) for item in waiting}) == 1
+        members = make_members(fits_of(prepared([make(alpha=a) for a in (0, 1, 2)], (X.tolist(), Y))))
+        assert len({id(member.rows) for member in members}) == 1
+        estimators = [make(class_weight="balanced"), make(), make(label_smoothing=0.1)]
+        members = make_members(fits_of(prepared(estimators, (X.tolist(), Y))))
+        assert len({id(member.rows) for member in members}) == 3
+        assert len({id(member.rows.X) for member in members}) == 1
 
     def test_what_reads_the_same_stands_together(self):
-        first, second = jobs_of([make()])[0].job, jobs_of([make()], (X + 1, Y))[0].job
-        third, fourth = (item.job for item in jobs_of([make(alpha=1), make(random_state=1)]))
-        third.rows = fourth.rows = first.rows
-        assert by_reader([first, second, third, fourth]) == [first, third, second, fourth]
+        pending = [
+            *prepared([make()]),
+            *prepared([make()], (X + 1, Y)),
+            *prepared([make(alpha=1), make(random_state=1)]),
+        ]
+        for fit in pending[2:]:
+            fit.dataset = pending[0].dataset
+        assert [member.number for member in make_members(fits_of(pending))] == [0, 2, 1, 3]
 
-    def test_columns_of_a_feed(self):
+    def test_columns_of_batches(self):
         target = torch.arange(7.0, dtype=torch.float64).unsqueeze(1)
         long = Rows(np.arange(14.0).reshape(7, 2), target, None)
         weight = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
         short = Rows(np.arange(14.0).reshape(7, 2), target[:3], weight, np.array([4, 5, 6]))
         spans = [slice(0, 4), slice(4, 7)], [slice(0, 2), slice(2, 3)]
-        feed = Feed([long, long, short], [spans[0], spans[0], spans[1]], [None, None, None])
-        feed.arrange()
+        feed = MemberBatches([long, long, short], [spans[0], spans[0], spans[1]], [None, None, None])
+        feed.begin_epoch()
         assert not feed.is_uniform
         assert feed.spans == [slice(0, 4), slice(4, 7)]
         assert len(feed.readers) == 2
         assert_allclose(feed.weight.sum(dim=1), 1)
         assert feed.weight[2].tolist() == [0.5, 0.3, 0, 0, 0.2, 0, 0]
         batches = list(feed)
-        assert [inputs.shape for _, inputs in batches] == [(3, 4, 2), (3, 3, 2)]
-        assert [batches[0][1][0, :, 0].tolist(), batches[1][1][1, :, 0].tolist()] == [[0, 2, 4, 6], [8, 10, 12]]
-        assert [batches[0][1][2, :2, 0].tolist(), batches[1][1][2, :1, 0].tolist()] == [[8, 10], [12]]
+        assert [batch.X.shape for batch in batches] == [(3, 4, 2), (3, 3, 2)]
+        assert [batches[0].X[0, :, 0].tolist(), batches[1].X[1, :, 0].tolist()] == [[0, 2, 4, 6], [8, 10, 12]]
+        assert [batches[0].X[2, :2, 0].tolist(), batches[1].X[2, :1, 0].tolist()] == [[8, 10], [12]]
         assert feed.n_rows(1) == {7: 3, 3: 1}
 
     def test_members_with_one_seed_share_their_masks(self):
         seeds = [0, 0, 1]
-        jobs = [item.job for item in jobs_of([make(dropout=0.5, random_state=seed) for seed in seeds])]
-        streams = Streams(jobs)
+        streams = DropoutStreams([(seed, 83, (False, True)) for seed in seeds], torch.device("cpu"))
         streams.begin({83: 4})
         bits = streams.bits(torch.empty(3, 4, 5))
         assert [bits[0].equal(bits[1]), bits[0].equal(bits[2])] == [True, False]
 
     def test_the_bound_of_memory_grows_with_what_takes_it(self):
         def needed(**options):
-            return jobs_of([make(**options)])[0].job.n_bytes
+            return n_bytes(prepared([make(**options)])[0].spec)
 
         assert needed() < needed(hidden_layer_sizes=(70,)) < needed(hidden_layer_sizes=(700,))
         assert needed() < min(needed(batch_size=64), needed(early_stopping=True))
@@ -377,10 +382,10 @@ def test_an_epoch_of_many_members_takes_as_many_operations_as_one_of_two(options
 
     def n_operations(n_members, n_epochs):
         models = [make(alpha=1e-4 * (1 + i), max_iter=n_epochs, device=device, **options) for i in range(n_members)]
-        waiting = jobs_of(models)
+        pending = prepared(models)
         with OperationCounter() as counter:
-            train_jobs([item.job for item in waiting], memory_limit=2**30)
-        assert all(item.job.error is None for item in waiting)
+            results = trained(pending, memory_limit=2**30)
+        assert all(result.error is None for result in results)
         return counter.n_operations
 
     def in_an_epoch(n_members):

@@ -10,7 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import PredefinedSplit
 
 from skreg import RegularizedMLPRegressor
-from skreg.progress import Progress
+from skreg.engine.monitor import TrainingMonitor
+from skreg.engine.spec import StoppingRule
 from skreg.stopping import (
     MAX_LOSS_OF_ROW,
     Patience,
@@ -108,12 +109,14 @@ def test_patience_lasts_a_hundred_steps():
 
 def judged(curve, *, schedule="constant", patience=10, is_scored=False):
     """Return the progress of training with early stopping on a validation curve."""
-    options = {"learning_rate_init": 0.1, "schedule": schedule, "max_epochs": len(curve), "stops_early": True}
-    progress = Progress(**options, tol=1e-6, patience=patience, is_scored=is_scored)
+    rule = StoppingRule(len(curve), is_early=True, is_scored=is_scored, tol=1e-6, n_iter_no_change=patience)
+    progress = TrainingMonitor(rule, 0.1, schedule, n_batches=100)
     for value in curve:
         progress.first_loss = 1.0
+        progress.epoch += 1
         row = {"train_loss": 1.0, "penalty": 0.0, "valid_loss": value, "valid_score": -value}
-        progress.end_epoch(row, is_finite=True)
+        progress.update(row, is_finite=True)
+        progress.check_stopping()
         if progress.stopping_reason:
             break
     return progress
@@ -155,11 +158,12 @@ def test_an_adaptive_rate_falls_after_n_iter_no_change_epochs():
 
 
 def test_the_training_objective_is_waited_for_as_long_as_scikit_learn_does():
-    options = {"learning_rate_init": 0.1, "schedule": "constant", "max_epochs": 100, "stops_early": False}
-    progress = Progress(**options, tol=0.0, patience=10)
+    progress = TrainingMonitor(StoppingRule(100, tol=0.0, n_iter_no_change=10), 0.1, "constant", n_batches=1)
     for value in np.abs(np.arange(1, 101) - 40.0):
         progress.first_loss = 1.0
-        progress.end_epoch({"train_loss": value, "penalty": 0.0}, is_finite=True)
+        progress.epoch += 1
+        progress.update({"train_loss": value, "penalty": 0.0}, is_finite=True)
+        progress.check_stopping()
         if progress.stopping_reason:
             break
     assert progress.epoch == 40 + 11

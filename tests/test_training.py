@@ -17,8 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, Freezer, GradientNormClipping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.engine.batches import MemberBatches, Rows, epoch_spans
+from skreg.engine.threads import limited_threads, step_flops
 from skreg.losses import HalfSquaredError, LogisticLogLoss, Poisson, Quantile, SoftmaxLogLoss
-from skreg.training import BatchIterator, LearningRate, Rows, limited_threads, step_flops
+from skreg.solvers import Schedule
 
 FIXED = {"tol": 0, "n_iter_no_change": np.inf}
 
@@ -32,21 +34,25 @@ def rows(n_rows=23, n_features=4, weight=None, sparse=False):
     return X, Rows(scipy.sparse.csr_array(X) if sparse else X, target, weight)
 
 
+def batches_of(data, batch_size, seed=None, min_batch_size=1, **options):
+    return MemberBatches([data], [epoch_spans(len(data), batch_size, min_batch_size)], [seed], **options)
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_batches_cover_every_row_once_and_belong_together(sparse, shuffle, monkeypatch):
-    monkeypatch.setattr("skreg.batches.BLOCK_BYTES", 4 * 8 * 5 * 2)  # blocks of two batches
+def test_batches_cover_every_row_once_and_belong_together(sparse, shuffle):
     weight = np.arange(1.0, 24)
     X, data = rows(weight=weight, sparse=sparse)
-    iterator = BatchIterator(data, 5, torch.Generator().manual_seed(0) if shuffle else None)
-    assert data.rows_per_block(5) == 10
+    iterator = batches_of(data, 5, 0 if shuffle else None, block_bytes=4 * 8 * 5 * 2)  # blocks of two batches
+    assert iterator.batches_per_block == 2
     orders = []
     for _ in range(2):
+        iterator.begin_epoch()
         batches = list(iterator)
-        assert [len(b.X) for b in batches] == [5, 5, 5, 4, 4]
-        order = torch.cat([b.target for b in batches]).view(-1).long().numpy()
-        np.testing.assert_array_equal(torch.cat([b.X for b in batches]).numpy(), X[order])
-        np.testing.assert_allclose(torch.cat([b.weight for b in batches]).view(-1), (weight / weight.sum())[order])
+        assert [b.X.shape[1] for b in batches] == [5, 5, 5, 4, 4]
+        order = torch.cat([b.target[0] for b in batches]).view(-1).long().numpy()
+        np.testing.assert_array_equal(torch.cat([b.X[0] for b in batches]).numpy(), X[order])
+        np.testing.assert_allclose(torch.cat([b.weight[0] for b in batches]).view(-1), (weight / weight.sum())[order])
         np.testing.assert_array_equal(iterator.target.view(-1), order)
         assert sorted(order) == list(range(23))
         orders.append(order.tolist())
@@ -55,24 +61,28 @@ def test_batches_cover_every_row_once_and_belong_together(sparse, shuffle, monke
 
 
 def test_batches_have_nearly_equal_sizes():
-    _, data = rows(n_rows=11)
-    assert [len(b.X) for b in BatchIterator(data, 5, None)] == [4, 4, 3]
-    _, data = rows(n_rows=3)
-    assert [len(b.X) for b in BatchIterator(data, 2, None)] == [2, 1]
-    assert [len(b.X) for b in BatchIterator(data, 2, None, min_batch_size=2)] == [3]
+    def sizes(*arguments):
+        return [span.stop - span.start for span in epoch_spans(*arguments)]
+
+    assert sizes(11, 5) == [4, 4, 3]
+    assert sizes(3, 2) == [2, 1]
+    assert sizes(3, 2, 2) == [3]
 
 
 def test_read_only_data_is_read_without_a_warning():
     X, data = rows()
     X.flags.writeable = False
-    assert len(list(BatchIterator(data, 10, None))) == 3
+    iterator = batches_of(data, 10)
+    iterator.begin_epoch()
+    assert len(list(iterator)) == 3
 
 
 def test_schedules():
-    assert LearningRate("constant", 0.1, 0.5).at(3, 10, 1, 30) is None
-    assert LearningRate("adaptive", 0.1, 0.5).at(3, 10, 1, 30) is None
-    assert LearningRate("invscaling", 0.1, 0.5).at(3, 10, 1, 24) == pytest.approx(0.02)
-    cosine = [LearningRate("cosine", 0.1, 0.5).at(step, 10, 1, 0) for step in range(10)]
+    place = {"step": 3, "n_batches": 5, "epoch": 1, "n_rows_seen": 24}
+    assert Schedule("constant", 0.1).rate(0.1, **place) is None
+    assert Schedule("adaptive", 0.1).rate(0.1, **place) is None
+    assert Schedule("invscaling", 0.1).rate(0.1, **place) == pytest.approx(0.02)
+    cosine = [Schedule("cosine", 0.1, n_epochs=2).rate(0.1, **place | {"step": step}) for step in range(10)]
     assert cosine[0] == 0.1
     assert cosine[5] == pytest.approx(0.05)
     assert 0 < cosine[9] < 0.003

@@ -125,7 +125,7 @@ def test_the_type_is_that_of_the_network(dtype):
 def test_rows_are_read_in_blocks(monkeypatch):
     model = RegularizedMLPClassifier((6,), **SHORT).fit(X, CLASSES)
     whole = model.transform(X)
-    monkeypatch.setattr("skreg.batches.BLOCK_BYTES", 8 * 5 * 3)
+    monkeypatch.setattr("skreg.engine.batches.BLOCK_BYTES", 8 * 5 * 3)
     np.testing.assert_allclose(model.transform(X), whole, rtol=1e-12)
 
 

@@ -335,7 +335,7 @@ def test_refit_repeats_the_rates_of_an_adaptive_schedule(kind):
             self.rates = rates
 
         def on_epoch_begin(self, net, **kwargs):
-            net.lr_ = self.rates[net.progress_.epoch - 1]
+            net.lr_ = self.rates[net.monitor_.epoch - 1]
 
     model = fit_with_validation_data(kind(early_stopping=True, refit_on_all=True, **settings))
     rates = model.history_["lr"][: model.best_epoch_].tolist()

@@ -16,7 +16,9 @@ from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
 from tqdm import tqdm
 
-from skreg._base import BaseRegularizedMLP, check_takes_weights
+from skreg._alone import check_takes_weights
+from skreg._axes import with_axes
+from skreg._base import BaseRegularizedMLP
 from skreg._data import as_numpy
 from skreg._docs import cv_docstring
 from skreg._seeds import draw_seeds, seeded_splitter
@@ -537,6 +539,7 @@ class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
         **PathCV._cv_constraints,
     }
 
+    @with_axes
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -650,6 +653,7 @@ class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
         **PathCV._cv_constraints,
     }
 
+    @with_axes
     def __init__(
         self,
         hidden_layer_sizes=(100,),

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skreg._base import COLLECTOR, BaseRegularizedMLP
-from skreg._context import holding
-from skreg.model_selection._together import RowsInCommon, Waiting
-from skreg.population import train_jobs
+from skreg._base import BaseRegularizedMLP
+from skreg._prepare import PendingFit, finish
+from skreg.backends import train_fits
+from skreg.model_selection._deferred import DatasetCache, prepare_member
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Request:
             yield
 
     def fit(self) -> None:
-        """Fit the estimator, or hand it over where networks are collected."""
+        """Fit the estimator."""
         with self.warnings_of_interest():
             self.estimator.fit(*self.data)
 
@@ -102,18 +102,15 @@ def _fit_all(requests: list[Request], n_jobs: int | None) -> None:
     if len(requests) == 1:
         requests[0].fit()
         return
-    in_common = RowsInCommon()
-    waiting: list[tuple[Request, Waiting]] = []
+    datasets = DatasetCache()
+    waiting: list[tuple[Request, PendingFit]] = []
     for request in requests:
-
-        def collect(network, ready, request=request):
-            waiting.append((request, Waiting.of(network, ready, in_common)))
-
-        with holding(COLLECTOR, collect):
-            request.fit()
-    train_jobs([item.job for _, item in waiting], n_jobs=n_jobs)
-    for request, item in waiting:
-        if item.job.error is not None:
-            raise item.job.error
         with request.warnings_of_interest():
-            item.finish()
+            pending = prepare_member(request.estimator, *request.data)
+        if pending is not None:
+            pending.dataset = datasets.shared(pending.dataset)
+            waiting.append((request, pending))
+    results = train_fits([(pending.spec, pending.dataset) for _, pending in waiting], n_jobs=n_jobs)
+    for (request, pending), result in zip(waiting, results, strict=True):
+        with request.warnings_of_interest():
+            finish(pending, result)

@@ -21,22 +21,21 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
-from skreg._base import COLLECTOR, BaseRegularizedMLP, Prepared
+from skreg._base import BaseRegularizedMLP
 from skreg._context import holding
-from skreg._data import content_hash, is_about_text, with_encoding_hint
-from skreg._incremental import Earlier
+from skreg._data import is_about_text, with_encoding_hint
+from skreg._hashing import content_hash
+from skreg._prepare import PendingFit, finish
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS, warn_user
-from skreg.batches import Rows
+from skreg.backends import train_fits
 from skreg.compose import TARGET_TRANSFORMATIONS
-from skreg.penalties import Penalty
-from skreg.population import Job, train_jobs
+from skreg.engine.spec import FitResult
+from skreg.engine.threads import STOPPED, AbandonedError
+from skreg.model_selection._deferred import DatasetCache, DeferredFit, deferred_of, with_deferred, with_network
 from skreg.stopping import NoSplitError, RowStructure, following
-from skreg.training import STOPPED, AbandonedError
 
-# Rows that are looked at before two arrays are compared as a whole.
-N_SAMPLED = 16
 # Folds are copied, as in scikit-learn, but all at the same time, up to so many bytes; then their networks are trained.
 ROUND_BYTES = 2**30
 
@@ -84,28 +83,6 @@ class Outcome:
             raise self.error.with_traceback(self._traceback)
 
 
-@dataclass
-class Waiting:
-    """A network that waits to be trained in a population."""
-
-    network: BaseRegularizedMLP
-    job: Job
-    penalty: Penalty | None
-    earlier: Earlier
-    is_scaled: bool
-
-    @classmethod
-    def of(cls, network: BaseRegularizedMLP, ready: Prepared, in_common: "RowsInCommon") -> "Waiting":
-        """Return what becomes of a fit that is prepared."""
-        job = network._job(ready)
-        job.rows, job.valid_rows = in_common.shared(job.rows), in_common.shared(job.valid_rows)
-        return cls(network, job, ready.plan.penalty, ready.earlier, ready.is_scaled)
-
-    def finish(self) -> None:
-        """Let the network take over what the population has trained."""
-        self.network._take_job(self.job, self.penalty, self.earlier, self.is_scaled)
-
-
 def size_in_bytes(X) -> int:
     """Return about the size of some data."""
     if scipy.sparse.issparse(X):
@@ -149,6 +126,8 @@ def networks_of(estimator) -> Iterator[BaseRegularizedMLP]:
     elif type(estimator) in TARGET_TRANSFORMATIONS:
         yield from networks_of(estimator.regressor)
         yield from networks_of(getattr(estimator, "regressor_", None))
+    elif isinstance(estimator, DeferredFit):
+        yield estimator.network
     elif isinstance(estimator, BaseRegularizedMLP):
         yield estimator
 
@@ -174,10 +153,8 @@ class FoldMemory:
         ignored = options.get("ignore", ())
 
         def run(transformer, X, y, **arguments):
-            # A network among the transformers is fitted here and now. As everywhere in scikit-learn, a transformer may
-            # write into what it is given.
-            with holding(COLLECTOR, None):
-                return transform(transformer, copy.deepcopy(X), y, **arguments)
+            # As everywhere in scikit-learn, a transformer may write into what it is given.
+            return transform(transformer, copy.deepcopy(X), y, **arguments)
 
         @wraps(function)
         def remembered(transformer, X, y, **arguments):
@@ -229,41 +206,6 @@ def forget(estimator) -> None:
             forget(estimator.regressor_)
 
 
-class RowsInCommon:
-    """Lets networks that read the same rows share them.
-
-    Every fit makes arrays of its own of the rows that it is given; equal ones are kept once.
-    """
-
-    def __init__(self):
-        self._arrays: dict[tuple, list[np.ndarray]] = {}
-        self._rows: dict[tuple, list[Rows]] = {}
-
-    def shared(self, rows: Rows | None) -> Rows | None:
-        """Return the first rows that are equal to these."""
-        if rows is None:
-            return None
-        rows.X, rows.indices = self._array(rows.X), self._array(rows.indices)
-        known = self._rows.setdefault((id(rows.X), id(rows.indices), rows.target.dtype, rows.target.shape), [])
-        for other in known:
-            if rows.row_weight().equal(other.row_weight()) and rows.target.equal(other.target):
-                return other
-        known.append(rows)
-        return rows
-
-    def _array(self, X):
-        if not isinstance(X, np.ndarray):
-            return X
-        # Arrays of which a few rows differ need not be compared as a whole.
-        sample = X[:: max(1, len(X) // N_SAMPLED)].tobytes()
-        known = self._arrays.setdefault((X.shape, X.dtype.str, hash(sample)), [])
-        for other in known:
-            if other is X or np.array_equal(other, X):
-                return other
-        known.append(X)
-        return X
-
-
 def fit_error(error: Exception, X, estimator) -> Exception:
     """Return what a fit reports: before a network sees text, a transformer stumbles over it."""
     last = network_of(estimator) or (estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator)
@@ -307,7 +249,7 @@ def fit_tasks(
     structure : RowStructure
         Of all rows.
     **options : dict
-        `n_jobs`, `memory_limit`, `verbose` and `on_progress` of :func:`~skreg.population.train_jobs`.
+        `n_jobs`, `memory_limit`, `verbose` and `on_progress` of :func:`~skreg.backends.train_fits`.
 
     Returns
     -------
@@ -359,22 +301,23 @@ def raise_common_error(outcomes: Sequence[Outcome | None]) -> None:
 
 def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStructure, **options) -> None:
     """Fit what is to be fitted on some folds."""
-    waiting: list[tuple[Outcome, Waiting]] = []
+    waiting: list[tuple[Outcome, PendingFit]] = []
     alone: list[tuple[Outcome, Fold]] = []
     known: dict = {}
-    in_common = RowsInCommon()
+    datasets = DatasetCache()
     for members in folds:
         rows, example = members[0][0].rows, members[0][1].estimator
         parameters = check_method_params(X, params=fit_parameters, indices=rows)
         fold = Fold(*safe_split(example, X, y, rows), structure.rows(rows), parameters)
         for _, outcome, network in members:
-            if network._can_be_a_member(None, None):
-                waiting += [(outcome, item) for item in _prepare(outcome, fold, known, in_common)]
-            else:
+            if not network._can_be_a_member(None, None):
                 alone.append((outcome, fold))
-    train_jobs([item.job for _, item in waiting], **options)
-    for outcome, item in waiting:
-        _finish(outcome, item)
+            elif pending := _prepare(outcome, fold, known):
+                pending.dataset = datasets.shared(pending.dataset)
+                waiting.append((outcome, pending))
+    results = train_fits([(pending.spec, pending.dataset) for _, pending in waiting], **options)
+    for (outcome, pending), result in zip(waiting, results, strict=True):
+        _finish(outcome, pending, result)
     stopped = threading.Event()
     try:
         Parallel(n_jobs=options["n_jobs"], backend="threading")(delayed(_fit_alone)(*item, stopped) for item in alone)
@@ -382,30 +325,28 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
         stopped.set()
 
 
-def _prepare(outcome: Outcome, fold: Fold, known: dict, in_common: RowsInCommon) -> list[Waiting]:
-    """Let an estimator do everything but train its network; return the network, or nothing if that has failed."""
-    waiting = []
+def _prepare(outcome: Outcome, fold: Fold, known: dict) -> PendingFit | None:
+    """Let an estimator do everything but train its network; return that fit, or None if there is nothing to train."""
     start = time.perf_counter()
-
-    def collect(network: BaseRegularizedMLP, ready: Prepared) -> None:
-        waiting.append(Waiting.of(network, ready, in_common))
-
+    outcome.estimator = with_deferred(outcome.estimator)
     remember(outcome.estimator, known)
-    with holding(COLLECTOR, collect), holding(KEPT_WARNINGS, outcome.warnings):
+    with holding(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)
     forget(outcome.estimator)
+    pending = None if outcome.error else deferred_of(outcome.estimator).pending_
+    outcome.estimator = with_network(outcome.estimator)
     outcome.seconds = time.perf_counter() - start
-    return waiting
+    return pending
 
 
-def _finish(outcome: Outcome, item: Waiting) -> None:
+def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
     """Let a network take over what the population has trained."""
-    outcome.seconds += item.job.seconds
-    if item.job.error is not None:
-        outcome.fail(item.job.error)
-        return
-    with holding(KEPT_WARNINGS, outcome.warnings):
-        item.finish()
+    outcome.seconds += result.seconds
+    try:
+        with holding(KEPT_WARNINGS, outcome.warnings):
+            finish(pending, result)
+    except Exception as error:  # of a user's loss, too
+        outcome.fail(error)
 
 
 def _fit_alone(outcome: Outcome, fold: Fold, stopped: threading.Event) -> None:

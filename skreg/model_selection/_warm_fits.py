@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from skreg._incremental import joined
+from skreg._history import joined
 from skreg._state import TRAINING_STATE
 from skreg.model_selection._alphas import NullModel, has_hidden_layers, is_empty, penalty_of, with_alpha
 from skreg.model_selection._routines import Request, Routine
-from skreg.optim import Regularization
+from skreg.solvers import Regularization
 
 # A fit that goes on takes a share of the epochs in proportion to the logarithm of the ratio of the strengths, a whole
 # fit for this ratio (50 strengths over three decades then cost as much as 8.5 fits, and 10 do, too).

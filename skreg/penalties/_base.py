@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from skreg._docs import DocLink
+from skreg._hashing import structure_of_parameters
 from skreg._sklearn_private import Interval
 from skreg.proximal import Scalars
 
@@ -204,6 +205,10 @@ class Penalty(DocLink, BaseEstimator, ABC):
             If the penalty is not :attr:`adaptable`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no weights")
+
+    def structure(self):
+        """Return what networks that are trained together must have in common of their penalties."""
+        return structure_of_parameters(self, {"alpha", *self.member_parameters})
 
     def for_layers(self, layer_units: Sequence[int]) -> "list[LayerPenalty | None]":
         """Return what the penalty is for every weight matrix of a network.

@@ -1,0 +1,157 @@
+"""The training of one network by itself: under skorch, with callbacks, scorers, checkpoints and a refit on all rows."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import torch
+from sklearn.metrics import check_scoring
+
+from skreg._data import rescaled, stacked
+from skreg._fitted import attributes_of
+from skreg._prepare import PendingFit, schedule_of
+from skreg.adapters.skorch import RegularizedNet
+from skreg.callbacks import TaskCallback, callbacks_of_batches
+from skreg.checkpoints import check_like, named_arrays
+from skreg.engine.dataset import Dataset
+from skreg.engine.spec import FitResult, FitSpec, RowChoice, StoppingRule
+from skreg.engine.state import snapshot_of
+from skreg.engine.threads import STOPPED, limited_threads, step_flops
+from skreg.engine.trainer import Trainer
+
+
+def trainer_of(spec: FitSpec, dataset: Dataset, **options) -> Trainer:
+    """Return the trainer of a network by itself."""
+    return Trainer([(spec, dataset)], stopped=STOPPED.get(), **options)
+
+
+def train(trainer: Trainer, *, callbacks=(), verbose: bool = False) -> FitResult:
+    """Return what comes of a training, under skorch; errors are raised."""
+    spec = trainer.spec
+    with limited_threads(step_flops(spec.network.layer_units, spec.batch_size)):
+        return RegularizedNet(trainer, callbacks=list(callbacks or []), verbose=verbose).train()
+
+
+def train_pending(pending: PendingFit, checkpoint: Mapping | None, task=None) -> FitResult:
+    """Return what comes of a fit; ``task`` is that of scikit-learn's callbacks, if there are any."""
+    estimator = pending.estimator
+    trainer = trainer_of(
+        pending.spec,
+        pending.dataset,
+        score_validation=make_validation_scorer(pending),
+        state=checkpoint,
+        restore="last",
+    )
+    callbacks = list(estimator.callbacks or [])
+    if task is not None:
+        callbacks.append(("scikit_learn_callbacks", task_callback(task, pending, trainer)))
+    refits = estimator.refit_on_all
+    if refits:
+        origin, is_new = start_of_refit(pending, trainer, checkpoint)
+    result = train(trainer, callbacks=callbacks, verbose=estimator.verbose)
+    if not refits:
+        return result
+    if estimator.early_stopping:
+        again = refit(pending, result, trainer, origin, is_new=is_new)
+        kept = [again.training_state[f"last_{number}"] for number in range(len(origin))]
+        result.weights = again.weights
+        result.training_state |= {f"kept_{number}": array for number, array in enumerate(kept)}
+    result.training_state |= named_arrays("origin", origin) | {"origin_is_new": np.asarray(is_new)}
+    return result
+
+
+def start_of_refit(pending: PendingFit, trainer: Trainer, checkpoint) -> tuple[list[torch.Tensor], bool]:
+    """Return the weights that a fit has begun with, and whether these were new ones."""
+    if checkpoint is None:
+        return trainer.start_snapshot, not pending.is_warm_start
+    if "origin_0" not in checkpoint:
+        raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
+    flag = {"origin_is_new": checkpoint.get("origin_is_new", np.asarray(False))}
+    check_like(flag, {"origin_is_new": np.asarray(False)})
+    return snapshot_of(checkpoint, "origin", trainer.module), bool(flag["origin_is_new"])
+
+
+def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, is_new: bool) -> FitResult:
+    """Train anew on all rows, from the beginning for as many epochs as the best one was.
+
+    ``is_new`` says that the beginning was no fitted network.
+    """
+    estimator, spec, table, previous = pending.estimator, pending.spec, pending.table, pending.previous
+    # A checkpoint is of this very fit: what came before it began with fewer rows.
+    n_epochs_before = len(previous.history.get("epoch", []))
+    n_rows_before = previous.t - len(spec.train) * n_epochs_before
+    if n_rows_before < 0:
+        raise ValueError(
+            f"The checkpoint is of a fit to fewer rows: it has seen {previous.t} of them in {n_epochs_before} epochs, "
+            f"which have {len(spec.train)} rows each here."
+        )
+    if pending.valid_table is not table:
+        table = stacked(table, pending.valid_table)
+    dataset = Dataset(table.X, table.targets, table.sample_weight)
+    rows = RowChoice(table.kept, estimator._class_weights(table, table.kept), estimator._label_smoothing)
+    module = spec.network.module()
+    module.restore(origin)
+    if is_new:
+        own = dataset.rows(rows, spec.loss, spec.network.dtype, spec.network.device)
+        module.biases[-1].data[0, 0] = spec.loss.start_outputs(own.target, own.row_weight())
+    rates = (*previous.history.get("lr", []), *(epoch["lr"] for epoch in result.epochs))
+    again = replace(
+        spec,
+        train=rows,
+        valid=None,
+        batch_size=estimator._check_batch_size(len(rows)),
+        schedule=schedule_of(estimator, tuple(map(float, rates))),
+        stopping=StoppingRule(estimator.max_iter, n_iter_no_change=np.inf, n_epochs=result.best_epoch),
+        start=tuple(tensor.numpy(force=True).copy() for tensor in module.state()),
+        n_rows_before=n_rows_before,
+    )
+    callbacks = callbacks_of_batches(estimator.callbacks)
+    return train(trainer_of(again, dataset), callbacks=callbacks, verbose=estimator.verbose)
+
+
+def task_callback(task, pending: PendingFit, trainer: Trainer) -> TaskCallback:
+    """Return what tells the callbacks of scikit-learn of epochs; they get the rows that are trained on."""
+    table, rows, spec = pending.table, pending.spec.train.indices, pending.spec
+    taken = cache(lambda: table.source_rows(rows))
+    weights = table.sample_weight
+    return TaskCallback(
+        task,
+        estimator=pending.estimator,
+        X=lambda: taken()[0],
+        y=lambda: taken()[1],
+        metadata=None if weights is None else {"sample_weight": weights[rows]},
+        reconstruction_attributes=lambda: attributes_of(trainer.module.arrays(), spec.network, table.X.dtype),
+    )
+
+
+def make_validation_scorer(pending: PendingFit) -> Callable[[list], float] | None:
+    """Return a function that scores weights on the validation rows; None where the loss does."""
+    estimator, spec = pending.estimator, pending.spec
+    if not spec.stopping.is_scored:
+        return None
+    scorer = check_scoring(estimator, scoring=estimator.scoring)
+    table, rows = pending.valid_table, spec.valid.indices
+    X, y = table.source_rows(rows)
+    weights = {}
+    if table.sample_weight is not None:
+        check_takes_weights(scorer, estimator.scoring)
+        weights["sample_weight"] = rescaled(table.sample_weight[rows])
+
+    def score(arrays: list[np.ndarray]) -> float:
+        vars(estimator).update(attributes_of(arrays, spec.network, pending.table.X.dtype))
+        return scorer(estimator, X, y, **weights)
+
+    return score
+
+
+def check_takes_weights(scorer, scoring) -> None:
+    """Raise if a scorer does not take sample weights."""
+    # A scorer made of a metric passes on whatever it is given: the metric itself tells.
+    parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters.values()
+    if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
+        raise ValueError(
+            "fit was given sample_weight, so the scorer given as 'scoring' must take sample_weight, too; got "
+            f"{scoring!r}."
+        )

@@ -1,0 +1,323 @@
+"""From an estimator and data to the description of a fit, and from what comes of it to fitted attributes.
+
+``prepare`` and ``finish`` are what every fit consists of, with the training of :mod:`skreg.engine` in between: `fit`
+does the three for one estimator, and whatever fits many estimators calls the same functions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from skreg._axes import axis_fields
+from skreg._data import Table
+from skreg._fitted import attributes_of, dropout_rates, module_of
+from skreg._history import PreviousHistory, joined
+from skreg._seeds import SEEDS, draw_seeds, seed_arrays
+from skreg.constraints import resolve_constraint
+from skreg.engine.batches import Rows
+from skreg.engine.dataset import Dataset
+from skreg.engine.objective import outputs_in_blocks
+from skreg.engine.spec import FitResult, FitSpec, NetworkSpec, RowChoice, StoppingRule
+from skreg.penalties._resolve import resolve_penalty
+from skreg.solvers import LBFGS, SGD, Adam, Schedule
+
+# L-BFGS trains in float64 and leaves float32. That may cost errors of outputs up to this share of their standard
+# deviation (0.01 in R²), and, where they hardly vary, of their size.
+LARGEST_ROUNDING = 0.1
+ROUNDING_OF_OUTPUTS = 1e-5
+
+_HISTORY_COLUMNS = ("epoch", "train_loss", "penalty", "train_score", "valid_loss", "valid_score", "lr")
+
+
+@dataclass
+class PendingFit:
+    """An estimator that waits to be given what training makes of its spec.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Checked, and ready to be finished.
+    spec : FitSpec
+        What is to be trained.
+    dataset : Dataset
+        The rows.
+    table, valid_table : Table
+        The rows as the user gave them, to train on and (or None) to validate on.
+    previous : PreviousHistory
+        What earlier epochs have left.
+    is_warm_start : bool
+        Whether training goes on from the fitted weights.
+    is_scaled : bool
+        Whether X and targets have a size that training is meant for.
+    """
+
+    estimator: object
+    spec: FitSpec
+    dataset: Dataset
+    table: Table
+    valid_table: Table | None
+    previous: PreviousHistory
+    is_warm_start: bool
+    is_scaled: bool
+
+
+def prepare(
+    estimator,
+    X,
+    y,
+    sample_weight=None,
+    *,
+    X_val=None,
+    y_val=None,
+    sample_weight_val=None,
+    groups=None,
+    checkpoint: Mapping | None = None,
+) -> PendingFit:
+    """Check an estimator and data, and return all that training needs.
+
+    Parameters
+    ----------
+    estimator : BaseRegularizedMLP
+        What is to be fitted. It takes over what is known of the data.
+    X, y, sample_weight, X_val, y_val, sample_weight_val, groups : array-like
+        The arguments of `fit`.
+    checkpoint : mapping of str to ndarray or None, default=None
+        Where training is to go on.
+
+    Returns
+    -------
+    PendingFit
+        Has the spec and the data set.
+
+    Raises
+    ------
+    ValueError
+        If parameters or data do not allow a fit.
+    """
+    is_warm_start = checkpoint is None and estimator.warm_start and hasattr(estimator, "coefs_")
+    if not is_warm_start:
+        estimator._forget()
+    estimator._warn_of_unused(() if X_val is None else ("scoring",))
+    estimator._check_parameters_together()
+    table = estimator._learnable_data(X, y, sample_weight, is_warm_start)
+    valid_table = estimator._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
+    network, loss, penalty = network_of_estimator(estimator, table)
+    is_scaled = estimator._warn_of_bad_settings(table, loss, penalty, network.layer_units)
+    if valid_table is not None:
+        estimator._warn_of_validation_data(table, valid_table)
+    seeds = draw_seeds(estimator.random_state, *SEEDS)
+    previous = PreviousHistory(loss_curve=estimator.loss_curve_, t=estimator.t_) if is_warm_start else PreviousHistory()
+    if checkpoint is not None:
+        previous = estimator._check_checkpoint(checkpoint, network, epochs_in_total=estimator.max_iter)
+        seeds = {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
+    dataset = Dataset(table.X, table.targets, table.sample_weight)
+    train, valid = table.kept, None
+    if valid_table is not None:
+        valid = valid_table.kept
+        dataset.validation = Dataset(valid_table.X, valid_table.targets, valid_table.sample_weight)
+    elif estimator.early_stopping:
+        train, valid = estimator._split(table, groups, seeds["split"])
+        valid_table = table
+    class_weights = estimator._class_weights(table, train)
+    of_validation_data = valid_table is not None and valid_table is not table
+    choice = None if valid is None else RowChoice(valid, class_weights, of_validation_data=of_validation_data)
+    spec = make_spec(
+        estimator,
+        network,
+        loss,
+        penalty,
+        train=RowChoice(train, class_weights, estimator._label_smoothing),
+        valid=choice,
+        seeds=seeds,
+        start=fitted_start(estimator, network) if is_warm_start else None,
+        n_rows_before=previous.t,
+    )
+    keep_parameters(estimator, spec, table)
+    return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled)
+
+
+def network_of_estimator(estimator, table: Table, dtype=None) -> tuple[NetworkSpec, object, object]:
+    """Return the network, the loss and the penalty of an estimator for some data."""
+    loss = estimator._make_loss()
+    is_lbfgs = estimator.solver == "lbfgs"
+    if is_lbfgs and not (loss.smooth or callable(estimator.loss)):  # a user's function is trusted
+        raise ValueError(
+            f"solver='lbfgs' minimizes a smooth objective; got loss={estimator.loss!r}. Use solver='adam' or 'sgd'."
+        )
+    units = estimator._hidden_units()
+    penalty = resolve_penalty(estimator.penalty, estimator.alpha, estimator.l1_ratio)
+    # The line search of L-BFGS needs more digits than float32 has.
+    is_single = (dtype or table.X.dtype) == np.float32 and not is_lbfgs
+    network = NetworkSpec(
+        layer_units=(table.X.shape[1], *units, loss.n_outputs(table.targets.shape[1])),
+        activation=estimator.activation,
+        normalization=estimator.normalization,
+        dropout=tuple(dropout_rates(estimator.dropout, len(units))),
+        input_dropout=float(estimator.input_dropout),
+        skip=penalty is not None and penalty.skip,
+        dtype=torch.float32 if is_single else torch.float64,
+        device=estimator._check_device(),
+    )
+    if penalty is not None:
+        penalty.for_layers(network.layer_units)  # raises where the penalty does not fit the layers
+    return network, loss, penalty
+
+
+def make_spec(
+    estimator, network: NetworkSpec, loss, penalty, *, train: RowChoice, valid: RowChoice | None = None, **options
+) -> FitSpec:
+    """Return how an estimator trains its network on some rows; ``options`` are further fields of the spec."""
+    n_layers = len(network.layer_units) - 1
+    penalties = [None] * n_layers if penalty is None else penalty.for_layers(network.layer_units)
+    options.setdefault(
+        "stopping",
+        StoppingRule(
+            max_epochs=estimator.max_iter,
+            is_early=bool(estimator.early_stopping),
+            is_scored=valid is not None and estimator.scoring != "loss",
+            tol=estimator.tol,
+            n_iter_no_change=estimator.n_iter_no_change,
+        ),
+    )
+    options.setdefault("schedule", schedule_of(estimator))
+    return FitSpec(
+        network=network,
+        loss=loss,
+        penalty=penalty,
+        constraints=tuple(resolve_constraint(estimator.constraint, penalties)),
+        solver=solver_of(estimator),
+        **axis_fields(estimator),
+        train=train,
+        valid=valid,
+        batch_size=estimator._check_batch_size(len(train)),
+        shuffle=estimator.shuffle,
+        **options,
+    )
+
+
+def solver_of(estimator) -> Adam | SGD | LBFGS:
+    """Return the settings of an estimator's solver."""
+    if estimator.solver == "lbfgs":
+        return LBFGS(estimator.max_fun)
+    decay = float(estimator.weight_decay)
+    if estimator.solver == "sgd":
+        return SGD(estimator.momentum, estimator.nesterovs_momentum, decay)
+    return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon, decay)
+
+
+def schedule_of(estimator, replayed: tuple[float, ...] | None = None) -> Schedule:
+    """Return an estimator's schedule; ``replayed`` are the rates of the epochs of an earlier fit, to be repeated."""
+    rule = estimator.learning_rate
+    n_epochs = estimator.max_iter if rule == "cosine" else 0
+    return Schedule(rule, estimator.learning_rate_init, estimator.power_t, n_epochs, replayed)
+
+
+def fitted_start(estimator, network: NetworkSpec) -> tuple[np.ndarray, ...]:
+    """Return the weights of a fitted estimator, to start from."""
+    module = network.module()
+    estimator._load_parameters(module)
+    return tuple(tensor.numpy(force=True).copy() for tensor in module.state())
+
+
+def keep_parameters(estimator, spec: FitSpec, table: Table) -> None:
+    """Let an estimator take over what decides how its network computes and how its outputs are read."""
+    estimator.out_activation_, estimator._n_targets = spec.loss.out_activation, table.targets.shape[1]
+    estimator._keep_parameters()
+
+
+def finish(pending: PendingFit, result: FitResult, dtype=None) -> None:
+    """Let an estimator take over what has come of its fit.
+
+    Parameters
+    ----------
+    pending : PendingFit
+        The fit.
+    result : FitResult
+        What has come of it.
+    dtype : dtype or None, default=None
+        Of the fitted attributes; None is that of X.
+
+    Raises
+    ------
+    ValueError
+        If the fit has failed, for instance because training has diverged, or if the result is of another spec.
+    Exception
+        Whatever a user's loss has raised.
+    """
+    if result.error is not None:
+        raise result.error
+    estimator, spec = pending.estimator, pending.spec
+    take_weights(estimator, result, spec, dtype or pending.table.X.dtype)
+    vars(estimator).pop("_training_state", None)
+    if result.training_state is not None:
+        described = description(estimator, spec.network) | seed_arrays(spec.seeds)
+        estimator._training_state = result.training_state | described
+    check_precision(pending, result)
+    take_history(estimator, result, pending.previous)
+    estimator.n_iter_ = result.n_epochs
+    if not result.converged:
+        estimator._warn_of_convergence(result.stopping_reason, pending.is_scaled)
+
+
+def take_weights(estimator, result: FitResult, spec: FitSpec, dtype) -> None:
+    """Let an estimator take over the fitted network."""
+    vars(estimator).update(attributes_of(result.weights, spec.network, dtype))
+    vars(estimator).pop("pruning_", None)  # that was an earlier network
+    estimator.penalty_ = spec.penalty
+
+
+def description(estimator, network: NetworkSpec) -> dict[str, np.ndarray]:
+    """Return what must be the same if training is to be continued."""
+    described = {
+        "estimator": type(estimator).__name__,
+        "loss": estimator.loss if isinstance(estimator.loss, str) else "a function",
+        "solver": estimator.solver,
+        "layer_units": list(network.layer_units),
+        "dtype": str(network.dtype),
+    }
+    return {name: np.asarray(value) for name, value in described.items()}
+
+
+def check_precision(pending: PendingFit, result: FitResult) -> None:
+    """Raise if the network was trained in more digits than its attributes have, and needs them."""
+    estimator, network = pending.estimator, pending.spec.network
+    dtype = estimator.coefs_[0].dtype
+    if network.dtype != torch.float64 or dtype == np.float64:
+        return
+    rows = pending.dataset.rows(pending.spec.train, pending.spec.loss, network.dtype, network.device)
+    trained = outputs_in_blocks(module_of(result.weights, network), rows)[0].cpu()
+    fitted = estimator._fitted_module()
+    kept = Rows(rows.X, fitted.flat.new_empty(len(rows), estimator.n_outputs_), None, rows.indices)
+    difference = estimator._computed(fitted, kept).double() - trained
+    spread = (trained - trained.mean(dim=0)).square().mean().sqrt()
+    largest = LARGEST_ROUNDING * spread + ROUNDING_OF_OUTPUTS * trained.square().mean().sqrt()
+    if not difference.square().mean().sqrt() <= largest:
+        raise ValueError(
+            f"The fitted network cannot be held in {dtype}, the type of X: its predictions would not be those of "
+            "training. Scale X, for instance with make_pipeline(StandardScaler(), ...), or give it as float64."
+        )
+
+
+def take_history(estimator, result: FitResult, previous: PreviousHistory) -> None:
+    """Let an estimator take over the history of training."""
+    epochs = result.epochs
+    estimator.history_, objective = previous.history, []
+    if len(epochs):  # none if a checkpoint is of a fit that had come to its end
+        names = [name for name in _HISTORY_COLUMNS if name in epochs[0]]
+        history = {name: np.array([epoch[name] for epoch in epochs]) for name in names}
+        history["stopping_reason"] = np.array([""] * (len(epochs) - 1) + [result.stopping_reason])
+        objective = (history["train_loss"] + history["penalty"]).tolist()
+        estimator.history_ = joined(previous.history, history)
+    estimator.loss_curve_ = [*previous.loss_curve, *objective]
+    estimator.loss_ = estimator.loss_curve_[-1]
+    estimator.t_ = previous.t + result.n_rows * len(epochs)
+    estimator.best_epoch_ = result.best_epoch
+    estimator.best_loss_ = None if result.stops_early else min(estimator.loss_curve_)
+    estimator.validation_scores_ = estimator.best_validation_score_ = None
+    if result.is_validated:
+        scores = estimator.history_["valid_score"]
+        estimator.validation_scores_ = scores.tolist()
+        best = np.flatnonzero(estimator.history_["epoch"] == result.best_epoch)[-1]
+        estimator.best_validation_score_ = float(scores[best])

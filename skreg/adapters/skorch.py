@@ -1,0 +1,240 @@
+"""A skorch net whose loop is ours: callbacks see what they know from skorch, and the trainer does the work.
+
+skorch's own loop collates row by row and notifies every callback of every batch. :class:`RegularizedNet` keeps
+skorch's interface towards callbacks (history, epochs, optimizer, parameters); nobody is notified of a batch unless a
+callback asks for batches.
+"""
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
+from torch import Tensor
+
+from skreg.callbacks import TaskCallback, watches_batches
+from skreg.engine.observer import Observer
+from skreg.engine.spec import FitResult
+from skreg.engine.trainer import Trainer
+from skreg.solvers import FlatOptimizer
+
+
+def as_torch_optimizer(optimizer: FlatOptimizer, lr: float) -> torch.optim.Optimizer:
+    """Return a real ``torch.optim.Optimizer`` around a flat one, for callbacks such as learning-rate schedulers.
+
+    Its ``param_groups[0]["lr"]`` is the learning rate; its state is that of the flat buffers.
+    """
+
+    class TorchOptimizer(torch.optim.Optimizer):
+        def __init__(self):
+            super().__init__(optimizer.module.parameters(), {"lr": lr})
+
+        def step(self, closure=None):
+            optimizer.step(self.param_groups[0]["lr"])
+
+        def state_dict(self):
+            return {
+                "n_steps": optimizer.n_steps,
+                "buffers": [buffer.clone() for buffer in optimizer.buffers()],
+                "lr": self.param_groups[0]["lr"],
+            }
+
+        def load_state_dict(self, state_dict):
+            optimizer.n_steps = state_dict["n_steps"]
+            for buffer, saved in zip(optimizer.buffers(), state_dict["buffers"], strict=True):
+                buffer.copy_(saved)
+            self.param_groups[0]["lr"] = state_dict["lr"]
+
+    return TorchOptimizer()
+
+
+class RegularizedNet(NeuralNet):
+    """A skorch net around a :class:`~skreg.engine.trainer.Trainer`.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Of one network.
+    **kwargs : dict
+        Passed to :class:`skorch.NeuralNet`: ``callbacks``, ``verbose``, …
+    """
+
+    _optimizers = ("optimizer",)
+
+    def __init__(self, trainer: Trainer, **kwargs):
+        spec = trainer.spec
+        super().__init__(
+            trainer.module,
+            spec.loss,
+            lr=spec.schedule.initial,
+            train_split=None,
+            max_epochs=spec.stopping.max_epochs,
+            batch_size=spec.batch_size,
+            device=str(spec.network.device),
+            **kwargs,
+        )
+        self.trainer = trainer
+        trainer.observer = SkorchObserver(self)
+
+    def initialize_criterion(self):
+        """Use the loss as it is."""
+        self.criterion_ = self.criterion
+        return self
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Build no optimizer: a real one is built when a callback asks for ``optimizer_``."""
+        self.torch_optimizer_ = None
+        return self
+
+    @property
+    def optimizer_(self):
+        """A real ``torch.optim.Optimizer`` for callbacks; from its construction on, its learning rate rules."""
+        if self.torch_optimizer_ is None:
+            if not self.trainer.takes_steps:
+                raise ValueError("A callback asked for the optimizer's learning rate, which solver='lbfgs' has not.")
+            # Past skorch's __setattr__, which admits optimizers only while it initializes.
+            vars(self)["torch_optimizer_"] = as_torch_optimizer(self.trainer.solver, self.trainer.lr)
+        return self.torch_optimizer_
+
+    @property
+    def lr_(self) -> float:
+        """The learning rate of the next step."""
+        if self.torch_optimizer_ is None:
+            return self.trainer.lr
+        return self.torch_optimizer_.param_groups[0]["lr"]
+
+    @lr_.setter
+    def lr_(self, value: float) -> None:
+        self.trainer.lr = value
+        if self.torch_optimizer_ is not None:
+            self.torch_optimizer_.param_groups[0]["lr"] = value
+
+    @property
+    def monitor_(self):
+        """How far training has come, and why it has ended."""
+        return self.trainer.monitor
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())] if self.verbose else []
+
+    def infer(self, x, **fit_params):
+        """Return the outputs of the first member, of shape (n_rows, n_outputs)."""
+        return self.module_(x, **fit_params)[0]
+
+    def train(self) -> FitResult:
+        """Train; return what has come of it. Errors, Ctrl-C included, are raised."""
+        self.initialize()
+        rows = self.trainer.members[0].rows
+        self.notify("on_train_begin", X=rows, y=None)
+        self.fit_loop(rows)
+        self.notify("on_train_end", X=rows, y=None)
+        return self.result_
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        """Run the trainer."""
+        (self.result_,) = self.trainer.train()
+        if self.result_.error is not None:
+            raise self.result_.error
+        return self
+
+
+class SkorchObserver(Observer):
+    """Keeps the history of a net, and tells its callbacks of epochs and batches.
+
+    Parameters
+    ----------
+    net : RegularizedNet
+        The net.
+    """
+
+    def __init__(self, net: RegularizedNet):
+        self.net = net
+
+    @property
+    def _row(self) -> dict:
+        """The present epoch's row of the history, whose own look-up would copy the list of all rows."""
+        return list.__getitem__(self.net.history, -1)
+
+    def _watchers(self) -> list[str]:
+        """Return the names of the callbacks that want to hear of single batches."""
+        return [name for name, callback in self.net.callbacks_ if watches_batches(type(callback))]
+
+    def check_without_batches(self):
+        """Raise ValueError if a callback waits for batches."""
+        if watchers := self._watchers():
+            raise ValueError(
+                f"solver='lbfgs' has no batches, which callbacks wait for; got {watchers}. Use solver='adam' or 'sgd'."
+            )
+
+    def _notify(self, method: str, **arguments) -> None:
+        self.net.notify(method, **arguments)
+        self.net.trainer.lr = self.net.lr_  # which callbacks may have changed
+
+    def epoch_begins(self, trainer):
+        """Begin a row of the history."""
+        self.watches_batches = bool(self._watchers())
+        self._notify("on_epoch_begin", **self._datasets(trainer))
+        self._row["epoch"] = trainer.monitor.epoch  # skorch counts from the beginning of this call
+
+    @staticmethod
+    def _datasets(trainer) -> dict:
+        member = trainer.members[0]
+        return {"dataset_train": member.rows, "dataset_valid": member.valid_rows}
+
+    def batch_begins(self, trainer, batch):
+        """Tell the callbacks."""
+        self._notify("on_batch_begin", batch=(batch.X[0], batch.target[0]), training=True)
+
+    def gradients_are_computed(self, trainer, batch):
+        """Let the callbacks look at gradients, and change them."""
+        parameters = list(trainer.module.named_parameters())
+        batch = (batch.X[0], batch.target[0])
+        self._notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
+
+    def take_step(self, trainer):
+        """Let the solver take a step; with a real optimizer through that, as schedulers expect."""
+        if self.net.torch_optimizer_ is None:
+            trainer.solver.step(trainer.lr)
+            return
+        self.net.lr_ = trainer.lr
+        self.net.torch_optimizer_.step()
+
+    def batch_ends(self, trainer, batch, Z: Tensor):
+        """Record the loss of a batch."""
+        loss = trainer.spec.loss.per_row(Z, batch.target).mean()
+        self.net.history.record_batch("train_loss", float(loss))
+        self.net.history.record_batch("train_batch_size", batch.target.shape[1])
+        batch = (batch.X[0], batch.target[0])
+        self._notify("on_batch_end", batch=batch, training=True, loss=loss, y_pred=Z[0])
+
+    def epoch_ends(self, trainer):
+        """Fill the row of the history, tell the callbacks, and return the name of one that asks to stop.
+
+        skorch's EarlyStopping asks by raising KeyboardInterrupt. From any other place it is the user's Ctrl-C,
+        and goes on.
+        """
+        row, measured = self._row, trainer.monitor.history[-1]
+        for name in ("train_loss", "valid_loss"):
+            if name in measured:  # whether it is the best so far, skorch's Checkpoint asks
+                row[f"{name}_best"] = trainer.monitor.is_lowest[name]
+        row.update(measured)
+        if not self.watches_batches:
+            # skorch's Checkpoint looks up the last batch of every epoch: give it one that stands for all.
+            row["batches"].append({"train_loss": row["train_loss"]})
+        row["train_batch_count"] = trainer.n_batches
+        stopper, datasets = None, self._datasets(trainer)
+        self.net.on_epoch_end(self.net, **datasets)
+        for name, callback in self.net.callbacks_:
+            try:
+                callback.on_epoch_end(self.net, **datasets)
+            except KeyboardInterrupt:
+                if not isinstance(callback, EarlyStopping):
+                    raise
+                stopper = name
+            if isinstance(callback, TaskCallback) and callback.asks_to_stop_:
+                stopper = name
+        trainer.lr = self.net.lr_
+        return stopper
+
+    def set_lr(self, trainer, lr):
+        """Set the learning rate of the next step."""
+        self.net.lr_ = lr

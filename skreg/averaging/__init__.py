@@ -1,0 +1,8 @@
+"""Averages of weights over the steps of a training: one file each.
+
+The parameter `averaging` of the estimators takes an object of this module, or the name of one.
+"""
+
+from skreg.averaging._base import Averager, Averaging
+
+__all__ = ["Averager", "Averaging"]

@@ -1,0 +1,85 @@
+"""What averages weights over the steps of a training."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from skreg._docs import DocLink
+from skreg.layers import MLP
+
+
+class Averaging(DocLink, BaseEstimator, ABC):
+    """Base class of the rules by which weights are averaged: a moving mean over the steps.
+
+    Attributes
+    ----------
+    member_parameters : tuple of str
+        Class attribute. Names of the numbers that networks that are trained together may have for themselves: each is
+        then a tensor of shape (n_members, 1, 1).
+
+    See Also
+    --------
+    EMA : Exponential moving average.
+    """
+
+    member_parameters: ClassVar[tuple[str, ...]] = ()
+    _parameter_constraints: ClassVar[dict] = {}
+
+    @abstractmethod
+    def share(self, step: int) -> float | Tensor:
+        """Return the share of the newest weights in the mean after a step.
+
+        The mean moves by this share of the way to the newest weights.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step, counted from 1.
+
+        Returns
+        -------
+        float or Tensor of shape (n_members, 1, 1)
+            In [0, 1]; 1 for the first step.
+        """
+
+
+class Averager:
+    """The mean of the weights of some networks, and of what batch normalization knows of their layers.
+
+    Parameters
+    ----------
+    module : MLP
+        The networks.
+    """
+
+    def __init__(self, module: MLP):
+        self.module = module
+        self.average = module.snapshot()
+
+    def update(self, share: float | Tensor) -> None:
+        """Move the mean by a share of the way to the present weights."""
+        buffers = self.average, self.module.state()
+        if isinstance(share, Tensor):
+            buffers = [self.module.member_views(state) for state in buffers]
+        for mean, newest in zip(*buffers, strict=True):
+            mean.lerp_(newest, share)
+
+    @contextlib.contextmanager
+    def swapped(self) -> Iterator[None]:
+        """Let the networks have, within a block, the mean weights.
+
+        A weight that a penalty has set to zero is zero in the mean, too: otherwise no zero would be left of those that
+        were not zero from the start.
+        """
+        present = self.module.snapshot()
+        flat, *others = self.average
+        self.module.restore([torch.where(present[0] == 0, 0, flat), *others])
+        try:
+            yield
+        finally:
+            self.module.restore(present)

@@ -1,0 +1,136 @@
+"""Populations as tasks of joblib, under whatever backend is active; threads where none is."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
+from tqdm import tqdm
+
+from skreg.engine.grouping import Fit, block_size, in_chunks
+from skreg.engine.spec import FitResult
+from skreg.engine.threads import AbandonedError, limited_threads, step_flops
+from skreg.engine.trainer import Trainer
+
+
+class Line:
+    """What connects a population to the call that it is a part of: a signal to stop, and reports of progress.
+
+    In another process there is no connection; that process ends with the call.
+    """
+
+    def __init__(self, report: Callable[[int, int], None] | None = None):
+        self.stopped = threading.Event()
+        self.report = report
+
+    def __reduce__(self):
+        return Line, ()
+
+
+def n_workers_of(n_jobs: int | None, n_tasks: int) -> int:
+    """Return how many tasks run at the same time."""
+    backend, n_default = get_active_backend(prefer="threads")
+    return max(1, min(backend.effective_n_jobs(n_default if n_jobs is None else n_jobs), n_tasks))
+
+
+def train_population(number: int, fits: list[Fit], line: Line, n_workers: int, block_bytes: int):
+    """Return the number of a population, what has come of its fits, and whether progress was reported."""
+    start = time.perf_counter()
+    spec = fits[0][0]
+    # Populations in parallel have one thread each.
+    flops = 0 if n_workers > 1 else step_flops(spec.network.layer_units, spec.batch_size)
+    report = line.report and (lambda n_epochs: line.report(number, n_epochs))
+    trainer = None
+    try:
+        with limited_threads(flops):
+            trainer = Trainer(fits, stopped=line.stopped, report=report, block_bytes=block_bytes, keep_state=False)
+            results = trainer.train()
+    except AbandonedError:
+        raise
+    except Exception as error:  # of a user's loss, or of memory: it belongs to the members that have not ended
+        results = [None] * len(fits) if trainer is None else trainer.results
+        results = [result or FitResult(error=error) for result in results]
+    for result in results:
+        result.seconds = (time.perf_counter() - start) / len(fits)
+    return number, results, report is not None
+
+
+def train_fits(
+    fits: Sequence[Fit],
+    *,
+    n_jobs: int | None = None,
+    memory_limit: int | None = None,
+    verbose: bool = False,
+    on_progress: Callable[[float], None] | None = None,
+) -> list[FitResult]:
+    """Train networks, those of the same structure together.
+
+    Parameters
+    ----------
+    fits : sequence of (FitSpec, Dataset)
+        What to train.
+    n_jobs : int or None, default=None
+        Number of populations that are trained at the same time, as in joblib; each is a task of the active backend, or
+        a thread.
+    memory_limit : int or None, default=None
+        Largest number of bytes for all populations at a time, beside the data; None is sized for the cache.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+    on_progress : callable or None, default=None
+        Called with what has been done meanwhile, in fits: an epoch is its share of one.
+
+    Returns
+    -------
+    list of FitResult
+        In the order of the fits; errors lie in them.
+
+    Raises
+    ------
+    ValueError
+        If the limit is too small for a single network.
+    RuntimeError
+        If the backend has lost a task.
+    """
+    if not fits:
+        return []
+    n_workers = n_workers_of(n_jobs, len(fits))
+    chunks = in_chunks(fits, memory_limit, n_workers)
+    block_bytes = block_size(memory_limit, n_workers)
+    n_epochs = [sum(fits[number][0].stopping.max_epochs for number in chunk) for chunk in chunks]
+    lock = threading.Lock()
+    with tqdm(total=sum(n_epochs), desc="epochs of all networks", disable=not verbose) as bar:
+
+        def report(chunk: int, n_done: int) -> None:
+            with lock:
+                bar.update(n_done)
+                if on_progress is not None:
+                    on_progress(n_done * len(chunks[chunk]) / n_epochs[chunk])
+
+        line = Line(report)
+        tasks = [
+            delayed(train_population)(number, [fits[k] for k in chunk], line, n_workers, block_bytes)
+            for number, chunk in enumerate(chunks)
+        ]
+        try:
+            returned = Parallel(n_jobs=n_workers, prefer="threads")(tasks)
+        finally:
+            line.stopped.set()
+        for number, _, was_reported in returned:
+            if not was_reported:
+                report(number, n_epochs[number])
+    return in_order(returned, chunks, len(fits))
+
+
+def in_order(returned: Sequence[tuple], chunks: list[list[int]], n_fits: int) -> list[FitResult]:
+    """Return the results of populations, which come in any order, in that of the fits."""
+    results: list[FitResult | None] = [None] * n_fits
+    for number, of_chunk, _ in returned:
+        if len(of_chunk) != len(chunks[number]):
+            raise RuntimeError(f"Of {len(chunks[number])} networks, joblib's backend has returned {len(of_chunk)}.")
+        for k, result in zip(chunks[number], of_chunk, strict=True):
+            results[k] = result
+    n_lost = results.count(None)
+    if n_lost:
+        raise RuntimeError(f"The backend of joblib has lost the results of {n_lost} of {n_fits} fits.")
+    return results

@@ -1,0 +1,222 @@
+"""Rows of a data set, and the batches that they are cut into, for one network or many.
+
+Rows are gathered from the user's own array block by block, shuffled anew in every epoch, and never copied as a whole:
+an array may be sparse, read-only, or a file mapped into memory that is larger than it.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse
+import torch
+from sklearn.utils import gen_even_slices
+from torch import Tensor
+
+from skreg._arrays import BLOCK_BYTES, chosen, gathered, mapped_file
+from skreg.layers import NARROW
+
+
+class Batch(NamedTuple):
+    """Rows of one step, and where they stand in the epoch."""
+
+    X: Tensor
+    target: Tensor
+    weight: Tensor | None
+    span: slice
+
+
+class Rows(torch.utils.data.Dataset):
+    """Inputs, targets and weights of a data set.
+
+    Parameters
+    ----------
+    X : ndarray, CSR matrix or Tensor of shape (n_rows or more, n_features)
+        Inputs; may be read-only. Rows are gathered and made dense block by block. A tensor has the type and the device
+        of the targets.
+    target : Tensor of shape (n_rows, n_outputs)
+        Targets as the loss wants them. Inputs get their type.
+    weight : Tensor of shape (n_rows,) or None
+        Positive weights that sum to 1; None is uniform.
+    indices : ndarray of int of shape (n_rows,) or None
+        Which rows of X; None is all of them.
+    """
+
+    def __init__(self, X, target: Tensor, weight: Tensor | None, indices: np.ndarray | None = None):
+        self.target = target
+        self.weight = weight
+        self.X, self.indices = X, indices
+        self.gather = gathered if mapped_file(X) is not None else chosen
+
+    def __len__(self):
+        return len(self.target)
+
+    def inputs(self, indices: np.ndarray) -> Tensor:
+        """Return some rows as a dense tensor of the type and on the device of the targets."""
+        numbers = indices if self.indices is None else self.indices[indices]
+        if isinstance(self.X, Tensor):
+            return self.X[torch.as_tensor(numbers, device=self.X.device)]
+        rows = self.X[numbers].toarray() if scipy.sparse.issparse(self.X) else self.gather(self.X, numbers)
+        return torch.from_numpy(rows).to(self.target.device, self.target.dtype)
+
+    def rows_per_block(self, batch_size: int) -> int:
+        """Return a multiple of ``batch_size`` rows that fills a block."""
+        row_bytes = self.X.shape[1] * self.target.element_size()
+        return max(1, BLOCK_BYTES // (row_bytes * batch_size)) * batch_size
+
+    def row_weight(self) -> Tensor:
+        """Return the weights, which sum to 1, uniform ones written out."""
+        if self.weight is not None:
+            return self.weight
+        n_rows = len(self)
+        return self.target.new_full((n_rows,), 1 / n_rows)
+
+
+def epoch_spans(n_rows: int, batch_size: int, min_batch_size: int = 1) -> list[slice]:
+    """Return the batches of an epoch, of nearly equal sizes.
+
+    There are ``ceil(n_rows / batch_size)`` batches whose sizes differ by at most one; fewer where that would leave a
+    batch with less than ``min_batch_size`` rows.
+    """
+    # The few rows that would be left over for a last batch would make a step of their own, as long as the others or,
+    # if every row counts the same, much shorter.
+    n_batches = min(math.ceil(n_rows / batch_size), max(1, n_rows // min_batch_size))
+    return list(gen_even_slices(n_rows, n_batches))
+
+
+@dataclass
+class SharedReader:
+    """Neighbouring members that read the same rows in the same order.
+
+    ``slots`` holds for every column the place in that order that it shows (the first where it is filled up), ``is_row``
+    which columns are rows, ``target`` the targets, transposed, and ``order`` the numbers of the rows in this epoch's
+    columns.
+    """
+
+    rows: Rows
+    generator: torch.Generator | None
+    spans: list[slice]
+    n_members: int = 1
+    slots: Tensor = field(default_factory=lambda: torch.empty(0))
+    is_row: Tensor = field(default_factory=lambda: torch.empty(0))
+    target: Tensor = field(default_factory=lambda: torch.empty(0))
+    order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+
+
+class MemberBatches:
+    """The batches of all members.
+
+    Every member reads its own rows in the order that its own seed gives. Batches of members with fewer rows are filled
+    up with rows whose weight is zero.
+
+    Parameters
+    ----------
+    rows : sequence of Rows
+        The rows of every member; those of neighbours that are the same object are read once.
+    spans : sequence of list of slice
+        The batches of every member, as many for each.
+    seeds : sequence of int or None
+        Of the order, for every member; None keeps the given order.
+    block_bytes : int, default=1 MiB
+        Rows of several batches are gathered at once, up to so many bytes.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Rows],
+        spans: Sequence[list[slice]],
+        seeds: Sequence[int | None],
+        block_bytes: int = BLOCK_BYTES,
+    ):
+        self.block_bytes = block_bytes
+        # A few targets lie in memory as the outputs do that they are compared with.
+        self.is_narrow = rows[0].target.shape[1] < NARROW
+        self._members = list(zip(rows, spans, seeds, strict=True))
+        self._generators = {
+            (id(own), seed): torch.Generator().manual_seed(seed) for own, _, seed in self._members if seed is not None
+        }
+        self.select(range(len(self._members)))
+
+    def select(self, members: Sequence[int]) -> None:
+        """Go on with some of the members."""
+        self._members = [self._members[member] for member in members]
+        self.readers: list[SharedReader] = []
+        last = None
+        for rows, spans, seed in self._members:
+            key = (id(rows), seed)
+            if key == last:
+                self.readers[-1].n_members += 1
+            else:
+                self.readers.append(SharedReader(rows, self._generators.get(key), spans))
+            last = key
+        widths = np.max([[span.stop - span.start for span in reader.spans] for reader in self.readers], axis=0)
+        stops = np.cumsum(widths)
+        self.spans = [slice(int(stop - width), int(stop)) for stop, width in zip(stops, widths, strict=True)]
+        self.n_columns = int(stops[-1])
+        self.is_uniform = all(
+            reader.rows.weight is None and len(reader.rows) == self.n_columns for reader in self.readers
+        )
+        for reader in self.readers:
+            slots = np.zeros(self.n_columns, dtype=np.int64)
+            is_row = np.zeros(self.n_columns, dtype=bool)
+            for span, own in zip(self.spans, reader.spans, strict=True):
+                filled = slice(span.start, span.start + own.stop - own.start)
+                slots[filled], is_row[filled] = np.arange(own.start, own.stop), True
+            reader.slots = torch.from_numpy(slots)
+            reader.is_row = torch.from_numpy(is_row).to(reader.rows.target.device)
+            reader.target = reader.rows.target.mT.contiguous()
+        self.weight = None
+        example = self.readers[0].rows
+        row_bytes = example.X.shape[1] * example.target.element_size() * len(self._members)
+        self.batches_per_block = max(1, self.block_bytes // (row_bytes * int(widths.max())))
+
+    def begin_epoch(self) -> None:
+        """Begin an epoch: draw the order of the rows, and gather targets and weights in that order.
+
+        Sets ``target`` of shape (n_members, n_columns, n_targets) and ``weight`` of shape (n_members, n_columns), which
+        sums to 1 over the columns of a member.
+        """
+        targets, weights = [], []
+        # Equal weights are the same in every order.
+        has_weights = self.weight is not None and all(reader.rows.weight is None for reader in self.readers)
+        for reader in self.readers:
+            columns, rows = reader.slots, reader.rows
+            if reader.generator is not None:
+                columns = torch.randperm(len(rows), generator=reader.generator)[columns]
+            reader.order = columns.numpy()
+            columns = columns.to(rows.target.device)
+            targets.append(reader.target.index_select(1, columns))
+            if not has_weights:
+                weights.append(rows.row_weight()[columns] * reader.is_row)
+        self.target = self._joined(targets).mT
+        if not self.is_narrow:
+            self.target = self.target.contiguous()
+        if not has_weights:
+            self.weight = self._joined(weights)
+
+    def __len__(self):
+        return len(self.spans)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Iterate over the batches; inputs have the shape (n_members, n_rows, n_features)."""
+        for first in range(0, len(self.spans), self.batches_per_block):
+            spans = self.spans[first : first + self.batches_per_block]
+            start, stop = spans[0].start, spans[-1].stop
+            X = self._joined([reader.rows.inputs(reader.order[start:stop]) for reader in self.readers])
+            for span in spans:
+                # With uniform weights every step is the mean over its batch, and no tensor of weights is needed.
+                weight = None if self.is_uniform else self.weight[:, span].unsqueeze(2)
+                yield Batch(X[:, span.start - start : span.stop - start], self.target[:, span], weight, span)
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        """Return what every member gets, given what every reader reads."""
+        expanded = [
+            part.expand(reader.n_members, *part.shape) for part, reader in zip(parts, self.readers, strict=True)
+        ]
+        return expanded[0] if len(expanded) == 1 else torch.cat(expanded)
+
+    def n_rows(self, batch: int) -> dict[int, int]:
+        """Return, for members with a certain number of rows, how many of them are in a batch."""
+        return {len(reader.rows): reader.spans[batch].stop - reader.spans[batch].start for reader in self.readers}

@@ -1,0 +1,96 @@
+"""The rows that fits read, once for all of them."""
+
+import numpy as np
+import scipy.sparse
+import torch
+
+from skreg._arrays import mapped_file
+from skreg.engine.batches import Rows
+from skreg.engine.spec import FitSpec, RowChoice
+from skreg.losses import Loss
+
+
+def rescaled(weight: np.ndarray) -> np.ndarray:
+    """Return weights the largest of which is 1.
+
+    Only ratios matter: so no sum overflows, and nothing that counts is lost in float32.
+    """
+    return weight / weight.max()
+
+
+class Dataset:
+    """Inputs, targets and weights, which many fits refer to by the numbers of rows.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_rows, n_features)
+        Inputs.
+    targets : ndarray of shape (n_rows, n_targets)
+        Targets as the loss wants them.
+    weight : ndarray of shape (n_rows,) or None
+        Weights, at least 0; None if all are equal.
+    validation : Dataset or None, default=None
+        Rows that were given to validate on.
+    """
+
+    def __init__(self, X, targets: np.ndarray, weight: np.ndarray | None, validation: "Dataset | None" = None):
+        self.X, self.targets, self.weight, self.validation = X, targets, weight, validation
+        self._on_device: dict[tuple, torch.Tensor] = {}
+
+    def __getstate__(self):
+        """Return what is sent to other processes, which have devices of their own."""
+        return vars(self) | {"_on_device": {}}
+
+    def __len__(self):
+        return len(self.targets)
+
+    def check(self, spec: FitSpec) -> None:
+        """Raise ValueError if a spec is not one of these rows."""
+        units = spec.network.layer_units
+        for choice in filter(None, (spec.train, spec.valid)):
+            source = self._source(choice)
+            if source is None:
+                raise ValueError("The spec validates on rows of their own, which the data set has not.")
+            n_rows, n_features = source.X.shape
+            if n_features != units[0] or spec.loss.n_outputs(source.targets.shape[1]) != units[-1]:
+                raise ValueError(
+                    f"The spec is of a network with {units[0]} inputs and {units[-1]} outputs; the data set has "
+                    f"{n_features} features and {source.targets.shape[1]} targets."
+                )
+            if not len(choice) or choice.indices.min() < 0 or choice.indices.max() >= n_rows:
+                raise ValueError(f"The spec reads rows that the data set, which has {n_rows}, has not.")
+
+    def rows(self, choice: RowChoice, loss: Loss, dtype: torch.dtype, device: torch.device) -> Rows:
+        """Return some rows with their targets and weights as training wants them."""
+        source, indices = self._source(choice), choice.indices
+        targets = source.targets[indices]
+        target = torch.as_tensor(targets, device=device, dtype=dtype)
+        if choice.label_smoothing:
+            target = loss.smooth_targets(target, choice.label_smoothing)
+        weight = self.weights(choice)
+        if weight is not None:
+            weight = torch.as_tensor(weight, device=device, dtype=dtype)
+            weight = weight / weight.sum()
+        is_all = len(indices) == len(source.targets)
+        return Rows(source._inputs(dtype, device), target, weight, None if is_all else indices)
+
+    def weights(self, choice: RowChoice) -> np.ndarray | None:
+        """Return the weights of some rows, the largest of which is 1; None if all are equal."""
+        source = self._source(choice)
+        weight = None if source.weight is None else source.weight[choice.indices]
+        if choice.class_weights is not None:
+            of_class = choice.class_weights(source.targets[choice.indices])
+            weight = of_class if weight is None else weight * of_class
+        return None if weight is None else rescaled(weight)
+
+    def _source(self, choice: RowChoice) -> "Dataset | None":
+        return self.validation if choice.of_validation_data else self
+
+    def _inputs(self, dtype: torch.dtype, device: torch.device):
+        """Return the inputs; on another device than the processor's, they are copied there once."""
+        if device.type == "cpu" or scipy.sparse.issparse(self.X) or mapped_file(self.X) is not None:
+            return self.X
+        key = (dtype, str(device))
+        if key not in self._on_device:
+            self._on_device[key] = torch.from_numpy(np.ascontiguousarray(self.X)).to(device, dtype)
+        return self._on_device[key]

@@ -1,0 +1,87 @@
+"""L-BFGS in the trainer: SciPy calls the objective, and an iteration is an epoch."""
+
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.optimize import OptimizeResult, minimize
+
+from skreg.engine.objective import FullObjective, loss_at_start
+
+# SciPy's own rule: L-BFGS ends when an iteration gains less than this share of the objective.
+LBFGS_FTOL = 2.2e-9
+# A gradient so small, beside the objective, belongs to a gain that double precision cannot show.
+GRADIENT_AT_ROUNDING = float(np.sqrt(np.finfo(np.float64).eps))
+
+
+class _Iterations:
+    """The objective of a trainer's network, whose iterations are the trainer's epochs."""
+
+    def __init__(self, trainer):
+        self.trainer, self.monitor = trainer, trainer.monitor
+        self.rows = trainer.members[0].rows
+        self.full = FullObjective(trainer.module, trainer.spec.loss, trainer.solver, self.rows)
+        self.is_running = False
+
+    def objective(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return value and gradient; the first evaluation of an iteration begins an epoch."""
+        if not self.is_running:
+            self.trainer.begin_epoch()
+            self.is_running = True
+        value, gradient = self.full(x)
+        if self.monitor.first_loss is None:
+            self.monitor.first_loss = loss_at_start(self.trainer.spec.loss, self.rows, self.full.loss)
+        return value, gradient
+
+    def end(self, x: np.ndarray) -> None:
+        """End an iteration at a point."""
+        self.full.move_to(x)
+        self.is_running = False
+        self.trainer.n_rows_seen += len(self.rows)
+        number = partial(torch.tensor, dtype=torch.float64)
+        self.trainer.end_epoch(
+            {
+                "train_loss": number([self.full.loss]),
+                "penalty": self.trainer.solver.penalty_values(),
+                "train_score": number([self.full.score]),
+            }
+        )
+        error = self.trainer.results[0] and self.trainer.results[0].error
+        if error:
+            raise error
+
+    def after_iteration(self, x: np.ndarray) -> None:
+        """End an iteration, and stop where the monitor says so."""
+        self.end(x)
+        if self.monitor.stopping_reason:
+            raise StopIteration
+
+
+def run_lbfgs(trainer) -> None:
+    """Minimize the objective of all rows (Byrd, Lu, Nocedal and Zhu, 1995)."""
+    trainer.observer.check_without_batches()
+    monitor, tol = trainer.monitor, trainer.spec.stopping.tol
+    iterations = _Iterations(trainer)
+    result: OptimizeResult = minimize(
+        iterations.objective,
+        trainer.module.flat.numpy(force=True).astype(np.float64),
+        jac=True,
+        method="L-BFGS-B",
+        callback=iterations.after_iteration,
+        options={
+            "maxiter": monitor.last_epoch,
+            "maxfun": trainer.spec.solver.max_fun,
+            "gtol": tol,
+            # Where the gradient is below tol, steps gain less than about its square: do not stop before.
+            "ftol": min(LBFGS_FTOL, tol**2),
+        },
+    )
+    if iterations.is_running:  # the last iteration has not found a better point, or the first was not needed
+        iterations.end(result.x)
+    iterations.full.move_to(result.x)
+    stopped = trainer.stopper is not None or (monitor.rule.is_early and monitor.patience.exhausted)
+    # A line search that finds nothing lower ends "abnormally", also where the objective has no more digits to give.
+    at_rounding = result.status == 2 and np.abs(result.jac).max() <= GRADIENT_AT_ROUNDING * max(1, abs(result.fun))
+    monitor.converged = stopped or result.status == 0 or at_rounding
+    if not monitor.stopping_reason or result.status == 0:
+        monitor.stopping_reason = f"L-BFGS: {result.message}"

@@ -1,0 +1,155 @@
+"""The objective, its gradient, and what networks compute for rows."""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from sklearn.utils import gen_batches
+from torch import Tensor
+
+from skreg.engine.batches import Batch, Rows
+from skreg.layers import MLP, LayerRecord
+from skreg.losses import Loss
+from skreg.solvers import Regularization
+
+# scikit-learn's MLP takes batches of 200 rows unless told otherwise.
+AUTO_BATCH_SIZE = 200
+
+
+@contextlib.contextmanager
+def without_gradients(criterion: Loss, regularization: Regularization) -> Iterator[None]:
+    """Turn autograd off: wholly, which saves an eighth of a step, where no code of the user's could need it."""
+    acting = [part for layer in regularization.layers for part in layer.parts]
+    is_ours = criterion.closed_form and all(type(part).__module__.startswith("skreg.") for part in acting)
+    with torch.inference_mode(is_ours), torch.no_grad():
+        yield
+
+
+def backpropagate(
+    module: MLP, criterion: Loss, batch: Batch, *, generator=None, scale: Tensor | float = 1.0, n_batches: int = 1
+) -> Tensor:
+    """Write the gradients of a batch into a module, and return its outputs.
+
+    Row i counts ``n_batches * weight_i``, with weights that sum to 1 over all rows; without weights every row counts
+    ``scale``, which is ``n_batches`` over the number of rows. So the mean gradient of an epoch's steps is that of the
+    full objective. Dividing by the batch's own sum of weights (or size) would let the rows of a light (or short) batch
+    count more.
+    """
+    weight = moment_weight = batch.weight
+    if weight is not None and module.normalization == "batch":
+        # Normalization over the batch needs weights that sum to 1 within the batch.
+        moment_weight = weight / weight.sum(dim=-2, keepdim=True)
+    record: list[LayerRecord] = []
+    # Past nn.Module.__call__, which looks for hooks in six places.
+    Z = module.forward(batch.X, record=record, generator=generator, row_weight=moment_weight)
+    dZ = criterion.gradient(Z, batch.target)
+    dZ.mul_(scale if weight is None else weight * n_batches)
+    module.backward(dZ, record, moment_weight)
+    return Z
+
+
+def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
+    """Return the mean loss of the weights that the last step has left, on a few rows."""
+    span = slice(0, min(len(rows), AUTO_BATCH_SIZE, rows.rows_per_block(1)))
+    with torch.no_grad():
+        Z = module(rows.inputs(np.arange(span.stop)))
+        return float(criterion.per_row(Z, rows.target[span]).mean())
+
+
+def loss_at_start(criterion: Loss, rows: Rows, of_first_batch: float) -> float:
+    """Return the loss that later ones are judged by: of the first batch, or of a constant if that is larger.
+
+    A first batch can be met by chance, where the targets of the others are far away.
+    """
+    weight = rows.row_weight()
+    outputs = criterion.start_outputs(rows.target, weight).to(rows.target.dtype)
+    with torch.no_grad():
+        of_constant = float((criterion.per_row(outputs.expand(1, len(rows), -1), rows.target) @ weight)[0])
+    return max(of_first_batch, of_constant) if math.isfinite(of_constant) else of_first_batch
+
+
+def outputs_in_blocks(module: MLP, rows: Rows, compute: Callable | None = None, n_columns: int | None = None) -> Tensor:
+    """Return what a module computes for all rows, block by block.
+
+    Parameters
+    ----------
+    module : MLP
+        The networks.
+    rows : Rows
+        The rows.
+    compute : callable, default=None
+        Takes a block of inputs; None is the module itself.
+    n_columns : int, default=None
+        Number of columns that it returns; None is the number of outputs.
+
+    Returns
+    -------
+    Tensor of shape (n_members, n_rows, n_columns)
+        The results.
+    """
+    results = module.flat.new_empty(module.n_members, len(rows), n_columns or module.layer_units[-1])
+    with torch.no_grad():
+        for span in gen_batches(len(rows), rows.rows_per_block(1)):
+            results[:, span] = (compute or module)(rows.inputs(np.arange(span.start, span.stop)))
+    return results
+
+
+class FullObjective:
+    """The objective of all rows and its gradient, as functions of the flat parameters.
+
+    Parameters
+    ----------
+    module : MLP
+        The network, whose parameters are set to the point of the last evaluation.
+    criterion : Loss
+        The loss.
+    regularization : Regularization
+        The penalties, which must be smooth.
+    rows : Rows
+        The rows; they are read in blocks.
+
+    Attributes
+    ----------
+    loss, score : float
+        Of the last evaluation, without the penalty.
+    """
+
+    def __init__(self, module: MLP, criterion: Loss, regularization: Regularization, rows: Rows):
+        self.module, self.criterion, self.regularization, self.rows = module, criterion, regularization, rows
+        self.weight = rows.row_weight()
+        self.outputs = module.flat.new_empty(1, len(rows), module.layer_units[-1])
+        # The moments of batch normalization are those of all rows.
+        block = len(rows) if module.normalization == "batch" else rows.rows_per_block(1)
+        self.spans = list(gen_batches(len(rows), block))
+        self.point = None
+
+    @torch.no_grad()
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return value and gradient, in float64."""
+        module = self.module
+        self.point = x.copy()
+        module.flat.copy_(torch.from_numpy(self.point))
+        gradient = torch.zeros_like(module.flat)
+        module.n_batches = 0  # the running moments are those of this batch alone
+        for span in self.spans:
+            X = self.rows.inputs(np.arange(span.start, span.stop))
+            batch = Batch(X, self.rows.target[span], self.weight[span].unsqueeze(1), span)
+            self.outputs[:, span] = backpropagate(module, self.criterion, batch)
+            gradient += module.flat_grad
+        for layer in self.regularization.layers:
+            layer.penalty.add_gradient(gradient[layer.span].view_as(layer.W), layer.W)
+        self.loss = float((self.criterion.per_row(self.outputs, self.rows.target) @ self.weight)[0])
+        value = self.loss + self.regularization.penalty_value()
+        return value, gradient.numpy(force=True).astype(np.float64)
+
+    def move_to(self, x: np.ndarray) -> None:
+        """Evaluate at a point, unless that was the last one."""
+        if not np.array_equal(x, self.point):
+            self(x)
+
+    @property
+    def score(self) -> float:
+        """Accuracy or R²."""
+        return float(self.criterion.score(self.outputs, self.rows.target, self.weight)[0])

@@ -1,0 +1,258 @@
+"""Descriptions of fits, and of what comes of them.
+
+They are plain data: nothing of the estimator, no rows, no functions but those of the user's own loss. So they can be
+compared, pickled and sent to other processes. Parts that regularize are objects that declare their
+``member_parameters``: the numbers in which networks that are trained together may differ. All else is their structure,
+which they have in common.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from skreg.constraints import Constraint
+from skreg.engine.batches import epoch_spans
+from skreg.layers import MLP
+from skreg.losses import Loss
+from skreg.penalties import Penalty
+from skreg.penalties._base import LayerPenalty
+from skreg.solvers import Schedule, Solver
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network before it has weights: see :class:`~skreg.layers.MLP`."""
+
+    layer_units: tuple[int, ...]
+    activation: str
+    normalization: str | None
+    dropout: tuple[float, ...]
+    input_dropout: float
+    skip: bool
+    dtype: torch.dtype
+    device: torch.device
+
+    member_parameters: ClassVar[tuple[str, ...]] = ("dropout", "input_dropout")
+
+    @property
+    def dropout_rates(self) -> tuple[float, ...]:
+        """The rates in front of every linear layer: first that of the inputs."""
+        return (self.input_dropout, *self.dropout)
+
+    @property
+    def smallest_batch(self) -> int:
+        """The least number of rows of a batch: the moments of one row are no basis for batch normalization."""
+        return 2 if self.normalization == "batch" else 1
+
+    def module(self, n_members: int = 1, rates: Sequence | None = None) -> MLP:
+        """Return networks of this kind; ``rates`` of dropout are those of the members, where these differ."""
+        input_dropout, *dropout = rates or self.dropout_rates
+        return MLP(
+            self.layer_units,
+            activation=self.activation,
+            normalization=self.normalization,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            skip=self.skip,
+            n_members=n_members,
+            dtype=self.dtype,
+            device=self.device,
+        )
+
+
+@dataclass(frozen=True)
+class StoppingRule:
+    """When training ends.
+
+    Attributes
+    ----------
+    max_epochs : int
+        Largest number of epochs.
+    is_early : bool
+        Whether validation decides when training ends, and the best epoch is kept.
+    is_scored : bool
+        Whether the validation score is monitored instead of the loss.
+    tol, n_iter_no_change : float
+        See :class:`~skreg.stopping.Patience`.
+    n_epochs : int or None
+        Number of epochs from where this training begins; None goes on up to ``max_epochs``.
+    """
+
+    max_epochs: int
+    is_early: bool = False
+    is_scored: bool = False
+    tol: float = 1e-4
+    n_iter_no_change: float = 10
+    n_epochs: int | None = None
+
+    member_parameters: ClassVar[tuple[str, ...]] = ("max_epochs", "tol", "n_iter_no_change", "n_epochs")
+
+
+@dataclass(frozen=True)
+class ClassWeights:
+    """Weights of classes: for each label (or for the classes) an array with one weight for each class."""
+
+    of_class: tuple[np.ndarray, ...]
+
+    def __call__(self, targets: np.ndarray) -> np.ndarray:
+        """Return the weight of each row, from targets of shape (n_rows, n_targets)."""
+        return np.prod(
+            [values[codes] for values, codes in zip(self.of_class, self.codes(targets), strict=True)], axis=0
+        )
+
+    def codes(self, targets: np.ndarray) -> list[np.ndarray]:
+        """Return the number of each row's class; with several labels, one array for each."""
+        if len(self.of_class) == targets.shape[1]:
+            return list(targets.astype(int).T)
+        return [targets.argmax(axis=1)]
+
+
+@dataclass(frozen=True)
+class RowChoice:
+    """Rows of a data set, and what a fit makes of their targets and weights.
+
+    Attributes
+    ----------
+    indices : ndarray of int of shape (n_rows,)
+        Which rows.
+    class_weights : ClassWeights or None
+        Beside the weights of the data.
+    label_smoothing : float
+        Of the targets.
+    of_validation_data : bool
+        Whether the rows are those of a data set of their own, given to validate on.
+    """
+
+    indices: np.ndarray
+    class_weights: ClassWeights | None = None
+    label_smoothing: float = 0.0
+    of_validation_data: bool = False
+
+    def __len__(self):
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class FitSpec:
+    """How a network is to be trained.
+
+    Attributes
+    ----------
+    network : NetworkSpec
+        The network.
+    loss : Loss
+        The loss.
+    penalty : Penalty or None
+        On the weights.
+    constraints : tuple of Constraint or None
+        On every weight matrix.
+    solver : Solver
+        What takes the steps.
+    schedule : Schedule
+        Of the learning rate.
+    gradient_rules : tuple of GradientRule
+        What changes gradients before a step.
+    averaging : Averaging or None
+        What is kept instead of the last weights.
+    stopping : StoppingRule
+        When training ends.
+    train, valid : RowChoice
+        Rows to train on and (or None) to validate on.
+    seeds : mapping of str to int
+        Of the generators 'init', 'shuffle' and 'dropout'.
+    batch_size : int
+        Rows of a step.
+    shuffle : bool
+        Whether the rows are shuffled in every epoch.
+    start : tuple of ndarray or None
+        Weights to start from; None draws new ones.
+    n_rows_before : int
+        Number of training rows seen in earlier calls.
+    """
+
+    network: NetworkSpec
+    loss: Loss
+    penalty: Penalty | None
+    constraints: tuple[Constraint | None, ...]
+    solver: Solver
+    schedule: Schedule
+    gradient_rules: tuple
+    averaging: object | None
+    stopping: StoppingRule
+    train: RowChoice
+    valid: RowChoice | None
+    seeds: Mapping[str, int]
+    batch_size: int
+    shuffle: bool = True
+    start: tuple[np.ndarray, ...] | None = None
+    n_rows_before: int = 0
+
+    # How many steps an epoch has is structure, however many rows each of them takes: see `n_batches`.
+    member_parameters: ClassVar[tuple[str, ...]] = ("train", "valid", "seeds", "batch_size", "start", "n_rows_before")
+
+    @property
+    def spans(self) -> list[slice]:
+        """The batches of an epoch."""
+        if not self.solver.takes_steps:
+            return [slice(0, len(self.train))]
+        return epoch_spans(len(self.train), self.batch_size, self.network.smallest_batch)
+
+    @property
+    def n_batches(self) -> int:
+        """The number of steps in an epoch."""
+        return len(self.spans)
+
+    @property
+    def penalties(self) -> list[LayerPenalty | None]:
+        """What is penalized on every weight matrix."""
+        units = self.network.layer_units
+        return [None] * (len(units) - 1) if self.penalty is None else self.penalty.for_layers(units)
+
+
+@dataclass
+class FitResult:
+    """What has come of a fit.
+
+    Attributes
+    ----------
+    weights : list of ndarray
+        Of the network that is kept, in the order of :meth:`~skreg.layers.MLP.arrays`.
+    epochs : list of dict
+        What was recorded of every epoch.
+    best_epoch : int
+        The epoch whose weights are kept, counted from 1.
+    stops_early : bool
+        Whether validation has decided which.
+    is_validated : bool
+        Whether there was validation.
+    stopping_reason : str
+        Why training has ended.
+    converged : bool
+        False if training has ended only because of its last epoch while a stopping rule was waiting.
+    n_epochs : int
+        Epochs in total, those before a checkpoint included.
+    n_rows : int
+        Number of training rows.
+    training_state : dict of str to ndarray or None
+        What a training needs to go on from here; None if many networks were trained together.
+    seconds : float
+        Time, or a share of the time of all networks that were trained together.
+    error : Exception or None
+        Why training has failed; all else then has no meaning.
+    """
+
+    weights: list[np.ndarray] = field(default_factory=list)
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    stops_early: bool = False
+    is_validated: bool = False
+    stopping_reason: str = ""
+    converged: bool = False
+    n_epochs: int = 0
+    n_rows: int = 0
+    training_state: dict[str, np.ndarray] | None = None
+    seconds: float = 0.0
+    error: Exception | None = None

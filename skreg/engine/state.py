@@ -1,0 +1,152 @@
+"""Where the training of one network stands, as plain arrays: what another one needs to go on as if it were this one."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, named_arrays, tensors_of
+from skreg.layers import MLP
+
+
+def snapshot_of(state: dict[str, np.ndarray], name: str, module: MLP) -> list[Tensor]:
+    """Return a snapshot of a module from a checkpoint; raise ValueError if it cannot be one."""
+    tensors = tensors_of(state, name, module.snapshot())
+    n_arrays = len(tensors)
+    for number in range(n_arrays - len(module.running_variances), n_arrays):
+        check_range(state, f"{name}_{number}", 0)
+    return tensors
+
+
+def _generators(trainer) -> dict[str, torch.Generator]:
+    """Return the generators of a trainer, without that of an order that is given."""
+    generators = {"shuffle": trainer.batches.readers[0].generator, "dropout": trainer.dropout}
+    return {name: generator for name, generator in generators.items() if generator is not None}
+
+
+def training_state(trainer, last: list[Tensor]) -> dict[str, np.ndarray]:
+    """Return copies of all that a trainer needs to go on, plain arrays.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Of one network, which has the weights that are kept.
+    last : list of Tensor
+        The weights that training has ended with.
+    """
+    monitor = trainer.monitor
+    numbers = {
+        "epoch": monitor.epoch,
+        "n_rows_seen": trainer.n_rows_seen,
+        "n_steps": trainer.solver.n_steps,
+        "n_normalized_batches": trainer.module.n_batches,
+        "initial_lr": monitor.initial_lr,
+        "lr": trainer.lr,
+        "best_value": monitor.patience.best,
+        "n_waiting": monitor.patience.n_waiting,
+        "stops_early": monitor.rule.is_early,
+        "best_epoch": monitor.best_epoch,
+        "first_loss": 0.0 if monitor.first_loss is None else monitor.first_loss,
+        "lowest_train_loss": monitor.lowest["train_loss"],
+        "lowest_valid_loss": monitor.lowest["valid_loss"],
+    }
+    tensors = {"last": last, "best": trainer.best or [], "buffer": trainer.solver.buffers()}
+    if trainer.averager is not None:
+        tensors["average"] = trainer.averager.average
+    if trainer.best is not None or trainer.averager is not None:
+        tensors["kept"] = trainer.module.snapshot()
+    arrays = {name: np.asarray(value) for name, value in numbers.items()}
+    generators = _generators(trainer)
+    arrays |= {f"generator_{name}": g.get_state().numpy(force=True).copy() for name, g in generators.items()}
+    for name, group in tensors.items():
+        arrays |= named_arrays(name, group)
+    return arrays
+
+
+def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) -> None:
+    """Let a trainer continue where another one was.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Of one network, before its first epoch.
+    state : dict of str to ndarray
+        The :func:`training_state` of the other.
+    restore : {None, "last", "kept"}
+        Which weights of the state the network gets: none, those that training ended with, or those that were kept.
+
+    Raises
+    ------
+    ValueError
+        If the state is not one of such a trainer.
+    """
+    module, monitor, rule = trainer.module, trainer.monitor, trainer.monitor.rule
+    expected = training_state(trainer, module.snapshot())
+    # Snapshots are checked where they are needed.
+    expected = {name: array for name, array in expected.items() if not name.startswith(("kept_", "best_"))}
+    if "generator_shuffle" not in state:  # rows had the given order so far
+        expected.pop("generator_shuffle", None)
+    check_like(state, expected)
+    _check_numbers(state)
+    if restore is not None:
+        module.restore(snapshot_of(state, "kept" if restore == "kept" and "kept_0" in state else "last", module))
+    monitor.epoch = monitor.best_epoch = monitor.patience.n_epochs = int(state["epoch"])
+    trainer.n_rows_seen = int(state["n_rows_seen"])
+    trainer.solver.n_steps = int(state["n_steps"])
+    module.n_batches = int(state["n_normalized_batches"])
+    if monitor.initial_lr == float(state["initial_lr"]):
+        trainer.lr = monitor.lr = float(state["lr"])  # which an adaptive schedule has lowered
+    monitor.first_loss = float(state["first_loss"])
+    monitor.lowest = {name: float(state[f"lowest_{name}"]) for name in monitor.lowest}
+    stopped_early = bool(state["stops_early"])
+    if rule.is_early == stopped_early:  # otherwise what was monitored was something else
+        monitor.patience.best, monitor.patience.n_waiting = float(state["best_value"]), int(state["n_waiting"])
+    if rule.is_early and stopped_early:
+        trainer.best = snapshot_of(state, "best", module)
+        monitor.best_epoch = int(state["best_epoch"])
+    _restore_buffers(trainer, state)
+    if rule.n_epochs is not None:
+        monitor.last_epoch = monitor.epoch + rule.n_epochs
+    else:  # a fit that had come to its end is not taken beyond it
+        monitor.check_stopping()
+        trainer.lr = monitor.lr
+
+
+def _restore_buffers(trainer, state: dict[str, np.ndarray]) -> None:
+    """Restore what the solver, the averager and the generators remember."""
+    buffers = trainer.solver.buffers()
+    for number in trainer.solver.nonnegative_buffers:
+        check_range(state, f"buffer_{number}", 0)
+    for buffer, saved in zip(buffers, tensors_of(state, "buffer", buffers), strict=True):
+        buffer.copy_(saved)
+    if trainer.averager is not None:
+        trainer.averager.average = snapshot_of(state, "average", trainer.module)
+    for name, generator in _generators(trainer).items():
+        if f"generator_{name}" in state:
+            try:
+                generator.set_state(torch.tensor(state[f"generator_{name}"]))
+            except RuntimeError as error:
+                raise ValueError(f"The checkpoint is damaged: 'generator_{name}' has no valid state.") from error
+
+
+def _check_numbers(state: dict[str, np.ndarray]) -> None:
+    """Raise ValueError if numbers of a training state are out of their ranges."""
+    check_range(state, "epoch", 1, LARGEST_COUNT)
+    n_epochs = int(state["epoch"])
+    ranges = {
+        "n_rows_seen": (0, LARGEST_COUNT),
+        "n_steps": (1, LARGEST_COUNT),
+        "n_normalized_batches": (0, LARGEST_COUNT),
+        "n_waiting": (0, n_epochs),
+        "best_epoch": (1, n_epochs),
+        "initial_lr": (0,),
+        "lr": (0,),
+        "best_value": (),
+        "first_loss": (),
+    }
+    for name, bounds in ranges.items():
+        check_range(state, name, *bounds)
+    for name in ("lowest_train_loss", "lowest_valid_loss"):  # infinite where there was none
+        if not state[name] > -math.inf:
+            raise ValueError(f"The checkpoint is damaged: {name!r} must be a loss; got {state[name]}.")

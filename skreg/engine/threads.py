@@ -1,0 +1,63 @@
+"""Threads of torch, and how fits in threads of Python are given up."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
+from itertools import pairwise
+
+import torch
+
+# Below this many floating-point operations a step, a second thread costs more than it gains.
+FLOPS_FOR_THREADS = 2e9
+
+
+class _ThreadLimit:
+    """Counts the fits that run at the same time in Python threads, and knows the number of torch threads before."""
+
+    lock = threading.Lock()
+    n_running = 0
+    before = 1
+
+
+@contextlib.contextmanager
+def limited_threads(flops_per_step: float) -> Iterator[None]:
+    """Run torch on one thread where the work of a step is small; restore the number of threads afterwards.
+
+    Each Python thread has its own number, and a new one starts with what was set last anywhere. So all concurrent
+    fits restore the number that the first of them has found.
+    """
+    if flops_per_step >= FLOPS_FOR_THREADS:
+        yield
+        return
+    with _ThreadLimit.lock:
+        if _ThreadLimit.n_running == 0:
+            _ThreadLimit.before = torch.get_num_threads()
+        _ThreadLimit.n_running += 1
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _ThreadLimit.lock:
+            _ThreadLimit.n_running -= 1
+            torch.set_num_threads(_ThreadLimit.before)
+
+
+def step_flops(layer_units, batch_size: int) -> float:
+    """Return the floating-point operations of one training step: three matrix products a layer."""
+    return 6.0 * batch_size * sum(a * b for a, b in pairwise(layer_units))
+
+
+class AbandonedError(Exception):
+    """Raised in threads when the work that they are a part of is interrupted."""
+
+
+# Where a fit looks, after every epoch, whether it is to be given up.
+STOPPED: ContextVar[threading.Event | None] = ContextVar("STOPPED", default=None)
+
+
+def check_stopped() -> None:
+    """Raise if the fit is to be given up."""
+    stopped = STOPPED.get()
+    if stopped is not None and stopped.is_set():
+        raise AbandonedError

@@ -1,0 +1,472 @@
+"""One trainer for one network or for many of the same structure, side by side along the leading member axis.
+
+Small networks spend their time on calls, not on arithmetic. So networks that differ only in numbers, in their rows or
+in their seeds take their steps together: one batched matrix product serves all of them. Each has its own monitor, and
+leaves when it ends. Without its neighbours a member comes out the same, but for rounding: it reads its rows in the
+order that its own seed gives, and draws its own dropout masks.
+
+A step goes through the seams where regularization acts: gradient rules, the solver with its proximal step, and the
+averager; an epoch ends with the monitors.
+"""
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from sklearn.utils import gen_even_slices
+from torch import Tensor
+
+from skreg._arrays import BLOCK_BYTES
+from skreg._seeds import generator_of
+from skreg.averaging import Averager
+from skreg.engine.batches import Batch, MemberBatches
+from skreg.engine.dataset import Dataset
+from skreg.engine.dropout import DropoutStreams
+from skreg.engine.lbfgs import run_lbfgs
+from skreg.engine.members import common, make_members, stacked_penalty, stacked_rules
+from skreg.engine.objective import backpropagate, last_step_loss, loss_at_start, without_gradients
+from skreg.engine.observer import Observer
+from skreg.engine.spec import FitResult, FitSpec
+from skreg.engine.state import restore_state, training_state
+from skreg.engine.threads import AbandonedError
+from skreg.layers import join_rows
+from skreg.losses import weighted_sum
+from skreg.stopping import bounded_mean
+
+
+class Trainer:
+    """Trains networks of one structure.
+
+    Parameters
+    ----------
+    fits : sequence of (FitSpec, Dataset)
+        The members, and the rows that they read.
+    observer : Observer or None, default=None
+        Is told of epochs and batches; for a network by itself.
+    score_validation : callable or None, default=None
+        Returns the score to monitor, higher is better, from the weights; for a network by itself.
+    state : dict of str to ndarray or None, default=None
+        The state of another training, which this one continues; for a network by itself.
+    restore : {None, "last", "kept"}, default=None
+        Which weights of the state the network gets: none, those that training ended with, or those that were kept.
+    stopped : threading.Event or None, default=None
+        When set, training is given up.
+    report : callable or None, default=None
+        Called with the number of epochs of single members that are done.
+    block_bytes : int, default=1 MiB
+        Size of blocks of rows, and of a layer's outputs in validation.
+    keep_state : bool, default=True
+        Whether the result of a network by itself says where its training stands.
+
+    Attributes
+    ----------
+    members : list of Member
+        Those that have not ended.
+    module : MLP
+        Their networks.
+    solver : FlatOptimizer or Regularization
+        What moves the weights.
+    lr : float
+        The learning rate of the next step, of the first member.
+    results : list of FitResult
+        One for each fit, as soon as it has ended.
+    """
+
+    def __init__(
+        self,
+        fits: Sequence[tuple[FitSpec, Dataset]],
+        *,
+        observer: Observer | None = None,
+        score_validation: Callable[[list], float] | None = None,
+        state: dict | None = None,
+        restore: str | None = None,
+        stopped: threading.Event | None = None,
+        report: Callable[[int], None] | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        keep_state: bool = True,
+    ):
+        self.members = make_members(fits)
+        self.results: list[FitResult | None] = [None] * len(self.members)
+        self.observer = observer or Observer()
+        self.score_validation = score_validation
+        self.keep_state = keep_state
+        self.stopped, self.report, self.block_bytes = stopped, report or (lambda n_epochs: None), block_bytes
+        spec = self.spec = self.members[0].spec
+        self.takes_steps = spec.solver.takes_steps
+        self.n_batches = spec.n_batches
+        self.n_rows_seen = spec.n_rows_before
+        self.batches = MemberBatches(
+            [member.rows for member in self.members],
+            [member.spec.spans for member in self.members],
+            [member.spec.seeds["shuffle"] if spec.shuffle else None for member in self.members],
+            block_bytes,
+        )
+        self.dropout = self._make_dropout()
+        self.module = self._make_module()
+        # A member by itself, to start from and to be given its weights when it ends.
+        self.single = self.module if self.is_single else spec.network.module()
+        self._start()
+        self.start_snapshot = self.module.snapshot() if self.is_single else None
+        self._make_solver()
+        self.averager = None if spec.averaging is None else Averager(self.module)
+        self.stopper: str | None = None
+        self.validation: MemberBatches | None = None
+        self.best = self.module.snapshot() if spec.stopping.is_early else None
+        if state is not None:
+            restore_state(self, state, restore)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one member, whose numbers need no tensors."""
+        return len(self.members) == 1
+
+    @property
+    def monitor(self):
+        """That of the first member."""
+        return self.members[0].monitor
+
+    # -- the loop ------------------------------------------------------------------------------------------
+
+    def train(self) -> list[FitResult]:
+        """Train until every member has ended; return what has come of them, in the order of the specs."""
+        if not self.takes_steps:
+            run_lbfgs(self)
+        while self.members and not self.monitor.stopping_reason:
+            self.begin_epoch()
+            measured = self._run_epoch()
+            self._leave(self.end_epoch(measured))
+        self._leave(range(len(self.members)))
+        return self.results
+
+    def begin_epoch(self) -> None:
+        """Begin the next epoch of all members."""
+        for member in self.members:
+            member.monitor.epoch += 1
+        self.observer.epoch_begins(self)
+
+    def _run_epoch(self) -> dict[str, Tensor]:
+        """Take a step with every batch; return loss, penalty and score, taken while the weights were changing."""
+        self.batches.begin_epoch()
+        scale = self.module.flat.new_full((), self.n_batches / self.batches.n_columns)
+        with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, self.solver):
+            outputs = [self._step(number, batch, scale) for number, batch in enumerate(self.batches)]
+            measured = self._measure(join_rows(outputs))
+        self.n_rows_seen += len(self.members[0].rows)
+        return measured
+
+    def _step(self, number: int, batch: Batch, scale: Tensor) -> Tensor:
+        """Take one step; return the outputs before it."""
+        if self.stopped is not None and self.stopped.is_set():
+            raise AbandonedError
+        watched = self.observer.watches_batches
+        if watched:
+            self.observer.batch_begins(self, batch)
+        if isinstance(self.dropout, DropoutStreams):
+            self.dropout.begin(self.batches.n_rows(number))
+        Z = backpropagate(
+            self.module, self.spec.loss, batch, generator=self.dropout, scale=scale, n_batches=self.n_batches
+        )
+        if watched:
+            self.observer.gradients_are_computed(self, batch)
+        for rule in self.rules:
+            rule(self.gradients)
+        self.place = {
+            "step": self.solver.n_steps,
+            "n_batches": self.n_batches,
+            "epoch": self.monitor.epoch,
+            "n_rows_seen": self.n_rows_seen + batch.span.start,
+        }
+        rate = self.spec.schedule.rate(self.rates[0], **self.place)
+        if rate is not None:
+            self.lr = rate
+        self.observer.take_step(self)
+        if self.averager is not None:
+            self.averager.update(self.averaging.share(self.solver.n_steps))
+        if watched:
+            self.observer.batch_ends(self, batch, Z)
+        return Z
+
+    def _measure(self, Z: Tensor) -> dict[str, Tensor]:
+        """Return what is known of an epoch from the outputs of its steps."""
+        batches, loss = self.batches, self.spec.loss
+        losses = loss.per_row(Z, batches.target)
+        if self.monitor.first_loss is None:
+            self._set_first_losses(losses)
+        weight = self._weight(batches)
+        return {
+            "train_loss": weighted_sum(losses, weight),
+            "penalty": self.solver.penalty_values(),
+            "train_score": loss.score(Z, batches.target, weight),
+        }
+
+    def _set_first_losses(self, losses: Tensor) -> None:
+        first = self.batches.spans[0]
+        if self.is_single:
+            values = [float(losses[:, first].mean())]
+        else:  # short batches are filled up with rows that do not count
+            is_row = self.batches.weight[:, first] > 0
+            values = ((losses[:, first] * is_row).sum(dim=1) / is_row.sum(dim=1)).tolist()
+        for member, value in zip(self.members, values, strict=True):
+            member.monitor.first_loss = loss_at_start(member.spec.loss, member.rows, value)
+
+    def _weight(self, batches: MemberBatches) -> Tensor:
+        return batches.weight[0] if self.is_single else batches.weight
+
+    # -- the end of an epoch -------------------------------------------------------------------------------
+
+    def end_epoch(self, measured: dict[str, Tensor]) -> list[int]:
+        """Validate, record and judge an epoch; return the members that it was the last of."""
+        self.report(len(self.members))
+        measured["is_finite"] = self._are_finite()
+        measured["lr"] = self._rates_of_members()
+        leaving, improved = [], []
+        with self._kept_weights():
+            if self.members[0].valid_rows is not None:
+                measured |= self._validate(measured)
+            columns = [values.tolist() if isinstance(values, Tensor) else values for values in measured.values()]
+            rows = [dict(zip(measured, values, strict=True)) for values in zip(*columns, strict=True)]
+            for number, (member, values) in enumerate(zip(self.members, rows, strict=True)):
+                judged = {name: values.pop(name) for name in ("is_finite", "bounded_loss") if name in values}
+                try:
+                    if member.monitor.update(values, **judged):
+                        improved.append(number)
+                except ValueError as error:
+                    self.results[member.number] = FitResult(error=error)
+                    leaving.append(number)
+            if improved and self.best is not None:
+                self._keep_best(improved)
+        if leaving and self.is_single:
+            return leaving
+        self.stopper = self.observer.epoch_ends(self)
+        for number, member in enumerate(self.members):
+            if self.is_single:
+                member.monitor.lr = self.lr  # which callbacks may have changed
+            member.monitor.check_stopping(self.stopper)
+            if member.monitor.stopping_reason and number not in leaving:
+                leaving.append(number)
+        self._take_rates_of_monitors(leaving)
+        return leaving
+
+    def _are_finite(self) -> list[bool]:
+        """Return for every member whether all weights are; a sum is finite only if all its terms are."""
+        if self.is_single:
+            return [math.isfinite(self.module.flat.sum())]
+        sums = [torch.isfinite(p.flatten(1).sum(dim=1)) for p in self.module.parameters()]
+        return torch.stack(sums).all(dim=0).tolist()
+
+    def _rates_of_members(self) -> list[float]:
+        """Return the learning rate of every member's last step."""
+        if not self.takes_steps:
+            return [math.nan]
+        if self.is_single:
+            return [self.lr]
+        rates = [self.spec.schedule.rate(rate, **self.place) for rate in self.rates]
+        return self.rates if rates[0] is None else rates
+
+    def _validate(self, measured: dict) -> dict[str, Tensor | list]:
+        """Return loss and score of every member on its validation rows."""
+        if self.validation is None:
+            rows = [member.valid_rows for member in self.members]
+            row_bytes = max(self.module.layer_units) * rows[0].target.element_size() * len(rows)
+            n_blocks = min(*map(len, rows), math.ceil(max(map(len, rows)) * row_bytes / self.block_bytes))
+            spans = [list(gen_even_slices(len(own), n_blocks)) for own in rows]
+            self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes)
+            self.validation.begin_epoch()
+        batches, loss, weight = self.validation, self.spec.loss, self._weight(self.validation)
+        with torch.no_grad():
+            Z = join_rows([self.module.forward(batch.X) for batch in batches])
+            losses = loss.per_row(Z, batches.target)
+            mean = weighted_sum(losses, weight)
+            results = {"valid_loss": mean}
+            if self.score_validation is None:
+                results["valid_score"] = loss.score(Z, batches.target, weight)
+            else:
+                results["valid_score"] = [self._user_score(measured, float(mean[0]))]
+            if loss.bounds_rows:
+                results["bounded_loss"] = bounded_mean(losses, weight, mean)
+        return results
+
+    def _user_score(self, measured: dict, valid_loss: float) -> float:
+        """Return the score of a function of the user's, which gets no weights that have diverged."""
+        penalty, is_finite = float(measured["penalty"][0]), measured["is_finite"][0]
+        for rows, value in (("training", float(measured["train_loss"][0])), ("validation", valid_loss)):
+            self.monitor.check_divergence(rows, value, penalty, is_finite=is_finite)
+        score = float(self.score_validation(self.module.arrays()))
+        if not math.isfinite(score):
+            raise ValueError(f"The scorer given as 'scoring' must return a finite number; got {score!r}.")
+        return score
+
+    def _keep_best(self, improved: list[int]) -> None:
+        """Keep the weights of some members as the best so far."""
+        if len(improved) == len(self.members):
+            for kept, current in zip(self.best, self.module.state(), strict=True):
+                kept.copy_(current)
+            return
+        index = torch.tensor(improved, device=self.module.flat.device)
+        for kept, current in zip(*(self.module.member_views(s) for s in (self.best, self.module.state())), strict=True):
+            kept[index] = current[index]
+
+    @contextlib.contextmanager
+    def _kept_weights(self) -> Iterator[None]:
+        """Let the module have, within a block, the weights that are kept: averaged ones, where there is averaging."""
+        if self.averager is None:
+            yield
+            return
+        with self.averager.swapped():
+            yield
+
+    def _take_rates_of_monitors(self, leaving: Sequence[int]) -> None:
+        """Go on with the learning rates of the monitors, which an adaptive schedule has lowered."""
+        rates = [member.monitor.lr for member in self.members]
+        if self.is_single:
+            if rates[0] != self.lr:
+                self.observer.set_lr(self, rates[0])
+        elif rates != self.rates and not leaving:
+            self._remake(list(range(len(self.members))))
+
+    # -- the end of a training -----------------------------------------------------------------------------
+
+    def _leave(self, leaving: Sequence[int]) -> None:
+        """Give members their results, and go on with the others."""
+        if not leaving:
+            return
+        for number in leaving:
+            self._finish(number)
+        staying = [number for number in range(len(self.members)) if number not in leaving]
+        if staying:
+            self._remake(staying)
+        else:
+            self.members = []
+
+    def _finish(self, number: int) -> None:
+        """Make the result of a member."""
+        member, monitor = self.members[number], self.members[number].monitor
+        self.report(monitor.rule.max_epochs - monitor.epoch)
+        if self.results[member.number] is not None:
+            return
+        try:
+            last = self.module.snapshot() if self.is_single and self.keep_state else None
+            self._load_kept(number)
+            if self.best is None and monitor.history:
+                # No training loss has seen what the last step has left.
+                is_finite = math.isfinite(self.single.flat.sum())
+                loss = last_step_loss(self.single, member.spec.loss, member.rows)
+                penalty = monitor.history[-1]["penalty"]
+                monitor.check_divergence("training", loss, penalty, is_finite=is_finite)
+            result = member.result(self.single.arrays())
+            if last is not None:
+                result.training_state = training_state(self, last)
+        except Exception as error:  # of a user's loss, too: it belongs to this member
+            result = FitResult(error=error)
+        self.results[member.number] = result
+
+    def _load_kept(self, number: int) -> None:
+        """Give the single network the weights of a member that are kept."""
+        with self._kept_weights():
+            source = self.module.state() if self.best is None else self.best
+            if self.is_single:
+                kept = [tensor.clone() for tensor in source]
+            else:
+                kept = None
+                own_views = self.single.member_views(self.single.state())
+                for own, tensor in zip(own_views, self.module.member_views(source), strict=True):
+                    own.copy_(tensor[number : number + 1])
+        if kept is not None:
+            self.module.restore(kept)
+
+    # -- members -------------------------------------------------------------------------------------------
+
+    def _make_dropout(self):
+        """Return what dropout masks are drawn from: a generator, or streams of many."""
+        members, device = self.members, self.spec.network.device
+        if self.is_single:
+            return generator_of(members[0].spec.seeds["dropout"], device)
+        # A network alone draws nothing where its rate is zero.
+        return DropoutStreams(
+            [
+                (m.spec.seeds["dropout"], len(m.rows), tuple(rate > 0 for rate in m.spec.network.dropout_rates))
+                for m in members
+            ],
+            device,
+        )
+
+    def _make_module(self):
+        """Return a module for all members."""
+        rates = [member.spec.network.dropout_rates for member in self.members]
+        exact = torch.empty(0, dtype=torch.float64, device=self.spec.network.device)
+        return self.spec.network.module(
+            len(self.members), [common(values, exact) for values in zip(*rates, strict=True)]
+        )
+
+    @torch.no_grad()
+    def _start(self) -> None:
+        """Give every network its start values: new ones, around the best constant of its loss, or those of its spec."""
+        for number, member in enumerate(self.members):
+            spec, rows = member.spec, member.rows
+            if spec.start is None:
+                outputs = spec.loss.start_outputs(rows.target, rows.row_weight())
+                self.single.initialize([generator_of(spec.seeds["init"])], outputs)
+            else:
+                self.single.restore([torch.from_numpy(array) for array in spec.start])
+            if self.single is not self.module:
+                parts = (module.member_views(module.state()) for module in (self.module, self.single))
+                for tensor, own in zip(*parts, strict=True):
+                    tensor[number] = own[0]
+
+    def _make_solver(self) -> None:
+        """Make the solver of the present members."""
+        specs, module = [member.spec for member in self.members], self.module
+        # A step has one learning rate, that of the first member; the others' are in proportion to it.
+        self.rates = [member.monitor.lr for member in self.members]
+        self.lr = self.rates[0]
+        of_layers = zip(*(member.penalties for member in self.members), strict=True)
+        penalties = [stacked_penalty(of_layer, module.flat) for of_layer in of_layers]
+        options = {}
+        if self.takes_steps:
+            is_same = all(rate == self.rates[0] for rate in self.rates)
+            options["lr_scales"] = None if is_same else module.flat.new_tensor(self.rates) / self.rates[0]
+            for name in self.spec.solver.member_parameters:
+                options[name] = common([getattr(spec.solver, name) for spec in specs], module.flat)
+        self.solver = self.spec.solver.make(module, penalties, self.spec.constraints, **options)
+        self.rules = stacked_rules([spec.gradient_rules for spec in specs], module.flat)
+        self.gradients = [parameter.grad for parameter in module.parameters()]
+        (self.averaging,) = stacked_rules([[spec.averaging] for spec in specs], module.flat)
+
+    def _remake(self, staying: list[int]) -> None:
+        """Go on with some of the members, or with all of them at other learning rates."""
+        old_module, old_solver = self.module, self.solver
+        if len(staying) < len(self.members):
+            self.members = [self.members[number] for number in staying]
+            self.batches.select(staying)
+            self.dropout.select(staying)
+            self.validation = None
+            self.module = self._make_module()
+            if self.is_single:
+                self.single = self.module
+            self.module.n_batches = old_module.n_batches
+            self._copy_members(self.module.state(), old_module.state(), old_module, staying)
+            if self.best is not None:
+                old_best, self.best = self.best, self.module.snapshot()
+                self._copy_members(self.best, old_best, old_module, staying)
+        self._make_solver()
+        self.solver.n_steps = old_solver.n_steps
+        for new, old in zip(self.solver.buffers(), old_solver.buffers(), strict=True):
+            self._copy_members([new], [old], old_module, staying)
+        if self.averager is not None and self.module is not old_module:
+            old_averager, self.averager = self.averager, Averager(self.module)
+            self._copy_members(self.averager.average, old_averager.average, old_module, staying)
+
+    def _copy_members(self, new: list[Tensor], old: list[Tensor], old_module, staying: list[int]) -> None:
+        """Copy buffers that are laid out like a module's, of which only some members are left."""
+        for new_part, old_part in zip(self.module.member_views(new), old_module.member_views(old), strict=True):
+            new_part.copy_(old_part[staying])
+
+
+def train_alone(spec: FitSpec, dataset: Dataset, **options) -> FitResult:
+    """Train one network; errors are raised."""
+    (result,) = Trainer([(spec, dataset)], **options).train()
+    if result.error is not None:
+        raise result.error
+    return result

@@ -1,0 +1,38 @@
+"""What changes gradients before a step."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from skreg._docs import DocLink
+
+
+class GradientRule(DocLink, BaseEstimator, ABC):
+    """Base class of the rules that change the gradient of a batch before the solver takes its step.
+
+    Attributes
+    ----------
+    member_parameters : tuple of str
+        Class attribute. Names of the numbers that networks that are trained together may have for themselves: each is
+        then a tensor of shape (n_members, 1, 1).
+
+    See Also
+    --------
+    ClipByNorm : Bounds the norm of the gradient.
+    """
+
+    member_parameters: ClassVar[tuple[str, ...]] = ()
+    _parameter_constraints: ClassVar[dict] = {}
+
+    @abstractmethod
+    def __call__(self, gradients: Sequence[Tensor]) -> None:
+        """Change the gradients in place.
+
+        Parameters
+        ----------
+        gradients : sequence of Tensor of shape (n_members, ...)
+            Of the loss, for all parameters of the networks.
+        """

@@ -1,0 +1,142 @@
+"""Estimators whose network is prepared now and trained later, together with others."""
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+
+from skreg._base import BaseRegularizedMLP
+from skreg._data import as_numpy
+from skreg._prepare import PendingFit, prepare
+from skreg.compose import TARGET_TRANSFORMATIONS
+from skreg.engine.dataset import Dataset
+
+# Rows that are looked at before two arrays are compared as a whole.
+N_SAMPLED = 16
+
+
+def prepare_member(network: BaseRegularizedMLP, X, y, sample_weight=None, **options) -> PendingFit | None:
+    """Return the fit of a network that is to be trained together with others; None if it was fitted by itself.
+
+    ``options`` are further arguments of `fit`.
+    """
+    network._validate_params()
+    if not network._can_be_a_member(X, options.get("X_val")):
+        network.fit(X, y, sample_weight, **options)
+        return None
+    return prepare(network, as_numpy(X), as_numpy(y), network._as_weights(sample_weight, X), **options)
+
+
+class DeferredFit(BaseEstimator):
+    """Stands in for a network while the estimators around it are fitted: takes its data, and prepares its fit.
+
+    Parameters
+    ----------
+    network : BaseRegularizedMLP
+        The network.
+
+    Attributes
+    ----------
+    pending_ : PendingFit or None
+        The fit; None if the network had to be fitted by itself.
+    """
+
+    def __init__(self, network):
+        self.network = network
+
+    def fit(self, X, y=None, **params):
+        """Prepare the fit."""
+        self.pending_ = prepare_member(self.network, X, y, **params)
+        return self
+
+    def predict(self, X):
+        """Say that there is no network yet."""
+        raise NotFittedError("The network is not trained yet.")
+
+    def get_metadata_routing(self):
+        """Return what metadata the network takes."""
+        return self.network.get_metadata_routing()
+
+    def __getattr__(self, name):
+        # What the estimators around it want to know of the data after `fit`.
+        if name in ("feature_names_in_", "n_features_in_"):
+            return getattr(self.network, name)
+        raise AttributeError(name)
+
+
+def with_deferred(estimator):
+    """Return an estimator with a stand-in for its network; pipelines and the like around it are changed in place."""
+    if type(estimator) is Pipeline:
+        name, last = estimator.steps[-1]
+        estimator.steps[-1] = (name, with_deferred(last))
+    elif type(estimator) in TARGET_TRANSFORMATIONS:
+        estimator.regressor = with_deferred(estimator.regressor)
+    else:
+        estimator = DeferredFit(estimator)
+    return estimator
+
+
+def deferred_of(estimator) -> DeferredFit:
+    """Return the stand-in in a fitted estimator: after the fit of a transformation of the target, its copy."""
+    if type(estimator) is Pipeline:
+        return deferred_of(estimator.steps[-1][1])
+    if type(estimator) in TARGET_TRANSFORMATIONS:
+        return deferred_of(estimator.regressor_)
+    return estimator
+
+
+def with_network(estimator):
+    """Return an estimator with its network instead of the stand-in."""
+    if type(estimator) is Pipeline:
+        name, last = estimator.steps[-1]
+        estimator.steps[-1] = (name, with_network(last))
+    elif type(estimator) in TARGET_TRANSFORMATIONS:
+        estimator.regressor = with_network(estimator.regressor)
+        if hasattr(estimator, "regressor_"):
+            estimator.regressor_ = with_network(estimator.regressor_)
+    elif isinstance(estimator, DeferredFit):
+        estimator = estimator.network
+    return estimator
+
+
+class DatasetCache:
+    """Lets networks that read the same rows share them: equal arrays, and data sets, are kept once."""
+
+    def __init__(self):
+        self._arrays: dict[tuple, list[np.ndarray]] = {}
+        self._datasets: dict[int, list[Dataset]] = {}
+
+    def shared(self, dataset: Dataset) -> Dataset:
+        """Return the first data set that is equal to this one."""
+        dataset.X = self._shared_array(dataset.X)
+        if dataset.validation is not None:
+            dataset.validation = self.shared(dataset.validation)
+        known = self._datasets.setdefault(id(dataset.X), [])
+        for other in known:
+            if (
+                _equal(other.targets, dataset.targets)
+                and _equal(other.weight, dataset.weight)
+                and other.validation is dataset.validation
+            ):
+                return other
+        known.append(dataset)
+        return dataset
+
+    def _shared_array(self, X):
+        if scipy.sparse.issparse(X):
+            return X
+        # Arrays of which a few rows differ need not be compared as a whole.
+        sample = X[:: max(1, len(X) // N_SAMPLED)].tobytes()
+        known = self._arrays.setdefault((X.shape, X.dtype.str, hash(sample)), [])
+        for other in known:
+            if other is X or np.array_equal(other, X):
+                return other
+        known.append(X)
+        return X
+
+
+def _equal(first: np.ndarray | None, second: np.ndarray | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return first.dtype == second.dtype and np.array_equal(first, second)

@@ -1,0 +1,36 @@
+"""What a fit says of its solver."""
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from torch import Tensor
+
+from skreg.solvers._flat import FlatOptimizer
+
+
+@dataclass(frozen=True)
+class Solver:
+    """Settings of a solver that takes steps.
+
+    Attributes
+    ----------
+    optimizer : type
+        Class attribute. What takes the steps.
+    n_buffers : int
+        Class attribute. Numbers that the optimizer keeps for every parameter.
+    takes_steps : bool
+        Class attribute. Whether the solver goes from batch to batch; otherwise it has iterations of its own.
+    """
+
+    optimizer: ClassVar[type]
+    n_buffers: ClassVar[int]
+    takes_steps: ClassVar[bool] = True
+    member_parameters: ClassVar[tuple[str, ...]] = ("weight_decay",)
+
+    def make(self, module, penalties, constraints, *, lr_scales: Tensor | None = None, **members) -> FlatOptimizer:
+        """Return the optimizer of some networks.
+
+        ``members`` are the numbers in which these differ, as tensors of shape (n_members, 1, 1).
+        """
+        options = {field.name: getattr(self, field.name) for field in fields(self)} | members
+        return self.optimizer(module, penalties, constraints, lr_scales=lr_scales, **options)

@@ -1,0 +1,213 @@
+"""One flat buffer of parameters, what regularizes them, and how a step of a solver begins and ends.
+
+Why not ``torch.optim``: a penalty with kinks needs its proximal step in the optimizer's own metric, which no
+stock optimizer offers, and constructing a ``torch.optim.Optimizer`` imports ``torch._dynamo`` (0.9 s a process).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from skreg.constraints import Constraint
+from skreg.layers import MLP
+from skreg.penalties._base import LayerPenalty
+
+# Numbers below this size are set to zero now and then: L2 shrinks the weights of dead inputs, and Adam its
+# moments, geometrically into the denormal range, where arithmetic is 5 to 20 times slower.
+NEGLIGIBLE = 1e-20
+STEPS_BETWEEN_FLUSHES = 50
+
+
+@dataclass
+class RegularizedLayer:
+    """A weight matrix with its gradient, the slice of the flat buffers that it occupies, and what acts on it."""
+
+    W: Tensor
+    grad: Tensor
+    span: slice
+    penalty: LayerPenalty | None
+    constraint: Constraint | None
+    lr_scale: float | Tensor
+
+    @property
+    def parts(self) -> list[object]:
+        """The penalty and the constraint, as far as there are any."""
+        penalty = None if self.penalty is None else self.penalty.penalty
+        return [part for part in (penalty, self.constraint) if part is not None]
+
+    @property
+    def proximal(self) -> bool:
+        """Whether the layer needs a proximal step; otherwise its penalty acts through its gradient."""
+        return self.constraint is not None or not self.penalty.smooth
+
+    def prox(self, step: float | Tensor) -> Tensor:
+        """Return the proximal point of the weights."""
+        if self.constraint is not None:
+            return self.constraint.prox(self.W, step, self.penalty)
+        result = self.penalty.prox(self.W, step)
+        # A member without strength has no bound on its weights either.
+        return result if self.penalized is None else torch.where(self.penalized, result, self.W)
+
+    @cached_property
+    def penalized(self) -> Tensor | None:
+        """Which members have a penalty, where some have none; otherwise None."""
+        alpha = None if self.penalty is None else self.penalty.alpha
+        return alpha > 0 if isinstance(alpha, Tensor) and not (alpha > 0).all() else None
+
+    @cached_property
+    def is_separable(self) -> bool:
+        """Whether the proximal step treats every weight for itself, with the layer's own rate and strength."""
+        alone = self.constraint is None and not self.penalty.has_blocks and self.penalized is None
+        return self.proximal and alone and isinstance(self.lr_scale, float)
+
+    @cached_property
+    def decay(self) -> float:
+        """What multiplies the weights in the gradient of a quadratic penalty that is the same for all members."""
+        quadratic = not self.proximal and self.penalty.penalty.quadratic and isinstance(self.penalty.alpha, float)
+        return self.penalty.alpha if quadratic else 0.0
+
+    def mean_over_blocks(self, T: Tensor) -> Tensor:
+        """Return the mean over each block of weights that must share a step.
+
+        A constraint that ties weights together admits no penalty that ties others.
+        """
+        if self.constraint is not None:
+            T = self.constraint.mean_over_blocks(T)
+        if self.penalty is None:
+            return T
+        means = self.penalty.mean_over_blocks(T)
+        return means if means is T or self.penalized is None else torch.where(self.penalized, means, T)
+
+
+class Regularization:
+    """What acts on the weight matrices of a module: penalties and constraints.
+
+    Parameters
+    ----------
+    module : MLP
+        The networks.
+    penalties : sequence of LayerPenalty or None
+        What is penalized on every weight matrix.
+    constraints : sequence of Constraint or None, default=()
+        What constrains every weight matrix; empty if nothing does.
+    lr_scale : float or Tensor of shape (n_members, 1, 1), default=1.0
+        Multiplies the learning rate of each member.
+    """
+
+    def __init__(
+        self,
+        module: MLP,
+        penalties: Sequence[LayerPenalty | None],
+        constraints: Sequence[Constraint | None] = (),
+        *,
+        lr_scale: float | Tensor = 1.0,
+    ):
+        self.module = module
+        self.layers = []
+        self.n_steps = 0
+        start = 0
+        constraints = constraints or [None] * len(module.weights)
+        for W, penalty, constraint in zip(module.weights, penalties, constraints, strict=True):
+            span = slice(start, start + W.numel())
+            start = span.stop
+            if penalty is not None or constraint is not None:
+                here = None if penalty is None else penalty.to(W.dtype, W.device)
+                self.layers.append(RegularizedLayer(W.data, W.grad, span, here, constraint, lr_scale))
+
+    @torch.no_grad()
+    def penalty_values(self) -> Tensor:
+        """Return the penalty of every member at the present weights, of shape (n_members,), in double precision."""
+        values = self.module.flat.new_zeros(self.module.n_members, dtype=torch.float64)
+        for layer in self.layers:
+            if layer.penalty is not None:
+                values += layer.penalty.value(layer.W)
+        return values
+
+    def penalty_value(self) -> float:
+        """Return the penalty of a population of one."""
+        return float(self.penalty_values())
+
+    # Numbers of those buffers that hold no negative numbers.
+    nonnegative_buffers: tuple[int, ...] = ()
+
+    def buffers(self) -> list[Tensor]:
+        """Return the flat state tensors, beside ``n_steps`` all that a solver remembers."""
+        return []
+
+
+class FlatOptimizer(Regularization, ABC):
+    """Base of the optimizers: updates the flat buffer of a module from that of its gradients, step by step.
+
+    Parameters
+    ----------
+    module : MLP
+        The networks; its ``flat`` and ``flat_grad`` are read and ``flat`` is updated.
+    penalties, constraints : sequence
+        As in :class:`Regularization`.
+    weight_decay : float or Tensor of shape (n_members, 1, 1)
+        Decoupled decay: every weight matrix is multiplied by ``1 - lr * weight_decay`` before the step
+        (Loshchilov and Hutter, 2019, algorithm 2). It is not part of the objective.
+    lr_scales : Tensor of shape (n_members,) or None
+        Multiplies the learning rate of each member; None is 1 for all.
+    """
+
+    def __init__(
+        self,
+        module: MLP,
+        penalties: Sequence[LayerPenalty | None],
+        constraints: Sequence[Constraint | None] = (),
+        *,
+        weight_decay: float | Tensor = 0.0,
+        lr_scales: Tensor | None = None,
+    ):
+        lr_scale = 1.0 if lr_scales is None else lr_scales.view(-1, 1, 1)
+        super().__init__(module, penalties, constraints, lr_scale=lr_scale)
+        # The members' numbers at every coordinate of the flat buffers, as one number where they are all the same.
+        self.weight_decay = self._at_every_coordinate(weight_decay)
+        self.flat_scale = 1.0 if lr_scales is None else self._at_every_coordinate(lr_scale)
+
+    def _at_every_coordinate(self, values: float | Tensor) -> float | Tensor:
+        """Return the members' numbers in the layout of the flat buffers; a number as it is."""
+        if not isinstance(values, Tensor):
+            return values
+        return torch.cat([values.expand_as(parameter).reshape(-1) for parameter in self.module.parameters()])
+
+    def step(self, lr: float) -> None:
+        """Update all parameters from the gradients in ``module.flat_grad``."""
+        self.n_steps += 1
+        if isinstance(self.weight_decay, Tensor) or self.weight_decay:
+            decay = 1 - lr * self.weight_decay * self.flat_scale
+            weights = slice(0, self.module.n_weights)
+            self.module.flat[weights].mul_(decay if isinstance(decay, float) else decay[weights])
+        self._update(lr)
+        if self.n_steps % STEPS_BETWEEN_FLUSHES == 0:
+            for buffer in (self.module.flat, *self.buffers()):
+                torch.hardshrink(buffer, NEGLIGIBLE, out=buffer)
+
+    @abstractmethod
+    def _update(self, lr: float) -> None:
+        """Take one step."""
+
+    def _plain_spans(self) -> list[tuple[slice, float]]:
+        """Return the runs of the flat buffers without proximal steps, and what decays the weights in each."""
+        runs, start = [], 0
+        for layer in self.layers:
+            if not (layer.proximal or layer.decay):
+                continue
+            runs.append((slice(start, layer.span.start), 0.0))
+            if not layer.proximal:
+                runs.append((layer.span, layer.decay))
+            start = layer.span.stop
+        runs.append((slice(start, self.module.flat.numel()), 0.0))  # never empty: biases are not penalized
+        joined: list[tuple[slice, float]] = []
+        for span, decay in runs:
+            if span.start == span.stop:
+                continue
+            if joined and joined[-1][0].stop == span.start and joined[-1][1] == decay:
+                span = slice(joined.pop()[0].start, span.stop)
+            joined.append((span, decay))
+        return joined

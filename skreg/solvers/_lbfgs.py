@@ -1,0 +1,27 @@
+"""L-BFGS, of SciPy: the settings of a solver whose iterations are epochs."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from skreg.solvers._flat import Regularization
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Settings of L-BFGS (Byrd, Lu, Nocedal and Zhu, 1995).
+
+    Attributes
+    ----------
+    max_fun : int
+        Largest number of evaluations of the objective.
+    """
+
+    max_fun: int = 15000
+
+    takes_steps: ClassVar[bool] = False
+    n_buffers: ClassVar[int] = 20
+    member_parameters: ClassVar[tuple[str, ...]] = ()
+
+    def make(self, module, penalties, constraints=()) -> Regularization:
+        """Return what regularizes a network, whose penalties must be smooth."""
+        return Regularization(module, penalties)
