@@ -1,7 +1,9 @@
 """Results of fits reach scikit-learn by what was fitted on which rows, whatever order they come back in."""
 
 import contextlib
+import copy
 import os
+import pickle
 import threading
 import warnings
 from unittest import mock
@@ -17,7 +19,7 @@ from search_helpers import both, both_searches, data, log_likelihood, make
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.callback import ScoringMonitor
 from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold
@@ -36,6 +38,8 @@ from skreg.model_selection import (
     cross_val_score,
     cross_validate,
 )
+from skreg.model_selection._stand_in import Outcomes, with_outcomes
+from skreg.stopping import RowStructure
 
 X, Y = data(n_rows=90)
 ALPHAS = {"alpha": [0.0, 0.3], "dropout": [0.0, 0.5]}
@@ -216,6 +220,24 @@ class TestErrors:
         with mock.patch.object(_search, "Task", of_others), pytest.raises(RuntimeError, match=text):
             search.fit(X, Y)
 
+    def test_copies_of_a_search_while_it_runs(self):
+        copies = []
+
+        def scorer(model, X, y):
+            copies.append(pickle.loads(pickle.dumps(copy.deepcopy(model))))
+            return copies[-1].score(X, y)
+
+        both_searches(make(), {"alpha": [0.0, 0.1]}, X, Y, cv=2, scoring=scorer)
+        assert all(type(model) is RegularizedMLPClassifier for model in copies)
+
+    def test_fits_in_another_process_without_their_results(self):
+        known = Outcomes()
+        tasks = [_together.Task(make(), {}, np.arange(60))]
+        known.add(X, Y, {}, tasks, [_together.Outcome(tasks[0], make())], RowStructure())
+        stand_in = with_outcomes(make(), pickle.loads(pickle.dumps(known)))
+        with pytest.raises(RuntimeError, match="A fit that has not been made was asked for, with parameters {} on 60"):
+            stand_in.fit(X[:60], Y[:60])
+
     def test_fits_that_nobody_asked_for(self):
         with (
             mock.patch("sklearn.model_selection.cross_validate"),
@@ -300,7 +322,7 @@ class TestParameters:
         def number(model, X, y):
             return float(texts.index(f"{type(model[0].value)} {model[0].value!r}"))
 
-        model = Pipeline([("marker", Marker()), ("network", make(max_iter=1, batch_size=90))])
+        model = Pipeline([("marker", Marker()), ("network", make(max_iter=1, batch_size=45))])
         options = {"scoring": number, "cv": 2}
         with changed(backwards):
             found = both("validation_curve", model, X, Y, param_name="marker__value", param_range=values, **options)
@@ -410,6 +432,14 @@ class TestProcesses:
         if n_jobs:
             assert {item.filename for item in caught} == {__file__}
 
+    @pytest.mark.parametrize("n_jobs", [None, 2])
+    def test_warnings_of_networks_that_are_fitted_one_by_one(self, n_jobs):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = make(solver="lbfgs", max_iter=2, batch_size="auto", n_iter_no_change=10)
+            GridSearchCV(model, {"alpha": [0.0, 0.1]}, cv=FOLDS, n_jobs=n_jobs, refit=False).fit(X, Y)
+        assert [(item.category, item.filename) for item in caught] == [(ConvergenceWarning, __file__)] * 6
+
     @pytest.mark.filterwarnings("ignore:One or more of the test scores")
     @pytest.mark.parametrize("kind", ["fails", "fails oddly"])
     def test_errors(self, kind):
@@ -439,6 +469,11 @@ class TestProcesses:
         assert search.cv_results_["mean_test_score"].tolist() == [1, 1]
         assert search.best_estimator_.keeps_groups_
         assert scores.tolist() == [1, 1, 1]
+
+    def test_callbacks_of_some(self):
+        heard = [make().set_callbacks(ScoringMonitor(scoring="accuracy")), LogisticRegression(), make(alpha=0.3)]
+        with changed(lambda outcomes: outcomes[:2:-1] + outcomes[:3]):
+            both_searches(Pipeline([("model", make())]), {"model": heard}, X, Y, **SCORED, refit=False)
 
 
 class SeesGroups(RegularizedMLPClassifier):

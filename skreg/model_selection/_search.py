@@ -31,8 +31,8 @@ from skreg.stopping import row_numbers
 _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
         Score or scores of the held-out rows; None is the estimator's own.
     n_jobs : int, default=None
-        Number of populations that are trained at the same time, each in a thread; None means 1. Estimators that are
-        not ours run in as many processes.
+        Number of populations that are trained at the same time, each in a thread; None means 1. Other
+        estimators are fitted in as many processes, or by the backend of :func:`joblib.parallel_config`.
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; with several scores, the name of the one that decides, or a
         function of `cv_results_` that returns an index.

@@ -36,10 +36,12 @@ class Outcomes:
         self._error: RuntimeError | None = None
 
     def __getstate__(self):
-        """Return what another process needs: structures of rows alone."""
-        if self._waiting:
-            raise RuntimeError("Results of fits stay in the process that waits for them.")
-        return vars(self) | {"_left": set()}
+        """Return what another process needs: structures of rows. Results stay where they are waited for."""
+        return vars(self) | {"_waiting": {}, "_left": set()}
+
+    def __deepcopy__(self, memo):
+        """Return itself: there is one set of results."""
+        return self
 
     def add(
         self,
@@ -83,15 +85,15 @@ class Outcomes:
             else:
                 self._waiting.setdefault(key, deque()).append(outcome)
 
-    def take(self, keys: dict, asked: dict, X, y, fit_parameters: dict) -> tuple[Outcome | None, RowStructure]:
+    def take(self, estimator, keys: dict, X, y, fit_parameters: dict) -> tuple[Outcome | None, RowStructure]:
         """Return the outcome of a fit, which is then given out, and the structure of its rows.
 
         Parameters
         ----------
+        estimator : estimator
+            What is to be fitted.
         keys : dict of str to tuple or None
-            Keys of the candidate's parameters.
-        asked : dict of str to object
-            The parameters, for errors.
+            Keys of the parameters of the candidate that it has.
         X, y : array-like
             Rows of the fit.
         fit_parameters : dict
@@ -121,6 +123,7 @@ class Outcomes:
             if key[1] in self._structures and (key in self._left or not self._waiting):
                 return None, self._structures[key[1]]
         if self._waiting or n_rows != self._n_rows:
+            asked = {name: value for name, value in estimator.get_params().items() if name in keys}
             error = RuntimeError(
                 f"A fit that has not been made was asked for, with parameters {asked!r} on {n_rows} rows; "
                 f"{self._n_waiting} results of other fits are left. {ADVICE}"
@@ -177,8 +180,7 @@ def with_outcomes(estimator, outcomes: Outcomes):
     def fit(self, X, *arguments, **parameters):
         known, keys = vars(self).pop("_outcomes"), vars(self).pop("_keys")
         self.__class__ = plain
-        asked = {name: value for name, value in self.get_params().items() if name in keys}
-        outcome, structure = known.take(keys, asked, X, arguments[0] if arguments else None, parameters)
+        outcome, structure = known.take(self, keys, X, arguments[0] if arguments else None, parameters)
         if outcome is None:
             with following(partial(networks_of, self), structure):
                 return self.fit(X, *arguments, **parameters)

@@ -97,7 +97,7 @@ def _fitted_before(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_job
 
 _ESTIMATOR = """estimator : estimator
         What to fit. Our estimators, also in pipelines and in :class:`~sklearn.compose.TransformedTargetRegressor`, are
-        fitted together; others as in scikit-learn.
+        fitted together; others one by one.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Inputs.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -109,7 +109,8 @@ _CV = """cv : int, cross-validation splitter or iterable, default=None
 _SCORING = """scoring : str, callable or None, default=None
         Score of the held-out rows; None is the estimator's own."""
 _N_JOBS = """n_jobs : int, default=None
-        Number of populations that are trained at the same time, each in a thread; None means 1."""
+        Number of populations that are trained at the same time, each in a thread; None means 1. Other estimators are
+        fitted in as many processes, or by the backend of :func:`joblib.parallel_config`."""
 _VERBOSE = """verbose : int, default=0
         From 1 on, a progress bar counts the epochs of all networks."""
 _PARAMS = """params : dict, default=None
