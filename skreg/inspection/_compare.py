@@ -1,6 +1,5 @@
 """The comparison itself: every regularizer is tuned and scored on the same folds."""
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import indexable
-from sklearn.utils.parallel import Parallel, delayed
 
 from skreg._bar import FitsBar
 from skreg._seeds import random_numbers
@@ -45,14 +43,12 @@ from skreg.inspection._regularizers import default_network, default_regularizers
 from skreg.model_selection._together import (
     Outcome,
     Task,
-    fit_error,
     fit_tasks,
+    in_order,
     network_of,
-    networks_of,
     raise_common_error,
-    with_parameters,
 )
-from skreg.stopping import RowStructure, check_groups, following
+from skreg.stopping import RowStructure, check_groups
 
 # Outer folds whose inner fits are made, and kept until they are scored, at the same time: enough networks of a kind
 # for one batched program, without all of them in memory.
@@ -325,7 +321,7 @@ class Contest:
             (choice,) = self._choices([whole], [contender])
             (outcome,) = self._fit([_task(contender, choice.candidate, whole, whole.train)])
         except ValueError as error:
-            outcome = Outcome(len(whole.train), None, error)
+            outcome = Outcome(None, None, error)
         if outcome.error is not None:
             warn_user(
                 f"The fit of {contender.name!r}, the best one, to all rows failed, so there is no 'best_estimator_': "
@@ -368,17 +364,8 @@ class Contest:
         return Choice(contender.candidates[np.nanargmax(means)], sum(outcome.seconds for outcome in outcomes))
 
     def _fit(self, tasks: list[Task]) -> list[Outcome]:
-        outcomes = fit_tasks(self.X, self.y, tasks, {}, self.structure, **self.options)
-        others = [number for number, outcome in enumerate(outcomes) if outcome is None]
-        self.bar.settle(len(tasks) - len(others))
-        fitted = Parallel(n_jobs=self.options["n_jobs"], return_as="generator")(
-            delayed(_fit_alone)(tasks[number], *self._rows(tasks[number].rows), self.structure.rows(tasks[number].rows))
-            for number in others
-        )
-        for number, outcome in zip(others, fitted, strict=True):
-            outcomes[number] = outcome
-            self.bar.settle(1)
-        return outcomes
+        options = self.options | {"leave_callbacks": False, "on_fitted": self.bar.settle}
+        return in_order(tasks, fit_tasks(self.X, self.y, tasks, {}, self.structure, **options))
 
     def _rows(self, rows: np.ndarray) -> tuple:
         return safe_indexing(self.X, rows), self.y[rows]
@@ -427,18 +414,6 @@ def _task(contender: Contender, candidate: Candidate, fold: OuterFold, rows: np.
     """Return a fit of a contender, with the seed of the fold wherever no seed is given."""
     seeds = dict.fromkeys(candidate.unseeded, fold.seed)
     return Task(contender.estimator, candidate.parameters | seeds, rows)
-
-
-def _fit_alone(task: Task, X, y, structure: RowStructure) -> Outcome:
-    estimator = with_parameters(task.estimator, task.parameters)
-    outcome, start = Outcome(len(task.rows), estimator), time.perf_counter()
-    try:
-        with following(partial(networks_of, estimator), structure):
-            estimator.fit(X, y)
-    except Exception as error:  # it becomes a score of NaN, and a warning; if all fits fail, it is raised
-        outcome.error = fit_error(error, X, estimator)
-    outcome.seconds = time.perf_counter() - start
-    return outcome
 
 
 def _report_failures(contenders: list[Contender], outcomes: list[Outcome]) -> None:

@@ -16,23 +16,23 @@ from skreg._docs import DocLink
 from skreg._seeds import fresh_seed, random_numbers
 from skreg._sklearn_private import Interval, check_method_params
 from skreg.compose import scoring_of
+from skreg.model_selection._stand_in import Outcomes, with_outcomes
 from skreg.model_selection._together import (
-    Fits,
     Task,
     fit_tasks,
+    has_callbacks,
     has_network,
-    network_of,
+    in_order,
     raise_common_error,
     splits_of,
-    with_outcomes,
 )
 from skreg.stopping import row_numbers
 
 _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
         Score or scores of the held-out rows; None is the estimator's own.
     n_jobs : int, default=None
-        Number of populations that are trained at the same time, each in a thread; None means 1. Estimators that are
-        not ours run in as many processes.
+        Number of populations that are trained at the same time, each in a thread; None means 1. Other
+        estimators are fitted in as many processes, or by the backend of :func:`joblib.parallel_config`.
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; with several scores, the name of the one that decides, or a
         function of `cv_results_` that returns an index.
@@ -79,7 +79,9 @@ _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ra
     splitter given as `early_stopping` is taken as it is, and gets the groups if it asks for them.
 
     Networks with callbacks, `solver="lbfgs"`, `verbose`, `refit_on_all` or, with early stopping, a `scoring` other than
-    the loss are fitted one by one; other estimators by scikit-learn's own code."""
+    the loss are fitted one by one, in `n_jobs` threads. Other estimators are fitted as in scikit-learn, in `n_jobs`
+    processes or by whatever :func:`joblib.parallel_config` says; their results come back and are scored here. Only fits
+    that callbacks of scikit-learn hear of are left to scikit-learn's own code."""
 
 
 class TogetherMixin(DocLink):
@@ -128,16 +130,17 @@ class TogetherMixin(DocLink):
         worker, parameters = copy.copy(self), self.get_params(deep=False)
         worker._asked = (estimator, X, y, params)
         worker.scoring = scoring_of(estimator, self.scoring)
-        worker._fits, worker._seconds = Fits(), []
-        worker.estimator = with_outcomes(estimator, worker._fits)
-        # What is left of fits that are made together is to pick up results and to score them: less work than to start
-        # processes for it.
-        all_together = network_of(estimator) is not None and not self._tries_estimators()
+        worker._outcomes, worker._seconds = Outcomes(), []
+        worker.estimator = with_outcomes(estimator, worker._outcomes)
         try:
-            with joblib.parallel_config(backend="sequential") if all_together else contextlib.nullcontext():
+            with contextlib.ExitStack() as worker._sequential:
+                # What is left to do is to look up results and to score them: less work than to start processes for it.
+                # Only fits that scikit-learn's callbacks hear of are made by scikit-learn itself.
+                if self._tries_estimators() or not has_callbacks(estimator):
+                    worker._sequential.enter_context(joblib.parallel_config(backend="sequential"))
                 super(TogetherMixin, worker).fit(X, y, **params)
         finally:
-            own = {*parameters, "_asked", "_fits", "_seconds"}
+            own = {*parameters, "_asked", "_outcomes", "_seconds", "_sequential"}
             vars(self).update({name: value for name, value in vars(worker).items() if name not in own})
         return self
 
@@ -155,6 +158,8 @@ class TogetherMixin(DocLink):
         if not hasattr(self, "_asked"):
             super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)
             return
+        # By now scikit-learn has chosen its backend. The fits are made with that of the user.
+        self._sequential.close()
         estimator, X, y, params = self._asked
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(check_method_params(X, params=params))
@@ -172,13 +177,16 @@ class TogetherMixin(DocLink):
                 routed.estimator.fit,
                 structure,
                 n_jobs=self.n_jobs,
+                pre_dispatch=self.pre_dispatch,
                 memory_limit=self.memory_limit,
                 verbose=self.verbose > 0,
             )
+            outcomes = in_order(tasks, outcomes)
             raise_common_error(outcomes)
-            self._fits.add(tasks, outcomes, structure)
+            self._outcomes.add(X, y, routed.estimator.fit, tasks, outcomes, structure)
             self._seconds += [0.0 if outcome is None else outcome.seconds for outcome in outcomes]
-            return evaluate_candidates(candidates, cv=check_cv(splits), **options)
+            with self._outcomes.given_out():
+                return evaluate_candidates(candidates, cv=check_cv(splits), **options)
 
         super()._run_search(evaluate_together, callback_ctx=callback_ctx)
 

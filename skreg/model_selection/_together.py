@@ -1,39 +1,40 @@
 """Fits of many candidates on many folds together, behind the interface of scikit-learn.
 
-scikit-learn's own functions split, score and format. They make a clone of the estimator for every fit, in a known
-order, and call its ``fit``. Here the fits are done before: :func:`fit_tasks` trains what they will ask for as
-populations, and :func:`with_outcomes` returns an estimator whose clones, in that order, pick up one result each when
-they are fitted. Early stopping follows the splitter of the cross-validation, whoever does the fit.
+scikit-learn's own functions split, score and format. Here the fits that they will ask for are made before, by
+:func:`fit_tasks`: networks as populations where they can be, everything else one by one in threads and processes. What
+comes of them is looked up by :mod:`skreg.model_selection._stand_in`. Early stopping follows the splitter of the
+cross-validation, whoever does the fit.
 """
 
-import copy
+import contextlib
+import secrets
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial, wraps
+from functools import partial
 
 import numpy as np
 import scipy.sparse
+from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_memory
 
 from skreg._base import BaseRegularizedMLP
 from skreg._context import holding
 from skreg._data import is_about_text, with_encoding_hint
-from skreg._hashing import content_hash
 from skreg._prepare import PendingFit, finish
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
-from skreg._warnings import KEPT_WARNINGS, warn_user
+from skreg._warnings import KEPT_WARNINGS
 from skreg.backends import train_fits
 from skreg.compose import TARGET_TRANSFORMATIONS
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import STOPPED, AbandonedError
 from skreg.model_selection._deferred import DatasetCache, DeferredFit, deferred_of, with_deferred, with_network
+from skreg.model_selection._elsewhere import packed, recording, this_process, unpacked
+from skreg.model_selection._memory import forget, remember
 from skreg.stopping import NoSplitError, RowStructure, following
 
 # Folds are copied, as in scikit-learn, but all at the same time, up to so many bytes; then their networks are trained.
@@ -55,8 +56,8 @@ class Outcome:
 
     Attributes
     ----------
-    n_rows : int
-        Number of training rows.
+    task : Task or None
+        The task; None in another process.
     estimator : estimator
         The fitted estimator.
     error : Exception or None
@@ -67,7 +68,7 @@ class Outcome:
         Time for its own preparation, and its share of the time of those it was trained with.
     """
 
-    n_rows: int
+    task: Task | None
     estimator: object
     error: Exception | None = None
     warnings: list[tuple[str, type[Warning]]] = field(default_factory=list)
@@ -76,6 +77,18 @@ class Outcome:
     def fail(self, error: Exception) -> None:
         """Keep an error, which several outcomes may share, and where it comes from."""
         self.error, self._traceback = error, error.__traceback__
+
+    @classmethod
+    def sent(cls, estimator, said: list[tuple], seconds: float, error: Exception | None) -> "Outcome":
+        """Return an outcome from another process."""
+        outcome = cls(None, estimator, warnings=said, seconds=seconds)
+        if error is not None:
+            outcome.fail(error)
+        return outcome
+
+    def take_over(self, other: "Outcome") -> None:
+        """Become another outcome, of the same task."""
+        vars(self).update({name: value for name, value in vars(other).items() if name != "task"})
 
     def raise_error(self) -> None:
         """Raise the error, if there is one, as it was."""
@@ -132,80 +145,6 @@ def networks_of(estimator) -> Iterator[BaseRegularizedMLP]:
         yield estimator
 
 
-class FoldMemory:
-    """Stands in for the memory of a pipeline: what a transformer has made of a fold serves all candidates that have it.
-
-    Parameters
-    ----------
-    known : dict
-        What has been transformed so far.
-    memory : object
-        The pipeline's own memory, which is asked for what is not known.
-    """
-
-    def __init__(self, known: dict, memory):
-        self.known = known
-        self.memory = memory
-
-    def cache(self, function, **options):
-        """Return a function that remembers."""
-        transform = check_memory(self.memory).cache(function, **options)
-        ignored = options.get("ignore", ())
-
-        def run(transformer, X, y, **arguments):
-            # As everywhere in scikit-learn, a transformer may write into what it is given.
-            return transform(transformer, copy.deepcopy(X), y, **arguments)
-
-        @wraps(function)
-        def remembered(transformer, X, y, **arguments):
-            counted = {name: value for name, value in arguments.items() if name not in ignored}
-            content = content_hash([transformer, counted])
-            key = (id(X), id(y), content)
-            if key in self.known:
-                (transformed, fitted), *_ = self.known[key]
-                own = copied(fitted)
-                return run(transformer, X, y, **arguments) if own is None else (transformed, own)
-            result = run(transformer, X, y, **arguments)
-            if content is not None:
-                # The data are kept with the result, so that their ids stay theirs.
-                self.known[key] = (result, X, y)
-            return result
-
-        return remembered
-
-    def __deepcopy__(self, memo):
-        """Return itself: clones of a pipeline share what is known."""
-        return self
-
-
-def copied(fitted):
-    """Return a copy of a fitted transformer; None if it cannot be copied, as one that holds a lock cannot."""
-    try:
-        return copy.deepcopy(fitted)
-    except Exception:  # whatever a user's own object raises
-        return None
-
-
-def remember(estimator, known: dict) -> None:
-    """Give all pipelines on the way to the network a memory in common."""
-    if type(estimator) is Pipeline:
-        estimator.memory = FoldMemory(known, estimator.memory)
-        remember(estimator.steps[-1][1], known)
-    elif type(estimator) in TARGET_TRANSFORMATIONS:
-        remember(estimator.regressor, known)
-
-
-def forget(estimator) -> None:
-    """Give the pipelines of an estimator, fitted or not, their own memory again."""
-    if type(estimator) is Pipeline:
-        estimator.memory = estimator.memory.memory
-        forget(estimator.steps[-1][1])
-    elif type(estimator) in TARGET_TRANSFORMATIONS:
-        forget(estimator.regressor)
-        if hasattr(estimator, "regressor_"):
-            forget(estimator.regressor_)
-
-
 def fit_error(error: Exception, X, estimator) -> Exception:
     """Return what a fit reports: before a network sees text, a transformer stumbles over it."""
     last = network_of(estimator) or (estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator)
@@ -233,23 +172,52 @@ class Fold:
             outcome.fail(fit_error(error, self.X, estimator))
 
 
+def has_callbacks(estimator) -> bool:
+    """Return whether an estimator, or a part of one, tells scikit-learn's callbacks of its fit."""
+    is_network = isinstance(estimator, BaseRegularizedMLP)
+    parts = () if is_network or not hasattr(estimator, "get_params") else estimator.get_params().values()
+    return any(getattr(part, "_skl_callbacks", None) for part in (estimator, *parts))
+
+
 def fit_tasks(
-    X, y, tasks: Iterable[Task], fit_parameters: dict, structure: RowStructure, **options
+    X,
+    y,
+    tasks: Iterable[Task],
+    fit_parameters: dict,
+    structure: RowStructure,
+    *,
+    n_jobs: int | None = None,
+    pre_dispatch: int | str = "2*n_jobs",
+    leave_callbacks: bool = True,
+    on_fitted: Callable[[int], None] | None = None,
+    **options,
 ) -> list[Outcome | None]:
     """Fit the estimator of every task with its parameters and on its rows.
+
+    Networks, alone or in pipelines and transformations of the target, are trained together, or in threads; other
+    estimators are fitted by joblib, with the backend that is active.
 
     Parameters
     ----------
     X, y : array-like
         All rows.
     tasks : iterable of Task
-        What to fit: networks alone, or in pipelines and transformations of the target.
+        What to fit.
     fit_parameters : dict
         Further arguments of `fit`, for all rows.
     structure : RowStructure
         Of all rows.
+    n_jobs : int or None, default=None
+        Number of populations, or of other fits, at the same time.
+    pre_dispatch : int or str, default='2*n_jobs'
+        Of joblib, for other fits.
+    leave_callbacks : bool, default=True
+        Whether fits that callbacks of scikit-learn hear of are left to scikit-learn's own code, which tells the
+        callbacks what the fits are for.
+    on_fitted : callable or None, default=None
+        Is called with the number of fits that are done whenever some are.
     **options : dict
-        `n_jobs`, `memory_limit`, `verbose` and `on_progress` of :func:`~skreg.backends.train_fits`.
+        `memory_limit`, `verbose` and `on_progress` of :func:`~skreg.backends.train_fits`.
 
     Returns
     -------
@@ -260,23 +228,60 @@ def fit_tasks(
     ------
     ValueError
         If an estimator has not the parameters of its task, or memory is too short for a single network.
+    RuntimeError
+        If joblib's backend loses results, or gives others than were asked for.
     """
     outcomes: list[Outcome | None] = []
     folds: dict[bytes, list[tuple[Task, Outcome, BaseRegularizedMLP]]] = {}
+    others: list[Outcome] = []
     for task in tasks:
         candidate = with_parameters(task.estimator, task.parameters)
-        network = network_of(candidate)
-        if network is None or getattr(network, "_skl_callbacks", None):
+        if leave_callbacks and has_callbacks(candidate):
             outcomes.append(None)
             continue
-        outcomes.append(Outcome(len(task.rows), candidate))
-        folds.setdefault(task.rows.tobytes(), []).append((task, outcomes[-1], network))
+        outcomes.append(Outcome(task, candidate))
+        network = network_of(candidate)
+        if network is None:
+            others.append(outcomes[-1])
+        else:
+            folds.setdefault(task.rows.tobytes(), []).append((task, outcomes[-1], network))
     per_round = max(1, ROUND_BYTES // max(1, size_in_bytes(X)))
     ordered = list(folds.values())
     for first in range(0, len(ordered), per_round):
-        _fit_folds(X, y, ordered[first : first + per_round], fit_parameters, structure, **options)
+        together = ordered[first : first + per_round]
+        _fit_folds(X, y, together, fit_parameters, structure, n_jobs=n_jobs, **options)
+    on_fitted = on_fitted or (lambda n_fits: None)
+    on_fitted(len(outcomes) - len(others))
+    if others:
+        backend, _ = get_active_backend()
+        in_turn = getattr(backend, "supports_return_generator", False)
+        return_as = "generator_unordered" if in_turn else "list"
+        parallel = Parallel(n_jobs=n_jobs, pre_dispatch=pre_dispatch, return_as=return_as)
+        _fit_others(X, y, others, fit_parameters, structure, parallel, on_fitted)
     _warn_once(outcomes)
     return outcomes
+
+
+def in_order(tasks: Sequence[Task], outcomes: Sequence[Outcome | None]) -> list[Outcome | None]:
+    """Return the outcome of every task, None for those without one, in the order of the tasks.
+
+    Raises
+    ------
+    RuntimeError
+        If there are outcomes of other tasks, or not as many as tasks.
+    """
+    of_task = {id(task): None for task in tasks}
+    made = [outcome for outcome in outcomes if outcome is not None]
+    for outcome in made:
+        if of_task.get(id(outcome.task), outcome) is not None:
+            raise RuntimeError(
+                f"A result has come back that was not asked for, or twice: {outcome.estimator!r} on "
+                f"{len(outcome.task.rows)} rows."
+            )
+        of_task[id(outcome.task)] = outcome
+    if len(outcomes) != len(tasks):
+        raise RuntimeError(f"{len(tasks)} fits were asked for, but {len(outcomes)} results have come back.")
+    return list(of_task.values())
 
 
 def _warn_once(outcomes: list[Outcome | None]) -> None:
@@ -352,72 +357,52 @@ def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
 def _fit_alone(outcome: Outcome, fold: Fold, stopped: threading.Event) -> None:
     """Fit an estimator whose network cannot be trained with others."""
     start = time.perf_counter()
-    with holding(STOPPED, stopped):
+    with holding(STOPPED, stopped), holding(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)
     outcome.seconds = time.perf_counter() - start
 
 
-@dataclass
-class Fits:
-    """The fits that clones of an estimator are going to ask for, in order.
+def _fit_others(
+    X,
+    y,
+    outcomes: list[Outcome],
+    fit_parameters: dict,
+    structure: RowStructure,
+    parallel: Parallel,
+    on_fitted: Callable,
+) -> None:
+    """Fit estimators that are no networks, wherever the backend of joblib does that."""
+    call = secrets.token_hex(8)  # results of other calls have other names
+    waiting = {f"{call} {number}": outcome for number, outcome in enumerate(outcomes)}
 
-    Attributes
-    ----------
-    expected : deque of tuple
-        For each fit what has come of it, or None if the clone has to fit by itself, and the structure of its rows.
-    structure : RowStructure
-        Of all rows, for a fit after these.
-    """
+    def arguments(name: str, outcome: Outcome) -> tuple:
+        rows = outcome.task.rows
+        return this_process(), name, outcome.estimator, X, y, rows, fit_parameters, structure.rows(rows)
 
-    expected: deque = field(default_factory=deque)
-    structure: RowStructure = field(default_factory=RowStructure)
+    calls = [delayed(_fit_other)(*arguments(*item)) for item in waiting.items()]
+    for name, found in parallel(calls):
+        if name not in waiting:
+            raise RuntimeError("The backend of joblib has returned a result that was not asked for, or one twice.")
+        outcome = waiting.pop(name)
+        if not isinstance(found, Outcome):
+            content = unpacked(found)
+            # What cannot be sent is fitted once more, here.
+            found = _fit_other(*arguments(name, outcome))[1] if content is None else Outcome.sent(*content)
+        outcome.take_over(found)
+        on_fitted(1)
+    if waiting:
+        raise RuntimeError(f"The backend of joblib has lost {len(waiting)} of {len(outcomes)} results.")
 
-    def add(self, tasks: Sequence[Task], outcomes: Sequence[Outcome | None], structure: RowStructure) -> None:
-        """Add what has come of some tasks."""
-        self.structure = structure
-        self.expected.extend(
-            (outcome, structure.rows(task.rows)) for task, outcome in zip(tasks, outcomes, strict=True)
-        )
 
-
-def with_outcomes(estimator, fits: Fits):
-    """Return a copy of an estimator whose clones take one of some fits each, and pick up what has come of it.
-
-    They are then of the estimator's own class. Clones that find no fit left, or one without an outcome, fit by
-    themselves.
-    """
-    plain = type(estimator)
-
-    def clone_with_outcome(self):
-        twin = plain.__sklearn_clone__(self)
-        if self._fits.expected:
-            # Without the other fits, a clone can be sent to another process.
-            twin._expected = self._fits.expected.popleft()
-        else:
-            twin._fits = self._fits
-        return twin
-
-    @wraps(plain.fit)
-    def fit(self, X, *arguments, **parameters):
-        after = vars(self).pop("_fits", None)
-        outcome, structure = vars(self).pop("_expected", (None, after and after.structure))
-        self.__class__ = plain
-        if outcome is None:
-            with following(partial(networks_of, self), structure):
-                return self.fit(X, *arguments, **parameters)
-        if num_samples(X) != outcome.n_rows:
-            raise RuntimeError(
-                f"Fits were asked for in another order than they were made: {num_samples(X)} rows instead of "
-                f"{outcome.n_rows}. Use the function of the same name in sklearn.model_selection, and report this."
-            )
-        for message, category in outcome.warnings:
-            warn_user(message, category)
-        outcome.raise_error()
-        vars(self).update(vars(outcome.estimator))  # beside what callbacks have put there
-        return self
-
-    methods = {"__sklearn_clone__": clone_with_outcome, "fit": fit, "__module__": plain.__module__}
-    picks_up = clone(estimator)
-    picks_up.__class__ = type(plain.__name__, (plain,), methods)
-    picks_up._fits = fits
-    return picks_up
+def _fit_other(
+    home: tuple, name: str, estimator, X, y, rows: np.ndarray, fit_parameters: dict, structure: RowStructure
+) -> tuple[str, Outcome | bytes | None]:
+    """Fit an estimator that is no network; return the name of the fit, and the outcome, packed in another process."""
+    start = time.perf_counter()
+    outcome, is_home = Outcome(None, estimator), this_process() == home
+    parameters = check_method_params(X, params=fit_parameters, indices=rows)
+    fold = Fold(*safe_split(estimator, X, y, rows), structure, parameters)
+    with contextlib.nullcontext() if is_home else recording(outcome.warnings):
+        fold.fit(outcome)
+    outcome.seconds = time.perf_counter() - start
+    return name, outcome if is_home else packed(estimator, outcome.warnings, outcome.seconds, outcome.error)

@@ -18,14 +18,14 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from skreg._seeds import random_numbers
 from skreg._sklearn_private import check_groups_routing_disabled, translate_train_sizes, validated_like
 from skreg.compose import scoring_of
+from skreg.model_selection._stand_in import Outcomes, with_outcomes
 from skreg.model_selection._together import (
-    Fits,
     Task,
     fit_tasks,
     has_network,
+    in_order,
     raise_common_error,
     splits_of,
-    with_outcomes,
 )
 from skreg.stopping import RowStructure, row_numbers
 
@@ -71,22 +71,33 @@ def _routed(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
 
 
 @contextlib.contextmanager
-def _fitted_before(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs, verbose):
-    """Fit tasks together; yield an estimator that picks the results up, and the seconds of each fit."""
-    tasks, structure, fits = list(tasks), routed.structure, Fits()
-    outcomes = fit_tasks(X, y, tasks, routed.fit, structure, n_jobs=n_jobs, memory_limit=None, verbose=verbose > 0)
+def _fitted_before(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs, pre_dispatch, verbose):
+    """Fit tasks together; yield an estimator that looks the results up, and the seconds of each fit."""
+    tasks, known = list(tasks), Outcomes()
+    outcomes = fit_tasks(
+        X,
+        y,
+        tasks,
+        routed.fit,
+        routed.structure,
+        n_jobs=n_jobs,
+        pre_dispatch=pre_dispatch,
+        memory_limit=None,
+        verbose=verbose > 0,
+    )
+    outcomes = in_order(tasks, outcomes)
     raise_common_error(outcomes)
-    fits.add(tasks, outcomes, structure)
+    known.add(X, y, routed.fit, tasks, outcomes, routed.structure)
     seconds = np.array([0.0 if outcome is None else outcome.seconds for outcome in outcomes])
-    # What is left to do is to pick up results and to score them: less work than to start processes for it.
-    in_order = joblib.parallel_config(backend="sequential")
-    with contextlib.nullcontext() if None in outcomes else in_order:
-        yield with_outcomes(estimator, fits), seconds
+    # What is left to do is to look up results and to score them: less work than to start processes for it.
+    all_left = all(outcome is None for outcome in outcomes)
+    with contextlib.nullcontext() if all_left else joblib.parallel_config(backend="sequential"), known.given_out():
+        yield with_outcomes(estimator, known), seconds
 
 
 _ESTIMATOR = """estimator : estimator
         What to fit. Our estimators, also in pipelines and in :class:`~sklearn.compose.TransformedTargetRegressor`, are
-        fitted together; others as in scikit-learn.
+        fitted together; others one by one.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Inputs.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -98,7 +109,8 @@ _CV = """cv : int, cross-validation splitter or iterable, default=None
 _SCORING = """scoring : str, callable or None, default=None
         Score of the held-out rows; None is the estimator's own."""
 _N_JOBS = """n_jobs : int, default=None
-        Number of populations that are trained at the same time, each in a thread; None means 1."""
+        Number of populations that are trained at the same time, each in a thread; None means 1. Other estimators are
+        fitted in as many processes, or by the backend of :func:`joblib.parallel_config`."""
 _VERBOSE = """verbose : int, default=0
         From 1 on, a progress bar counts the epochs of all networks."""
 _PARAMS = """params : dict, default=None
@@ -213,7 +225,7 @@ def cross_validate(
     scorer = check_scoring(estimator, scoring=scoring)
     routed = _routed("cross_validate", estimator, X, y, cv, groups, scorer, params)
     tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
-    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, verbose) as (pick_up, seconds):
+    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, seconds):
         results = function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
     results["fit_time"] = results["fit_time"] + seconds
     return results
@@ -290,6 +302,18 @@ def cross_val_score(
     return results["test_score"]
 
 
+def _numbers_of_classes(y: np.ndarray) -> np.ndarray:
+    """Return what scikit-learn fits where a fold may lack a class, and columns have to be put in order."""
+    if y.ndim == 1:
+        return LabelEncoder().fit_transform(y)
+    if y.ndim != 2:
+        return y
+    numbers = np.zeros_like(y, dtype=int)
+    for number, column in enumerate(y.T):
+        numbers[:, number] = LabelEncoder().fit_transform(column)
+    return numbers
+
+
 @_documented(
     f"""Predict every row by the network of the fold that has not seen it, with all networks trained together.
 
@@ -346,11 +370,10 @@ def cross_val_predict(
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
     X, y = indexable(X, y)
     routed = _routed("cross_val_predict", estimator, X, y, cv, groups, None, params)
-    if method != "predict" and y is not None and is_classifier(estimator) and np.ndim(y) == 1:
-        # scikit-learn fits numbers of classes, where a fold may lack one and columns have to be put in order.
-        y = LabelEncoder().fit_transform(y)
+    if method != "predict" and y is not None:
+        y = _numbers_of_classes(np.asarray(y))
     tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
-    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, verbose) as (pick_up, _):
+    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, _):
         return function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
 
 
@@ -456,7 +479,7 @@ def learning_curve(
     if shuffle:
         splits = [(random_state.permutation(train), test) for train, test in splits]
     tasks = (Task(estimator, {}, train[:size]) for train, _ in splits for size in sizes)
-    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, verbose) as (pick_up, seconds):
+    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, seconds):
         results = function(pick_up, X, y, cv=splits, return_times=True, **arguments | {"params": routed.left})
     fit_times = results[3] + seconds.reshape(-1, len(sizes)).T
     return (*results[:3], fit_times, results[4]) if return_times else results[:3]
@@ -548,5 +571,5 @@ def validation_curve(
     tasks = (
         Task(estimator, {param_name: value}, row_numbers(train)) for train, _ in routed.splits for value in param_range
     )
-    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, verbose) as (pick_up, _):
+    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, _):
         return function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})

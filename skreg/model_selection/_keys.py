@@ -1,0 +1,192 @@
+"""Keys by which results are found: of parameters, by what they say, and of rows, by their content.
+
+A key is equal for two objects if one is a copy of the other, as :func:`sklearn.base.clone` makes them.
+"""
+
+import hashlib
+import pickle
+import sys
+import types
+import weakref
+
+import numpy as np
+import scipy.sparse
+import torch
+from sklearn.base import BaseEstimator
+
+from skreg._sklearn_private import num_samples
+
+# Objects that a copy shares with the original.
+SHARED = (
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.ModuleType,
+    types.CodeType,
+    property,
+    weakref.ref,
+)
+# Beside the parameters, this is what a clone has of an estimator.
+CLONED = ("_metadata_request", "_sklearn_output_config")
+# Kinds of numbers and of text, whose bytes say all.
+PLAIN_KINDS = "biufcmMSUV"
+
+
+class NoKeyError(Exception):
+    """An object cannot be told from others by its content."""
+
+
+def parameters_key(parameters: dict) -> tuple | None:
+    """Return the key of a candidate's parameters; None if one of them cannot be told from others."""
+    try:
+        return tuple((name, value_key(value)) for name, value in sorted(parameters.items()))
+    except NoKeyError:
+        return None
+
+
+def value_key(value) -> tuple:
+    """Return the key of a parameter.
+
+    Numbers of different types are different, as are 0.0 and -0.0; NaN is NaN. An estimator is what a clone keeps of it;
+    functions and classes are themselves; anything else is its content.
+
+    Raises
+    ------
+    NoKeyError
+        If the content cannot be read, as that of a lock.
+    """
+    kind = type(value)
+    if value is None or kind in (bool, int, str, bytes):
+        return kind, value
+    if kind in (float, complex) or (isinstance(value, np.generic) and not isinstance(value, np.void)):
+        return kind, repr(value)
+    if kind in (list, tuple):
+        return kind, tuple(map(value_key, value))
+    if kind in (set, frozenset):
+        return kind, frozenset(map(value_key, value))
+    if kind is dict:
+        return kind, tuple((value_key(name), value_key(item)) for name, item in value.items())
+    if isinstance(value, SHARED):
+        return kind, _name(value)
+    if hasattr(value, "get_params") and _is_cloned_by_parameters(kind):
+        # What a metadata request says is its repr.
+        own = {name: repr(getattr(value, name)) for name in CLONED if name in getattr(value, "__dict__", ())}
+        return kind, tuple(
+            (name, value_key(item)) for name, item in sorted((value.get_params(deep=False) | own).items())
+        )
+    return kind, _content(value)
+
+
+def rows_key(X, y, fit_parameters: dict) -> bytes:
+    """Return the key of the rows of a fit: of X, y, and whatever else it is given for each row."""
+    digest, n_rows = hashlib.sha256(), num_samples(X)
+    of_rows = {name: value for name, value in sorted(fit_parameters.items()) if _n_rows(value) == n_rows}
+    for name, value in [("X", X), ("y", y), *of_rows.items()]:
+        digest.update(name.encode())
+        _update(digest, value)
+    return digest.digest()
+
+
+def _n_rows(value) -> int | None:
+    try:
+        return num_samples(value)
+    except TypeError:  # a number, say
+        return None
+
+
+def _is_cloned_by_parameters(kind: type) -> bool:
+    """Return whether clones of a class are made in the usual way: a FrozenEstimator remains itself."""
+    return getattr(kind, "__sklearn_clone__", None) in (None, BaseEstimator.__sklearn_clone__)
+
+
+def _name(shared) -> str:
+    """Return by what name an object is found in any process, or else its place in this one's memory."""
+    module, name = getattr(shared, "__module__", None), getattr(shared, "__qualname__", "")
+    found = sys.modules.get(module) if isinstance(module, str) and module != "__main__" else None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return f"{module}.{name}" if found is shared else f"{type(shared).__qualname__} {id(shared)}"
+
+
+def _is_plain(value) -> bool:
+    is_array = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    return is_array and value.dtype.kind in PLAIN_KINDS and not value.dtype.hasobject
+
+
+def _update(digest, value) -> None:
+    """Add data to a digest."""
+    if _is_plain(value):
+        if value.flags.f_contiguous and not value.flags.c_contiguous:
+            digest.update(b"transposed")
+            value = value.T
+        digest.update(f"{value.dtype.descr} {value.shape}".encode())
+        if value.nbytes:
+            digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
+    elif scipy.sparse.issparse(value) and value.format in ("csr", "csc", "bsr"):
+        digest.update(f"{type(value).__name__} {value.shape}".encode())
+        for part in (value.data, value.indices, value.indptr):
+            _update(digest, part)
+    else:
+        try:
+            digest.update(_content(value))
+        except NoKeyError:
+            _update_by_items(digest, value)
+
+
+def _update_by_items(digest, value) -> None:
+    """Add data to a digest of which some cannot be read: folds share these items with the whole."""
+    if isinstance(value, list | tuple):
+        digest.update(f"{type(value).__qualname__} {len(value)}".encode())
+        for item in value:
+            _update(digest, item)
+    else:
+        digest.update(f"{type(value).__qualname__} {id(value)}".encode())
+
+
+def _content(value) -> bytes:
+    """Return a digest of the content of an object."""
+    try:
+        return _pickled(value, fast=True)
+    except (ValueError, RecursionError):  # it contains itself
+        pass
+    except Exception as error:  # whatever a user's own object raises
+        raise NoKeyError(repr(error)) from error
+    try:
+        return _pickled(value, fast=False)
+    except Exception as error:
+        raise NoKeyError(repr(error)) from error
+
+
+def _pickled(value, *, fast: bool) -> bytes:
+    digest = hashlib.sha256()
+    pickler = _Content(_Sink(digest), protocol=5)
+    # Then it makes no difference whether two equal objects are one.
+    pickler.fast = fast
+    pickler.dump(value)
+    return digest.digest()
+
+
+class _Sink:
+    """A file that keeps nothing but a digest."""
+
+    def __init__(self, digest):
+        self.write = digest.update
+
+
+class _Content(pickle.Pickler):
+    """Writes what an object says, without regard to places in memory and the order in sets."""
+
+    def persistent_id(self, item):
+        """Return what is written of an object; None for its pickle."""
+        if isinstance(item, SHARED):
+            return _name(item)
+        if _is_plain(item) or isinstance(item, torch.Tensor):
+            digest = hashlib.sha256(type(item).__qualname__.encode())
+            if isinstance(item, torch.Tensor):
+                digest.update(f"{item.dtype} {tuple(item.shape)} {item.requires_grad}".encode())
+                item = item.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            _update(digest, item)
+            return digest.hexdigest()
+        if type(item) in (set, frozenset):
+            return f"{type(item).__name__} {sorted(_content(element).hex() for element in item)}"
+        return None

@@ -1,0 +1,196 @@
+"""How results of fits that were made before reach scikit-learn's functions.
+
+scikit-learn's own functions split, score and format. They clone an estimator for every fit, set the parameters of a
+candidate and call ``fit``. A stand-in for the estimator looks up there what has been fitted with these parameters on
+these rows.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from functools import partial, wraps
+
+from sklearn.base import clone
+
+from skreg._sklearn_private import check_method_params, num_samples, safe_split
+from skreg._warnings import warn_user
+from skreg.model_selection._keys import parameters_key, rows_key
+from skreg.model_selection._together import Outcome, Task, networks_of
+from skreg.stopping import RowStructure, following
+
+ADVICE = "Use the function of the same name in sklearn.model_selection, and report this."
+
+
+class Outcomes:
+    """Outcomes of fits by key: the parameters of the candidate, and the content of the rows.
+
+    Fits with equal keys, as on folds that repeat each other, are given out one after the other.
+    """
+
+    def __init__(self):
+        self._waiting: dict[tuple, deque[Outcome]] = {}
+        # Fits that scikit-learn makes itself, and how the rows of these belong together.
+        self._left: set[tuple] = set()
+        self._structures: dict[bytes, RowStructure] = {}
+        self._n_rows, self._structure = 0, RowStructure()
+        self._error: RuntimeError | None = None
+
+    def __getstate__(self):
+        """Return what another process needs: structures of rows. Results stay where they are waited for."""
+        return vars(self) | {"_waiting": {}, "_left": set()}
+
+    def __deepcopy__(self, memo):
+        """Return itself: there is one set of results."""
+        return self
+
+    def add(
+        self,
+        X,
+        y,
+        fit_parameters: dict,
+        tasks: Sequence[Task],
+        outcomes: Sequence[Outcome | None],
+        structure: RowStructure,
+    ) -> None:
+        """Add the outcomes of some tasks, in their order; None where scikit-learn makes the fit.
+
+        Parameters
+        ----------
+        X, y : array-like
+            All rows.
+        fit_parameters : dict
+            Further arguments of `fit`, for all rows.
+        tasks : sequence of Task
+            What has been fitted.
+        outcomes : sequence of Outcome or None
+            One for each task.
+        structure : RowStructure
+            Of all rows.
+        """
+        self._n_rows, self._structure = num_samples(X), structure
+        of_rows: dict[bytes, bytes] = {}
+        of_parameters: dict[int, tuple | None] = {}
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            numbers = task.rows.tobytes()
+            if numbers not in of_rows:
+                own = check_method_params(X, params=fit_parameters, indices=task.rows)
+                of_rows[numbers] = rows_key(*safe_split(task.estimator, X, y, task.rows), own)
+            if id(task.parameters) not in of_parameters:  # the tasks keep them
+                of_parameters[id(task.parameters)] = parameters_key(task.parameters)
+            key = of_parameters[id(task.parameters)], of_rows[numbers]
+            # Parameters without a key cannot be told apart, so these fits are made once more.
+            if outcome is None or key[0] is None:
+                self._left.add(key)
+                self._structures[key[1]] = structure.rows(task.rows)
+            else:
+                self._waiting.setdefault(key, deque()).append(outcome)
+
+    def take(self, estimator, keys: dict, X, y, fit_parameters: dict) -> tuple[Outcome | None, RowStructure]:
+        """Return the outcome of a fit, which is then given out, and the structure of its rows.
+
+        Parameters
+        ----------
+        estimator : estimator
+            What is to be fitted.
+        keys : dict of str to tuple or None
+            Keys of the parameters of the candidate that it has.
+        X, y : array-like
+            Rows of the fit.
+        fit_parameters : dict
+            Further arguments of `fit`, for these rows.
+
+        Returns
+        -------
+        outcome : Outcome or None
+            None if the fit is still to be made: it was left to scikit-learn, or it is a further one, on all rows.
+        structure : RowStructure
+            For a fit that is still to be made.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no such fit.
+        """
+        n_rows = num_samples(X)
+        if self._waiting or self._structures:
+            parameters = None if None in keys.values() else tuple(item for _, item in sorted(keys.items()))
+            key = parameters, rows_key(X, y, fit_parameters)
+            if key in self._waiting:
+                outcome = self._waiting[key].popleft()
+                if not self._waiting[key]:
+                    del self._waiting[key]
+                return outcome, self._structure
+            if key[1] in self._structures and (key in self._left or not self._waiting):
+                return None, self._structures[key[1]]
+        if self._waiting or n_rows != self._n_rows:
+            asked = {name: value for name, value in estimator.get_params().items() if name in keys}
+            error = RuntimeError(
+                f"A fit that has not been made was asked for, with parameters {asked!r} on {n_rows} rows; "
+                f"{self._n_waiting} results of other fits are left. {ADVICE}"
+            )
+            # scikit-learn makes scores of NaN from errors of fits.
+            self._error = self._error or error
+            raise error
+        return None, self._structure
+
+    @property
+    def _n_waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    @contextlib.contextmanager
+    def given_out(self) -> Iterator[None]:
+        """Raise RuntimeError unless all outcomes, and no others, are taken within a block."""
+        try:
+            yield
+        except Exception:
+            if self._error is not None:
+                raise self._error from None
+            raise
+        if self._error is not None:
+            raise self._error
+        if self._waiting:
+            raise RuntimeError(f"{self._n_waiting} results of fits were not asked for. {ADVICE}")
+
+
+class StandIn:
+    """What a stand-in has before the class of the estimator that it stands for."""
+
+    def __sklearn_clone__(self):
+        """Return a clone that looks up its outcome, too."""
+        twin = super().__sklearn_clone__()
+        twin._outcomes, twin._keys = self._outcomes, dict(self._keys)
+        return twin
+
+    def set_params(self, **parameters):
+        """Set parameters, which are those of a candidate, and note their keys."""
+        for name, value in parameters.items():
+            key = parameters_key({name: value})
+            self._keys[name] = key and key[0]
+        return super().set_params(**parameters)
+
+
+def with_outcomes(estimator, outcomes: Outcomes):
+    """Return a copy of an estimator whose clones take over, when they are fitted, what was fitted before.
+
+    They are then of the estimator's own class.
+    """
+    plain = type(estimator)
+
+    @wraps(plain.fit)
+    def fit(self, X, *arguments, **parameters):
+        known, keys = vars(self).pop("_outcomes"), vars(self).pop("_keys")
+        self.__class__ = plain
+        outcome, structure = known.take(self, keys, X, arguments[0] if arguments else None, parameters)
+        if outcome is None:
+            with following(partial(networks_of, self), structure):
+                return self.fit(X, *arguments, **parameters)
+        for message, category in outcome.warnings:
+            warn_user(message, category)
+        outcome.raise_error()
+        vars(self).update(vars(outcome.estimator))  # beside what callbacks have put there
+        return self
+
+    copy = clone(estimator)
+    copy.__class__ = type(plain.__name__, (StandIn, plain), {"fit": fit, "__module__": plain.__module__})
+    copy._outcomes, copy._keys = outcomes, {}
+    return copy
