@@ -187,14 +187,6 @@ def test_a_second_fit_on_all_rows_does_not_warn_again():
     assert warned(lambda: model.fit(X, Y)) == [MESSAGE]
 
 
-def test_estimators_without_populations_warn_once_in_comparisons():
-    """Those that choose a strength themselves are fitted one by one."""
-    model = make(RegularizedMLPClassifierCV, l1_ratio=0.3, hidden_layer_sizes=(), alphas=[0.001, 0.01, 0.1], cv=2)
-    options = {"cv": 2, "n_repeats": 1, "random_state": 0, "verbose": 0}
-    messages = warned(lambda: compare_regularizers(X, Y, {"a": model}, **options))
-    assert messages == ["'a': l1_ratio=0.3 has no effect with penalty='group_lasso'."]
-
-
 def in_both(network):
     return TransformedTargetRegressor(make_pipeline(StandardScaler(), network), transformer=StandardScaler())
 

@@ -19,11 +19,10 @@ from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from skreg._bar import FitsBar
-from skreg._context import holding
 from skreg._seeds import random_numbers
 from skreg._sklearn_private import HasMethods, Interval, StrOptions, num_samples, safe_indexing, validate_params
 from skreg._version import __version__
-from skreg._warnings import KEPT_WARNINGS, warn_user
+from skreg._warnings import warn_user
 from skreg.compose import quantile_levels, quantile_score
 from skreg.inspection._comparison import Best, RegularizerComparison
 from skreg.inspection._design import (
@@ -434,7 +433,7 @@ def _fit_alone(task: Task, X, y, structure: RowStructure) -> Outcome:
     estimator = with_parameters(task.estimator, task.parameters)
     outcome, start = Outcome(len(task.rows), estimator), time.perf_counter()
     try:
-        with following(partial(networks_of, estimator), structure), holding(KEPT_WARNINGS, outcome.warnings):
+        with following(partial(networks_of, estimator), structure):
             estimator.fit(X, y)
     except Exception as error:  # it becomes a score of NaN, and a warning; if all fits fail, it is raised
         outcome.error = fit_error(error, X, estimator)
