@@ -136,7 +136,8 @@ n_iter_no_change : int or inf, default=10
 max_fun : int, default=15000
     Largest number of evaluations of the objective by the solver 'lbfgs'.
 device : str or torch.device, default='cpu'
-    Where to train and to predict, for instance 'cuda'. Fitted attributes are numpy arrays in any case.
+    Where to train and to predict, for instance 'cuda'. Where it does not exist, a fitted network predicts on the first
+    device of the same type or, without one, on the CPU; `fit` raises. Fitted attributes are numpy arrays in any case.
 callbacks : list of skorch callbacks, default=None
     Learning-rate schedulers, gradient clipping, loggers, checkpoints of skorch, or pairs of a name and one. They
     are used as they are, not cloned, so what they record can be read after `fit`; a pickle leaves it out.
@@ -254,7 +255,9 @@ direction : {'auto', 'up', 'down'}, default='auto'
     :func:`~skreg.model_selection.regularization_path`.
 n_jobs : int, default=None
     Number of threads that train: the folds' fits are trained together, in populations, and so many of these at the
-    same time; None is 1.
+    same time, in this process; None is 1. Fits that cannot be trained together (as with ``solver='lbfgs'``,
+    `callbacks`, or `refit_on_all` with early stopping) and the fit of all rows run one after the other, whatever
+    `n_jobs` is.
 """
 
 CV_ATTRIBUTES = """alpha_ : float

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._data import as_numpy, check_inputs
+from skreg._devices import device_here
 from skreg._docs import DocLink
 from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
@@ -111,7 +112,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     """What the estimators can do once they are fitted.
 
     It depends on fitted attributes alone, so that a parameter that is set after `fit` acts from the next fit on. Only
-    `device`, where to compute, is the present one.
+    `device`, where to compute, is the present one, or one that exists on this machine.
     """
 
     # Parameters that what a fitted network computes depends on. `_fitted_parameters` holds them as they were in `fit`.
@@ -280,7 +281,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             input_dropout=input_dropout,
             skip=self.skip_coef_ is not None,
             dtype=torch.float32 if self.coefs_[0].dtype == np.float32 else torch.float64,
-            device=self.device if torch.cuda.is_available() else "cpu",
+            device=device_here(self.device),
         )
         self._load_parameters(module)
         return module

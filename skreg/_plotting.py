@@ -8,6 +8,8 @@ import numpy as np
 # lines).
 BLUE, ORANGE, GREEN, PINK, AMBER, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 COLORS = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY)
+# A space without width: a label that begins with it is shown in legends, whatever comes next.
+SHOWN = "\u200b"
 
 
 def pyplot():
@@ -56,10 +58,12 @@ def axes_for(ax, n_axes: int = 1, **options) -> np.ndarray:
 
 
 def labels_of(names: Sequence) -> list[str]:
-    """Return names as labels that matplotlib writes as they are.
+    """Return names, or texts that hold some, as labels that matplotlib writes as they are.
 
-    It reads text between dollar signs as formulas, and leaves labels that begin with an underscore out of legends; a
-    space without width hides the latter from it.
+    It reads text between dollar signs as formulas, unless the user has switched that off, and leaves labels that are
+    empty or begin with an underscore out of legends.
     """
-    labels = [str(name).replace("$", r"\$") for name in names]
-    return [f"\u200b{label}" if label.startswith("_") else label for label in labels]
+    settings = pyplot().rcParams
+    has_formulas = settings["text.parse_math"] or settings["text.usetex"]
+    labels = [str(name).replace("$", r"\$") if has_formulas else str(name) for name in names]
+    return [SHOWN + label if not label or label.startswith("_") else label for label in labels]

@@ -56,10 +56,16 @@ def check_groups(splitter, groups, name: str, mending: str) -> None:
         raise NoSplitError(f"The {name!r} parameter, {splitter!r}, needs the group of each row: {mending}")
 
 
-def row_numbers(rows) -> np.ndarray:
-    """Return numbers of rows, of which a splitter may also have made a mask."""
+def row_numbers(rows, n_rows: int | None = None) -> np.ndarray:
+    """Return numbers of rows, of which a splitter may also have made a mask, of all rows if their number is given."""
     rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows
+    if rows.dtype != bool:
+        return rows
+    if n_rows is not None and rows.shape != (n_rows,):
+        raise ValueError(
+            f"A mask of rows in 'cv' must have one entry for each of the {n_rows} rows of X; got {rows.shape}."
+        )
+    return np.flatnonzero(rows)
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class RowStructure:
         Groups count if no split has a group on both sides, and the order of rows if there are at least two splits and
         in each of them all test rows come after all training rows.
         """
-        splits = [tuple(map(row_numbers, split)) for split in splits]
+        splits = [tuple(row_numbers(rows, n_rows) for rows in split) for split in splits]
         splits = [split for split in splits if all(len(rows) for rows in split)]
         in_time = len(splits) > 1 and all(train.max() < test.min() for train, test in splits)
         whole = False

@@ -15,6 +15,7 @@ ORDER = [
     "_docs",
     "_warnings",
     "_seeds",
+    "_devices",
     "_bar",
     "_plotting",
     "_sklearn_private",

@@ -379,6 +379,11 @@ def test_figures_show_names_literally_on_no_background():
         assert all("fill: none" in style for style in backgrounds)
 
 
+def test_figures_show_names_without_characters_of_our_own():
+    for figure in Page(comparison_report(comparison_of(["none", "_a"]))).figures():
+        assert "<!-- _a -->" in figure
+
+
 def test_everything_is_labelled(page):
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))

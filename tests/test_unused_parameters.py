@@ -11,13 +11,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.inspection import default_regularizers
+from skreg.inspection import compare_regularizers, default_regularizers
 from skreg.model_selection import (
     GridSearchCV,
+    RandomizedSearchCV,
     RegularizedMLPClassifierCV,
     RegularizedMLPRegressorCV,
     alpha_max,
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
     regularization_path,
+    validation_curve,
 )
 
 X = np.random.default_rng(0).normal(size=(40, 3))
@@ -161,3 +167,56 @@ def test_default_regularizers_do_not_warn(wrap, hidden_layer_sizes):
     stopping = regularizers["early_stopping"][0].get_params()
     kept = {name.rpartition("__")[2]: value for name, value in stopping.items()}
     assert (kept["scoring"], kept["validation_fraction"], kept["refit_on_all"]) == ("r2", 0.3, True)
+
+
+# -- one search, one warning -------------------------------------------------------------------------------------------
+
+NO_PENALTY = {"penalty": None, "alpha": 0.1}
+MESSAGE = "alpha=0.1 has no effect with penalty=None."
+
+
+@pytest.mark.parametrize("options", [{"solver": "lbfgs"}, {"warm_start": True}, {"early_stopping": True}])
+def test_each_call_of_fit_warns_once(options):
+    model = make(CLASSIFIER, **NO_PENALTY, **options, tol=1e9)
+    for _ in range(2):
+        assert warned(lambda: model.fit(X, Y)) == [MESSAGE]
+
+
+def test_a_second_fit_on_all_rows_does_not_warn_again():
+    model = make(CLASSIFIER, **NO_PENALTY, early_stopping=True, refit_on_all=True)
+    assert warned(lambda: model.fit(X, Y)) == [MESSAGE]
+
+
+def in_both(network):
+    return TransformedTargetRegressor(make_pipeline(StandardScaler(), network), transformer=StandardScaler())
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("kind", "wrap", "prefix"),
+    [(CLASSIFIER, lambda network: network, ""), (REGRESSOR, in_both, "regressor__regularizedmlpregressor__")],
+)
+def test_fits_that_are_trained_together_warn_once(kind, wrap, prefix, n_jobs):
+    model, options = wrap(make(kind, **NO_PENALTY)), {"cv": 2, "n_jobs": n_jobs}
+    values = [0.01, 0.02]
+    grid, curve = {f"{prefix}learning_rate_init": values}, {"param_name": f"{prefix}learning_rate_init"}
+    random = {"n_iter": 2, "random_state": 0}
+    comparison = {"n_repeats": 1, "random_state": 0, "verbose": 0, **options}
+    calls = [
+        lambda: GridSearchCV(model, grid, refit=False, **options).fit(X, Y),
+        lambda: RandomizedSearchCV(model, grid, refit=False, **random, **options).fit(X, Y),
+        lambda: cross_validate(model, X, Y, **options),
+        lambda: cross_val_score(model, X, Y, **options),
+        lambda: cross_val_predict(model, X, Y, **options),
+        lambda: learning_curve(model, X, Y, train_sizes=[0.5, 1.0], **options),
+        lambda: validation_curve(model, X, Y, param_range=values, **curve, **options),
+    ]
+    assert [warned(call) for call in calls] == [[MESSAGE]] * len(calls)
+    assert warned(lambda: compare_regularizers(X, Y, {"a": (model, grid)}, **comparison)) == [f"'a': {MESSAGE}"]
+
+
+@pytest.mark.filterwarnings("ignore:No feature is selected:UserWarning")  # after so few epochs
+@pytest.mark.parametrize("options", [{"relax": True, "adaptive": True}, {"early_stopping": True, "n_jobs": 2}])
+def test_estimators_with_cross_validation_warn_once_in_whatever_way_they_fit(options):
+    model = make(RegularizedMLPClassifierCV, l1_ratio=0.3, alphas=[0.001, 0.01], cv=2, **options)
+    assert warned(lambda: model.fit(X, Y)) == ["l1_ratio=0.3 has no effect with penalty='group_lasso'."]

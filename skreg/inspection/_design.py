@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import type_of_target
 
 from skreg._seeds import fresh_seed, seeded_splitter
-from skreg._sklearn_private import safe_indexing
+from skreg._sklearn_private import num_samples, safe_indexing
 from skreg.compose import quantile_levels
 from skreg.model_selection._together import with_parameters
 from skreg.stopping import row_numbers
@@ -189,13 +189,15 @@ def n_fits_of(contender: Contender, fold: OuterFold) -> int:
 
 def outer_fold(X, y, groups, inner, train, test, random) -> OuterFold:
     """Return an outer fold with its inner folds; without any, if there is no splitter for them."""
-    train, test, seed = row_numbers(train), row_numbers(test), fresh_seed(random)
+    n_rows = num_samples(X)
+    train, test, seed = row_numbers(train, n_rows), row_numbers(test, n_rows), fresh_seed(random)
     if inner is None:
         return OuterFold(train, test, [], seed)
     own_groups = None if groups is None else safe_indexing(groups, train)
     try:
         splits = list(inner.split(safe_indexing(X, train), y[train], own_groups))
-        return OuterFold(train, test, [(train[row_numbers(a)], train[row_numbers(b)]) for a, b in splits], seed)
+        of_inner = [tuple(train[row_numbers(rows, len(train))] for rows in split) for split in splits]
+        return OuterFold(train, test, of_inner, seed)
     except (ValueError, IndexError) as error:
         raise ValueError(
             f"The 'inner_cv' parameter must split the {len(train)} training rows of an outer fold; {inner!r} does not: "

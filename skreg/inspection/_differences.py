@@ -144,6 +144,7 @@ class ComparisonDisplay:
         self.errorbar_ = self.ax_.errorbar(means, places, xerr=margins, fmt="o", color=BLUE, capsize=4, elinewidth=1.8)
         self.ax_.set_yticks(places, labels_of(drawn.index))
         self.ax_.set_ylim(-0.6, len(drawn) - 0.4)
-        (reference,), (score,) = labels_of([self.reference]), labels_of([self.score_name])
-        self.ax_.set_xlabel(f"difference in {score} from {reference}, and 95 % interval\n(right of the line: better)")
+        text = f"difference in {self.score_name} from {self.reference}, and 95 % interval\n(right of the line: better)"
+        (label,) = labels_of([text])
+        self.ax_.set_xlabel(label)
         return self

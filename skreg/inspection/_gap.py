@@ -216,8 +216,8 @@ class GeneralizationGapDisplay:
             )
         self.ax_.set_yticks(places, labels_of(frame.index))
         self.ax_.set_ylim(-0.6, len(frame) - 0.3)
-        (score,) = labels_of([self.score_name])
-        self.ax_.set_xlabel(f"{score} (number: gap, training minus test)")
+        (label,) = labels_of([f"{self.score_name} (number: gap, training minus test)"])
+        self.ax_.set_xlabel(label)
         self.ax_.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
         return self
 

@@ -337,7 +337,7 @@ class PenaltyGeometryDisplay:
     def _label_axes(self):
         names = ("first weight", "second weight")
         if self.names is not None:
-            names = [f"weight of {name}" for name in labels_of(self.names)]
+            names = labels_of([f"weight of {name}" for name in self.names])
         self.ax_.set(xlabel=names[0], ylabel=names[1])
 
     def _draw_legend(self, color):

@@ -168,7 +168,7 @@ class TrainingHistoryDisplay:
         (self.ax_,) = axes_for(ax)
         self.figure_ = self.ax_.figure
         name = self.name if name is None else name
-        prefix = "" if name is None else f"{labels_of([name])[0]}, "
+        prefix = "" if name is None else f"{name}, "
         there = [line for line in self.ax_.get_lines() if line.get_linestyle() != "None"]
         style = {
             "color": _least_used(COLORS, [line.get_color() for line in there]) if color is None else color,
@@ -181,7 +181,8 @@ class TrainingHistoryDisplay:
         for rows, values in curves.items():
             label, look = looks[rows]
             options = _joined(look, style, line_kw)
-            (self.lines_[rows],) = self.ax_.plot(table["epoch"], values, label=prefix + label, **options)
+            (label,) = labels_of([prefix + label])
+            (self.lines_[rows],) = self.ax_.plot(table["epoch"], values, label=label, **options)
         self._mark_best(table["epoch"], curves, prefix)
         self.ax_.set(xlabel="epoch", ylabel=YLABELS[metric])
         self.ax_.legend()
@@ -214,6 +215,7 @@ class TrainingHistoryDisplay:
             return
         is_best = epochs == self.best_epoch
         rows = "valid" if "valid" in curves else "train"
+        (label,) = labels_of([f"{prefix}best epoch ({self.best_epoch})"])
         (self.best_,) = self.ax_.plot(
             epochs[is_best],
             curves[rows][is_best],
@@ -223,7 +225,7 @@ class TrainingHistoryDisplay:
             markerfacecolor="none",
             markeredgewidth=2,
             linestyle="none",
-            label=f"{prefix}best epoch ({self.best_epoch})",
+            label=label,
         )
 
 

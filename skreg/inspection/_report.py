@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from skreg._plotting import pyplot
+from skreg._plotting import SHOWN, pyplot
 from skreg._version import __version__
 
 TITLE = "Which regularization generalizes best?"
@@ -381,5 +381,5 @@ def _drawing(display, comparison) -> str:
 
 def _lines(label: str, *, width: int, n_lines: int) -> str:
     r"""Return a label of a figure in short lines of literal text: dollars, which displays write as \$, are dollars."""
-    literal = "".join(map(_visible, label.replace(r"\$", "$")))
+    literal = "".join(map(_visible, label.removeprefix(SHOWN).replace(r"\$", "$")))
     return "\n".join(textwrap.wrap(literal, width, max_lines=n_lines, placeholder="…"))

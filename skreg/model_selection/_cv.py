@@ -382,7 +382,8 @@ class PathCV:
         hint = "fit(X, y, groups=...). scikit-learn's searches hand groups on with metadata routing enabled."
         check_groups(self.cv, groups, "cv", hint)
         splitter = seeded_splitter(check_cv(self.cv, y, classifier=is_classifier(self)), seed)
-        splits = [tuple(map(row_numbers, split)) for split in splitter.split(X, y, groups)]
+        n_rows = num_samples(X)
+        splits = [tuple(row_numbers(rows, n_rows) for rows in split) for split in splitter.split(X, y, groups)]
         if sample_weight is not None:
             # Rows without weight are left out, of training and of scores.
             splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]
