@@ -213,16 +213,17 @@ def estimator_docstring(
     constant: str,
     loss_values: str,
     own_parameters: str,
+    axes: str,
     own_attributes: str,
     score: str,
     end: str,
 ):
-    """Return the docstring of an estimator: summary, objective, parameters, attributes, then ``end``."""
+    """Return the docstring of an estimator: summary, objective, parameters, ``axes`` last, attributes, then ``end``."""
     return "\n".join(
         [
             summary,
             OBJECTIVE % {"loss": loss, "constant": constant},
-            PARAMETERS % {"own_parameters": own_parameters, "loss_values": loss_values.strip()},
+            PARAMETERS % {"own_parameters": own_parameters, "loss_values": loss_values.strip()} + axes,
             ATTRIBUTES % {"own_attributes": own_attributes, "score": score},
             end,
         ]

@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skreg._axes import with_axes
+from skreg._axes import axes_docstring, with_axes
 from skreg._base import BaseRegularizedMLP
 from skreg._data import as_numpy, rescaled
 from skreg._docs import estimator_docstring
@@ -104,6 +104,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         constant="the shares of the classes",
         loss_values=_LOSS_VALUES,
         own_parameters=_OWN_PARAMETERS,
+        axes=axes_docstring(),
         own_attributes=_OWN_ATTRIBUTES,
         score="accuracy",
         end=_END,

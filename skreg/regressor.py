@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
-from skreg._axes import with_axes
+from skreg._axes import axes_docstring, with_axes
 from skreg._base import BaseRegularizedMLP
 from skreg._data import as_numpy
 from skreg._docs import estimator_docstring
@@ -80,6 +80,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         constant="mean, median, quantile, or for 'poisson' and 'gamma' the mean again",
         loss_values=_LOSS_VALUES,
         own_parameters=_OWN_PARAMETERS,
+        axes=axes_docstring(),
         own_attributes="",
         score="R²",
         end=_END,

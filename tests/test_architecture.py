@@ -26,6 +26,7 @@ ORDER = [
     "constraints",
     "losses",
     "layers",
+    "_axis_parameter",
     "gradients",
     "averaging",
     "solvers",

@@ -1,0 +1,51 @@
+"""What an axis of regularization says of its parameter of the estimators."""
+
+from dataclasses import dataclass, field
+
+from sklearn.base import clone
+
+from skreg._sklearn_private import StrOptions, check_parameters
+
+
+@dataclass(frozen=True)
+class AxisParameter:
+    """A parameter of the estimators that stands for a rule of training; None is none.
+
+    Attributes
+    ----------
+    name : str
+        Of the parameter.
+    seam : {"gradient_rules", "averaging"}
+        Where in a step the rule acts: a field of :class:`~skreg.engine.spec.FitSpec`.
+    doc : str
+        Type and description of the parameter in docstrings; the first line is the type.
+    kind : type
+        Class of the objects that the parameter takes.
+    aliases : dict of str to type
+        Strings that the parameter takes, each for an object with its defaults.
+    number : list
+        Constraints of a number that the parameter takes for an object with it; empty if it takes none.
+    """
+
+    name: str
+    seam: str
+    doc: str
+    kind: type
+    aliases: dict[str, type] = field(default_factory=dict)
+    number: list = field(default_factory=list)
+
+    @property
+    def constraint(self) -> list:
+        """What the parameter may be."""
+        strings = [StrOptions(set(self.aliases))] if self.aliases else []
+        return [*strings, *self.number, self.kind, None]
+
+    def resolve(self, value):
+        """Return the object that a value stands for, new and checked."""
+        if isinstance(value, str):
+            return self.aliases[value]()
+        if not isinstance(value, self.kind):
+            return self.kind(value)
+        resolved = clone(value)
+        check_parameters(resolved)
+        return resolved
