@@ -41,19 +41,30 @@ def train_population(number: int, fits: list[Fit], line: Line, n_workers: int, b
     # Populations in parallel have one thread each.
     flops = 0 if n_workers > 1 else step_flops(spec.network.layer_units, spec.batch_size)
     report = line.report and (lambda n_epochs: line.report(number, n_epochs))
-    trainer = None
-    try:
-        with limited_threads(flops):
-            trainer = Trainer(fits, stopped=line.stopped, report=report, block_bytes=block_bytes, keep_state=False)
-            results = trainer.train()
-    except AbandonedError:
-        raise
-    except Exception as error:  # of a user's loss, or of memory: it belongs to the members that have not ended
-        results = [None] * len(fits) if trainer is None else trainer.results
-        results = [result or FitResult(error=error) for result in results]
+    with limited_threads(flops):
+        results = train_together(fits, stopped=line.stopped, report=report, block_bytes=block_bytes)
     for result in results:
         result.seconds = (time.perf_counter() - start) / len(fits)
     return number, results, report is not None
+
+
+def train_together(fits: list[Fit], *, report: Callable | None = None, **options) -> list[FitResult]:
+    """Return what has come of fits of the same structure; errors lie in the results.
+
+    An error that is not one member's own, such as that of a user's loss or of memory, is looked for member by member.
+    """
+    results = [None] * len(fits)
+    try:
+        trainer = Trainer(fits, report=report, keep_state=False, **options)
+        results = trainer.results
+        return trainer.train()
+    except AbandonedError:
+        raise
+    except Exception as error:
+        if len(fits) == 1:
+            return [FitResult(error=error)]
+    alone = (result or train_together([fit], **options)[0] for result, fit in zip(results, fits, strict=True))
+    return list(alone)
 
 
 def train_fits(

@@ -347,6 +347,9 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict) -> PendingFit | None:
 def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
     """Let a network take over what the population has trained."""
     outcome.seconds += result.seconds
+    if result.error is not None:  # which other fits may share, so that it is not raised again and again
+        outcome.fail(result.error)
+        return
     try:
         with holding(KEPT_WARNINGS, outcome.warnings):
             finish(pending, result)

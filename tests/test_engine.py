@@ -1,0 +1,190 @@
+"""Specs and results are plain data, whatever backend trains them; what does not fit together is an error."""
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, replace
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import make_classification
+from sklearn.exceptions import FitFailedWarning
+
+import skreg.backends._joblib
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._prepare import finish, prepare
+from skreg.backends import train_fits
+from skreg.engine.dataset import Dataset
+from skreg.engine.grouping import structure
+from skreg.engine.spec import RowChoice
+from skreg.engine.trainer import Trainer
+from skreg.losses import SoftmaxLogLoss
+from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, cross_validate
+
+X, Y = make_classification(90, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+SHORT = {"hidden_layer_sizes": (6,), "max_iter": 4, "batch_size": 20, "n_iter_no_change": np.inf, "random_state": 0}
+
+
+def make(**options):
+    return RegularizedMLPClassifier(**SHORT | options)
+
+
+def fits(*settings):
+    pending = [prepare(make(**options), X, Y) for options in settings]
+    return pending, [(fit.spec, fit.dataset) for fit in pending]
+
+
+SETTINGS = ({"alpha": 0.1}, {"dropout": 0.3}, {"hidden_layer_sizes": (4,)}, {"early_stopping": True}, {"solver": "sgd"})
+
+
+class TestPlainData:
+    @pytest.mark.parametrize("options", [*SETTINGS, {"solver": "lbfgs"}, {"penalty": "hierarchical"}], ids=str)
+    def test_a_spec_and_its_result_survive_a_pickle(self, options):
+        (fit,), ((spec, dataset),) = fits(options)
+        again = pickle.loads(pickle.dumps((spec, dataset)))
+        assert structure(again[0]) == structure(spec)
+        (result,), (expected,) = (train_fits([pair]) for pair in (again, (spec, dataset)))
+        for ours, theirs in zip(pickle.loads(pickle.dumps(result)).weights, expected.weights, strict=True):
+            assert_array_equal(ours, theirs)
+        finish(fit, result)
+        assert_array_equal(fit.estimator.predict_proba(X), make(**options).fit(X, Y).predict_proba(X))
+
+    def test_a_spec_cannot_be_changed_and_holds_no_rows(self):
+        _, ((spec, _),) = fits({})
+        with pytest.raises(FrozenInstanceError):
+            spec.batch_size = 3
+        assert len(pickle.dumps(replace(spec, train=RowChoice(np.arange(0))))) < X.nbytes
+
+    def test_a_spec_does_not_change_with_its_estimator(self):
+        (fit,), ((spec, dataset),) = fits({"penalty": "l1", "alpha": 0.01})
+        fit.estimator.set_params(alpha=10.0, dropout=0.9, max_iter=1)
+        (result,) = train_fits([(spec, dataset)])
+        assert_array_equal(result.weights[0], make(penalty="l1", alpha=0.01).fit(X, Y).coefs_[0])
+
+
+class TestStructure:
+    def test_numbers_may_differ_and_all_else_may_not(self):
+        _, ((first, _), *others) = fits(
+            {"dropout": 0.2},
+            {"alpha": 0.5, "dropout": 0.1, "learning_rate_init": 0.1, "weight_decay": 0.1, "tol": 1.0, "max_iter": 9},
+            {"random_state": 3, "label_smoothing": 0.1, "class_weight": "balanced", "input_dropout": 0.5},
+        )
+        assert {structure(spec) for spec, _ in others} == {structure(first)}
+        _, different = fits(
+            {"activation": "tanh"}, {"penalty": "l1"}, {"beta_1": 0.5}, {"batch_size": 40}, {"shuffle": False}
+        )
+        assert len({structure(first), *(structure(spec) for spec, _ in different)}) == 6
+
+
+class InOtherOrder(joblib.Parallel):
+    """Returns results in another order than tasks were given, as a backend may."""
+
+    def __call__(self, tasks):
+        return list(reversed(super().__call__(tasks)))
+
+
+class Loses(joblib.Parallel):
+    def __call__(self, tasks):
+        return super().__call__(tasks)[1:]
+
+
+class TestBackends:
+    def test_results_in_another_order(self, monkeypatch):
+        pending, pairs = fits(*SETTINGS)
+        monkeypatch.setattr(skreg.backends._joblib, "Parallel", InOtherOrder)
+        for fit, result, options in zip(pending, train_fits(pairs), SETTINGS, strict=True):
+            finish(fit, result)
+            assert_allclose(fit.estimator.predict_proba(X), make(**options).fit(X, Y).predict_proba(X), rtol=1e-12)
+        grid = {"alpha": [0.0, 1.0], "hidden_layer_sizes": [(4,), (5,)]}
+        options = {"cv": 3, "n_jobs": 2}
+        found = GridSearchCV(make(), grid, **options).fit(X, Y).cv_results_["mean_test_score"]
+        monkeypatch.undo()
+        assert_array_equal(found, GridSearchCV(make(), grid, **options).fit(X, Y).cv_results_["mean_test_score"])
+
+    def test_a_lost_task(self, monkeypatch):
+        monkeypatch.setattr(skreg.backends._joblib, "Parallel", Loses)
+        search = GridSearchCV(make(), {"hidden_layer_sizes": [(4,), (5,)]}, cv=2)
+        with pytest.raises(RuntimeError, match="The backend of joblib has lost the results of 2 of 4 fits"):
+            search.fit(X, Y)
+        assert not hasattr(search, "cv_results_")
+
+    @pytest.mark.parametrize("estimator", [make(dropout=0.2), make(solver="lbfgs")], ids=["together", "one by one"])
+    def test_processes_and_threads_give_the_same(self, estimator):
+        grid = {"alpha": [0.0, 0.01, 1.0]}
+        scores = {}
+        for backend in ("loky", "threading", "sequential"):
+            with joblib.parallel_config(backend, n_jobs=2):
+                search = GridSearchCV(estimator, grid, cv=3, scoring="neg_log_loss").fit(X, Y)
+            scores[backend] = search.cv_results_["mean_test_score"]
+        assert_array_equal(scores["loky"], scores["threading"])
+        assert_allclose(scores["sequential"], scores["threading"], rtol=1e-12)
+
+    def test_estimators_that_choose_their_strength_train_elsewhere_too(self):
+        model = RegularizedMLPClassifierCV(
+            **SHORT | {"max_iter": 30, "learning_rate_init": 0.02}, alphas=[0.001, 0.01, 10.0], cv=2
+        )
+        with joblib.parallel_config("loky", n_jobs=2):
+            elsewhere = copy.deepcopy(model).set_params(n_jobs=2).fit(X, Y)
+        assert_array_equal(elsewhere.scores_path_, model.set_params(n_jobs=2).fit(X, Y).scores_path_)
+
+
+class TestWhatDoesNotFit:
+    def test_a_spec_of_other_data(self):
+        _, ((spec, dataset),) = fits({})
+        for other, text in (
+            (Dataset(X[:, :3], dataset.targets, None), "5 inputs and 3 outputs; the data set has 3 features"),
+            (Dataset(X[:20], dataset.targets[:20], None), "reads rows that the data set, which has 20, has not"),
+        ):
+            with pytest.raises(ValueError, match=text):
+                Trainer([(spec, other)])
+        with pytest.raises(ValueError, match="validates on rows of their own"):
+            Trainer([(replace(spec, valid=replace(spec.train, of_validation_data=True)), dataset)])
+
+    def test_a_result_of_another_spec(self):
+        (fit, _), pairs = fits({}, {"hidden_layer_sizes": (4,)})
+        before = set(vars(fit.estimator))
+        with pytest.raises(ValueError, match="The result is of another network"):
+            finish(fit, train_fits(pairs)[1])
+        assert set(vars(fit.estimator)) == before
+
+
+def fails_on_200_rows(y_true, y_pred):
+    if len(y_true) == 200:  # as many as the last look at a network takes; 240 in an epoch, 60 in a batch
+        raise RuntimeError("not so many rows")
+    return (y_true - y_pred).square().sum(dim=1)
+
+
+def fails_on_61_rows(y_true, y_pred):
+    if len(y_true) == 61:
+        raise RuntimeError("not so many rows")
+    return (y_true - y_pred).square().sum(dim=1)
+
+
+class TestErrorsOfALoss:
+    def test_while_a_member_finishes(self):
+        X = np.random.default_rng(0).normal(size=(360, 3))
+        model = RegularizedMLPRegressor(**SHORT | {"batch_size": 60, "max_iter": 2, "loss": fails_on_200_rows})
+        with pytest.raises(RuntimeError, match="not so many rows"):
+            model.fit(X[:240], X[:240, 0])
+        assert not hasattr(model, "coefs_")
+        with pytest.raises(ValueError, match="All the 6 fits failed") as caught:
+            GridSearchCV(model, {"alpha": [0.0, 0.1]}, cv=3).fit(X, X[:, 0])
+        assert str(caught.value).count("RuntimeError: not so many rows") == 1
+
+    def test_some_members_fail(self):
+        model = RegularizedMLPRegressor(**SHORT | {"loss": fails_on_61_rows})
+        folds = [(np.arange(61), np.arange(61, 90)), (np.arange(60), np.arange(60, 90))]
+        with pytest.warns(FitFailedWarning, match="1 fits failed"):
+            results = cross_validate(model, X, X[:, 0], cv=folds)
+        assert np.isnan(results["test_score"]).tolist() == [True, False]
+
+
+def test_rows_are_copied_to_a_device_once():
+    dataset, device = Dataset(X, np.zeros((90, 1)), None), torch.device("meta")
+    rows = [RowChoice(np.arange(n)) for n in (90, 40)]
+    first, second = (dataset.rows(choice, SoftmaxLogLoss(), torch.float64, device) for choice in rows)
+    assert first.X is second.X
+    assert not pickle.loads(pickle.dumps(dataset))._on_device
