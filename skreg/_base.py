@@ -175,6 +175,10 @@ class BaseRegularizedMLP(CallbackSupportMixin, IncrementalMixin, FittedMLP):
         """How much of each class's target is spread over all of them."""
         return 0.0
 
+    def _training_target(self, target: torch.Tensor, loss: Loss) -> torch.Tensor:
+        """Return what the network is trained towards."""
+        return loss.smooth_targets(target, self._label_smoothing) if self._label_smoothing else target
+
     @abstractmethod
     def _strata(self, targets: np.ndarray) -> np.ndarray | None:
         """Return the class of each row whose proportions a validation split keeps, or None."""

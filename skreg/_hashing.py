@@ -27,8 +27,8 @@ def structure_of(item) -> Hashable:
         return item
     if isinstance(item, list | tuple):
         return tuple(map(structure_of, item))
-    if hasattr(item, "structure"):
-        return item.structure()
+    if hasattr(item, "_structure"):
+        return item._structure()
     if not (is_dataclass(item) or isinstance(item, BaseEstimator)):
         return content_hash(item) or id(item)
     return structure_of_parameters(item, getattr(item, "member_parameters", ()))

@@ -184,7 +184,7 @@ class Loss(torch.nn.Module, ABC):
     #: Whether outputs are in the unit of the targets.
     in_units: bool = False
 
-    def structure(self):
+    def _structure(self):
         """Return what networks that are trained together must have in common of their losses."""
         if not self.closed_form:  # a user's function that cannot be hashed, such as a lambda, is itself alone
             return type(self), type(self.link_loss), content_hash(self) or id(self.function)

@@ -119,8 +119,8 @@ class MemberBatches:
         The batches of every member, as many for each.
     seeds : sequence of int or None
         Of the order, for every member; None keeps the given order.
-    block_bytes : int, default=1 MiB
-        Rows of several batches are gathered at once, up to so many bytes.
+    block_bytes : int or None, default=None
+        Rows of several batches are gathered at once, up to so many bytes; None is 1 MiB.
     """
 
     def __init__(
@@ -128,9 +128,9 @@ class MemberBatches:
         rows: Sequence[Rows],
         spans: Sequence[list[slice]],
         seeds: Sequence[int | None],
-        block_bytes: int = BLOCK_BYTES,
+        block_bytes: int | None = None,
     ):
-        self.block_bytes = block_bytes
+        self.block_bytes = block_bytes or BLOCK_BYTES
         # A few targets lie in memory as the outputs do that they are compared with.
         self.is_narrow = rows[0].target.shape[1] < NARROW
         self._members = list(zip(rows, spans, seeds, strict=True))

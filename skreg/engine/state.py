@@ -1,6 +1,7 @@
 """Where the training of one network stands, as plain arrays: what another one needs to go on as if it were this one."""
 
 import math
+import re
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
     module, monitor, rule = trainer.module, trainer.monitor, trainer.monitor.rule
     expected = training_state(trainer, module.snapshot())
     # Snapshots are checked where they are needed.
-    expected = {name: array for name, array in expected.items() if not name.startswith(("kept_", "best_"))}
+    expected = {name: array for name, array in expected.items() if not re.fullmatch(r"(kept|best)_\d+", name)}
     if "generator_shuffle" not in state:  # rows had the given order so far
         expected.pop("generator_shuffle", None)
     check_like(state, expected)

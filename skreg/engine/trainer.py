@@ -18,7 +18,6 @@ import torch
 from sklearn.utils import gen_even_slices
 from torch import Tensor
 
-from skreg._arrays import BLOCK_BYTES
 from skreg._seeds import generator_of
 from skreg.averaging import Averager
 from skreg.engine.batches import Batch, MemberBatches
@@ -55,8 +54,8 @@ class Trainer:
         When set, training is given up.
     report : callable or None, default=None
         Called with the number of epochs of single members that are done.
-    block_bytes : int, default=1 MiB
-        Size of blocks of rows, and of a layer's outputs in validation.
+    block_bytes : int or None, default=None
+        Size of blocks of rows, and of a layer's outputs in validation; None is 1 MiB.
     keep_state : bool, default=True
         Whether the result of a network by itself says where its training stands.
 
@@ -84,7 +83,7 @@ class Trainer:
         restore: str | None = None,
         stopped: threading.Event | None = None,
         report: Callable[[int], None] | None = None,
-        block_bytes: int = BLOCK_BYTES,
+        block_bytes: int | None = None,
         keep_state: bool = True,
     ):
         self.members = make_members(fits)
@@ -270,7 +269,7 @@ class Trainer:
         if self.validation is None:
             rows = [member.valid_rows for member in self.members]
             row_bytes = max(self.module.layer_units) * rows[0].target.element_size() * len(rows)
-            n_blocks = min(*map(len, rows), math.ceil(max(map(len, rows)) * row_bytes / self.block_bytes))
+            n_blocks = min(*map(len, rows), math.ceil(max(map(len, rows)) * row_bytes / self.batches.block_bytes))
             spans = [list(gen_even_slices(len(own), n_blocks)) for own in rows]
             self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes)
             self.validation.begin_epoch()

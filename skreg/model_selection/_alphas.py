@@ -133,9 +133,7 @@ class NullModel:
         kept = table.kept
         data, targets, weight = table.X[kept], table.targets[kept], work._row_weight(table, kept)
         loss = work._make_loss()
-        target = torch.as_tensor(targets, dtype=torch.float64)
-        if work._label_smoothing:
-            target = loss.smooth_targets(target, work._label_smoothing)
+        target = work._training_target(torch.as_tensor(targets, dtype=torch.float64), loss)
         # Targets that differ by rounding only are constant: no feature has an effect on them.
         is_constant = target.amax(dim=0) - target.amin(dim=0) <= ROUNDING * target.abs().amax(dim=0)
         target = torch.where(is_constant, target[0], target)

@@ -1,5 +1,7 @@
 """Estimators whose network is prepared now and trained later, together with others."""
 
+import inspect
+
 import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator
@@ -16,16 +18,23 @@ from skreg.engine.dataset import Dataset
 N_SAMPLED = 16
 
 
-def prepare_member(network: BaseRegularizedMLP, X, y, sample_weight=None, **options) -> PendingFit | None:
+def prepare_member(network: BaseRegularizedMLP, *args, **params) -> PendingFit | None:
     """Return the fit of a network that is to be trained together with others; None if it was fitted by itself.
 
-    ``options`` are further arguments of `fit`.
+    Arguments are those of `fit`.
     """
+    try:
+        arguments = inspect.signature(network.fit).bind(*args, **params).arguments
+    except TypeError:  # which `fit` raises in its own words
+        network.fit(*args, **params)
+        raise
+    X, y = arguments.pop("X"), arguments.pop("y")
     network._validate_params()
-    if not network._can_be_a_member(X, options.get("X_val")):
-        network.fit(X, y, sample_weight, **options)
+    if not network._can_be_a_member(X, arguments.get("X_val")):
+        network.fit(X, y, **arguments)
         return None
-    return prepare(network, as_numpy(X), as_numpy(y), network._as_weights(sample_weight, X), **options)
+    weight = network._as_weights(arguments.pop("sample_weight", None), X)
+    return prepare(network, as_numpy(X), as_numpy(y), weight, **arguments)
 
 
 class DeferredFit(BaseEstimator):
@@ -45,9 +54,9 @@ class DeferredFit(BaseEstimator):
     def __init__(self, network):
         self.network = network
 
-    def fit(self, X, y=None, **params):
+    def fit(self, *args, **params):
         """Prepare the fit."""
-        self.pending_ = prepare_member(self.network, X, y, **params)
+        self.pending_ = prepare_member(self.network, *args, **params)
         return self
 
     def predict(self, X):

@@ -206,7 +206,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no weights")
 
-    def structure(self):
+    def _structure(self):
         """Return what networks that are trained together must have in common of their penalties."""
         return structure_of_parameters(self, {"alpha", *self.member_parameters})
 
