@@ -46,6 +46,7 @@ ORDER = [
     "_prepare",
     "_alone",
     "_incremental",
+    "_checks",
     "_base",
     "classifier",
     "regressor",

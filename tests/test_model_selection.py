@@ -25,7 +25,7 @@ from skreg.model_selection import (
     alpha_max,
     regularization_path,
 )
-from skreg.model_selection._cv import Problem, choose
+from skreg.model_selection._folds import Problem, choose
 from skreg.model_selection._routines import run
 from skreg.penalties import L1, MCP, SCAD, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
 from skreg.stopping import split_validation

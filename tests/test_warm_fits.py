@@ -19,7 +19,7 @@ from skreg.model_selection import (
     regularization_path,
 )
 from skreg.model_selection._alphas import NullModel, is_empty, with_alpha
-from skreg.model_selection._cv import FoldPath, Problem, better_way, strengths_from_scratch
+from skreg.model_selection._folds import FoldPath, Problem, better_way, strengths_from_scratch
 from skreg.model_selection._path import fit_path
 from skreg.model_selection._routines import run
 from skreg.model_selection._warm_fits import WarmFits, look_back, objective_at, objective_of

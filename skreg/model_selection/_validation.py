@@ -1,156 +1,48 @@
 """scikit-learn's functions of cross-validation and curves, with networks that are trained together."""
 
-import contextlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-
-import joblib
 import numpy as np
 import sklearn.model_selection
-from sklearn import get_config
-from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import check_cv
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import indexable
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from skreg._seeds import random_numbers
-from skreg._sklearn_private import check_groups_routing_disabled, translate_train_sizes, validated_like
+from skreg._sklearn_private import translate_train_sizes, validated_like
 from skreg.compose import scoring_of
-from skreg.model_selection._stand_in import Outcomes, with_outcomes
-from skreg.model_selection._together import (
-    Task,
-    fit_tasks,
-    has_network,
-    in_order,
-    raise_common_error,
-    splits_of,
+from skreg.model_selection._docs import (
+    CV,
+    ERROR_SCORE,
+    ESTIMATOR,
+    GROUPS,
+    N_JOBS,
+    PARAMS,
+    PRE_DISPATCH,
+    RAISES,
+    SCORING,
+    VERBOSE,
+    documented,
 )
-from skreg.stopping import RowStructure, row_numbers
+from skreg.model_selection._routing import fitted_before, route
+from skreg.model_selection._together import Task, has_network
+from skreg.stopping import row_numbers
 
 
-@dataclass
-class Routed:
-    """What the parts of a cross-validation are given.
-
-    Attributes
-    ----------
-    splits : list of tuple
-        Numbers of the rows for training and for testing.
-    structure : RowStructure
-        That these splits respect.
-    fit : dict
-        Further arguments of `fit`.
-    left : dict
-        What is left for a call with these splits.
-    """
-
-    splits: list
-    structure: RowStructure
-    fit: dict
-    left: dict
-
-
-def _routed(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
-    """Return what the splitter says, and who is given which of ``params``."""
-    check_groups_routing_disabled(groups)
-    cv = check_cv(cv, y, classifier=is_classifier(estimator))
-    params = {} if params is None else params
-    if not get_config()["enable_metadata_routing"]:
-        return Routed(*splits_of(cv, X, y, groups=groups), params, params)
-    router = MetadataRouter(owner=name)
-    router.add(estimator=estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
-    if scorer is not None:
-        router.add(scorer=scorer, method_mapping=MethodMapping().add(caller="fit", callee="score"))
-    wanted = router.consumes("fit", params)
-    router.add(splitter=cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
-    routed = process_routing(router, "fit", **params)
-    left = {key: value for key, value in params.items() if key in wanted}
-    return Routed(*splits_of(cv, X, y, **routed.splitter.split), routed.estimator.fit, left)
-
-
-@contextlib.contextmanager
-def _fitted_before(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs, pre_dispatch, verbose):
-    """Fit tasks together; yield an estimator that looks the results up, and the seconds of each fit."""
-    tasks, known = list(tasks), Outcomes()
-    outcomes = fit_tasks(
-        X,
-        y,
-        tasks,
-        routed.fit,
-        routed.structure,
-        n_jobs=n_jobs,
-        pre_dispatch=pre_dispatch,
-        memory_limit=None,
-        verbose=verbose > 0,
-    )
-    outcomes = in_order(tasks, outcomes)
-    raise_common_error(outcomes)
-    known.add(X, y, routed.fit, tasks, outcomes, routed.structure)
-    seconds = np.array([0.0 if outcome is None else outcome.seconds for outcome in outcomes])
-    # What is left to do is to look up results and to score them: less work than to start processes for it.
-    all_left = all(outcome is None for outcome in outcomes)
-    with contextlib.nullcontext() if all_left else joblib.parallel_config(backend="sequential"), known.given_out():
-        yield with_outcomes(estimator, known), seconds
-
-
-_ESTIMATOR = """estimator : estimator
-        What to fit. Our estimators, also in pipelines and in :class:`~sklearn.compose.TransformedTargetRegressor`, are
-        fitted together; others one by one.
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Inputs.
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets."""
-_GROUPS = """groups : array-like of shape (n_samples,), default=None
-        Group of each row, for the splitter."""
-_CV = """cv : int, cross-validation splitter or iterable, default=None
-        The folds; None is 5 of them."""
-_SCORING = """scoring : str, callable or None, default=None
-        Score of the held-out rows; None is the estimator's own."""
-_N_JOBS = """n_jobs : int, default=None
-        Number of populations that are trained at the same time, each in a thread; None means 1. Other estimators are
-        fitted in as many processes, or by the backend of :func:`joblib.parallel_config`."""
-_VERBOSE = """verbose : int, default=0
-        From 1 on, a progress bar counts the epochs of all networks."""
-_PARAMS = """params : dict, default=None
-        Passed on to `fit` of the estimator and, with metadata routing, to the splitter and the scorer."""
-_PRE_DISPATCH = """pre_dispatch : int or str
-        As in scikit-learn, for estimators that are not ours."""
-_ERROR_SCORE = """error_score : 'raise' or float, default=nan
-        Score of a fit that fails."""
-_RAISES = """Raises
-    ------
-    ValueError
-        As in scikit-learn."""
-
-
-def _documented(text: str) -> Callable:
-    """Return a decorator that gives a function its docstring, which is put together from parts."""
-
-    def document(function):
-        function.__doc__ = text
-        return function
-
-    return document
-
-
-@_documented(
+@documented(
     f"""Score an estimator by cross-validation, with the networks of all folds trained together.
 
     Has the arguments and the results of :func:`sklearn.model_selection.cross_validate`.
 
     Parameters
     ----------
-    {_ESTIMATOR}
-    {_GROUPS}
+    {ESTIMATOR}
+    {GROUPS}
     scoring : str, callable, list, tuple or dict, default=None
         Score or scores of the held-out rows; None is the estimator's own.
-    {_CV}
-    {_N_JOBS}
-    {_VERBOSE}
-    {_PARAMS}
-    {_PRE_DISPATCH}
+    {CV}
+    {N_JOBS}
+    {VERBOSE}
+    {PARAMS}
+    {PRE_DISPATCH}
     return_train_score : bool, default=False
         Whether to score the training rows, too.
     return_estimator : bool, default=False
@@ -158,7 +50,7 @@ def _documented(text: str) -> Callable:
         goes on from the weights with new moments, and `save_checkpoint` raises.
     return_indices : bool, default=False
         Whether to return the numbers of the rows of every fold.
-    {_ERROR_SCORE}
+    {ERROR_SCORE}
 
     Returns
     -------
@@ -166,7 +58,7 @@ def _documented(text: str) -> Callable:
         'test_score' (or one entry for each score), 'fit_time' (a share of the time of all), 'score_time' and what was
         asked for.
 
-    {_RAISES}
+    {RAISES}
 
     See Also
     --------
@@ -223,37 +115,37 @@ def cross_validate(
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
     X, y = indexable(X, y)
     scorer = check_scoring(estimator, scoring=scoring)
-    routed = _routed("cross_validate", estimator, X, y, cv, groups, scorer, params)
+    routed = route("cross_validate", estimator, X, y, cv, groups, scorer, params)
     tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
-    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, seconds):
+    with fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, seconds):
         results = function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
     results["fit_time"] = results["fit_time"] + seconds
     return results
 
 
-@_documented(
+@documented(
     f"""Return the scores of cross-validation, with the networks of all folds trained together.
 
     Has the arguments and the result of :func:`sklearn.model_selection.cross_val_score`.
 
     Parameters
     ----------
-    {_ESTIMATOR}
-    {_GROUPS}
-    {_SCORING}
-    {_CV}
-    {_N_JOBS}
-    {_VERBOSE}
-    {_PARAMS}
-    {_PRE_DISPATCH}
-    {_ERROR_SCORE}
+    {ESTIMATOR}
+    {GROUPS}
+    {SCORING}
+    {CV}
+    {N_JOBS}
+    {VERBOSE}
+    {PARAMS}
+    {PRE_DISPATCH}
+    {ERROR_SCORE}
 
     Returns
     -------
     ndarray of shape (n_folds,)
         One score for each fold.
 
-    {_RAISES}
+    {RAISES}
 
     See Also
     --------
@@ -314,20 +206,20 @@ def _numbers_of_classes(y: np.ndarray) -> np.ndarray:
     return numbers
 
 
-@_documented(
+@documented(
     f"""Predict every row by the network of the fold that has not seen it, with all networks trained together.
 
     Has the arguments and the result of :func:`sklearn.model_selection.cross_val_predict`.
 
     Parameters
     ----------
-    {_ESTIMATOR}
-    {_GROUPS}
-    {_CV}
-    {_N_JOBS}
-    {_VERBOSE}
-    {_PARAMS}
-    {_PRE_DISPATCH}
+    {ESTIMATOR}
+    {GROUPS}
+    {CV}
+    {N_JOBS}
+    {VERBOSE}
+    {PARAMS}
+    {PRE_DISPATCH}
     method : {{'predict', 'predict_proba', 'predict_log_proba', 'decision_function'}}, default='predict'
         What to predict.
 
@@ -336,7 +228,7 @@ def _numbers_of_classes(y: np.ndarray) -> np.ndarray:
     ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Predictions, in the order of the rows.
 
-    {_RAISES}
+    {RAISES}
 
     Examples
     --------
@@ -369,40 +261,40 @@ def cross_val_predict(
     if not has_network(estimator) or not hasattr(estimator, method):
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
     X, y = indexable(X, y)
-    routed = _routed("cross_val_predict", estimator, X, y, cv, groups, None, params)
+    routed = route("cross_val_predict", estimator, X, y, cv, groups, None, params)
     if method != "predict" and y is not None:
         y = _numbers_of_classes(np.asarray(y))
     tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
-    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, _):
+    with fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, _):
         return function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
 
 
-@_documented(
+@documented(
     f"""Score an estimator for growing numbers of training rows, with all networks of a size trained together.
 
     Has the arguments and the results of :func:`sklearn.model_selection.learning_curve`.
 
     Parameters
     ----------
-    {_ESTIMATOR}
-    {_GROUPS}
+    {ESTIMATOR}
+    {GROUPS}
     train_sizes : array-like of float or int, default=np.linspace(0.1, 1.0, 5)
         Shares of the training rows of a fold, or their numbers.
-    {_CV}
-    {_SCORING}
+    {CV}
+    {SCORING}
     exploit_incremental_learning : bool, default=False
         Whether each size goes on from the one before, by `partial_fit`: one network after the other.
-    {_N_JOBS}
-    {_PRE_DISPATCH}
-    {_VERBOSE}
+    {N_JOBS}
+    {PRE_DISPATCH}
+    {VERBOSE}
     shuffle : bool, default=False
         Whether to shuffle the training rows before their first ones are taken.
     random_state : int, RandomState instance or None, default=None
         For the shuffling; None is fresh entropy.
-    {_ERROR_SCORE}
+    {ERROR_SCORE}
     return_times : bool, default=False
         Whether to return times, too.
-    {_PARAMS}
+    {PARAMS}
 
     Returns
     -------
@@ -413,7 +305,7 @@ def cross_val_predict(
     fit_times, score_times : ndarray of shape (n_sizes, n_folds)
         Seconds, if they were asked for.
 
-    {_RAISES}
+    {RAISES}
 
     See Also
     --------
@@ -473,45 +365,45 @@ def learning_curve(
         )
     X, y, groups = indexable(X, y, groups)
     scorer = check_scoring(estimator, scoring=scoring)
-    routed = _routed("learning_curve", estimator, X, y, cv, groups, scorer, params)
+    routed = route("learning_curve", estimator, X, y, cv, groups, scorer, params)
     splits = [(row_numbers(train), test) for train, test in routed.splits]
     sizes = translate_train_sizes(train_sizes, len(splits[0][0]))
     if shuffle:
         splits = [(random_state.permutation(train), test) for train, test in splits]
     tasks = (Task(estimator, {}, train[:size]) for train, _ in splits for size in sizes)
-    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, seconds):
+    with fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, seconds):
         results = function(pick_up, X, y, cv=splits, return_times=True, **arguments | {"params": routed.left})
     fit_times = results[3] + seconds.reshape(-1, len(sizes)).T
     return (*results[:3], fit_times, results[4]) if return_times else results[:3]
 
 
-@_documented(
+@documented(
     f"""Score an estimator for the values of a parameter, with the networks of all values and folds trained together.
 
     Has the arguments and the results of :func:`sklearn.model_selection.validation_curve`.
 
     Parameters
     ----------
-    {_ESTIMATOR}
+    {ESTIMATOR}
     param_name : str
         Name of the parameter.
     param_range : array-like of shape (n_values,)
         Its values.
-    {_GROUPS}
-    {_CV}
-    {_SCORING}
-    {_N_JOBS}
-    {_PRE_DISPATCH}
-    {_VERBOSE}
-    {_ERROR_SCORE}
-    {_PARAMS}
+    {GROUPS}
+    {CV}
+    {SCORING}
+    {N_JOBS}
+    {PRE_DISPATCH}
+    {VERBOSE}
+    {ERROR_SCORE}
+    {PARAMS}
 
     Returns
     -------
     train_scores, test_scores : ndarray of shape (n_values, n_folds)
         Scores.
 
-    {_RAISES}
+    {RAISES}
 
     See Also
     --------
@@ -567,9 +459,9 @@ def validation_curve(
         return function(estimator, X, y, cv=cv, **arguments)
     X, y, groups = indexable(X, y, groups)
     scorer = check_scoring(estimator, scoring=scoring)
-    routed = _routed("validation_curve", estimator, X, y, cv, groups, scorer, params)
+    routed = route("validation_curve", estimator, X, y, cv, groups, scorer, params)
     tasks = (
         Task(estimator, {param_name: value}, row_numbers(train)) for train, _ in routed.splits for value in param_range
     )
-    with _fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, _):
+    with fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, _):
         return function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})

@@ -1,0 +1,249 @@
+"""What is checked of the estimators' parameters and data before anything is trained, and what users are warned of."""
+
+import inspect
+from collections.abc import Callable
+from functools import cache, partial
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.base import clone, is_regressor
+from sklearn.exceptions import ConvergenceWarning
+
+from skreg._axes import AXES
+from skreg._data import Table, as_numpy, check_inputs, check_weights
+from skreg._fitted import dropout_rates
+from skreg._incremental import OF_EARLY_STOPPING
+from skreg._scales import (
+    VALIDATION_INPUTS,
+    VALIDATION_TARGETS,
+    advice_on_columns,
+    advice_on_targets,
+    look_different,
+)
+from skreg._seeds import generator_of
+from skreg._warnings import warn_user
+from skreg.callbacks import check_callbacks
+from skreg.engine.objective import AUTO_BATCH_SIZE
+from skreg.losses import Loss
+from skreg.penalties import Penalty
+from skreg.penalties._base import layer_strengths
+from skreg.penalties._resolve import resolve_penalty, unused_strengths
+
+
+@cache
+def defaults_of(kind: type) -> dict[str, object]:
+    """Return the defaults of a class's parameters."""
+    return {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
+
+
+class ChecksMixin:
+    """Checks and warnings of an estimator, for every way to train it.
+
+    Each check either returns what it was asked for or raises before anything is trained.
+    """
+
+    def _hidden_units(self) -> list[int]:
+        """Return the units of every hidden layer."""
+        sizes = self.hidden_layer_sizes
+        units = [sizes] if isinstance(sizes, Integral) else list(sizes)
+        if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in units):
+            raise ValueError(f"The 'hidden_layer_sizes' parameter must hold integers of at least 1; got {sizes!r}.")
+        return [int(n) for n in units]
+
+    def _unused_parameters(self) -> dict[str, str]:
+        """Return parameters that were given but change nothing of what is fitted, and which one leaves them so.
+
+        Those are told of that regularize, choose or say what is predicted. Parameters of other solvers and schedules
+        are not, as in scikit-learn's MLP; nor are those of hidden layers where there are none, as in a search over
+        `hidden_layer_sizes`.
+        """
+        unused = dict.fromkeys(unused_strengths(self.penalty), "penalty")
+        rule, _ = self._stopping_rule()
+        if not rule:
+            unused |= dict.fromkeys(OF_EARLY_STOPPING, "early_stopping")
+        elif hasattr(rule, "split"):
+            unused["validation_fraction"] = "early_stopping"
+        return {name: cause for name, cause in unused.items() if not self._has_default(name)}
+
+    def _has_default(self, name: str) -> bool:
+        """Return whether a parameter has its default, which cannot be told from one that was given."""
+        value, default = getattr(self, name), self._default(name)
+        return value is default or (np.ndim(value) == 0 and value == default)
+
+    def _default(self, name: str):
+        return defaults_of(type(self))[name]
+
+    def _warn_of_unused(self, used: tuple[str, ...] = ()) -> None:
+        """Warn of parameters without effect, but for some that have one in this call."""
+        for name, cause in self._unused_parameters().items():
+            if name not in used:
+                given = self._stopping_rule()[0] if cause == "early_stopping" else getattr(self, cause)
+                text = "a function" if callable(given) else repr(given)
+                warn_user(f"{name}={getattr(self, name)!r} has no effect with {cause}={text}.")
+
+    def _without_unused(self):
+        """Return an estimator that is fitted alike, but without parameters to warn of; itself if there are none."""
+        unused = self._unused_parameters()
+        return clone(self).set_params(**{name: self._default(name) for name in unused}) if unused else self
+
+    def _check_parameters_together(self) -> None:
+        """Raise if parameters that are fine each for itself do not go together."""
+        n_hidden = len(self._hidden_units())
+        dropout = dropout_rates(self.dropout, n_hidden)
+        penalty = resolve_penalty(self.penalty, self.alpha, self.l1_ratio)
+        if penalty is None:  # without effect, but not without meaning
+            layer_strengths(0.0 if self.alpha is None else self.alpha, n_hidden + 1)
+        if self.weight_decay * self.learning_rate_init > 1:
+            raise ValueError(
+                "The 'weight_decay' parameter must be at most 1 / learning_rate_init, or a step would turn signs; "
+                f"got weight_decay={self.weight_decay!r}, learning_rate_init={self.learning_rate_init!r}."
+            )
+        if isinstance(self.loss, type):
+            raise ValueError(f"The 'loss' parameter must be a function or its name; got the class {self.loss!r}.")
+        rule, _ = self._stopping_rule()
+        if isinstance(rule, type):
+            raise ValueError(
+                "The 'early_stopping' parameter must be a bool or an instance of a cross-validation splitter, such as "
+                f"GroupShuffleSplit(1); got the class {rule!r}."
+            )
+        check_callbacks(self.callbacks)
+        if self.solver == "lbfgs":
+            unsuited = {
+                "penalty": penalty is not None and not penalty.smooth,
+                "constraint": self.constraint is not None,
+                "dropout": any(dropout),
+                "input_dropout": self.input_dropout > 0,
+                "weight_decay": self.weight_decay > 0,
+                **{axis.name: getattr(self, axis.name) is not None for axis in AXES},
+            }
+            for name, is_unsuited in unsuited.items():
+                if is_unsuited:
+                    raise ValueError(
+                        "solver='lbfgs' minimizes a smooth objective: it takes penalty='l2' or None, and no "
+                        f"constraint, dropout or weight_decay; got {name}={getattr(self, name)!r}. Use solver='adam' "
+                        "or 'sgd'."
+                    )
+
+    def _check_device(self) -> torch.device:
+        try:
+            device = torch.device(self.device)
+            torch.rand(1, device=device, generator=generator_of(0, device)).cpu()
+        except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
+            raise ValueError(
+                f"The 'device' parameter must name a device that torch can use here, such as 'cpu' or 'cuda'; "
+                f"got {self.device!r}: {str(error).splitlines()[0]}"
+            ) from error
+        return device
+
+    def _check_batch_size(self, n_rows: int) -> int:
+        if self.solver == "lbfgs":
+            return n_rows
+        if self.normalization == "batch" and (n_rows < 2 or self.batch_size == 1):
+            raise ValueError(
+                "normalization='batch' needs batches of at least 2 rows; got "
+                f"batch_size={self.batch_size!r} and n_samples={n_rows} for training."
+            )
+        if self.batch_size == "auto":
+            return min(AUTO_BATCH_SIZE, n_rows)
+        if self.batch_size > n_rows:
+            warn_user(
+                f"batch_size={self.batch_size!r} is larger than the {n_rows} training rows; all of them make one "
+                "batch.",
+            )
+        return min(int(self.batch_size), n_rows)
+
+    def _check_data(self, X, y, sample_weight, *, reset: bool, encode: Callable) -> Table:
+        """Return the rows to learn from; ``encode`` takes y and the type of X, and returns targets."""
+        X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
+        data, labels = check_inputs(self, X, y, multi_output=True, reset=reset)
+        targets = encode(labels, data.dtype)
+        sample_weight = check_weights(sample_weight, data)
+        table = self._weighted(Table(data, targets, sample_weight, sample_weight, (X, y)))
+        self._make_loss().check_targets(targets[table.kept])
+        return table
+
+    def _learnable_data(self, X, y, sample_weight, goes_on=False) -> Table:
+        """Return the rows of a whole fit."""
+        encode = partial(self._encode_targets, keep_classes=goes_on)
+        table = self._check_data(X, y, sample_weight, reset=not goes_on, encode=encode)
+        targets = table.targets[table.kept]
+        self._make_loss().check_whole(targets)
+        self._check_weighted_targets(targets)
+        return table
+
+    def _weighted(self, table: Table) -> Table:
+        """Return a table with the weights of classes that the user has given."""
+        given = self._given_class_weights(table.targets)
+        if given is not None:
+            of_class = given(table.targets)
+            table.weight = of_class if table.weight is None else table.weight * of_class
+            if not table.weight.any():
+                raise ValueError(
+                    "The weights of all rows are zero: 'class_weight' must leave some rows that sample_weight leaves; "
+                    f"got class_weight={self.class_weight!r}."
+                )
+        return table
+
+    def _check_validation_data(self, X_val, y_val, sample_weight_val, groups, n_targets: int) -> Table | None:
+        """Return the rows that the user has given to validate on."""
+        if X_val is None and y_val is None and sample_weight_val is None:
+            return None
+        if X_val is None or y_val is None:
+            given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+            names = [name for name, value in given.items() if value is not None]
+            raise ValueError(f"X_val and y_val must be given together; got only {' and '.join(names)}.")
+        rule, _ = self._stopping_rule()
+        if hasattr(rule, "split") or groups is not None:
+            raise ValueError(
+                "Validation rows come either from X_val or from a splitter, which groups are for; got X_val and "
+                f"early_stopping={rule!r}{'' if groups is None else ' and groups'}."
+            )
+        X_val, y_val = as_numpy(X_val), as_numpy(y_val)
+        try:
+            data, labels = check_inputs(self, X_val, y_val, multi_output=True, reset=False)
+            targets = self._encode_known(labels)
+            if targets.shape[1] != n_targets:
+                raise ValueError(f"y_val has {targets.shape[1]} columns, and y {n_targets}.")
+            weight = check_weights(as_numpy(sample_weight_val), data)
+            self._make_loss().check_targets(targets if weight is None else targets[weight > 0])
+        except ValueError as error:
+            raise ValueError(f"X_val, y_val or sample_weight_val cannot be used: {error}") from error
+        return self._weighted(Table(data, targets, weight, weight, (X_val, y_val)))
+
+    def _warn_of_bad_settings(self, table: Table, loss: Loss, penalty: Penalty | None, layer_units) -> bool:
+        """Warn of what makes training fail or mean little; return whether the data are scaled."""
+        penalties = [] if penalty is None else penalty.for_layers(layer_units)
+        name = type(self).__name__
+        advice = [advice_on_columns(table.X, name)]
+        if loss.in_units:
+            advice.append(advice_on_targets(table.targets[table.kept], name))
+        for text in filter(None, advice):
+            warn_user(text)
+        explicit = self.alpha is not None or self.penalty != "l2"
+        if self.normalization and explicit and any(penalties[:-1]):
+            warn_user(
+                f"normalization={self.normalization!r} undoes the scale of the weights before it, so a penalty on "
+                "hidden layers has no minimizer: it shrinks them for as long as training runs. Give alpha one number "
+                "for each weight matrix, with 0 for all but the last; got the strengths "
+                f"{[0.0 if p is None else p.alpha for p in penalties]}.",
+            )
+        return not any(advice)
+
+    def _warn_of_validation_data(self, table: Table, valid_table: Table) -> None:
+        """Warn of validation rows that look as if they had not been scaled like the training rows."""
+        if look_different(table.X, valid_table.X):
+            warn_user(VALIDATION_INPUTS.format(estimator=type(self).__name__))
+        if is_regressor(self) and look_different(table.targets[table.kept], valid_table.targets[valid_table.kept]):
+            warn_user(VALIDATION_TARGETS)
+
+    def _warn_of_convergence(self, reason: str, is_scaled: bool) -> None:
+        if self.solver == "lbfgs":
+            text = (
+                f"solver='lbfgs' has not converged: {reason} Increase max_iter={self.max_iter!r} or "
+                f"max_fun={self.max_fun!r}, or scale the data."
+            )
+        else:
+            text = f"Training reached max_iter={self.max_iter!r} epochs before it converged. "
+            text += "Increase max_iter or tol." if is_scaled else "Scale the data first, as another warning says."
+        warn_user(text, ConvergenceWarning)

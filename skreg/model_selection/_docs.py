@@ -1,0 +1,42 @@
+"""The parts of the docstrings of the functions of cross-validation, each written once."""
+
+from collections.abc import Callable
+
+ESTIMATOR = """estimator : estimator
+        What to fit. Our estimators, also in pipelines and in :class:`~sklearn.compose.TransformedTargetRegressor`, are
+        fitted together; others one by one.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Inputs.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets."""
+GROUPS = """groups : array-like of shape (n_samples,), default=None
+        Group of each row, for the splitter."""
+CV = """cv : int, cross-validation splitter or iterable, default=None
+        The folds; None is 5 of them."""
+SCORING = """scoring : str, callable or None, default=None
+        Score of the held-out rows; None is the estimator's own."""
+N_JOBS = """n_jobs : int, default=None
+        Number of populations that are trained at the same time, each in a thread; None means 1. Other estimators are
+        fitted in as many processes, or by the backend of :func:`joblib.parallel_config`."""
+VERBOSE = """verbose : int, default=0
+        From 1 on, a progress bar counts the epochs of all networks."""
+PARAMS = """params : dict, default=None
+        Passed on to `fit` of the estimator and, with metadata routing, to the splitter and the scorer."""
+PRE_DISPATCH = """pre_dispatch : int or str
+        As in scikit-learn, for estimators that are not ours."""
+ERROR_SCORE = """error_score : 'raise' or float, default=nan
+        Score of a fit that fails."""
+RAISES = """Raises
+    ------
+    ValueError
+        As in scikit-learn."""
+
+
+def documented(text: str) -> Callable:
+    """Return a decorator that gives a function its docstring, which is put together from parts."""
+
+    def document(function):
+        function.__doc__ = text
+        return function
+
+    return document

@@ -1,0 +1,230 @@
+"""What a fold of a cross-validation along a path consists of: its problem, its fits, their scores, and the choice."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import clone
+
+from skreg._base import BaseRegularizedMLP
+from skreg._sklearn_private import safe_indexing
+from skreg.model_selection._alphas import has_hidden_layers
+from skreg.model_selection._path import fit_path, starts_strong
+from skreg.model_selection._routines import Request, Routine
+from skreg.model_selection._warm_fits import WarmFits
+from skreg.stopping import Following, RowStructure
+
+# The strengths that are tried from scratch, too: all of a coarse grid, of a finer one those that are this far apart.
+N_ALL_FROM_SCRATCH = 12
+RATIO_FROM_SCRATCH = 2.5
+
+
+def columns(X, features: np.ndarray):
+    """Return some columns of X; X itself if they are all."""
+    return X if len(features) == X.shape[1] else safe_indexing(X, features, axis=1)
+
+
+@dataclass
+class Problem:
+    """An estimator and the features that it may use: all of them, or those that an earlier fit has kept."""
+
+    estimator: BaseRegularizedMLP
+    features: np.ndarray
+
+    def on_rows(self, structure: RowStructure) -> "Problem":
+        """Return the problem on some rows, whose structure early stopping follows."""
+        if not self.estimator.early_stopping:
+            return self
+        rule = Following(self.estimator.early_stopping, structure)
+        return Problem(clone(self.estimator).set_params(early_stopping=rule), self.features)
+
+    def path(self, X, y, sample_weight, alphas, **options) -> Routine:
+        """Return a fitted estimator for each strength; it takes the columns of the features."""
+        return fit_path(
+            self.estimator, columns(X, self.features), y, sample_weight, alphas, second_pass=False, **options
+        )
+
+    def from_scratch(self, X, y, sample_weight, alphas) -> Routine:
+        """Return a fitted estimator for each of some strengths, none of which knows of another."""
+        return WarmFits(self.estimator, columns(X, self.features), y, sample_weight, None).from_scratch(alphas)
+
+    def adapted(self, model) -> "Problem | None":
+        """Return the problem of the second stage after a fit of this one; None if the fit uses no feature."""
+        if not model.feature_importances_.any():
+            return None
+        penalty, kept = model.penalty_.adapted(model.coefs_[0])
+        return Problem(
+            clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None), self.features[kept]
+        )
+
+    def relaxed(self, models, X, y, sample_weight) -> Routine:
+        """Return, for each of some fits, its features and a fit on them alone without the selecting penalty.
+
+        A fit that uses none is the best constant already, and takes all columns of this problem.
+        """
+        known, requests = {}, []
+        for model in models:
+            used = model.feature_importances_.nonzero()[0]
+            if used.tobytes() in known:
+                continue
+            features, free = self.features, model
+            if len(used):
+                penalty = clone(model.penalty_).set_params(alpha=0.0)
+                features = self.features[used]
+                free = clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None)
+                requests.append(Request(free, (columns(X, features), y, sample_weight)))
+            known[used.tobytes()] = features, free
+        yield requests
+        return [known[model.feature_importances_.nonzero()[0].tobytes()] for model in models]
+
+
+def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None) -> None:
+    """Turn an estimator that was fitted on some columns into one that takes all of them."""
+
+    def spread(W):
+        full = np.zeros((n_features, W.shape[1]), dtype=W.dtype)
+        full[features] = W
+        return full
+
+    model.coefs_ = [spread(model.coefs_[0]), *model.coefs_[1:]]
+    if model.skip_coef_ is not None:
+        model.skip_coef_ = spread(model.skip_coef_)
+    model.input_features_ = np.arange(n_features)
+    model.n_features_in_ = n_features
+    if names is not None:
+        model.feature_names_in_ = names
+
+
+@dataclass
+class FoldPath:
+    """What a fold says of each strength, for fits along the path and for fits from scratch.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (2, n_alphas)
+        Scores of the test rows; NaN where there is no fit from scratch.
+    n_selected : ndarray of shape (2, n_alphas)
+        Numbers of features that the fits use.
+    problems : list of two dicts
+        Problems of a second stage by number of the strength, if they are wanted.
+    """
+
+    scores: np.ndarray
+    n_selected: np.ndarray
+    problems: list[dict[int, "Problem | None"]]
+
+
+def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, keep_problems, **options) -> Routine:
+    """Fit a path on the training rows of a fold, and score it on the others.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to fit.
+    X, y, sample_weight : array-like
+        All rows.
+    split : tuple of ndarray
+        Numbers of the rows for training and for testing.
+    alphas : ndarray
+        Strengths, ascending.
+    score : callable
+        Takes a fitted estimator, X, y and sample weights.
+    relax : bool
+        Whether the features that a fit has selected are scored after a fit without the penalty.
+    keep_problems : bool
+        Whether the problems of a second stage are wanted.
+    **options : dict
+        Of the path.
+
+    Returns
+    -------
+    FoldPath
+        Its entries have the order of ``alphas``; as a routine.
+    """
+    (X_train, y_train, w_train), (X_test, y_test, w_test) = (
+        (safe_indexing(X, rows), safe_indexing(y, rows), None if sample_weight is None else sample_weight[rows])
+        for rows in split
+    )
+    of_path = yield from problem.path(X_train, y_train, w_train, alphas, **options)
+    tried = strengths_from_scratch(problem.estimator, alphas, options["direction"])
+    from_scratch = yield from problem.from_scratch(X_train, y_train, w_train, alphas[tried])
+    models = [*of_path, *from_scratch]
+    scored = [(problem.features, model) for model in models]
+    if relax:
+        scored = yield from problem.relaxed(models, X_train, y_train, w_train)
+    scores = [score(model, columns(X_test, features), y_test, w_test) for features, model in scored]
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            "The scorer given as 'scoring' must return a finite number for every fold and strength; got "
+            f"{scores[int(np.argmin(np.isfinite(scores)))]!r} for {len(y_test)} held-out rows."
+        )
+
+    def table(values, missing):
+        rows = np.full((2, len(alphas)), missing)
+        rows[0], rows[1, tried] = values[: len(alphas)], values[len(alphas) :]
+        return rows
+
+    problems = [{}, {}]
+    if keep_problems:
+        adapted = [problem.adapted(model) for model in models]
+        problems = [dict(enumerate(adapted[: len(alphas)])), dict(zip(tried, adapted[len(alphas) :], strict=True))]
+    return FoldPath(
+        table(scores, np.nan),
+        table([np.count_nonzero(model.feature_importances_) for model in models], 0),
+        problems,
+    )
+
+
+def strengths_from_scratch(estimator, alphas: np.ndarray, direction: str) -> np.ndarray:
+    """Return the indices of the strengths that are tried from scratch, beside the path.
+
+    A path trains longer than a fit from scratch, and ends elsewhere. That is mostly, but not always, for the better.
+    Without hidden layers both come to the same end.
+    """
+    if not has_hidden_layers(estimator) or starts_strong(estimator, direction):
+        return np.arange(0)
+    if len(alphas) <= N_ALL_FROM_SCRATCH:
+        return np.arange(len(alphas))
+    tried = [len(alphas) - 1]
+    for k in range(len(alphas) - 2, -1, -1):
+        if alphas[tried[0]] >= RATIO_FROM_SCRATCH * alphas[k]:
+            tried.insert(0, k)
+    return np.array(tried)
+
+
+def better_way(folds: list[FoldPath]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which fits do better at each strength, 0 along the path or 1 from scratch, their scores and selections."""
+    scores, n_selected = (np.stack([getattr(fold, name) for fold in folds]) for name in ("scores", "n_selected"))
+    ways = np.nan_to_num(scores.mean(axis=0), nan=-np.inf).argmax(axis=0)
+    places = np.arange(scores.shape[2])
+    return ways, scores[:, ways, places], n_selected[:, ways, places]
+
+
+def choose(scores: np.ndarray, selection: str) -> int:
+    """Return the index of the chosen strength, from scores of shape (n_folds, n_alphas), strengths ascending.
+
+    'best' is the highest mean, and the largest strength among equals. 'one_se' is the largest strength whose mean is
+    within one standard error of that (Hastie, Tibshirani and Friedman, 2009, section 7.10.1).
+    """
+    mean = scores.mean(axis=0)
+    best = len(mean) - 1 - int(np.argmax(mean[::-1]))
+    if selection == "best":
+        return best
+    standard_error = scores[:, best].std(ddof=1) / np.sqrt(len(scores))
+    return int(np.flatnonzero(mean >= mean[best] - standard_error).max())
+
+
+def negative_loss(model, X, y, sample_weight) -> float:
+    """Return minus the mean loss."""
+    return -model._mean_loss(X, y, sample_weight)
+
+
+@dataclass
+class WeightedScorer:
+    """A scorer of scikit-learn that gets sample weights where there are any."""
+
+    scorer: object
+
+    def __call__(self, model, X, y, sample_weight) -> float:
+        """Return the score."""
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(self.scorer(model, X, y, **weights))

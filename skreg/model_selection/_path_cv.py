@@ -1,0 +1,301 @@
+"""What the estimators share that choose the strength of their penalty by cross-validation along a path."""
+
+from abc import abstractmethod
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse
+import torch
+from sklearn.base import is_classifier
+from sklearn.callback import with_callbacks
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
+from sklearn.utils.multiclass import type_of_target
+from tqdm import tqdm
+
+from skreg._alone import check_takes_weights
+from skreg._data import as_numpy
+from skreg._seeds import draw_seeds, seeded_splitter
+from skreg._sklearn_private import (
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+    num_samples,
+    safe_indexing,
+)
+from skreg._state import TRAINING_STATE
+from skreg._warnings import warn_user
+from skreg.model_selection._alphas import check_alphas, is_empty, penalty_of
+from skreg.model_selection._folds import (
+    Problem,
+    WeightedScorer,
+    better_way,
+    choose,
+    columns,
+    embed,
+    negative_loss,
+    score_fold,
+)
+from skreg.model_selection._path import DIRECTIONS, find_alphas
+from skreg.model_selection._routines import run, run_together, silenced
+from skreg.penalties._groups import GroupPenalty
+from skreg.stopping import RowStructure, check_groups, row_numbers, takes_groups
+
+# Rows that are looked at to find out whether predictions are constant.
+N_ROWS_LOOKED_AT = 1000
+
+
+class PathCV:
+    """What the estimators with cross-validation share."""
+
+    _cv_constraints: ClassVar[dict] = {
+        "alphas": [Interval(Integral, 2, None, closed="left"), "array-like"],
+        "eps": [Interval(Real, 0, 1, closed="neither")],
+        "cv": ["cv_object"],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
+        "selection": [StrOptions({"best", "one_se"})],
+        "relax": ["boolean"],
+        "adaptive": ["boolean"],
+        "refit": ["boolean"],
+        "direction": [StrOptions(DIRECTIONS)],
+        "n_jobs": [Integral, None],
+    }
+
+    @abstractmethod
+    def _plain_class(self) -> type:
+        """Return the class of the estimator without cross-validation."""
+
+    @property
+    def _wants_groups(self):
+        return takes_groups(self.cv) or takes_groups(self._stopping_rule()[0])
+
+    def _plain_estimator(self):
+        kind = self._plain_class()
+        # These two mean something else here: they are those of the folds.
+        passed_on = kind().get_params(deep=False).keys() - {"scoring", "verbose"}
+        return kind(**{name: value for name, value in self.get_params(deep=False).items() if name in passed_on})
+
+    # A choice among many fits has no one training that could go on.
+    _goes_on_later = False
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, groups=None):
+        """Choose a strength by cross-validation, and fit all rows with it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, as for the estimator with a given strength.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels (or a label indicator matrix) for classification, numbers for regression.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, at least 0, for fits and scores. Rows with weight 0 are left out. None means equal weights.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, for splitters in `cv` and `early_stopping` that ask for it. If no group is on both sides
+            of a fold, ``early_stopping=True`` keeps groups whole, too.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as described, or if training diverges. The estimator is then as
+            it was before.
+        """
+        with self._unchanged_on_error():
+            self._fit(X, y, sample_weight, groups)
+        return self
+
+    @with_callbacks
+    def _fit(self, X, y, sample_weight, groups):
+        self._forget()
+        task = self._init_callback_context(max_subtasks=None)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
+        plain = self._plain_estimator()
+        # In a search or comparison the rows have a structure already, which early stopping follows, whatever `cv` is.
+        rule, around = self._stopping_rule()
+        plain.set_params(early_stopping=rule)
+        # Once, and not again for each of many fits.
+        plain._warn_of_unused()
+        plain = plain._without_unused()
+        penalty = penalty_of(plain)
+        self._check_choice(penalty)
+        # One seed for all fits; an instance of RandomState is advanced, as in every other fit.
+        seeds = draw_seeds(self.random_state, "path", "folds")
+        plain.set_params(random_state=seeds["path"])
+        alphas = check_alphas(self.alphas)
+        X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
+        # Raises what fit would raise, before anything is trained, and tells what the estimator has seen.
+        self._learnable_data(X, y, sample_weight)
+        X, y = (np.asarray(data) if isinstance(data, list) else data for data in indexable(X, y))
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X)
+        score = self._scorer(plain, sample_weight)
+        splits = self._check_folds(X, y, sample_weight, groups, seeds["folds"])
+
+        structure = RowStructure.of(splits, around.groups if groups is None else groups, num_samples(X))
+        if around.whole_groups or around.time is not None:
+            structure = around
+        problem = Problem(plain, np.arange(self.n_features_in_))
+        problems = [problem.on_rows(structure.rows(train)) for train, _ in splits]
+        problem = problem.on_rows(structure)
+        self.first_alpha_ = None
+        if self.adaptive:
+            problem, problems = self._adapted(problem, problems, X, y, sample_weight, splits, alphas, score)
+        self.alphas_ = self._grid(problem, X, y, sample_weight, alphas)
+        folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, score, relax=self.relax)
+        ways, self.scores_path_, self.n_selected_path_ = better_way(folds)
+        chosen = choose(self.scores_path_, self.selection)
+        self.alpha_ = float(self.alphas_[chosen])
+        self.best_score_ = float(self.scores_path_[:, chosen].mean())
+        if self.refit:
+            self._take(self._refit(problem, X, y, sample_weight, chosen, ways[chosen]))
+        self._warn_of_choice(X)
+        attributes = {} if self.refit else None
+        task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=attributes)
+
+    def _adapted(self, problem, problems, X, y, sample_weight, splits, alphas, score) -> tuple[Problem, list[Problem]]:
+        """Return the problems of the second stage, of all rows and of the folds, from the best strength of a first."""
+        grid = self._grid(problem, X, y, sample_weight, alphas)
+        folds = self._score(problems, X, y, sample_weight, splits, grid, score, relax=False, keep_problems=True)
+        ways, scores, _ = better_way(folds)
+        first = choose(scores, "best")
+        self.first_alpha_ = float(grid[first])
+        adapted = problem.adapted(self._fit_all(problem, X, y, sample_weight, grid, first, ways[first]))
+        chosen_problems = [fold.problems[ways[first]][first] for fold in folds]
+        problems = [chosen or own for chosen, own in zip(chosen_problems, problems, strict=True)]
+        return adapted or problem, problems
+
+    def _check_choice(self, penalty):
+        selects_features = not (penalty.smooth or (isinstance(penalty, GroupPenalty) and penalty.has_groups("neurons")))
+        if self.relax and not selects_features:
+            raise ValueError(f"relax=True needs a penalty that selects features; got penalty={self.penalty!r}.")
+        if self.adaptive and not penalty.adaptable:
+            raise ValueError(
+                "adaptive=True needs a penalty with weights for features: 'group_lasso' or 'sparse_group_lasso' whose "
+                f"groups are features, or WeightedL1; got penalty={self.penalty!r}."
+            )
+
+    def _check_folds(self, X, y, sample_weight, groups, seed: int) -> list:
+        """Return the splits; raise ValueError if the training rows of one lack a class."""
+        labels = np.asarray(y) if is_classifier(self) and not scipy.sparse.issparse(y) else None
+        if labels is not None and type_of_target(labels).startswith("multilabel"):
+            labels = None
+        hint = "fit(X, y, groups=...). scikit-learn's searches hand groups on with metadata routing enabled."
+        check_groups(self.cv, groups, "cv", hint)
+        splitter = seeded_splitter(check_cv(self.cv, y, classifier=is_classifier(self)), seed)
+        n_rows = num_samples(X)
+        splits = [tuple(row_numbers(rows, n_rows) for rows in split) for split in splitter.split(X, y, groups)]
+        if sample_weight is not None:
+            # Rows without weight are left out, of training and of scores.
+            splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]
+            if not all(len(rows) for split in splits for rows in split):
+                raise ValueError(f"A fold from cv={self.cv!r} has no row with positive weight. Use other folds.")
+        if len(splits) < 2 and self.selection == "one_se":
+            raise ValueError(f"selection='one_se' needs at least 2 folds; got {len(splits)} from cv={self.cv!r}.")
+        if labels is None:
+            return splits
+        n_classes = len(np.unique(labels if sample_weight is None else labels[sample_weight > 0]))
+        for i, (train, _) in enumerate(splits):
+            present = np.unique(labels[train])
+            if len(present) < n_classes:
+                raise ValueError(
+                    f"The training rows of every fold must hold all {n_classes} classes; those of fold {i} from "
+                    f"cv={self.cv!r} hold only {present.tolist()!r}. Use fewer folds, or stratified ones."
+                )
+        return splits
+
+    def _grid(self, problem, X, y, sample_weight, alphas) -> np.ndarray:
+        if isinstance(alphas, np.ndarray):
+            return alphas
+        return find_alphas(problem.estimator, columns(X, problem.features), y, sample_weight, alphas, self.eps)
+
+    def _score(self, problems, X, y, sample_weight, splits, alphas, score, *, relax, keep_problems=False):
+        """Return what every fold says of the strengths."""
+        n_steps = len(splits) * len(alphas)
+        with tqdm(desc="strengths of all folds", total=n_steps, disable=not self.verbose) as bar:
+            options = {"score": score, "relax": relax, "keep_problems": keep_problems}
+            options |= {"direction": self.direction, "report": bar.update}
+            # What is worth knowing of a fold are its scores; that its fits end at max_iter is said of the last fit.
+            routines = [
+                silenced(score_fold(problem, X, y, sample_weight, split, alphas, **options))
+                for problem, split in zip(problems, splits, strict=True)
+            ]
+            folds = run_together(routines, n_jobs=self.n_jobs)
+        for _ in folds:
+            task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)
+            task.call_on_fit_task_end(estimator=self)
+        return folds
+
+    def _scorer(self, plain, sample_weight):
+        """Return a function of a fitted estimator, X, y and sample weights; higher is better."""
+        if self.scoring == "loss":
+            return negative_loss
+        scorer = check_scoring(plain, scoring=self.scoring)
+        if sample_weight is not None:
+            check_takes_weights(scorer, self.scoring)
+        return WeightedScorer(scorer)
+
+    def _fit_all(self, problem, X, y, sample_weight, alphas, chosen: int, way: int):
+        """Return the fit of all rows with one strength, along the path (way 0) or from scratch (way 1)."""
+        if way == 1:
+            return run(problem.from_scratch(X, y, sample_weight, alphas[[chosen]]))[0]
+        alpha = alphas[chosen]
+        models = run(problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction))
+        return next(model for model in models if penalty_of(model).alpha == alpha)
+
+    def _refit(self, problem, X, y, sample_weight, chosen: int, way: int):
+        """Return an estimator that was fitted on all rows with the chosen strength, and takes all columns."""
+        model = self._fit_all(problem, X, y, sample_weight, self.alphas_, chosen, way)
+        features = problem.features
+        if self.relax:
+            features, model = run(problem.relaxed([model], X, y, sample_weight))[0]
+        embed(model, features, self.n_features_in_, getattr(self, "feature_names_in_", None))
+        return model
+
+    def _warn_of_choice(self, X) -> None:
+        """Warn if nothing was found, or if the best strength may lie outside of those that were tried."""
+        if self.refit and is_empty(self):
+            warn_user(
+                f"No feature is selected at alpha_={self.alpha_:.3g}: all predictions are the same. The features may "
+                "say nothing of y; or the network needs more training (max_iter, learning_rate_init) or weaker "
+                f"strengths (alphas={self.alphas!r}, eps={self.eps!r})."
+            )
+            return
+        if self.refit and self._is_constant(X):
+            warn_user(
+                f"All predictions are the same at alpha_={self.alpha_:.3g}. The features may say nothing of y; or the "
+                f"network needs more training (max_iter, learning_rate_init) or weaker strengths; got "
+                f"alphas={self.alphas!r}."
+            )
+        edges = {0: "weakest", len(self.alphas_) - 1: "strongest"}
+        chosen = choose(self.scores_path_, "best")  # which 'one_se' leaves on purpose
+        if chosen in edges and len(self.alphas_) > 2:  # of two, each is at an end
+            edge = edges[chosen]
+            way = "weaker" if chosen == 0 else "stronger"
+            mend = "a smaller eps, or alphas" if chosen == 0 and isinstance(self.alphas, Integral) else "alphas"
+            warn_user(
+                f"The best alpha, {self.alphas_[chosen]:.3g}, is the {edge} of the {len(self.alphas_)} strengths that "
+                f"were tried, so a {way} one may be better. Give {mend} that reach further; got alphas={self.alphas!r}."
+            )
+
+    def _is_constant(self, X) -> bool:
+        """Return whether the outputs for some rows differ by rounding only."""
+        n_rows = num_samples(X)
+        # Spread over all of them: rows may be sorted.
+        Z = self._outputs(safe_indexing(X, np.unique(np.linspace(0, n_rows - 1, N_ROWS_LOOKED_AT).astype(int))))
+        spread = (Z.amax(dim=0) - Z.amin(dim=0)).max()
+        return bool(spread <= torch.finfo(Z.dtype).eps ** 0.5 * Z.abs().max().clamp_min(1))
+
+    def _take(self, model) -> None:
+        """Take over what a fitted estimator has learned."""
+        known = {*model.get_params(deep=False), *TRAINING_STATE}
+        learned = {name: value for name, value in vars(model).items() if name not in known}
+        vars(self).update(learned)

@@ -1,0 +1,82 @@
+"""What the parts of a cross-validation are given, and its fits, made before scikit-learn asks for them."""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+from sklearn import get_config
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+
+from skreg._sklearn_private import check_groups_routing_disabled
+from skreg.model_selection._stand_in import Outcomes, with_outcomes
+from skreg.model_selection._together import Task, fit_tasks, in_order, raise_common_error, splits_of
+from skreg.stopping import RowStructure
+
+
+@dataclass
+class Routed:
+    """What the parts of a cross-validation are given.
+
+    Attributes
+    ----------
+    splits : list of tuple
+        Numbers of the rows for training and for testing.
+    structure : RowStructure
+        That these splits respect.
+    fit : dict
+        Further arguments of `fit`.
+    left : dict
+        What is left for a call with these splits.
+    """
+
+    splits: list
+    structure: RowStructure
+    fit: dict
+    left: dict
+
+
+def route(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
+    """Return what the splitter says, and who is given which of ``params``."""
+    check_groups_routing_disabled(groups)
+    cv = check_cv(cv, y, classifier=is_classifier(estimator))
+    params = {} if params is None else params
+    if not get_config()["enable_metadata_routing"]:
+        return Routed(*splits_of(cv, X, y, groups=groups), params, params)
+    router = MetadataRouter(owner=name)
+    router.add(estimator=estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
+    if scorer is not None:
+        router.add(scorer=scorer, method_mapping=MethodMapping().add(caller="fit", callee="score"))
+    wanted = router.consumes("fit", params)
+    router.add(splitter=cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+    routed = process_routing(router, "fit", **params)
+    left = {key: value for key, value in params.items() if key in wanted}
+    return Routed(*splits_of(cv, X, y, **routed.splitter.split), routed.estimator.fit, left)
+
+
+@contextlib.contextmanager
+def fitted_before(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs, pre_dispatch, verbose):
+    """Fit tasks together; yield an estimator that looks the results up, and the seconds of each fit."""
+    tasks, known = list(tasks), Outcomes()
+    outcomes = fit_tasks(
+        X,
+        y,
+        tasks,
+        routed.fit,
+        routed.structure,
+        n_jobs=n_jobs,
+        pre_dispatch=pre_dispatch,
+        memory_limit=None,
+        verbose=verbose > 0,
+    )
+    outcomes = in_order(tasks, outcomes)
+    raise_common_error(outcomes)
+    known.add(X, y, routed.fit, tasks, outcomes, routed.structure)
+    seconds = np.array([0.0 if outcome is None else outcome.seconds for outcome in outcomes])
+    # What is left to do is to look up results and to score them: less work than to start processes for it.
+    all_left = all(outcome is None for outcome in outcomes)
+    with contextlib.nullcontext() if all_left else joblib.parallel_config(backend="sequential"), known.given_out():
+        yield with_outcomes(estimator, known), seconds
