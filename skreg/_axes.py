@@ -10,9 +10,14 @@ from collections.abc import Callable
 from functools import wraps
 
 from skreg._axis_parameter import AxisParameter
+from skreg.averaging import _ema
+from skreg.gradients import _clipping
 
 # One line for each axis.
-AXES: tuple[AxisParameter, ...] = ()
+AXES: tuple[AxisParameter, ...] = (
+    _clipping.PARAMETER,
+    _ema.PARAMETER,
+)
 
 
 def axis_fields(estimator) -> dict:

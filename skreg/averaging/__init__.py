@@ -4,5 +4,6 @@ The parameter `averaging` of the estimators takes an object of this module, or t
 """
 
 from skreg.averaging._base import Averager, Averaging
+from skreg.averaging._ema import EMA
 
-__all__ = ["Averager", "Averaging"]
+__all__ = ["EMA", "Averager", "Averaging"]
