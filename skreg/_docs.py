@@ -256,9 +256,9 @@ direction : {'auto', 'up', 'down'}, default='auto'
     :func:`~skreg.model_selection.regularization_path`.
 n_jobs : int, default=None
     Number of populations that are trained at the same time: the folds' fits are trained together, in threads or by the
-    backend of :func:`joblib.parallel_config`; None is the number of the configuration, else 1. Fits that cannot be trained together (as with ``solver='lbfgs'``,
-    `callbacks`, or `refit_on_all` with early stopping) and the fit of all rows run one after the other, whatever
-    `n_jobs` is.
+    backend of :func:`joblib.parallel_config`; None is the number of the configuration, else 1. Fits that cannot be
+    trained together (as with ``solver='lbfgs'``, `callbacks`, or `refit_on_all` with early stopping) and the fit of all
+    rows run one after the other, whatever `n_jobs` is.
 """
 
 CV_ATTRIBUTES = """alpha_ : float

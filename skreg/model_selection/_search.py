@@ -71,9 +71,10 @@ _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
 _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ratio`, `dropout`, `input_dropout`,
     `learning_rate_init`, `weight_decay`, `label_smoothing`, `class_weight`, `max_grad_norm`, `averaging__decay`,
     `random_state`, patience) are trained together, in one batched program; those that differ in structure (layers,
-    kind of penalty, solver, number of batches) form further populations. Pipelines and :class:`~sklearn.compose.TransformedTargetRegressor`
-    around our estimators are trained together, too; what their transformers make of a fold is shared by the candidates
-    that have the same ones. The results are those of single fits but for rounding.
+    kind of penalty, solver, number of batches) form further populations. Pipelines and
+    :class:`~sklearn.compose.TransformedTargetRegressor` around our estimators are trained together, too; what their
+    transformers make of a fold is shared by the candidates that have the same ones. The results are those of single
+    fits but for rounding.
 
     Networks with ``early_stopping=True`` hold out rows as the folds do: whole groups, if no group is on both sides of a
     fold; the last rows, if in every fold all test rows come after all training rows. This holds for the refit, too. A

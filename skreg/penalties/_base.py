@@ -207,7 +207,14 @@ class Penalty(DocLink, BaseEstimator, ABC):
         raise NotImplementedError(f"{type(self).__name__} has no weights")
 
     def structure(self):
-        """Return what networks that are trained together must have in common of their penalties."""
+        """Return what networks that are trained together must have in common of their penalties.
+
+        Returns
+        -------
+        tuple
+            The class and the parameters, but for `alpha` and those in ``member_parameters``: of these, how many
+            numbers there are.
+        """
         return structure_of_parameters(self, {"alpha", *self.member_parameters})
 
     def for_layers(self, layer_units: Sequence[int]) -> "list[LayerPenalty | None]":
