@@ -51,7 +51,18 @@ class EMA(Averaging):
         self.decay = decay
 
     def share(self, step):
-        """Return ``(1 - decay) / (1 - decay**step)``."""
+        """Return the share of the newest weights, ``(1 - decay) / (1 - decay**step)``.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step, counted from 1.
+
+        Returns
+        -------
+        float or Tensor of shape (n_members, 1, 1)
+            In (0, 1].
+        """
         return (1 - self.decay) / (1 - self.decay**step)
 
 
