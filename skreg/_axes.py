@@ -10,9 +10,14 @@ from collections.abc import Callable
 from functools import wraps
 
 from skreg._axis_parameter import AxisParameter
+from skreg.averaging import _ema
+from skreg.gradients import _clipping
 
 # One line for each axis.
-AXES: tuple[AxisParameter, ...] = ()
+AXES: tuple[AxisParameter, ...] = (
+    _clipping.PARAMETER,
+    _ema.PARAMETER,
+)
 
 
 def axis_fields(estimator) -> dict:
@@ -20,6 +25,8 @@ def axis_fields(estimator) -> dict:
     given = [(axis, getattr(estimator, axis.name)) for axis in AXES]
     rules = [(axis.seam, axis.resolve(value)) for axis, value in given if value is not None]
     averages = [rule for seam, rule in rules if seam == "averaging"]
+    if len(averages) > 1:
+        raise ValueError(f"Only one average of the weights can be kept; got {averages}.")
     return {
         "gradient_rules": tuple(rule for seam, rule in rules if seam == "gradient_rules"),
         "averaging": averages[0] if averages else None,

@@ -26,6 +26,7 @@ from skreg.constraints import Constraint
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import ClassWeights, RowChoice
 from skreg.layers import ACTIVATIONS, NORMALIZATION_AXES
+from skreg.losses import Loss
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import ALIASES
 from skreg.stopping import Following, RowStructure, split_by, split_validation, takes_groups

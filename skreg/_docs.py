@@ -255,10 +255,10 @@ direction : {'auto', 'up', 'down'}, default='auto'
     Whether paths begin with the weakest or the strongest penalty, as in
     :func:`~skreg.model_selection.regularization_path`.
 n_jobs : int, default=None
-    Number of threads that train: the folds' fits are trained together, in populations, and so many of these at the
-    same time, in this process; None is 1. Fits that cannot be trained together (as with ``solver='lbfgs'``,
-    `callbacks`, or `refit_on_all` with early stopping) and the fit of all rows run one after the other, whatever
-    `n_jobs` is.
+    Number of populations that are trained at the same time: the folds' fits are trained together, in threads or by the
+    backend of :func:`joblib.parallel_config`; None is the number of the configuration, else 1. Fits that cannot be
+    trained together (as with ``solver='lbfgs'``, `callbacks`, or `refit_on_all` with early stopping) and the fit of all
+    rows run one after the other, whatever `n_jobs` is.
 """
 
 CV_ATTRIBUTES = """alpha_ : float

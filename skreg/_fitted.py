@@ -13,6 +13,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skreg._axes import AXES
 from skreg._data import as_numpy, check_inputs
 from skreg._devices import device_here
 from skreg._docs import DocLink
@@ -412,6 +413,8 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Pickles of earlier versions hold no `_fitted_parameters`: what they predict depends on their parameters, as they
         were pickled.
         """
+        if isinstance(state, dict):  # of a version without some of the axes
+            state = {axis.name: None for axis in AXES} | state
         if isinstance(state, dict) and "coefs_" in state:
             state = with_fitted_parameters(state, self._kept_parameters)
         check_restored(self, state)

@@ -81,7 +81,7 @@ class IncrementalMixin:
             start = fitted_start(self, network)
             previous = PreviousHistory(getattr(self, "history_", {}), self.loss_curve_, self.t_)
             state = getattr(self, "_training_state", None)
-            if state is not None and str(state["solver"]) != self.solver:
+            if state is not None and (str(state["solver"]) != self.solver or self._averages_anew(state)):
                 state = None  # the other solver's moments mean nothing to this one
         dataset = Dataset(table.X, table.targets, table.sample_weight)
         spec = make_spec(
@@ -96,7 +96,10 @@ class IncrementalMixin:
             stopping=StoppingRule(self.max_iter, tol=self.tol, n_iter_no_change=self.n_iter_no_change, n_epochs=1),
         )
         keep_parameters(self, spec, table)
-        trainer = trainer_of(spec, dataset, state=state, restore=None if checkpoint is None else "kept")
+        restore = None if checkpoint is None else "kept"
+        if state is not None and spec.averaging is not None and not state["stops_early"]:
+            restore = "last"  # steps go on from where they were, not from the mean
+        trainer = trainer_of(spec, dataset, state=state, restore=restore)
         result = train(trainer, callbacks=self.callbacks, verbose=self.verbose)
         # One epoch says nothing of convergence.
         result.converged = True
@@ -105,6 +108,9 @@ class IncrementalMixin:
         self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
         self.history_["stopping_reason"] = np.full(len(self.history_["epoch"]), "")
         self.n_iter_ = 1
+
+    def _averages_anew(self, state) -> bool:
+        return self.averaging is not None and "average_0" not in state
 
     @available_if(takes_steps)
     def save_checkpoint(self, path):

@@ -80,7 +80,7 @@ def test_a_weak_l1_zeroes_only_what_the_loss_does_not_need(fits, data):
     """Zeros are where the objective's minimizer has them: the gradient of the loss is at most alpha.
 
     Nearly all belong to units that have died, and to pixels that are black in all but a few images. A metric
-    without a floor wipes out weights that the loss does need (see METRIC_FLOOR in optim.py).
+    without a floor wipes out weights that the loss does need (see METRIC_FLOOR in `skreg.solvers._adam`).
     """
     (X, y), _ = data
     model = fits[0]["weak l1"]

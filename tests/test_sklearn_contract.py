@@ -35,6 +35,7 @@ OPTIONS = [
     {"hidden_layer_sizes": (), "learning_rate_init": 0.05, "penalty": "l1"},
     {"solver": "lbfgs"},
     {"early_stopping": ShuffleSplit(1, test_size=0.3), "refit_on_all": True},
+    {"averaging": "ema", "max_grad_norm": 1.0},
 ]
 
 

@@ -3,6 +3,7 @@
 The parameter `averaging` of the estimators takes an object of this module, or the name of one.
 """
 
-from skreg.averaging._base import Averager, Averaging
+from skreg.averaging._base import Averaging
+from skreg.averaging._ema import EMA
 
-__all__ = ["Averager", "Averaging"]
+__all__ = ["EMA", "Averaging"]

@@ -88,6 +88,8 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
     expected = {name: array for name, array in expected.items() if not re.fullmatch(r"(kept|best)_\d+", name)}
     if "generator_shuffle" not in state:  # rows had the given order so far
         expected.pop("generator_shuffle", None)
+    if trainer.averager is not None and "average_0" not in state:
+        raise ValueError("The checkpoint is of a fit without averaging of weights; set averaging=None to go on.")
     check_like(state, expected)
     _check_numbers(state)
     if restore is not None:

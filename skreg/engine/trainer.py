@@ -19,7 +19,7 @@ from sklearn.utils import gen_even_slices
 from torch import Tensor
 
 from skreg._seeds import generator_of
-from skreg.averaging import Averager
+from skreg.averaging._base import Averager
 from skreg.engine.batches import Batch, MemberBatches
 from skreg.engine.dataset import Dataset
 from skreg.engine.dropout import DropoutStreams
@@ -314,6 +314,7 @@ class Trainer:
             yield
             return
         with self.averager.swapped():
+            self.solver.project()
             yield
 
     def _take_rates_of_monitors(self, leaving: Sequence[int]) -> None:

@@ -22,6 +22,21 @@ class GradientRule(DocLink, BaseEstimator, ABC):
     See Also
     --------
     ClipByNorm : Bounds the norm of the gradient.
+
+    Examples
+    --------
+    Rules work on the gradients of several networks at once, in place:
+
+    >>> import torch
+    >>> from skreg.gradients import GradientRule
+    >>> class ClipByValue(GradientRule):
+    ...     def __call__(self, gradients):
+    ...         for part in gradients:
+    ...             part.clamp_(-1, 1)
+    >>> gradients = [torch.tensor([[[3.0, 0.5]]])]
+    >>> ClipByValue()(gradients)
+    >>> gradients
+    [tensor([[[1.0000, 0.5000]]])]
     """
 
     member_parameters: ClassVar[tuple[str, ...]] = ()

@@ -138,8 +138,9 @@ def compare_regularizers(
         For the folds, also of splitters without a random state of their own, and the seeds of the networks. None is
         fresh entropy.
     n_jobs : int, default=None
-        Number of populations of networks that are trained at the same time, in threads, and of processes for all other
-        estimators: those that are not ours, searches, and ours that choose their strength themselves. None means 1.
+        Number of populations of networks that are trained at the same time, in threads or by the backend of
+        :func:`joblib.parallel_config`, and of processes for all other estimators: those that are not ours, searches,
+        and ours that choose their strength themselves. None is the number of the configuration, else 1.
     memory_limit : int, default=None
         As in :class:`GridSearchCV <skreg.model_selection.GridSearchCV>`.
     refit : bool, default=True

@@ -16,8 +16,9 @@ CV = """cv : int, cross-validation splitter or iterable, default=None
 SCORING = """scoring : str, callable or None, default=None
         Score of the held-out rows; None is the estimator's own."""
 N_JOBS = """n_jobs : int, default=None
-        Number of populations that are trained at the same time, each in a thread; None means 1. Other estimators are
-        fitted in as many processes, or by the backend of :func:`joblib.parallel_config`."""
+        Number of populations that are trained at the same time, in threads or by the backend of
+        :func:`joblib.parallel_config`; None is that of the configuration, else 1. Other estimators are fitted in as
+        many processes, or by that backend."""
 VERBOSE = """verbose : int, default=0
         From 1 on, a progress bar counts the epochs of all networks."""
 PARAMS = """params : dict, default=None

@@ -31,8 +31,9 @@ from skreg.stopping import row_numbers
 _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
         Score or scores of the held-out rows; None is the estimator's own.
     n_jobs : int, default=None
-        Number of populations that are trained at the same time, each in a thread; None means 1. Other
-        estimators are fitted in as many processes, or by the backend of :func:`joblib.parallel_config`.
+        Number of populations that are trained at the same time, in threads or by the backend of
+        :func:`joblib.parallel_config`; None is that of the configuration, else 1. Other estimators are fitted in as
+        many processes, or by that backend.
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; with several scores, the name of the one that decides, or a
         function of `cv_results_` that returns an index.
@@ -68,11 +69,12 @@ _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
         By `fit`: as in scikit-learn, and if `memory_limit` is too small for one network."""
 
 _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ratio`, `dropout`, `input_dropout`,
-    `learning_rate_init`, `weight_decay`, `label_smoothing`, `class_weight`, `random_state`, patience) are trained
-    together, in one batched program; those that differ in structure (layers, kind of penalty, solver, batch size,
-    number of epochs) form further populations. Pipelines and :class:`~sklearn.compose.TransformedTargetRegressor`
-    around our estimators are trained together, too; what their transformers make of a fold is shared by the candidates
-    that have the same ones. The results are those of single fits but for rounding.
+    `learning_rate_init`, `weight_decay`, `label_smoothing`, `class_weight`, `max_grad_norm`, `averaging__decay`,
+    `random_state`, patience) are trained together, in one batched program; those that differ in structure (layers,
+    kind of penalty, solver, number of batches) form further populations. Pipelines and
+    :class:`~sklearn.compose.TransformedTargetRegressor` around our estimators are trained together, too; what their
+    transformers make of a fold is shared by the candidates that have the same ones. The results are those of single
+    fits but for rounding.
 
     Networks with ``early_stopping=True`` hold out rows as the folds do: whole groups, if no group is on both sides of a
     fold; the last rows, if in every fold all test rows come after all training rows. This holds for the refit, too. A

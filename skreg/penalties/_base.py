@@ -144,6 +144,23 @@ class Penalty(DocLink, BaseEstimator, ABC):
         """
         return W.copy_(self.prox(W, step.mul_(scale), alpha, **options))
 
+    def project(self, W: Tensor, **options) -> Tensor:
+        """Return the nearest weights that the penalty allows; a mean of weights that it allows may not be among them.
+
+        Parameters
+        ----------
+        W : Tensor of shape (n_members, n_inputs, n_outputs)
+            One weight matrix of every member.
+        **options : dict
+            What the penalty has said of the weight matrix in :meth:`for_layers`.
+
+        Returns
+        -------
+        Tensor of the shape of W
+            ``W`` itself where the penalty allows all weights.
+        """
+        return W
+
     def alpha_max(self, gradient: Tensor, **options) -> Tensor:
         """Return the smallest strength at which zero is a minimum of ``sum(gradient * W) + alpha * Omega(W)``.
 

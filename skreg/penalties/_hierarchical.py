@@ -98,6 +98,9 @@ class Hierarchical(SelectingPenalty):
         skip, hidden = hierarchical_threshold(skip, hidden, threshold, self.M)
         return torch.cat([hidden, skip], dim=-1)
 
+    def project(self, W, n_outputs=1):
+        return self.prox(W, 1.0, 0.0, n_outputs)
+
     def alpha_max(self, gradient, n_outputs=1):
         # Skip weights of norm r cost r * alpha. They and the hidden weights, up to M * r, that they allow gain this.
         hidden, skip = gradient[..., :-n_outputs], gradient[..., -n_outputs:]

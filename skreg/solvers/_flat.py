@@ -127,6 +127,16 @@ class Regularization:
                 values += layer.penalty.value(layer.W)
         return values
 
+    @torch.no_grad()
+    def project(self) -> None:
+        """Move the weights to the nearest ones that the penalties allow."""
+        for layer in self.layers:
+            if layer.penalty is None:
+                continue
+            allowed = layer.penalty.penalty.project(layer.W, **layer.penalty.options)
+            if allowed is not layer.W:
+                layer.W.copy_(allowed if layer.penalized is None else torch.where(layer.penalized, allowed, layer.W))
+
     def penalty_value(self) -> float:
         """Return the penalty of a population of one."""
         return float(self.penalty_values())

@@ -1,0 +1,68 @@
+"""Gradients of bounded norm."""
+
+from numbers import Real
+from typing import ClassVar
+
+import torch
+
+from skreg._axis_parameter import AxisParameter
+from skreg._sklearn_private import Interval
+from skreg.gradients._base import GradientRule
+
+
+class ClipByNorm(GradientRule):
+    r"""Bound the norm of the gradient of all parameters together.
+
+    .. math:: g \leftarrow g \cdot \min\left(1, \frac{c}{\lVert g \rVert_2}\right)
+
+    It keeps the direction, and takes the force out of batches with a few very wrong rows.
+
+    Parameters
+    ----------
+    max_norm : float, default=1.0
+        The bound c, above 0.
+
+    See Also
+    --------
+    skreg.RegularizedMLPClassifier : Takes the bound as `max_grad_norm`.
+
+    References
+    ----------
+    .. [1] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
+       algorithm 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skreg.gradients import ClipByNorm
+    >>> gradients = [torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[4.0]]])]
+    >>> ClipByNorm(max_norm=1.0)(gradients)
+    >>> gradients
+    [tensor([[[0.6000, 0.0000]]]), tensor([[[0.8000]]])]
+    """
+
+    member_parameters: ClassVar[tuple[str, ...]] = ("max_norm",)
+    _parameter_constraints: ClassVar[dict] = {"max_norm": [Interval(Real, 0, None, closed="neither")]}
+
+    def __init__(self, max_norm=1.0):
+        self.max_norm = max_norm
+
+    def __call__(self, gradients):
+        """Scale the gradients of every member."""
+        norms = torch.stack([torch.linalg.vector_norm(part.flatten(1), dim=1) for part in gradients])
+        norm = torch.linalg.vector_norm(norms, dim=0).view(-1, 1, 1)
+        scale = (self.max_norm / norm).clamp_max(1)  # where the norm is zero, that is infinite, and becomes 1
+        for part in gradients:
+            part.mul_(scale)
+
+
+PARAMETER = AxisParameter(
+    name="max_grad_norm",
+    seam="gradient_rules",
+    kind=ClipByNorm,
+    number=ClipByNorm._parameter_constraints["max_norm"],
+    doc="""float, ClipByNorm object or None, default=None
+    Bound of the norm of the gradient of a batch: longer ones are shortened to it, by
+    :class:`~skreg.gradients.ClipByNorm`.
+""",
+)
