@@ -1,0 +1,27 @@
+"""Losses: what the network's outputs are compared with, row by row; one family a file."""
+
+from skreg.losses._base import Loss, weighted_sum
+from skreg.losses._classification import LogisticLogLoss, SoftmaxLogLoss
+from skreg.losses._counts import Gamma, Poisson
+from skreg.losses._custom import CustomLoss
+from skreg.losses._quantile import Quantile
+from skreg.losses._regression import AbsoluteError, HalfSquaredError, Huber
+from skreg.losses._resolve import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, classification_loss, regression_loss
+
+__all__ = [
+    "CLASSIFICATION_LOSSES",
+    "REGRESSION_LOSSES",
+    "AbsoluteError",
+    "CustomLoss",
+    "Gamma",
+    "HalfSquaredError",
+    "Huber",
+    "LogisticLogLoss",
+    "Loss",
+    "Poisson",
+    "Quantile",
+    "SoftmaxLogLoss",
+    "classification_loss",
+    "regression_loss",
+    "weighted_sum",
+]

@@ -1,0 +1,111 @@
+"""Losses: what the network's outputs are compared with, row by row.
+
+Tensors of outputs have the shape (n_members, n_rows, n_outputs), targets (n_rows, n_targets) or (n_members, n_rows,
+n_targets): numbers for regression, numbers between 0 and 1 for classification, one column for each class or label.
+
+A loss is *canonical* where it is the negative log-likelihood of a canonical link: its gradient with respect to the
+outputs is then ``link(Z) - T``, and its best constant prediction the mean target (McCullagh and Nelder, "Generalized
+Linear Models", 2nd edition, 1989, sections 2.2 and 2.5).
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skreg._hashing import content_hash
+
+
+def weighted_sum(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted sum over the last axis; weights have the shape of that axis, or of the values."""
+    return values @ weight if weight.dim() == 1 else (values * weight).sum(dim=-1)
+
+
+def exact(T: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return targets and weights, which sum to 1, in double precision."""
+    weight = weight.double()
+    return T.double(), weight / weight.sum()
+
+
+class Loss(torch.nn.Module, ABC):
+    """A loss, the link that maps outputs to predictions, and the score that users read beside it.
+
+    A torch module without parameters, because skorch's checkpoints save and load the criterion.
+    """
+
+    #: scikit-learn's name of the link (``out_activation_``).
+    out_activation: str
+    #: Whether the loss is known to have a derivative everywhere.
+    smooth: bool = True
+    #: Whether nothing of it is the user's own, or needs autograd.
+    closed_form: bool = True
+    #: Whether a few rows, if they are wrong, can hold most of a mean loss and should not choose an epoch by themselves.
+    #: Not for probabilities: there the few rows that are surely wrong are what overfitting looks like.
+    bounds_rows: bool = False
+    #: Whether outputs are in the unit of the targets.
+    in_units: bool = False
+
+    def _structure(self):
+        """Return what networks that are trained together must have in common of their losses."""
+        if not self.closed_form:  # a user's function that cannot be hashed, such as a lambda, is itself alone
+            return type(self), type(self.link_loss), content_hash(self) or id(self.function)
+        return type(self), *(item for item in vars(self).items() if not item[0].startswith("_"))
+
+    def n_outputs(self, n_targets: int) -> int:
+        """Return the number of outputs that the network needs."""
+        return n_targets
+
+    @abstractmethod
+    def link(self, Z: Tensor) -> Tensor:
+        """Return predictions (probabilities, means, quantiles) from the outputs of the last layer."""
+
+    @abstractmethod
+    def per_row(self, Z: Tensor, T: Tensor) -> Tensor:
+        """Return the loss of every row, of shape (n_members, n_rows); outputs are summed."""
+
+    @abstractmethod
+    def gradient(self, Z: Tensor, T: Tensor) -> Tensor:
+        """Return the derivative of :meth:`per_row` with respect to ``Z``, as a tensor of its own."""
+
+    @abstractmethod
+    def best_constant(self, T: Tensor, weight: Tensor) -> Tensor:
+        """Return the outputs, of shape (n_outputs,), with the least mean loss if all rows have the same.
+
+        ``T`` has the shape (n_rows, n_targets), and ``weight`` of shape (n_rows,) sums to 1.
+        """
+
+    def start_outputs(self, T: Tensor, weight: Tensor) -> Tensor:
+        """Return the outputs, of shape (n_outputs,) and in float64, that training starts around.
+
+        They are those of :meth:`best_constant`, but where these are too extreme for training to come back from: the
+        rows may be the first of many. Arguments are those of :meth:`best_constant`, in any precision.
+        """
+        return self.best_constant(*exact(T, weight))
+
+    def null_gradient(self, outputs: Tensor, T: Tensor, weight: Tensor) -> Tensor:
+        """Return :meth:`gradient`, for one member, where all rows have the outputs of :meth:`best_constant`.
+
+        Its weighted mean is zero. A loss with kinks can have it there, too, by its choice among the subgradients.
+        """
+        return self.gradient(outputs.expand(1, len(T), -1), T)
+
+    @abstractmethod
+    def score(self, Z: Tensor, T: Tensor, weight: Tensor) -> Tensor:
+        """Return accuracy or R², of shape (n_members,).
+
+        ``weight`` of shape (n_rows,) or (n_members, n_rows) sums to 1 over the rows.
+        """
+
+    def check_targets(self, targets: np.ndarray) -> None:
+        """Raise ValueError if targets of shape (n_rows, n_targets) are out of the loss's range."""
+
+    def check_whole(self, targets: np.ndarray) -> None:
+        """Raise ValueError if no constant output is best for targets that are all there will ever be."""
+
+    def smooth_targets(self, T: Tensor, rate: float | Tensor) -> Tensor:
+        """Return targets with label smoothing; only classification has it.
+
+        A rate of shape (n_members, 1, 1) gives each member its own.
+        """
+        raise TypeError(f"label smoothing needs class targets, which {type(self).__name__} does not have")
