@@ -201,7 +201,21 @@ class MLP(nn.Module):
 
         self.skip = skip and len(hidden_units) > 0
 
-        normalized = hidden_units if normalization else ()
+        self._make_parameters(dtype, device)
+
+        # What the passes work on: the same memory, for a population of one without the member axis.
+        parameters = (self.weights, self.biases, self.gains, self.shifts)
+        self._dW, self._db, self._dgain, self._dshift = (self._inner([p.grad for p in group]) for group in parameters)
+        self._dW_T = [dW.mT for dW in self._dW]
+        self._mean, self._variance = self._inner(self.running_means), self._inner(self.running_variances)
+        with torch.no_grad():
+            self._detached = self._operands()
+        self._product, self._affine = (torch.mm, torch.addmm) if n_members == 1 else (torch.bmm, torch.baddbmm)
+
+    def _make_parameters(self, dtype: torch.dtype, device: torch.device | str) -> None:
+        """Make the flat buffers, and the parameters and statistics of layers that are views of them."""
+        n_members, hidden_units = self.n_members, self.layer_units[1:-1]
+        normalized = hidden_units if self.normalization else ()
         weight_shapes = [(n_members, n_in, n_out) for n_in, n_out in pairwise(self.layer_units)]
         if self.skip:
             weight_shapes[0] = (n_members, self.layer_units[0], self.layer_units[1] + self.layer_units[-1])
@@ -231,21 +245,12 @@ class MLP(nn.Module):
         self.n_weights = sum(sizes[: len(weight_shapes)])
 
         self.running_means, self.running_variances = [], []
-        for i, shape in enumerate(scale_shapes if normalization == "batch" else ()):
+        for i, shape in enumerate(scale_shapes if self.normalization == "batch" else ()):
             self.register_buffer(f"running_mean_{i}", self.flat.new_zeros(shape))
             self.register_buffer(f"running_variance_{i}", self.flat.new_ones(shape))
             self.running_means.append(self.get_buffer(f"running_mean_{i}"))
             self.running_variances.append(self.get_buffer(f"running_variance_{i}"))
         self.n_batches = 0
-
-        # What the passes work on: the same memory, for a population of one without the member axis.
-        parameters = (self.weights, self.biases, self.gains, self.shifts)
-        self._dW, self._db, self._dgain, self._dshift = (self._inner([p.grad for p in group]) for group in parameters)
-        self._dW_T = [dW.mT for dW in self._dW]
-        self._mean, self._variance = self._inner(self.running_means), self._inner(self.running_variances)
-        with torch.no_grad():
-            self._detached = self._operands()
-        self._product, self._affine = (torch.mm, torch.addmm) if n_members == 1 else (torch.bmm, torch.baddbmm)
 
     @staticmethod
     def _views(flat: Tensor, sizes: Sequence[int], shapes: Sequence[tuple]) -> list[Tensor]:

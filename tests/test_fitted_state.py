@@ -10,7 +10,7 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.inspection import TrainingHistoryDisplay
-from skreg.inspection._geometry import loss_on_rows
+from skreg.inspection._surfaces import loss_on_rows
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 
 RNG = np.random.default_rng(0)
@@ -82,6 +82,8 @@ OTHERS = {
     "max_fun": [1],
     "device": [torch.device("cpu")],
     "callbacks": [[]],
+    "averaging": ["ema"],
+    "max_grad_norm": [0.1],
     "class_weight": ["balanced", {0: 3.0}],
     "label_smoothing": [0.5],
     "quantile": [0.2, [0.3, 0.4]],

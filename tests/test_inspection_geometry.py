@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.inspection import PenaltyGeometryDisplay, _geometry
+from skreg.inspection import PenaltyGeometryDisplay, _geometry, _surfaces
 from skreg.losses import AbsoluteError, LogisticLogLoss, Poisson
 from skreg.model_selection import GridSearchCV
 from skreg.penalties import (
@@ -382,7 +382,7 @@ def test_errors(penalty, options, message):
 
 
 def test_steps_that_do_not_come_to_rest(monkeypatch):
-    monkeypatch.setattr(_geometry, "MAX_STEPS", 50)
+    monkeypatch.setattr(_surfaces, "MAX_STEPS", 50)
     with pytest.raises(RuntimeError, match=r"steps of Restless\(\) have not come to rest within 50 steps"):
         from_penalty(Restless())
 
@@ -498,9 +498,9 @@ def test_separable_classes_have_no_minimum():
 def test_blocks_do_not_change_the_loss(monkeypatch):
     model = RegularizedMLPClassifier(**TO_THE_END, penalty="l1", alpha=0.05).fit(X, LABELS)
     points = np.random.default_rng(1).normal(size=(30, 2))
-    loss = _geometry.loss_on_rows(model, X, LABELS)
+    loss = _surfaces.loss_on_rows(model, X, LABELS)
     expected = loss(points)
-    monkeypatch.setattr(_geometry, "BLOCK", 200)
+    monkeypatch.setattr(_surfaces, "BLOCK", 200)
     np.testing.assert_allclose(loss(points), expected, rtol=1e-12)
 
 
@@ -519,7 +519,7 @@ def test_the_intercept_is_the_best_one(name):
     target = {"log_loss": 1.0 * (LABELS == "yes"), "poisson": 1.0 * COUNTS, "absolute": Y}[name]
     centred = X - X.mean(axis=0)
     weight = torch.full((80,), 1 / 80, dtype=torch.float64)
-    of_weights = _geometry.RowsLoss(loss, centred, torch.from_numpy(target)[:, None], weight)
+    of_weights = _surfaces.RowsLoss(loss, centred, torch.from_numpy(target)[:, None], weight)
     points = np.repeat([[0.5], [3], [8]], 12, axis=0) * np.random.default_rng(1).normal(size=(36, 2))
     for w, actual in zip(points, of_weights(points), strict=True):
         outputs = centred @ w
@@ -600,7 +600,7 @@ def test_other_errors_of_estimators(monkeypatch):
     with pytest.raises(ValueError, match="needs rows .* of at least 2 classes; got 1 class"):
         PenaltyGeometryDisplay.from_estimator(model, X, np.full(80, "yes"))
     with monkeypatch.context() as patch:
-        patch.setattr(_geometry, "MAX_STRIDES", 1)
+        patch.setattr(_surfaces, "MAX_STRIDES", 1)
         with pytest.raises(ValueError, match="The loss has no lowest point over intercepts on these rows"):
             PenaltyGeometryDisplay.from_estimator(model, X, LABELS)
     with pytest.raises(ValueError, match="lower somewhere than where both weights are zero"):
