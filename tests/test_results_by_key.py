@@ -32,9 +32,9 @@ from skreg.inspection import compare_regularizers
 from skreg.model_selection import (
     GridSearchCV,
     RegularizedMLPClassifierCV,
+    _routing,
     _search,
     _together,
-    _validation,
     cross_val_score,
     cross_validate,
 )
@@ -62,7 +62,7 @@ def changed(change):
 
     with (
         mock.patch.object(_search, "fit_tasks", changed_fits),
-        mock.patch.object(_validation, "fit_tasks", changed_fits),
+        mock.patch.object(_routing, "fit_tasks", changed_fits),
     ):
         yield
 
