@@ -87,6 +87,7 @@ sphinx_gallery_conf = {
             "plot_penalty_bias.py",
             "plot_dropout_ensemble.py",
             "plot_early_stopping.py",
+            "plot_averaging.py",
             "plot_constraints.py",
             "plot_own_penalty.py",
             "plot_targets.py",

@@ -10,9 +10,11 @@ from numpydoc.docscrape import FunctionDoc, NumpyDocString
 from sklearn.base import BaseEstimator
 
 import skreg
+import skreg.averaging
 import skreg.compose
 import skreg.constraints
 import skreg.datasets
+import skreg.gradients
 import skreg.inspection
 import skreg.model_selection
 import skreg.penalties
@@ -21,9 +23,11 @@ from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegr
 
 MODULES = [
     skreg,
+    skreg.averaging,
     skreg.compose,
     skreg.constraints,
     skreg.datasets,
+    skreg.gradients,
     skreg.inspection,
     skreg.model_selection,
     skreg.penalties,

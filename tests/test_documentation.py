@@ -17,6 +17,8 @@ MODULES = (
     "skreg",
     "skreg.penalties",
     "skreg.constraints",
+    "skreg.averaging",
+    "skreg.gradients",
     "skreg.model_selection",
     "skreg.compose",
     "skreg.inspection",
