@@ -1,6 +1,7 @@
 """The training of one network by itself: under skorch, with callbacks, scorers, checkpoints and a refit on all rows."""
 
 import inspect
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -29,9 +30,11 @@ def trainer_of(spec: FitSpec, dataset: Dataset, **options) -> Trainer:
 
 def train(trainer: Trainer, *, callbacks=(), verbose: bool = False) -> FitResult:
     """Return what comes of a training, under skorch; errors are raised."""
-    spec = trainer.spec
+    spec, start = trainer.spec, time.perf_counter()
     with limited_threads(step_flops(spec.network.layer_units, spec.batch_size)):
-        return RegularizedNet(trainer, callbacks=list(callbacks or []), verbose=verbose).train()
+        result = RegularizedNet(trainer, callbacks=list(callbacks or []), verbose=verbose).train()
+    result.seconds = time.perf_counter() - start
+    return result
 
 
 def train_pending(pending: PendingFit, checkpoint: Mapping | None, task=None) -> FitResult:
@@ -55,7 +58,8 @@ def train_pending(pending: PendingFit, checkpoint: Mapping | None, task=None) ->
         return result
     if estimator.early_stopping:
         again = refit(pending, result, trainer, origin, is_new=is_new)
-        kept = [again.training_state[f"last_{number}"] for number in range(len(origin))]
+        name = "kept" if "kept_0" in again.training_state else "last"
+        kept = [again.training_state[f"{name}_{number}"] for number in range(len(origin))]
         result.weights = again.weights
         result.training_state |= {f"kept_{number}": array for number, array in enumerate(kept)}
     result.training_state |= named_arrays("origin", origin) | {"origin_is_new": np.asarray(is_new)}
@@ -116,13 +120,18 @@ def task_callback(task, pending: PendingFit, trainer: Trainer) -> TaskCallback:
     table, rows, spec = pending.table, pending.spec.train.indices, pending.spec
     taken = cache(lambda: table.source_rows(rows))
     weights = table.sample_weight
+
+    def attributes() -> dict:
+        with trainer.kept_weights():
+            return attributes_of(trainer.module.arrays(), spec.network, table.X.dtype)
+
     return TaskCallback(
         task,
         estimator=pending.estimator,
         X=lambda: taken()[0],
         y=lambda: taken()[1],
         metadata=None if weights is None else {"sample_weight": weights[rows]},
-        reconstruction_attributes=lambda: attributes_of(trainer.module.arrays(), spec.network, table.X.dtype),
+        reconstruction_attributes=attributes,
     )
 
 

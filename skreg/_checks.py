@@ -72,7 +72,8 @@ class ChecksMixin:
         return value is default or (np.ndim(value) == 0 and value == default)
 
     def _default(self, name: str):
-        return defaults_of(type(self))[name]
+        # A subclass with a constructor of its own may leave out what its base class has.
+        return next(found[name] for found in map(defaults_of, type(self).__mro__) if name in found)
 
     def _warn_of_unused(self, used: tuple[str, ...] = ()) -> None:
         """Warn of parameters without effect, but for some that have one in this call."""

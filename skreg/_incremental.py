@@ -54,6 +54,12 @@ def takes_steps(estimator) -> bool:
     return estimator._goes_on_later
 
 
+def _is_kept(weights: tuple[np.ndarray, ...], state: dict[str, np.ndarray]) -> bool:
+    """Return whether weights are those that a training has kept, and nobody has changed since."""
+    kept = [state.get(f"kept_{number}") for number in range(len(weights))]
+    return all(other is not None and np.array_equal(own, other) for own, other in zip(weights, kept, strict=True))
+
+
 class IncrementalMixin:
     """Methods of an estimator whose training can go on."""
 
@@ -97,7 +103,8 @@ class IncrementalMixin:
         )
         keep_parameters(self, spec, table)
         restore = None if checkpoint is None else "kept"
-        if state is not None and spec.averaging is not None and not state["stops_early"]:
+        has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
+        if has_mean and (start is None or _is_kept(start, state)):
             restore = "last"  # steps go on from where they were, not from the mean
         trainer = trainer_of(spec, dataset, state=state, restore=restore)
         result = train(trainer, callbacks=self.callbacks, verbose=self.verbose)

@@ -249,6 +249,8 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> None:
     if result.error is not None:
         raise result.error
     estimator, spec = pending.estimator, pending.spec
+    if result.token != spec.token:
+        raise ValueError("The result is of another fit than the one that is to be finished.")
     take_weights(estimator, result, spec, dtype or pending.table.X.dtype)
     vars(estimator).pop("_training_state", None)
     if result.training_state is not None:

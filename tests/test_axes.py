@@ -150,6 +150,25 @@ class TestAveraging:
         again = make(averaging="ema", max_iter=model.best_epoch_).fit(X, Y)
         assert_allclose(model.coefs_[0], again.coefs_[0], rtol=1e-9)
 
+    @pytest.mark.parametrize(
+        "options", [{"early_stopping": True}, {"early_stopping": True, "refit_on_all": True}, {}], ids=str
+    )
+    def test_partial_fit_goes_on_from_what_was_kept(self, options, tmp_path):
+        model = make(averaging=EMA(0.9), max_iter=15, **options).fit(X, Y).save_checkpoint(tmp_path / "state")
+        before = model.predict_proba(X)
+        resumed = pickle.loads(pickle.dumps(model)).load_checkpoint(tmp_path / "state")
+        for each in (model, resumed):
+            each.set_params(learning_rate_init=1e-12).partial_fit(X, Y)
+        assert_array_equal(resumed.coefs_[0], model.coefs_[0])
+        if options:  # otherwise the steps go on from the last weights
+            assert_allclose(model.predict_proba(X), before, atol=1e-8)
+
+    def test_partial_fit_goes_on_from_weights_that_the_user_has_changed(self):
+        model = make(averaging="ema").fit(X, Y)
+        model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
+        model.set_params(learning_rate_init=1e-12).partial_fit(X, Y)
+        assert np.abs(model.coefs_[0]).max() < 1e-9
+
 
 SWEEPS = {
     "max_grad_norm": {"max_grad_norm": [0.01, 0.1, 1e9]},

@@ -292,6 +292,15 @@ def test_scoring_monitor_records_what_scoring_by_hand_gives():
     assert len(set(epoch_scores(monitor, "neg_log_loss"))) == 5
 
 
+def test_scoring_monitor_scores_averaged_weights():
+    X, y = data()
+    monitor = ScoringMonitor(scoring="neg_log_loss")
+    make(averaging="ema").set_callbacks(monitor).fit(X, y)
+    stopped = [make(averaging="ema", max_iter=n).fit(X, y) for n in range(1, 6)]
+    expected = [-log_loss(y, model.predict_proba(X)) for model in stopped]
+    np.testing.assert_allclose(epoch_scores(monitor, "neg_log_loss"), expected, rtol=1e-12)
+
+
 def test_scoring_monitor_scores_training_rows_with_their_weights(held_out):
     X, y = data()
     weight = np.random.default_rng(0).uniform(0.1, 3, len(X))

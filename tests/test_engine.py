@@ -2,11 +2,13 @@
 
 import copy
 import pickle
+import threading
 from dataclasses import FrozenInstanceError, replace
 
 import joblib
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
@@ -19,9 +21,11 @@ from skreg.backends import train_fits
 from skreg.engine.dataset import Dataset
 from skreg.engine.grouping import structure
 from skreg.engine.spec import RowChoice
+from skreg.engine.threads import AbandonedError
 from skreg.engine.trainer import Trainer
-from skreg.losses import SoftmaxLogLoss
+from skreg.losses import HalfSquaredError, SoftmaxLogLoss
 from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, cross_validate
+from skreg.model_selection._deferred import DatasetCache
 
 X, Y = make_classification(90, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -146,8 +150,12 @@ class TestWhatDoesNotFit:
     def test_a_result_of_another_spec(self):
         (fit, _), pairs = fits({}, {"hidden_layer_sizes": (4,)})
         before = set(vars(fit.estimator))
+        of_other = train_fits(pairs)[1]
+        with pytest.raises(ValueError, match="The result is of another fit"):
+            finish(fit, of_other)
+        of_other.token = fit.spec.token
         with pytest.raises(ValueError, match="The result is of another network"):
-            finish(fit, train_fits(pairs)[1])
+            finish(fit, of_other)
         assert set(vars(fit.estimator)) == before
 
 
@@ -163,7 +171,27 @@ def fails_on_61_rows(y_true, y_pred):
     return (y_true - y_pred).square().sum(dim=1)
 
 
+class OddError(Exception):
+    """Cannot be pickled."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+
+def raises_odd_errors(y_true, y_pred):
+    if len(y_true) == 61:
+        raise OddError("this", "that")
+    return (y_true - y_pred).square().sum(dim=1)
+
+
 class TestErrorsOfALoss:
+    def test_one_that_cannot_be_sent_from_another_process(self):
+        model = RegularizedMLPRegressor(**SHORT | {"loss": raises_odd_errors})
+        folds = [(np.arange(61), np.arange(61, 90)), (np.arange(60), np.arange(60, 90))]
+        with joblib.parallel_config("loky", n_jobs=2), pytest.warns(FitFailedWarning, match="OddError: this and that"):
+            results = cross_validate(model, X, X[:, 0], cv=folds, n_jobs=2)
+        assert np.isnan(results["test_score"]).tolist() == [True, False]
+
     def test_while_a_member_finishes(self):
         X = np.random.default_rng(0).normal(size=(360, 3))
         model = RegularizedMLPRegressor(**SHORT | {"batch_size": 60, "max_iter": 2, "loss": fails_on_200_rows})
@@ -180,6 +208,39 @@ class TestErrorsOfALoss:
         with pytest.warns(FitFailedWarning, match="1 fits failed"):
             results = cross_validate(model, X, X[:, 0], cv=folds)
         assert np.isnan(results["test_score"]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_every_solver_gives_up_when_it_is_told_to(solver):
+    _, (pair,) = fits({"solver": solver})
+    stopped = threading.Event()
+    stopped.set()
+    with pytest.raises(AbandonedError):
+        Trainer([pair], stopped=stopped).train()
+
+
+def test_training_rows_in_another_order_keep_their_targets():
+    """All of them, as a splitter may give that draws rows with replacement."""
+    indices = np.random.default_rng(0).permutation(90)
+    dataset = Dataset(X, X[:, :1], None)
+    rows = dataset.rows(RowChoice(indices), HalfSquaredError(), torch.float64, torch.device("cpu"))
+    assert_array_equal(rows.inputs(np.arange(90))[:, :1], rows.target)
+
+
+def test_a_warning_of_parameters_is_given_once_by_a_search_with_its_refit():
+    with pytest.warns(UserWarning, match="alpha=0.1 has no effect") as caught:
+        GridSearchCV(make(penalty=None, alpha=0.1), {"dropout": [0.0, 0.1]}, cv=2, n_jobs=2).fit(X, Y)
+    assert len([item for item in caught if "has no effect" in str(item.message)]) == 1
+    assert {item.filename for item in caught if "has no effect" in str(item.message)} == {__file__}
+
+
+def test_equal_rows_are_kept_once_in_whatever_form():
+    for data in (X.astype(int), scipy.sparse.csr_matrix(X.astype(int))):
+        cache, pending = DatasetCache(), [prepare(make(alpha=alpha), data, Y) for alpha in (0.1, 0.2)]
+        for fit in pending:
+            cache.share(fit)
+        assert pending[0].dataset is pending[1].dataset
+        assert pending[1].table.X is pending[0].dataset.X
 
 
 def test_rows_are_copied_to_a_device_once():

@@ -419,6 +419,35 @@ def test_a_checkpoint_restores_the_best_epoch(digits, tmp_path):
     np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
 
 
+class AtTheEnd(Callback):
+    """Changes the weights when training has ended."""
+
+    def on_train_end(self, net, **kwargs):
+        with torch.no_grad():
+            net.module_.weights[0].mul_(0.5)
+
+
+@pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"solver": "lbfgs", "tol": 1.0}], ids=str)
+def test_what_a_callback_does_at_the_end_of_training_is_kept(digits, options, tmp_path):
+    X, y = digits
+    options = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0, **FIXED, **options}
+    plain = RegularizedMLPClassifier(**options).fit(X, y)
+    changed = RegularizedMLPClassifier(**options, callbacks=[AtTheEnd()]).fit(X, y)
+    np.testing.assert_allclose(changed.coefs_[0], 0.5 * plain.coefs_[0])
+    np.testing.assert_array_equal(changed.coefs_[1], plain.coefs_[1])
+
+
+def test_the_best_epoch_of_skorchs_early_stopping_is_kept(digits):
+    X, y = digits
+    options = {"hidden_layer_sizes": (8,), "learning_rate_init": 0.2, "random_state": 0, **FIXED}
+    stopper = EarlyStopping(monitor="train_loss", patience=3, load_best=True, sink=lambda text: None)
+    model = RegularizedMLPClassifier(**options, max_iter=60, callbacks=[stopper]).fit(X, y)
+    best = int(np.argmin(model.history_["train_loss"])) + 1
+    assert best < model.n_iter_ < 60
+    plain = RegularizedMLPClassifier(**options, max_iter=best).fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
+
+
 def test_a_fit_with_a_scheduler_can_be_pickled_and_cloned(digits):
     X, y = digits
     scheduler = LRScheduler("StepLR", step_size=2, gamma=0.1)

@@ -126,7 +126,6 @@ class RegularizedNet(NeuralNet):
         rows = self.trainer.members[0].rows
         self.notify("on_train_begin", X=rows, y=None)
         self.fit_loop(rows)
-        self.notify("on_train_end", X=rows, y=None)
         return self.result_
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
@@ -234,6 +233,10 @@ class SkorchObserver(Observer):
                 stopper = name
         trainer.lr = self.net.lr_
         return stopper
+
+    def training_ends(self, trainer):
+        """Tell the callbacks, which may bring back the weights of another epoch."""
+        self._notify("on_train_end", X=trainer.members[0].rows, y=None)
 
     def set_lr(self, trainer, lr):
         """Set the learning rate of the next step."""

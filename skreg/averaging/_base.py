@@ -82,7 +82,7 @@ class Averager:
         if isinstance(share, Tensor):
             buffers = [self.module.member_views(state) for state in buffers]
         for mean, newest in zip(*buffers, strict=True):
-            mean.lerp_(newest, share)
+            mean.lerp_(newest, share.to(mean.dtype) if isinstance(share, Tensor) else share)
 
     @contextlib.contextmanager
     def swapped(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
+from skreg.backends._errors import SentError
 from skreg.engine.grouping import Fit, block_size, in_chunks
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, limited_threads, step_flops
@@ -24,6 +25,11 @@ class Line:
         self.stopped = threading.Event()
         self.report = report
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether this is another process."""
+        return self.report is None
+
     def __reduce__(self):
         return Line, ()
 
@@ -35,7 +41,7 @@ def n_workers_of(n_jobs: int | None, n_tasks: int) -> int:
 
 
 def train_population(number: int, fits: list[Fit], line: Line, n_workers: int, block_bytes: int):
-    """Return the number of a population, what has come of its fits, and whether progress was reported."""
+    """Return the number of a population, and what has come of its fits."""
     start = time.perf_counter()
     spec = fits[0][0]
     # Populations in parallel have one thread each.
@@ -45,7 +51,9 @@ def train_population(number: int, fits: list[Fit], line: Line, n_workers: int, b
         results = train_together(fits, stopped=line.stopped, report=report, block_bytes=block_bytes)
     for result in results:
         result.seconds = (time.perf_counter() - start) / len(fits)
-    return number, results, report is not None
+        if line.is_elsewhere and result.error is not None:
+            result.error = SentError.of(result.error)
+    return number, results
 
 
 def train_together(fits: list[Fit], *, report: Callable | None = None, **options) -> list[FitResult]:
@@ -110,10 +118,12 @@ def train_fits(
     block_bytes = block_size(memory_limit, n_workers)
     n_epochs = [sum(fits[number][0].stopping.max_epochs for number in chunk) for chunk in chunks]
     lock = threading.Lock()
+    reported = [0] * len(chunks)
     with tqdm(total=sum(n_epochs), desc="epochs of all networks", disable=not verbose) as bar:
 
         def report(chunk: int, n_done: int) -> None:
             with lock:
+                reported[chunk] += n_done
                 bar.update(n_done)
                 if on_progress is not None:
                     on_progress(n_done * len(chunks[chunk]) / n_epochs[chunk])
@@ -127,20 +137,21 @@ def train_fits(
             returned = Parallel(n_jobs=n_workers, prefer="threads")(tasks)
         finally:
             line.stopped.set()
-        for number, _, was_reported in returned:
-            if not was_reported:
-                report(number, n_epochs[number])
+        for number in range(len(chunks)):  # of populations elsewhere, or that have failed on the way
+            report(number, n_epochs[number] - reported[number])
     return in_order(returned, chunks, len(fits))
 
 
 def in_order(returned: Sequence[tuple], chunks: list[list[int]], n_fits: int) -> list[FitResult]:
     """Return the results of populations, which come in any order, in that of the fits."""
     results: list[FitResult | None] = [None] * n_fits
-    for number, of_chunk, _ in returned:
+    for number, of_chunk in returned:
         if len(of_chunk) != len(chunks[number]):
             raise RuntimeError(f"Of {len(chunks[number])} networks, joblib's backend has returned {len(of_chunk)}.")
         for k, result in zip(chunks[number], of_chunk, strict=True):
             results[k] = result
+            if isinstance(result.error, SentError):
+                result.error = result.error.received()
     n_lost = results.count(None)
     if n_lost:
         raise RuntimeError(f"The backend of joblib has lost the results of {n_lost} of {n_fits} fits.")

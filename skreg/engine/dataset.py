@@ -71,7 +71,7 @@ class Dataset:
         if weight is not None:
             weight = torch.as_tensor(weight, device=device, dtype=dtype)
             weight = weight / weight.sum()
-        is_all = len(indices) == len(source.targets)
+        is_all = np.array_equal(indices, np.arange(len(source.targets)))
         return Rows(source._inputs(dtype, device), target, weight, None if is_all else indices)
 
     def weights(self, choice: RowChoice) -> np.ndarray | None:

@@ -25,6 +25,7 @@ class _Iterations:
 
     def objective(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return value and gradient; the first evaluation of an iteration begins an epoch."""
+        self.trainer.check_stopped()
         if not self.is_running:
             self.trainer.begin_epoch()
             self.is_running = True

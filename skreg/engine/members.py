@@ -55,6 +55,7 @@ class Member:
             converged=monitor.converged,
             n_epochs=monitor.epoch,
             n_rows=len(self.rows),
+            token=self.spec.token,
         )
 
 

@@ -1,13 +1,15 @@
 """Descriptions of fits, and of what comes of them.
 
 They are plain data: nothing of the estimator, no rows, no functions but those of the user's own loss. So they can be
-compared, pickled and sent to other processes. Parts that regularize are objects that declare their
+pickled and sent to other processes. Parts that regularize are objects that declare their
 ``member_parameters``: the numbers in which networks that are trained together may differ. All else is their structure,
 which they have in common.
 """
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -110,7 +112,7 @@ class ClassWeights:
         return [targets.argmax(axis=1)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowChoice:
     """Rows of a data set, and what a fit makes of their targets and weights.
 
@@ -135,7 +137,7 @@ class RowChoice:
         return len(self.indices)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitSpec:
     """How a network is to be trained.
 
@@ -171,6 +173,8 @@ class FitSpec:
         Weights to start from; None draws new ones.
     n_rows_before : int
         Number of training rows seen in earlier calls.
+    token : str
+        Tells the fit from all others; its result has it, too.
     """
 
     network: NetworkSpec
@@ -189,9 +193,18 @@ class FitSpec:
     shuffle: bool = True
     start: tuple[np.ndarray, ...] | None = None
     n_rows_before: int = 0
+    token: str = field(default_factory=partial(secrets.token_hex, 8))
 
     # How many steps an epoch has is structure, however many rows each of them takes: see `n_batches`.
-    member_parameters: ClassVar[tuple[str, ...]] = ("train", "valid", "seeds", "batch_size", "start", "n_rows_before")
+    member_parameters: ClassVar[tuple[str, ...]] = (
+        "train",
+        "valid",
+        "seeds",
+        "batch_size",
+        "start",
+        "n_rows_before",
+        "token",
+    )
 
     @property
     def spans(self) -> list[slice]:
@@ -242,6 +255,8 @@ class FitResult:
         Time, or a share of the time of all networks that were trained together.
     error : Exception or None
         Why training has failed; all else then has no meaning.
+    token : str
+        That of the spec.
     """
 
     weights: list[np.ndarray] = field(default_factory=list)
@@ -256,3 +271,4 @@ class FitResult:
     training_state: dict[str, np.ndarray] | None = None
     seconds: float = 0.0
     error: Exception | None = None
+    token: str = ""

@@ -55,8 +55,9 @@ def training_state(trainer, last: list[Tensor]) -> dict[str, np.ndarray]:
     tensors = {"last": last, "best": trainer.best or [], "buffer": trainer.solver.buffers()}
     if trainer.averager is not None:
         tensors["average"] = trainer.averager.average
-    if trainer.best is not None or trainer.averager is not None:
-        tensors["kept"] = trainer.module.snapshot()
+    kept = trainer.module.state()
+    if trainer.best is not None or trainer.averager is not None or not all(map(torch.equal, kept, last)):
+        tensors["kept"] = kept
     arrays = {name: np.asarray(value) for name, value in numbers.items()}
     generators = _generators(trainer)
     arrays |= {f"generator_{name}": g.get_state().numpy(force=True).copy() for name, g in generators.items()}
@@ -109,6 +110,10 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
         trainer.best = snapshot_of(state, "best", module)
         monitor.best_epoch = int(state["best_epoch"])
     _restore_buffers(trainer, state)
+    if trainer.averager is not None:
+        # The mean belongs to the weights that training has ended with; others begin a mean of their own.
+        is_last = restore == "last"
+        trainer.averager.average = snapshot_of(state, "average", module) if is_last else module.snapshot()
     if rule.n_epochs is not None:
         monitor.last_epoch = monitor.epoch + rule.n_epochs
     else:  # a fit that had come to its end is not taken beyond it
@@ -117,14 +122,12 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
 
 
 def _restore_buffers(trainer, state: dict[str, np.ndarray]) -> None:
-    """Restore what the solver, the averager and the generators remember."""
+    """Restore what the solver and the generators remember."""
     buffers = trainer.solver.buffers()
     for number in trainer.solver.nonnegative_buffers:
         check_range(state, f"buffer_{number}", 0)
     for buffer, saved in zip(buffers, tensors_of(state, "buffer", buffers), strict=True):
         buffer.copy_(saved)
-    if trainer.averager is not None:
-        trainer.averager.average = snapshot_of(state, "average", trainer.module)
     for name, generator in _generators(trainer).items():
         if f"generator_{name}" in state:
             try:

@@ -52,12 +52,5 @@ class AbandonedError(Exception):
     """Raised in threads when the work that they are a part of is interrupted."""
 
 
-# Where a fit looks, after every epoch, whether it is to be given up.
+# Where the trainer of a fit by itself looks, in every step, whether the fit is to be given up.
 STOPPED: ContextVar[threading.Event | None] = ContextVar("STOPPED", default=None)
-
-
-def check_stopped() -> None:
-    """Raise if the fit is to be given up."""
-    stopped = STOPPED.get()
-    if stopped is not None and stopped.is_set():
-        raise AbandonedError

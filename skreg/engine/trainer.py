@@ -145,6 +145,11 @@ class Trainer:
             member.monitor.epoch += 1
         self.observer.epoch_begins(self)
 
+    def check_stopped(self) -> None:
+        """Raise AbandonedError if training is to be given up."""
+        if self.stopped is not None and self.stopped.is_set():
+            raise AbandonedError
+
     def _run_epoch(self) -> dict[str, Tensor]:
         """Take a step with every batch; return loss, penalty and score, taken while the weights were changing."""
         self.batches.begin_epoch()
@@ -157,8 +162,7 @@ class Trainer:
 
     def _step(self, number: int, batch: Batch, scale: Tensor) -> Tensor:
         """Take one step; return the outputs before it."""
-        if self.stopped is not None and self.stopped.is_set():
-            raise AbandonedError
+        self.check_stopped()
         watched = self.observer.watches_batches
         if watched:
             self.observer.batch_begins(self, batch)
@@ -221,7 +225,7 @@ class Trainer:
         measured["is_finite"] = self._are_finite()
         measured["lr"] = self._rates_of_members()
         leaving, improved = [], []
-        with self._kept_weights():
+        with self.kept_weights():
             if self.members[0].valid_rows is not None:
                 measured |= self._validate(measured)
             columns = [values.tolist() if isinstance(values, Tensor) else values for values in measured.values()]
@@ -308,7 +312,7 @@ class Trainer:
             kept[index] = current[index]
 
     @contextlib.contextmanager
-    def _kept_weights(self) -> Iterator[None]:
+    def kept_weights(self) -> Iterator[None]:
         """Let the module have, within a block, the weights that are kept: averaged ones, where there is averaging."""
         if self.averager is None:
             yield
@@ -355,6 +359,8 @@ class Trainer:
                 loss = last_step_loss(self.single, member.spec.loss, member.rows)
                 penalty = monitor.history[-1]["penalty"]
                 monitor.check_divergence("training", loss, penalty, is_finite=is_finite)
+            if self.is_single:
+                self.observer.training_ends(self)
             result = member.result(self.single.arrays())
             if last is not None:
                 result.training_state = training_state(self, last)
@@ -364,7 +370,7 @@ class Trainer:
 
     def _load_kept(self, number: int) -> None:
         """Give the single network the weights of a member that are kept."""
-        with self._kept_weights():
+        with self.kept_weights():
             source = self.module.state() if self.best is None else self.best
             if self.is_single:
                 kept = [tensor.clone() for tensor in source]
@@ -430,9 +436,10 @@ class Trainer:
             for name in self.spec.solver.member_parameters:
                 options[name] = common([getattr(spec.solver, name) for spec in specs], module.flat)
         self.solver = self.spec.solver.make(module, penalties, self.spec.constraints, **options)
-        self.rules = stacked_rules([spec.gradient_rules for spec in specs], module.flat)
+        exact = module.flat.new_empty(0, dtype=torch.float64)
+        self.rules = stacked_rules([spec.gradient_rules for spec in specs], exact)
         self.gradients = [parameter.grad for parameter in module.parameters()]
-        (self.averaging,) = stacked_rules([[spec.averaging] for spec in specs], module.flat)
+        (self.averaging,) = stacked_rules([[spec.averaging] for spec in specs], exact)
 
     def _remake(self, staying: list[int]) -> None:
         """Go on with some of the members, or with all of them at other learning rates."""
@@ -462,11 +469,3 @@ class Trainer:
         """Copy buffers that are laid out like a module's, of which only some members are left."""
         for new_part, old_part in zip(self.module.member_views(new), old_module.member_views(old), strict=True):
             new_part.copy_(old_part[staying])
-
-
-def train_alone(spec: FitSpec, dataset: Dataset, **options) -> FitResult:
-    """Train one network; errors are raised."""
-    (result,) = Trainer([(spec, dataset)], **options).train()
-    if result.error is not None:
-        raise result.error
-    return result

@@ -116,6 +116,13 @@ class DatasetCache:
         self._arrays: dict[tuple, list[np.ndarray]] = {}
         self._datasets: dict[int, list[Dataset]] = {}
 
+    def share(self, pending: PendingFit) -> None:
+        """Let a fit read the first data set that is equal to its own."""
+        pending.dataset = self.shared(pending.dataset)
+        pending.table.X = pending.dataset.X
+        if pending.dataset.validation is not None:
+            pending.valid_table.X = pending.dataset.validation.X
+
     def shared(self, dataset: Dataset) -> Dataset:
         """Return the first data set that is equal to this one."""
         dataset.X = self._shared_array(dataset.X)
@@ -134,7 +141,10 @@ class DatasetCache:
 
     def _shared_array(self, X):
         if scipy.sparse.issparse(X):
-            return X
+            for part in ("data", "indices", "indptr"):
+                setattr(X, part, self._shared_array(getattr(X, part)))
+            known = self._arrays.setdefault((X.shape, *map(id, (X.data, X.indices, X.indptr))), [X])
+            return known[0]
         # Arrays of which a few rows differ need not be compared as a whole.
         sample = X[:: max(1, len(X) // N_SAMPLED)].tobytes()
         known = self._arrays.setdefault((X.shape, X.dtype.str, hash(sample)), [])

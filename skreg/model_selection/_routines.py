@@ -108,7 +108,7 @@ def _fit_all(requests: list[Request], n_jobs: int | None) -> None:
         with request.warnings_of_interest():
             pending = prepare_member(request.estimator, *request.data)
         if pending is not None:
-            pending.dataset = datasets.shared(pending.dataset)
+            datasets.share(pending)
             waiting.append((request, pending))
     results = train_fits([(pending.spec, pending.dataset) for _, pending in waiting], n_jobs=n_jobs)
     for (request, pending), result in zip(waiting, results, strict=True):

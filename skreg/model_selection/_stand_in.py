@@ -12,8 +12,9 @@ from functools import partial, wraps
 
 from sklearn.base import clone
 
+from skreg._context import holding
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
-from skreg._warnings import warn_user
+from skreg._warnings import KEPT_WARNINGS, warn_user
 from skreg.model_selection._keys import parameters_key, rows_key
 from skreg.model_selection._together import Outcome, Task, networks_of
 from skreg.stopping import RowStructure, following
@@ -34,6 +35,24 @@ class Outcomes:
         self._structures: dict[bytes, RowStructure] = {}
         self._n_rows, self._structure = 0, RowStructure()
         self._error: RuntimeError | None = None
+        # What has been said of parameters and data, which the fits have in common.
+        self._said: set[tuple] = set()
+
+    def warn(self, said: list[tuple]) -> None:
+        """Give warnings of fits: those of parameters and data once; that one has not converged is said of each."""
+        for message, category in said:
+            if category is not UserWarning or (message, category) not in self._said:
+                self._said.add((message, category))
+                warn_user(message, category)
+
+    def fit_here(self, estimator, structure: RowStructure, *arguments, **parameters):
+        """Fit an estimator that has no outcome, and give its warnings, as far as they are new."""
+        said = []
+        try:
+            with following(partial(networks_of, estimator), structure), holding(KEPT_WARNINGS, said):
+                return estimator.fit(*arguments, **parameters)
+        finally:
+            self.warn(said)
 
     def __getstate__(self):
         """Return what another process needs: structures of rows. Results stay where they are waited for."""
@@ -182,10 +201,8 @@ def with_outcomes(estimator, outcomes: Outcomes):
         self.__class__ = plain
         outcome, structure = known.take(self, keys, X, arguments[0] if arguments else None, parameters)
         if outcome is None:
-            with following(partial(networks_of, self), structure):
-                return self.fit(X, *arguments, **parameters)
-        for message, category in outcome.warnings:
-            warn_user(message, category)
+            return known.fit_here(self, structure, X, *arguments, **parameters)
+        known.warn(outcome.warnings)
         outcome.raise_error()
         vars(self).update(vars(outcome.estimator))  # beside what callbacks have put there
         return self

@@ -318,7 +318,7 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
             if not network._can_be_a_member(None, None):
                 alone.append((outcome, fold))
             elif pending := _prepare(outcome, fold, known):
-                pending.dataset = datasets.shared(pending.dataset)
+                datasets.share(pending)
                 waiting.append((outcome, pending))
     results = train_fits([(pending.spec, pending.dataset) for _, pending in waiting], **options)
     for (outcome, pending), result in zip(waiting, results, strict=True):
