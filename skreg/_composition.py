@@ -1,6 +1,9 @@
-"""Estimators within others: pipelines, searches and transformations of the target."""
+"""Estimators within others: the one walker through pipelines, searches and transformations of the target."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
 
 from skreg._base import BaseRegularizedMLP
 
@@ -17,3 +20,79 @@ def opened(estimator) -> Iterator:
             estimator = estimator.regressor_
         else:
             estimator = estimator.steps[-1][1] if getattr(estimator, "steps", None) else None
+
+
+def parts(estimator) -> dict[str, object]:
+    """Return what a pipeline or a transformation of the target, fitted or not, passes its data on to.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any.
+
+    Returns
+    -------
+    dict of str to estimator
+        By the names that they have in the estimator: the last step of a pipeline; the regressor of a transformation of
+        the target and, after a fit, the copy that was fitted. Empty for all others.
+    """
+    if isinstance(estimator, Pipeline):
+        return dict(estimator.steps[-1:] if estimator.steps else ())
+    if isinstance(estimator, TransformedTargetRegressor):
+        return {name: getattr(estimator, name) for name in ("regressor", "regressor_") if hasattr(estimator, name)}
+    return {}
+
+
+def nested(estimator) -> Iterator:
+    """Yield an estimator and all :func:`parts` of it, from the outside in; what is to be fitted before its copies."""
+    yield estimator
+    for part in parts(estimator).values():
+        yield from nested(part)
+
+
+def path_to_last(estimator) -> list[tuple[str, object]]:
+    """Return an estimator and the parts that are to be fitted, from the outside in, each under its parameter's name.
+
+    The name of the estimator itself is empty.
+    """
+    path = [("", estimator)]
+    while inner := parts(path[-1][1]):
+        path.append(next(iter(inner.items())))
+    return path
+
+
+def last_of(estimator):
+    """Return the innermost part that is to be fitted; the estimator itself if it has no parts."""
+    return path_to_last(estimator)[-1][1]
+
+
+def fitted_last_of(estimator):
+    """Return the innermost part that a fit has fitted: behind a transformation of the target, that is a copy."""
+    while inner := parts(estimator):
+        *_, estimator = inner.values()
+    return estimator
+
+
+def with_last(estimator, replace: Callable):
+    """Return an estimator with others in place of its innermost part and the copies of that.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Is changed in place, if it has parts.
+    replace : callable
+        Takes what is there, and returns what takes its place.
+
+    Returns
+    -------
+    estimator
+        The estimator; what `replace` makes of it if it has no parts.
+    """
+    inner = {name: with_last(part, replace) for name, part in parts(estimator).items()}
+    if not inner:
+        return replace(estimator)
+    if isinstance(estimator, Pipeline):
+        estimator.steps[-1:] = inner.items()
+    else:
+        vars(estimator).update(inner)
+    return estimator

@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import mean_pinball_loss
 from sklearn.pipeline import Pipeline
 
-from skreg._composition import opened
+from skreg._composition import last_of, opened, path_to_last
 from skreg._data import as_numpy
 from skreg._docs import DocLink
 from skreg._sklearn_private import check_sample_weight
@@ -124,20 +124,22 @@ class TransformedTargetRegressor(DocLink, sklearn.compose.TransformedTargetRegre
         return quantile_score(self, X, y, sample_weight)
 
 
-# What the fits of searches and comparisons go through.
-TARGET_TRANSFORMATIONS = (TransformedTargetRegressor, sklearn.compose.TransformedTargetRegressor)
+# Classes whose last part can be fitted apart from the rest; a subclass may fit otherwise.
+PLAIN_WRAPPERS = (Pipeline, TransformedTargetRegressor, sklearn.compose.TransformedTargetRegressor)
+
+
+def last_if_plain(estimator):
+    """Return the innermost part that is to be fitted; None if something around it may fit in a way of its own."""
+    *wrappers, (_, last) = path_to_last(estimator)
+    return last if all(type(wrapper) in PLAIN_WRAPPERS for _, wrapper in wrappers) else None
 
 
 def quantile_levels(estimator) -> tuple[float, ...] | None:
     """Return the levels of an estimator, fitted or not, that predicts several quantiles; None of another one."""
-    *_, network = opened(estimator)
-    while not isinstance(network, RegularizedMLPRegressor):
-        if isinstance(network, Pipeline) and network.steps:
-            network = network.steps[-1][1]
-        elif type(network) in TARGET_TRANSFORMATIONS:
-            network = network.regressor
-        else:
-            return None
+    *_, innermost = opened(estimator)
+    network = last_of(innermost)
+    if not isinstance(network, RegularizedMLPRegressor):
+        return None
     if network.loss != "quantile" or np.ndim(network.quantile) == 0:
         return None
     loss = network._fitted_loss() if hasattr(network, "coefs_") else network._make_loss()
@@ -168,11 +170,9 @@ def scoring_of(estimator, scoring) -> object:
 
     With None that is mean D² where scikit-learn's own transformation of the target cannot score several quantiles.
     """
-    inner = estimator
-    while isinstance(inner, Pipeline) and inner.steps:
-        inner = inner.steps[-1][1]
-    is_theirs = type(inner) is sklearn.compose.TransformedTargetRegressor
-    return quantile_score if scoring is None and is_theirs and quantile_levels(inner) else scoring
+    behind = next((part for _, part in path_to_last(estimator) if not isinstance(part, Pipeline)), None)
+    is_theirs = type(behind) is sklearn.compose.TransformedTargetRegressor
+    return quantile_score if scoring is None and is_theirs and quantile_levels(behind) else scoring
 
 
 __all__ = ["TransformedTargetRegressor"]

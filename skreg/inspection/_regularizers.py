@@ -6,10 +6,11 @@ import numpy as np
 import scipy.sparse
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skreg._base import BaseRegularizedMLP
+from skreg._composition import path_to_last
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.regressor import RegularizedMLPRegressor
 
@@ -134,17 +135,14 @@ def in_single_precision(X):
 
 def parameter_prefix(estimator) -> str:
     """Return what stands before the names of the network's parameters, as in 'regularizedmlpclassifier__'."""
-    if isinstance(estimator, BaseRegularizedMLP):
-        return ""
-    if isinstance(estimator, Pipeline) and estimator.steps:
-        name, last = estimator.steps[-1]
-        return f"{name}__{parameter_prefix(last)}"
-    if isinstance(estimator, TransformedTargetRegressor):
-        return f"regressor__{parameter_prefix(estimator.regressor)}"
-    raise TypeError(
-        "The 'network' parameter must be a RegularizedMLPClassifier or RegularizedMLPRegressor, alone, at the end of a "
-        f"Pipeline or in a TransformedTargetRegressor; got {estimator!r}."
-    )
+    _, *inner = path = path_to_last(estimator)
+    _, last = path[-1]
+    if not isinstance(last, BaseRegularizedMLP):
+        raise TypeError(
+            "The 'network' parameter must be a RegularizedMLPClassifier or RegularizedMLPRegressor, alone, at the end "
+            f"of a Pipeline or in a TransformedTargetRegressor; got {last!r}."
+        )
+    return "".join(f"{name}__" for name, _ in inner)
 
 
 def _prefixed(prefix: str, settings: dict) -> dict:

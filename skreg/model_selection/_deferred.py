@@ -6,12 +6,11 @@ import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import Pipeline
 
 from skreg._base import BaseRegularizedMLP
+from skreg._composition import with_last
 from skreg._data import as_numpy
 from skreg._prepare import PendingFit, prepare
-from skreg.compose import TARGET_TRANSFORMATIONS
 from skreg.engine.dataset import Dataset
 
 # Rows that are looked at before two arrays are compared as a whole.
@@ -74,39 +73,9 @@ class DeferredFit(BaseEstimator):
         raise AttributeError(name)
 
 
-def with_deferred(estimator):
-    """Return an estimator with a stand-in for its network; pipelines and the like around it are changed in place."""
-    if type(estimator) is Pipeline:
-        name, last = estimator.steps[-1]
-        estimator.steps[-1] = (name, with_deferred(last))
-    elif type(estimator) in TARGET_TRANSFORMATIONS:
-        estimator.regressor = with_deferred(estimator.regressor)
-    else:
-        estimator = DeferredFit(estimator)
-    return estimator
-
-
-def deferred_of(estimator) -> DeferredFit:
-    """Return the stand-in in a fitted estimator: after the fit of a transformation of the target, its copy."""
-    if type(estimator) is Pipeline:
-        return deferred_of(estimator.steps[-1][1])
-    if type(estimator) in TARGET_TRANSFORMATIONS:
-        return deferred_of(estimator.regressor_)
-    return estimator
-
-
 def with_network(estimator):
     """Return an estimator with its network instead of the stand-in."""
-    if type(estimator) is Pipeline:
-        name, last = estimator.steps[-1]
-        estimator.steps[-1] = (name, with_network(last))
-    elif type(estimator) in TARGET_TRANSFORMATIONS:
-        estimator.regressor = with_network(estimator.regressor)
-        if hasattr(estimator, "regressor_"):
-            estimator.regressor_ = with_network(estimator.regressor_)
-    elif isinstance(estimator, DeferredFit):
-        estimator = estimator.network
-    return estimator
+    return with_last(estimator, lambda last: last.network if isinstance(last, DeferredFit) else last)
 
 
 class DatasetCache:

@@ -1,13 +1,14 @@
 """Transformers are fitted once for each fold, whatever candidates share them."""
 
 import copy
+from collections.abc import Iterator
 from functools import wraps
 
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_memory
 
+from skreg._composition import nested
 from skreg._hashing import content_hash
-from skreg.compose import TARGET_TRANSFORMATIONS
 
 
 class FoldMemory:
@@ -66,19 +67,15 @@ def copied(fitted):
 
 def remember(estimator, known: dict) -> None:
     """Give all pipelines on the way to the network a memory in common."""
-    if type(estimator) is Pipeline:
-        estimator.memory = FoldMemory(known, estimator.memory)
-        remember(estimator.steps[-1][1], known)
-    elif type(estimator) in TARGET_TRANSFORMATIONS:
-        remember(estimator.regressor, known)
+    for pipeline in _pipelines(estimator):
+        pipeline.memory = FoldMemory(known, pipeline.memory)
 
 
 def forget(estimator) -> None:
     """Give the pipelines of an estimator, fitted or not, their own memory again."""
-    if type(estimator) is Pipeline:
-        estimator.memory = estimator.memory.memory
-        forget(estimator.steps[-1][1])
-    elif type(estimator) in TARGET_TRANSFORMATIONS:
-        forget(estimator.regressor)
-        if hasattr(estimator, "regressor_"):
-            forget(estimator.regressor_)
+    for pipeline in _pipelines(estimator):
+        pipeline.memory = pipeline.memory.memory
+
+
+def _pipelines(estimator) -> Iterator[Pipeline]:
+    return (part for part in nested(estimator) if isinstance(part, Pipeline))

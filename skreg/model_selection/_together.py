@@ -18,10 +18,10 @@ import numpy as np
 import scipy.sparse
 from joblib.parallel import get_active_backend
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
 from skreg._base import BaseRegularizedMLP
+from skreg._composition import fitted_last_of, last_of, nested, with_last
 from skreg._context import holding
 from skreg._data import is_about_text, with_encoding_hint
 from skreg._prepare import PendingFit, finish
@@ -29,10 +29,10 @@ from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS
 from skreg.backends import train_fits
-from skreg.compose import TARGET_TRANSFORMATIONS
+from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import STOPPED, AbandonedError
-from skreg.model_selection._deferred import DatasetCache, DeferredFit, deferred_of, with_deferred, with_network
+from skreg.model_selection._deferred import DatasetCache, DeferredFit, with_network
 from skreg.model_selection._elsewhere import packed, recording, this_process, unpacked
 from skreg.model_selection._memory import forget, remember
 from skreg.stopping import NoSplitError, RowStructure, following
@@ -119,36 +119,28 @@ def network_of(estimator) -> BaseRegularizedMLP | None:
 
     That is one of our own, alone or behind any pipelines and transformations of the target.
     """
-    if type(estimator) is Pipeline:
-        return network_of(estimator.steps[-1][1]) if estimator.steps else None
-    if type(estimator) in TARGET_TRANSFORMATIONS:
-        return network_of(estimator.regressor)
-    is_ours = isinstance(estimator, BaseRegularizedMLP) and type(estimator).fit is BaseRegularizedMLP.fit
-    return estimator if is_ours else None
+    last = last_if_plain(estimator)
+    is_ours = isinstance(last, BaseRegularizedMLP) and type(last).fit is BaseRegularizedMLP.fit
+    return last if is_ours else None
 
 
 def has_network(estimator) -> bool:
     """Return whether there is a network at the end of an estimator, of whatever class of ours."""
-    return next(networks_of(estimator), None) is not None
+    return isinstance(last_if_plain(estimator), BaseRegularizedMLP)
 
 
 def networks_of(estimator) -> Iterator[BaseRegularizedMLP]:
     """Yield the network at the end of an estimator, of whatever class of ours, and the copies that a fit has made."""
-    if type(estimator) is Pipeline:
-        yield from networks_of(estimator.steps[-1][1]) if estimator.steps else ()
-    elif type(estimator) in TARGET_TRANSFORMATIONS:
-        yield from networks_of(estimator.regressor)
-        yield from networks_of(getattr(estimator, "regressor_", None))
-    elif isinstance(estimator, DeferredFit):
-        yield estimator.network
-    elif isinstance(estimator, BaseRegularizedMLP):
-        yield estimator
+    for part in () if last_if_plain(estimator) is None else nested(estimator):
+        if isinstance(part, DeferredFit):
+            yield part.network
+        elif isinstance(part, BaseRegularizedMLP):
+            yield part
 
 
 def fit_error(error: Exception, X, estimator) -> Exception:
     """Return what a fit reports: before a network sees text, a transformer stumbles over it."""
-    last = network_of(estimator) or (estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator)
-    return with_encoding_hint(error, X, last) if "string" in str(error) else error
+    return with_encoding_hint(error, X, last_of(estimator)) if "string" in str(error) else error
 
 
 @dataclass
@@ -333,12 +325,12 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
 def _prepare(outcome: Outcome, fold: Fold, known: dict) -> PendingFit | None:
     """Let an estimator do everything but train its network; return that fit, or None if there is nothing to train."""
     start = time.perf_counter()
-    outcome.estimator = with_deferred(outcome.estimator)
+    outcome.estimator = with_last(outcome.estimator, DeferredFit)
     remember(outcome.estimator, known)
     with holding(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)
     forget(outcome.estimator)
-    pending = None if outcome.error else deferred_of(outcome.estimator).pending_
+    pending = None if outcome.error else fitted_last_of(outcome.estimator).pending_
     outcome.estimator = with_network(outcome.estimator)
     outcome.seconds = time.perf_counter() - start
     return pending
