@@ -1,6 +1,7 @@
 """Estimators whose network is prepared now and trained later, together with others."""
 
 import inspect
+from collections.abc import Mapping
 
 import numpy as np
 import scipy.sparse
@@ -10,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from skreg._base import BaseRegularizedMLP
 from skreg._data import as_numpy
-from skreg._prepare import PendingFit, prepare
+from skreg._prepare import PendingFit, SharedChecks, prepare
 from skreg.compose import TARGET_TRANSFORMATIONS
 from skreg.engine.dataset import Dataset
 
@@ -18,11 +19,26 @@ from skreg.engine.dataset import Dataset
 N_SAMPLED = 16
 
 
-def prepare_member(network: BaseRegularizedMLP, *args, **params) -> PendingFit | None:
+def prepare_member(
+    network: BaseRegularizedMLP, args: tuple, params: Mapping | None = None, checks: SharedChecks | None = None
+) -> PendingFit | None:
     """Return the fit of a network that is to be trained together with others; None if it was fitted by itself.
 
-    Arguments are those of `fit`.
+    Parameters
+    ----------
+    network : BaseRegularizedMLP
+        The network.
+    args, params : tuple and mapping
+        Arguments of `fit`.
+    checks : SharedChecks or None, default=None
+        What is known of the data.
+
+    Returns
+    -------
+    PendingFit or None
+        The fit.
     """
+    params = params or {}
     try:
         arguments = inspect.signature(network.fit).bind(*args, **params).arguments
     except TypeError:  # which `fit` raises in its own words
@@ -34,7 +50,7 @@ def prepare_member(network: BaseRegularizedMLP, *args, **params) -> PendingFit |
         network.fit(X, y, **arguments)
         return None
     weight = network._as_weights(arguments.pop("sample_weight", None), X)
-    return prepare(network, as_numpy(X), as_numpy(y), weight, **arguments)
+    return prepare(network, as_numpy(X), as_numpy(y), weight, checks=checks, **arguments)
 
 
 class DeferredFit(BaseEstimator):
@@ -44,6 +60,8 @@ class DeferredFit(BaseEstimator):
     ----------
     network : BaseRegularizedMLP
         The network.
+    checks : SharedChecks or None, default=None
+        What is known of the data from other networks that are fitted to them.
 
     Attributes
     ----------
@@ -51,12 +69,13 @@ class DeferredFit(BaseEstimator):
         The fit; None if the network had to be fitted by itself.
     """
 
-    def __init__(self, network):
+    def __init__(self, network, checks=None):
         self.network = network
+        self.checks = checks
 
     def fit(self, *args, **params):
         """Prepare the fit."""
-        self.pending_ = prepare_member(self.network, *args, **params)
+        self.pending_ = prepare_member(self.network, args, params, self.checks)
         return self
 
     def predict(self, X):
@@ -74,15 +93,15 @@ class DeferredFit(BaseEstimator):
         raise AttributeError(name)
 
 
-def with_deferred(estimator):
+def with_deferred(estimator, checks: SharedChecks | None = None):
     """Return an estimator with a stand-in for its network; pipelines and the like around it are changed in place."""
     if type(estimator) is Pipeline:
         name, last = estimator.steps[-1]
-        estimator.steps[-1] = (name, with_deferred(last))
+        estimator.steps[-1] = (name, with_deferred(last, checks))
     elif type(estimator) in TARGET_TRANSFORMATIONS:
-        estimator.regressor = with_deferred(estimator.regressor)
+        estimator.regressor = with_deferred(estimator.regressor, checks)
     else:
-        estimator = DeferredFit(estimator)
+        estimator = DeferredFit(estimator, checks)
     return estimator
 
 
@@ -156,6 +175,6 @@ class DatasetCache:
 
 
 def _equal(first: np.ndarray | None, second: np.ndarray | None) -> bool:
-    if first is None or second is None:
+    if first is None or second is None or first is second:
         return first is second
     return first.dtype == second.dtype and np.array_equal(first, second)

@@ -24,7 +24,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skreg._base import BaseRegularizedMLP
 from skreg._context import holding
 from skreg._data import is_about_text, with_encoding_hint
-from skreg._prepare import PendingFit, finish
+from skreg._prepare import PendingFit, SharedChecks, finish
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS
@@ -153,12 +153,16 @@ def fit_error(error: Exception, X, estimator) -> Exception:
 
 @dataclass
 class Fold:
-    """The training rows of a fold, how they belong together, and what `fit` is given with them."""
+    """The training rows of a fold, how they belong together, what `fit` is given with them, and what is known of them.
+
+    Whatever is fitted to them must not write into them: see :mod:`skreg.model_selection._memory`.
+    """
 
     X: object
     y: object
     structure: RowStructure
     parameters: dict
+    checks: SharedChecks = field(default_factory=SharedChecks)
 
     def fit(self, outcome: Outcome) -> None:
         """Fit the estimator of an outcome, or put an error there: its error_score decides what becomes of that."""
@@ -333,7 +337,7 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
 def _prepare(outcome: Outcome, fold: Fold, known: dict) -> PendingFit | None:
     """Let an estimator do everything but train its network; return that fit, or None if there is nothing to train."""
     start = time.perf_counter()
-    outcome.estimator = with_deferred(outcome.estimator)
+    outcome.estimator = with_deferred(outcome.estimator, fold.checks)
     remember(outcome.estimator, known)
     with holding(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)
