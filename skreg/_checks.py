@@ -43,8 +43,8 @@ class ChecksMixin:
     Each check either returns what it was asked for or raises before anything is trained.
     """
 
-    # What `_learnable_data` and `_advice_on_scale` depend on, beside the class and the data, and what they leave behind:
-    # so estimators that agree in these parameters can share what is found.
+    # What `_learnable_data` and `_advice_on_scale` depend on, beside class and data, and what they leave behind.
+    # Estimators that agree in these parameters can share what is found.
     _data_parameters: ClassVar[tuple[str, ...]] = ("loss",)
     _data_attributes: ClassVar[tuple[str, ...]] = ("n_features_in_", "feature_names_in_")
 
