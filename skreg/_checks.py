@@ -1,9 +1,10 @@
 """What is checked of the estimators' parameters and data before anything is trained, and what users are warned of."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -25,9 +26,8 @@ from skreg._seeds import generator_of
 from skreg._warnings import warn_user
 from skreg.callbacks import check_callbacks
 from skreg.engine.objective import AUTO_BATCH_SIZE
-from skreg.losses import Loss
 from skreg.penalties import Penalty
-from skreg.penalties._base import layer_strengths
+from skreg.penalties._base import LayerPenalty, layer_strengths
 from skreg.penalties._resolve import resolve_penalty, unused_strengths
 
 
@@ -42,6 +42,11 @@ class ChecksMixin:
 
     Each check either returns what it was asked for or raises before anything is trained.
     """
+
+    # What `_learnable_data` and `_advice_on_scale` depend on, beside class and data, and what they leave behind.
+    # Estimators that agree in these parameters can share what is found.
+    _data_parameters: ClassVar[tuple[str, ...]] = ("loss",)
+    _data_attributes: ClassVar[tuple[str, ...]] = ("n_features_in_", "feature_names_in_")
 
     def _hidden_units(self) -> list[int]:
         """Return the units of every hidden layer."""
@@ -88,8 +93,8 @@ class ChecksMixin:
         unused = self._unused_parameters()
         return clone(self).set_params(**{name: self._default(name) for name in unused}) if unused else self
 
-    def _check_parameters_together(self) -> None:
-        """Raise if parameters that are fine each for itself do not go together."""
+    def _check_parameters_together(self) -> Penalty | None:
+        """Raise if parameters that are fine each for itself do not go together; return the penalty they stand for."""
         n_hidden = len(self._hidden_units())
         dropout = dropout_rates(self.dropout, n_hidden)
         penalty = resolve_penalty(self.penalty, self.alpha, self.l1_ratio)
@@ -125,6 +130,7 @@ class ChecksMixin:
                         f"constraint, dropout or weight_decay; got {name}={getattr(self, name)!r}. Use solver='adam' "
                         "or 'sgd'."
                     )
+        return penalty
 
     def _check_device(self) -> torch.device:
         try:
@@ -212,14 +218,17 @@ class ChecksMixin:
             raise ValueError(f"X_val, y_val or sample_weight_val cannot be used: {error}") from error
         return self._weighted(Table(data, targets, weight, weight, (X_val, y_val)))
 
-    def _warn_of_bad_settings(self, table: Table, loss: Loss, penalty: Penalty | None, layer_units) -> bool:
-        """Warn of what makes training fail or mean little; return whether the data are scaled."""
-        penalties = [] if penalty is None else penalty.for_layers(layer_units)
+    def _advice_on_scale(self, table: Table) -> list[str]:
+        """Return what to say of the sizes of X and of the targets; nothing if they are fine."""
         name = type(self).__name__
         advice = [advice_on_columns(table.X, name)]
-        if loss.in_units:
+        if self._make_loss().in_units:
             advice.append(advice_on_targets(table.targets[table.kept], name))
-        for text in filter(None, advice):
+        return [text for text in advice if text is not None]
+
+    def _warn_of_bad_settings(self, advice: Sequence[str], penalties: Sequence[LayerPenalty | None]) -> None:
+        """Warn of what makes training fail or mean little: among it, ``advice`` on the data."""
+        for text in advice:
             warn_user(text)
         explicit = self.alpha is not None or self.penalty != "l2"
         if self.normalization and explicit and any(penalties[:-1]):
@@ -229,7 +238,6 @@ class ChecksMixin:
                 "for each weight matrix, with 0 for all but the last; got the strengths "
                 f"{[0.0 if p is None else p.alpha for p in penalties]}.",
             )
-        return not any(advice)
 
     def _warn_of_validation_data(self, table: Table, valid_table: Table) -> None:
         """Warn of validation rows that look as if they had not been scaled like the training rows."""

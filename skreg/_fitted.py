@@ -119,6 +119,13 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     # Parameters that what a fitted network computes depends on. `_fitted_parameters` holds them as they were in `fit`.
     _kept_parameters: ClassVar[tuple[str, ...]] = ("activation", "loss", "dropout", "input_dropout", "scoring")
 
+    @classmethod
+    def _get_param_names(cls):
+        """Return the names of the parameters: scikit-learn would read the signature anew at every call."""
+        if "_parameter_names" not in vars(cls):
+            cls._parameter_names = tuple(super()._get_param_names())
+        return list(cls._parameter_names)
+
     @abstractmethod
     def _loss_of(self, parameters: dict) -> Loss:
         """Return the loss of the encoded targets that some parameters stand for."""

@@ -71,18 +71,18 @@ class IncrementalMixin:
         is_first = not hasattr(self, "coefs_")
         checkpoint = vars(self).pop("_checkpoint", None)
         self._warn_of_unused(OF_EARLY_STOPPING)
-        self._check_parameters_together()
+        penalty = self._check_parameters_together()
         table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
         dtype = table.X.dtype if is_first else self.coefs_[0].dtype
         if hasattr(self, "_n_targets") and checkpoint is None:
             self._check_same_outputs()
-        network, loss, penalty = network_of_estimator(self, table, dtype)
+        network, loss, penalties = network_of_estimator(self, table, penalty, dtype)
         seeds = draw_seeds(self.random_state, *SEEDS)
         previous, state, start = PreviousHistory(), checkpoint, None
         if checkpoint is not None:
             previous = self._check_checkpoint(checkpoint, network)
         elif is_first:
-            self._warn_of_bad_settings(table, loss, penalty, network.layer_units)
+            self._warn_of_bad_settings(self._advice_on_scale(table), penalties)
         else:
             start = fitted_start(self, network)
             previous = PreviousHistory(getattr(self, "history_", {}), self.loss_curve_, self.t_)
@@ -95,6 +95,7 @@ class IncrementalMixin:
             network,
             loss,
             penalty,
+            penalties,
             train=RowChoice(table.kept, self._class_weights(table, table.kept), self._label_smoothing),
             seeds=seeds,
             start=start,

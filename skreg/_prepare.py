@@ -4,8 +4,9 @@
 does the three for one estimator, and whatever fits many estimators calls the same functions.
 """
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ import torch
 from skreg._axes import axis_fields
 from skreg._data import Table
 from skreg._fitted import attributes_of, dropout_rates, module_of
+from skreg._hashing import content_hash
 from skreg._history import PreviousHistory, joined
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
 from skreg.constraints import resolve_constraint
@@ -20,7 +22,9 @@ from skreg.engine.batches import Rows
 from skreg.engine.dataset import Dataset
 from skreg.engine.objective import outputs_in_blocks
 from skreg.engine.spec import FitResult, FitSpec, NetworkSpec, RowChoice, StoppingRule
-from skreg.penalties._resolve import resolve_penalty
+from skreg.losses import Loss
+from skreg.penalties import Penalty
+from skreg.penalties._base import LayerPenalty
 from skreg.solvers import LBFGS, SGD, Adam, Schedule
 
 # L-BFGS trains in float64 and leaves float32. That may cost errors of outputs up to this share of their standard
@@ -63,6 +67,43 @@ class PendingFit:
     is_scaled: bool
 
 
+class SharedChecks:
+    """What is found of some rows, once for all estimators that are given the same and look for the same.
+
+    The rows must not be written into while they are shared.
+    """
+
+    def __init__(self):
+        self._known: dict[tuple, tuple] = {}
+
+    def __deepcopy__(self, memo):
+        """Return itself: clones of what is to be fitted share what is known."""
+        return self
+
+    def learnable_data(self, estimator, X, y, sample_weight) -> tuple[Table, list[str]]:
+        """Return the rows that an estimator is to be fitted to, checked, and what to say of their sizes.
+
+        The estimator takes over what is known of them.
+        """
+        parameters = content_hash([getattr(estimator, name) for name in estimator._data_parameters])
+        key = (id(X), id(y), id(sample_weight), type(estimator), parameters)
+        if parameters is None or key not in self._known:
+            table = estimator._learnable_data(X, y, sample_weight)
+            # The data are kept with what was found, so that their ids stay theirs.
+            found = (table, estimator._advice_on_scale(table), fitted_attributes(estimator), (X, y, sample_weight))
+            if parameters is None:
+                return found[:2]
+            self._known[key] = found
+        table, advice, attributes, _ = self._known[key]
+        vars(estimator).update(copy.deepcopy(attributes))
+        return replace(table), advice
+
+
+def fitted_attributes(estimator) -> dict:
+    """Return what the checks of data have left in an estimator."""
+    return {name: value for name, value in vars(estimator).items() if name in estimator._data_attributes}
+
+
 def prepare(
     estimator,
     X,
@@ -74,6 +115,7 @@ def prepare(
     sample_weight_val=None,
     groups=None,
     checkpoint: Mapping | None = None,
+    checks: SharedChecks | None = None,
 ) -> PendingFit:
     """Check an estimator and data, and return all that training needs.
 
@@ -85,6 +127,8 @@ def prepare(
         The arguments of `fit`.
     checkpoint : mapping of str to ndarray or None, default=None
         Where training is to go on.
+    checks : SharedChecks or None, default=None
+        What is known of the data from other fits to them.
 
     Returns
     -------
@@ -100,11 +144,15 @@ def prepare(
     if not is_warm_start:
         estimator._forget()
     estimator._warn_of_unused(() if X_val is None else ("scoring",))
-    estimator._check_parameters_together()
-    table = estimator._learnable_data(X, y, sample_weight, is_warm_start)
+    penalty = estimator._check_parameters_together()
+    if checks is None or is_warm_start:
+        table = estimator._learnable_data(X, y, sample_weight, is_warm_start)
+        advice = estimator._advice_on_scale(table)
+    else:
+        table, advice = checks.learnable_data(estimator, X, y, sample_weight)
     valid_table = estimator._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
-    network, loss, penalty = network_of_estimator(estimator, table)
-    is_scaled = estimator._warn_of_bad_settings(table, loss, penalty, network.layer_units)
+    network, loss, penalties = network_of_estimator(estimator, table, penalty)
+    estimator._warn_of_bad_settings(advice, penalties)
     if valid_table is not None:
         estimator._warn_of_validation_data(table, valid_table)
     seeds = draw_seeds(estimator.random_state, *SEEDS)
@@ -128,6 +176,7 @@ def prepare(
         network,
         loss,
         penalty,
+        penalties,
         train=RowChoice(train, class_weights, estimator._label_smoothing),
         valid=choice,
         seeds=seeds,
@@ -135,11 +184,13 @@ def prepare(
         n_rows_before=previous.t,
     )
     keep_parameters(estimator, spec, table)
-    return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled)
+    return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled=not advice)
 
 
-def network_of_estimator(estimator, table: Table, dtype=None) -> tuple[NetworkSpec, object, object]:
-    """Return the network, the loss and the penalty of an estimator for some data."""
+def network_of_estimator(
+    estimator, table: Table, penalty: Penalty | None, dtype=None
+) -> tuple[NetworkSpec, Loss, tuple[LayerPenalty | None, ...]]:
+    """Return the network and the loss of an estimator for some data, and its penalty on every weight matrix."""
     loss = estimator._make_loss()
     is_lbfgs = estimator.solver == "lbfgs"
     if is_lbfgs and not (loss.smooth or callable(estimator.loss)):  # a user's function is trusted
@@ -147,7 +198,6 @@ def network_of_estimator(estimator, table: Table, dtype=None) -> tuple[NetworkSp
             f"solver='lbfgs' minimizes a smooth objective; got loss={estimator.loss!r}. Use solver='adam' or 'sgd'."
         )
     units = estimator._hidden_units()
-    penalty = resolve_penalty(estimator.penalty, estimator.alpha, estimator.l1_ratio)
     # The line search of L-BFGS needs more digits than float32 has.
     is_single = (dtype or table.X.dtype) == np.float32 and not is_lbfgs
     network = NetworkSpec(
@@ -160,17 +210,22 @@ def network_of_estimator(estimator, table: Table, dtype=None) -> tuple[NetworkSp
         dtype=torch.float32 if is_single else torch.float64,
         device=estimator._check_device(),
     )
-    if penalty is not None:
-        penalty.for_layers(network.layer_units)  # raises where the penalty does not fit the layers
-    return network, loss, penalty
+    units = network.layer_units
+    return network, loss, (None,) * (len(units) - 1) if penalty is None else tuple(penalty.for_layers(units))
 
 
 def make_spec(
-    estimator, network: NetworkSpec, loss, penalty, *, train: RowChoice, valid: RowChoice | None = None, **options
+    estimator,
+    network: NetworkSpec,
+    loss: Loss,
+    penalty: Penalty | None,
+    penalties: tuple[LayerPenalty | None, ...],
+    *,
+    train: RowChoice,
+    valid: RowChoice | None = None,
+    **options,
 ) -> FitSpec:
     """Return how an estimator trains its network on some rows; ``options`` are further fields of the spec."""
-    n_layers = len(network.layer_units) - 1
-    penalties = [None] * n_layers if penalty is None else penalty.for_layers(network.layer_units)
     options.setdefault(
         "stopping",
         StoppingRule(
@@ -186,6 +241,7 @@ def make_spec(
         network=network,
         loss=loss,
         penalty=penalty,
+        penalties=penalties,
         constraints=tuple(resolve_constraint(estimator.constraint, penalties)),
         solver=solver_of(estimator),
         **axis_fields(estimator),

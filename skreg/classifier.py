@@ -118,6 +118,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     }
 
     _kept_parameters = (*BaseRegularizedMLP._kept_parameters, "class_weight", "label_smoothing")
+    _data_parameters = (*BaseRegularizedMLP._data_parameters, "class_weight")
+    _data_attributes = (*BaseRegularizedMLP._data_attributes, "classes_", "_multilabel")
 
     @with_axes
     def __init__(

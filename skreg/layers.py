@@ -11,6 +11,7 @@ tabular data the recording costs more than the arithmetic (a step of a 64-128-10
 without it). The tests compare them with autograd in float64.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -221,8 +222,8 @@ class MLP(nn.Module):
             weight_shapes[0] = (n_members, self.layer_units[0], self.layer_units[1] + self.layer_units[-1])
         bias_shapes = [(n_members, 1, n_out) for n_out in self.layer_units[1:]]
         scale_shapes = [(n_members, 1, n_units) for n_units in normalized]
-        shapes = [*weight_shapes, *bias_shapes, *scale_shapes, *scale_shapes]
-        sizes = [int(np.prod(shape)) for shape in shapes]
+        shapes = self._shapes = [*weight_shapes, *bias_shapes, *scale_shapes, *scale_shapes]
+        sizes = self._sizes = [math.prod(shape) for shape in shapes]
         self.flat = torch.zeros(sum(sizes), dtype=dtype, device=device)
         self.flat_grad = torch.zeros_like(self.flat)
         blocks = iter(self._views(self.flat, sizes, shapes))
@@ -456,10 +457,7 @@ class MLP(nn.Module):
 
         The first buffer is cut into one part for each parameter; others are returned as they are.
         """
-        parameters = list(self.parameters())
-        parts = state[0].split([parameter.numel() for parameter in parameters])
-        views = [part.view_as(parameter) for part, parameter in zip(parts, parameters, strict=True)]
-        return [*views, *state[1:]]
+        return [*self._views(state[0], self._sizes, self._shapes), *state[1:]]
 
     def arrays(self) -> list[np.ndarray]:
         """Return copies of the state of a population of one: its parameters, and the statistics of its layers."""

@@ -94,6 +94,8 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
     }
 
     _kept_parameters = (*BaseRegularizedMLP._kept_parameters, "quantile", "delta")
+    _data_parameters = (*BaseRegularizedMLP._data_parameters, "quantile", "delta")
+    _data_attributes = (*BaseRegularizedMLP._data_attributes, "_target_ndim")
 
     @with_axes
     def __init__(

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, Freezer, GradientNormClipping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.engine.batches import MemberBatches, Rows, epoch_spans
+from skreg.engine.batches import MemberBatches, Rows, even_spans, n_epoch_batches
 from skreg.engine.threads import limited_threads, step_flops
 from skreg.losses import HalfSquaredError, LogisticLogLoss, Poisson, Quantile, SoftmaxLogLoss
 from skreg.solvers import Schedule
@@ -32,6 +32,10 @@ def rows(n_rows=23, n_features=4, weight=None, sparse=False):
         weight = torch.from_numpy(weight / weight.sum())
     target = torch.arange(n_rows, dtype=torch.float64).view(-1, 1)
     return X, Rows(scipy.sparse.csr_array(X) if sparse else X, target, weight)
+
+
+def epoch_spans(n_rows, *batch_sizes):
+    return even_spans(n_rows, n_epoch_batches(n_rows, *batch_sizes))
 
 
 def batches_of(data, batch_size, seed=None, min_batch_size=1, **options):

@@ -7,12 +7,12 @@ an array may be sparse, read-only, or a file mapped into memory that is larger t
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
 import torch
-from sklearn.utils import gen_even_slices
 from torch import Tensor
 
 from skreg._arrays import BLOCK_BYTES, chosen, gathered, mapped_file
@@ -74,16 +74,22 @@ class Rows(torch.utils.data.Dataset):
         return self.target.new_full((n_rows,), 1 / n_rows)
 
 
-def epoch_spans(n_rows: int, batch_size: int, min_batch_size: int = 1) -> list[slice]:
-    """Return the batches of an epoch, of nearly equal sizes.
+def n_epoch_batches(n_rows: int, batch_size: int, min_batch_size: int = 1) -> int:
+    """Return the number of batches in an epoch.
 
-    There are ``ceil(n_rows / batch_size)`` batches whose sizes differ by at most one; fewer where that would leave a
-    batch with less than ``min_batch_size`` rows.
+    That is ``ceil(n_rows / batch_size)``, or fewer where that would leave a batch with less than ``min_batch_size``
+    rows.
     """
+    return min(math.ceil(n_rows / batch_size), max(1, n_rows // min_batch_size))
+
+
+def even_spans(n_rows: int, n_spans: int) -> list[slice]:
+    """Return spans that cover some rows, whose sizes differ by at most one; the larger ones come first."""
     # The few rows that would be left over for a last batch would make a step of their own, as long as the others or,
     # if every row counts the same, much shorter.
-    n_batches = min(math.ceil(n_rows / batch_size), max(1, n_rows // min_batch_size))
-    return list(gen_even_slices(n_rows, n_batches))
+    size, n_larger = divmod(n_rows, n_spans)
+    starts = [number * size + min(number, n_larger) for number in range(n_spans + 1)]
+    return [slice(start, stop) for start, stop in pairwise(starts)]
 
 
 @dataclass

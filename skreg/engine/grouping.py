@@ -5,10 +5,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import fields
 from itertools import pairwise
 
-from sklearn.utils import gen_even_slices
-
 from skreg._arrays import BLOCK_BYTES
 from skreg._hashing import structure_of
+from skreg.engine.batches import even_spans
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitSpec
 
@@ -38,14 +37,13 @@ def n_bytes(spec: FitSpec) -> int:
     # Weights, biases, gains and shifts, and the skip connection, where there are any.
     n_parameters = sum((a + 3) * b for a, b in pairwise(units)) + network.skip * units[0] * units[-1]
     n_valid = 0 if spec.valid is None else len(spec.valid)
-    widest = max(span.stop - span.start for span in spec.spans)
     # Parameters, gradients, the solver's buffers, the metric's bound, temporaries of a step, the best epoch, the
     # result; the mean and its exchange.
     n_copies = 8 + spec.solver.n_buffers + (0 if spec.averaging is None else 3)
     # Targets, outputs in two copies, losses and weights of an epoch; validation outputs and targets.
     of_rows = (3 * units[-1] + 4) * (len(spec.train) + n_valid)
     # Inputs of one batch; of every layer its outputs, masks (drawn as integers) and gradients.
-    of_step = widest * (2 * units[0] + 6 * sum(units[1:]))
+    of_step = spec.largest_batch * (2 * units[0] + 6 * sum(units[1:]))
     return (n_copies * n_parameters + of_rows + of_step) * network.dtype.itemsize
 
 
@@ -92,5 +90,5 @@ def in_chunks(fits: Sequence[Fit], memory_limit: int | None, n_workers: int) -> 
         room = CACHE_BYTES if memory_limit is None else memory_limit // n_workers - N_BLOCKS * block_bytes
         largest = max(1, room // needed)
         n_chunks = max(math.ceil(len(family) / largest), min(n_workers, len(family)))
-        chunks += [family[span] for span in gen_even_slices(len(family), n_chunks)]
+        chunks += [family[span] for span in even_spans(len(family), n_chunks)]
     return chunks

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.optimize import OptimizeResult, minimize
 
-from skreg.engine.objective import FullObjective, loss_at_start
+from skreg.engine.objective import FullObjective, loss_at_start, loss_of_start_outputs
 
 # SciPy's own rule: L-BFGS ends when an iteration gains less than this share of the objective.
 LBFGS_FTOL = 2.2e-9
@@ -31,7 +31,8 @@ class _Iterations:
             self.is_running = True
         value, gradient = self.full(x)
         if self.monitor.first_loss is None:
-            self.monitor.first_loss = loss_at_start(self.trainer.spec.loss, self.rows, self.full.loss)
+            of_constant = loss_of_start_outputs(self.trainer.spec.loss, self.rows)
+            self.monitor.first_loss = loss_at_start(self.full.loss, of_constant)
         return value, gradient
 
     def end(self, x: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """Networks in training, and the objects that stand for those of all of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import clone
@@ -28,8 +28,6 @@ class Member:
         Rows to train on and (or None) to validate on.
     monitor : TrainingMonitor
         Judges its epochs.
-    penalties : list
-        What is penalized on every weight matrix.
     """
 
     number: int
@@ -37,10 +35,6 @@ class Member:
     rows: Rows
     valid_rows: Rows | None
     monitor: TrainingMonitor
-    penalties: list[LayerPenalty | None] = field(init=False)
-
-    def __post_init__(self):
-        self.penalties = self.spec.penalties
 
     def result(self, weights: list[np.ndarray]) -> FitResult:
         """Return what has come of the training."""
@@ -83,6 +77,18 @@ def make_members(fits: Sequence[tuple[FitSpec, Dataset]]) -> list[Member]:
         member = Member(number, spec, rows, valid_rows, monitor)
         by_reader.setdefault((id(rows), spec.seeds["shuffle"]), []).append(member)
     return [member for members in by_reader.values() for member in members]
+
+
+def once_for_rows(compute: Callable) -> Callable:
+    """Return a function of rows that computes something once, however many members read the same rows."""
+    known: dict[int, tuple] = {}
+
+    def of_rows(rows: Rows):
+        if id(rows) not in known:
+            known[id(rows)] = compute(rows), rows  # with its rows, so that their id stays theirs
+        return known[id(rows)][0]
+
+    return of_rows
 
 
 def _content(choice: RowChoice) -> tuple:

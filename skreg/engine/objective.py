@@ -58,15 +58,23 @@ def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
         return float(criterion.per_row(Z, rows.target[span]).mean())
 
 
-def loss_at_start(criterion: Loss, rows: Rows, of_first_batch: float) -> float:
+def start_outputs(criterion: Loss, rows: Rows) -> Tensor:
+    """Return the constant outputs that networks start around."""
+    return criterion.start_outputs(rows.target, rows.row_weight())
+
+
+def loss_of_start_outputs(criterion: Loss, rows: Rows) -> float:
+    """Return the loss of a network that puts out nothing but its :func:`start_outputs`."""
+    outputs = start_outputs(criterion, rows).to(rows.target.dtype)
+    with torch.no_grad():
+        return float((criterion.per_row(outputs.expand(1, len(rows), -1), rows.target) @ rows.row_weight())[0])
+
+
+def loss_at_start(of_first_batch: float, of_constant: float) -> float:
     """Return the loss that later ones are judged by: of the first batch, or of a constant if that is larger.
 
     A first batch can be met by chance, where the targets of the others are far away.
     """
-    weight = rows.row_weight()
-    outputs = criterion.start_outputs(rows.target, weight).to(rows.target.dtype)
-    with torch.no_grad():
-        of_constant = float((criterion.per_row(outputs.expand(1, len(rows), -1), rows.target) @ weight)[0])
     return max(of_first_batch, of_constant) if math.isfinite(of_constant) else of_first_batch
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from skreg.constraints import Constraint
-from skreg.engine.batches import epoch_spans
+from skreg.engine.batches import even_spans, n_epoch_batches
 from skreg.layers import MLP
 from skreg.losses import Loss
 from skreg.penalties import Penalty
@@ -149,6 +149,8 @@ class FitSpec:
         The loss.
     penalty : Penalty or None
         On the weights.
+    penalties : tuple of LayerPenalty or None
+        What that is on every weight matrix.
     constraints : tuple of Constraint or None
         On every weight matrix.
     solver : Solver
@@ -180,6 +182,7 @@ class FitSpec:
     network: NetworkSpec
     loss: Loss
     penalty: Penalty | None
+    penalties: tuple[LayerPenalty | None, ...]
     constraints: tuple[Constraint | None, ...]
     solver: Solver
     schedule: Schedule
@@ -195,8 +198,10 @@ class FitSpec:
     n_rows_before: int = 0
     token: str = field(default_factory=partial(secrets.token_hex, 8))
 
-    # How many steps an epoch has is structure, however many rows each of them takes: see `n_batches`.
+    # How many steps an epoch has is structure, however many rows each of them takes: see `n_batches`. What a penalty is
+    # on every matrix follows from it and the network.
     member_parameters: ClassVar[tuple[str, ...]] = (
+        "penalties",
         "train",
         "valid",
         "seeds",
@@ -207,22 +212,20 @@ class FitSpec:
     )
 
     @property
-    def spans(self) -> list[slice]:
-        """The batches of an epoch."""
-        if not self.solver.takes_steps:
-            return [slice(0, len(self.train))]
-        return epoch_spans(len(self.train), self.batch_size, self.network.smallest_batch)
-
-    @property
     def n_batches(self) -> int:
         """The number of steps in an epoch."""
-        return len(self.spans)
+        if not self.solver.takes_steps:
+            return 1
+        return n_epoch_batches(len(self.train), self.batch_size, self.network.smallest_batch)
 
     @property
-    def penalties(self) -> list[LayerPenalty | None]:
-        """What is penalized on every weight matrix."""
-        units = self.network.layer_units
-        return [None] * (len(units) - 1) if self.penalty is None else self.penalty.for_layers(units)
+    def largest_batch(self) -> int:
+        """The number of rows of the largest batch."""
+        return -(-len(self.train) // self.n_batches)
+
+    def spans(self) -> list[slice]:
+        """Return the batches of an epoch."""
+        return even_spans(len(self.train), self.n_batches)
 
 
 @dataclass

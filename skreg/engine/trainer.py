@@ -13,19 +13,26 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
-from sklearn.utils import gen_even_slices
 from torch import Tensor
 
 from skreg._seeds import generator_of
 from skreg.averaging._base import Averager
-from skreg.engine.batches import Batch, MemberBatches
+from skreg.engine.batches import Batch, MemberBatches, even_spans
 from skreg.engine.dataset import Dataset
 from skreg.engine.dropout import DropoutStreams
 from skreg.engine.lbfgs import run_lbfgs
-from skreg.engine.members import common, make_members, stacked_penalty, stacked_rules
-from skreg.engine.objective import backpropagate, last_step_loss, loss_at_start, without_gradients
+from skreg.engine.members import common, make_members, once_for_rows, stacked_penalty, stacked_rules
+from skreg.engine.objective import (
+    backpropagate,
+    last_step_loss,
+    loss_at_start,
+    loss_of_start_outputs,
+    start_outputs,
+    without_gradients,
+)
 from skreg.engine.observer import Observer
 from skreg.engine.spec import FitResult, FitSpec
 from skreg.engine.state import restore_state, training_state
@@ -98,7 +105,7 @@ class Trainer:
         self.n_rows_seen = spec.n_rows_before
         self.batches = MemberBatches(
             [member.rows for member in self.members],
-            [member.spec.spans for member in self.members],
+            [member.spec.spans() for member in self.members],
             [member.spec.seeds["shuffle"] if spec.shuffle else None for member in self.members],
             block_bytes,
         )
@@ -211,8 +218,9 @@ class Trainer:
         else:  # short batches are filled up with rows that do not count
             is_row = self.batches.weight[:, first] > 0
             values = ((losses[:, first] * is_row).sum(dim=1) / is_row.sum(dim=1)).tolist()
+        of_constant = once_for_rows(partial(loss_of_start_outputs, self.spec.loss))
         for member, value in zip(self.members, values, strict=True):
-            member.monitor.first_loss = loss_at_start(member.spec.loss, member.rows, value)
+            member.monitor.first_loss = loss_at_start(value, of_constant(member.rows))
 
     def _weight(self, batches: MemberBatches) -> Tensor:
         return batches.weight[0] if self.is_single else batches.weight
@@ -274,7 +282,7 @@ class Trainer:
             rows = [member.valid_rows for member in self.members]
             row_bytes = max(self.module.layer_units) * rows[0].target.element_size() * len(rows)
             n_blocks = min(*map(len, rows), math.ceil(max(map(len, rows)) * row_bytes / self.batches.block_bytes))
-            spans = [list(gen_even_slices(len(own), n_blocks)) for own in rows]
+            spans = [even_spans(len(own), n_blocks) for own in rows]
             self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes)
             self.validation.begin_epoch()
         batches, loss, weight = self.validation, self.spec.loss, self._weight(self.validation)
@@ -409,16 +417,16 @@ class Trainer:
     @torch.no_grad()
     def _start(self) -> None:
         """Give every network its start values: new ones, around the best constant of its loss, or those of its spec."""
+        outputs = once_for_rows(partial(start_outputs, self.spec.loss))
+        views, own_views = (module.member_views(module.state()) for module in (self.module, self.single))
         for number, member in enumerate(self.members):
-            spec, rows = member.spec, member.rows
+            spec = member.spec
             if spec.start is None:
-                outputs = spec.loss.start_outputs(rows.target, rows.row_weight())
-                self.single.initialize([generator_of(spec.seeds["init"])], outputs)
+                self.single.initialize([generator_of(spec.seeds["init"])], outputs(member.rows))
             else:
                 self.single.restore([torch.from_numpy(array) for array in spec.start])
             if self.single is not self.module:
-                parts = (module.member_views(module.state()) for module in (self.module, self.single))
-                for tensor, own in zip(*parts, strict=True):
+                for tensor, own in zip(views, own_views, strict=True):
                     tensor[number] = own[0]
 
     def _make_solver(self) -> None:
@@ -427,7 +435,7 @@ class Trainer:
         # A step has one learning rate, that of the first member; the others' are in proportion to it.
         self.rates = [member.monitor.lr for member in self.members]
         self.lr = self.rates[0]
-        of_layers = zip(*(member.penalties for member in self.members), strict=True)
+        of_layers = zip(*(member.spec.penalties for member in self.members), strict=True)
         penalties = [stacked_penalty(of_layer, module.flat) for of_layer in of_layers]
         options = {}
         if self.takes_steps:

@@ -1,6 +1,7 @@
 """Estimators whose network is prepared now and trained later, together with others."""
 
 import inspect
+from collections.abc import Mapping
 
 import numpy as np
 import scipy.sparse
@@ -10,18 +11,33 @@ from sklearn.exceptions import NotFittedError
 from skreg._base import BaseRegularizedMLP
 from skreg._composition import with_last
 from skreg._data import as_numpy
-from skreg._prepare import PendingFit, prepare
+from skreg._prepare import PendingFit, SharedChecks, prepare
 from skreg.engine.dataset import Dataset
 
 # Rows that are looked at before two arrays are compared as a whole.
 N_SAMPLED = 16
 
 
-def prepare_member(network: BaseRegularizedMLP, *args, **params) -> PendingFit | None:
+def prepare_member(
+    network: BaseRegularizedMLP, args: tuple, params: Mapping | None = None, checks: SharedChecks | None = None
+) -> PendingFit | None:
     """Return the fit of a network that is to be trained together with others; None if it was fitted by itself.
 
-    Arguments are those of `fit`.
+    Parameters
+    ----------
+    network : BaseRegularizedMLP
+        The network.
+    args, params : tuple and mapping
+        Arguments of `fit`.
+    checks : SharedChecks or None, default=None
+        What is known of the data.
+
+    Returns
+    -------
+    PendingFit or None
+        The fit.
     """
+    params = params or {}
     try:
         arguments = inspect.signature(network.fit).bind(*args, **params).arguments
     except TypeError:  # which `fit` raises in its own words
@@ -33,7 +49,7 @@ def prepare_member(network: BaseRegularizedMLP, *args, **params) -> PendingFit |
         network.fit(X, y, **arguments)
         return None
     weight = network._as_weights(arguments.pop("sample_weight", None), X)
-    return prepare(network, as_numpy(X), as_numpy(y), weight, **arguments)
+    return prepare(network, as_numpy(X), as_numpy(y), weight, checks=checks, **arguments)
 
 
 class DeferredFit(BaseEstimator):
@@ -43,6 +59,8 @@ class DeferredFit(BaseEstimator):
     ----------
     network : BaseRegularizedMLP
         The network.
+    checks : SharedChecks or None, default=None
+        What is known of the data from other networks that are fitted to them.
 
     Attributes
     ----------
@@ -50,12 +68,13 @@ class DeferredFit(BaseEstimator):
         The fit; None if the network had to be fitted by itself.
     """
 
-    def __init__(self, network):
+    def __init__(self, network, checks=None):
         self.network = network
+        self.checks = checks
 
     def fit(self, *args, **params):
         """Prepare the fit."""
-        self.pending_ = prepare_member(self.network, *args, **params)
+        self.pending_ = prepare_member(self.network, args, params, self.checks)
         return self
 
     def predict(self, X):
@@ -125,6 +144,6 @@ class DatasetCache:
 
 
 def _equal(first: np.ndarray | None, second: np.ndarray | None) -> bool:
-    if first is None or second is None:
+    if first is None or second is None or first is second:
         return first is second
     return first.dtype == second.dtype and np.array_equal(first, second)

@@ -106,7 +106,7 @@ def _fit_all(requests: list[Request], n_jobs: int | None) -> None:
     waiting: list[tuple[Request, PendingFit]] = []
     for request in requests:
         with request.warnings_of_interest():
-            pending = prepare_member(request.estimator, *request.data)
+            pending = prepare_member(request.estimator, request.data)
         if pending is not None:
             datasets.share(pending)
             waiting.append((request, pending))

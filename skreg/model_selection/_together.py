@@ -23,7 +23,7 @@ from skreg._base import BaseRegularizedMLP
 from skreg._composition import fitted_last_of, last_of, nested, with_last
 from skreg._context import holding
 from skreg._data import is_about_text, with_encoding_hint
-from skreg._prepare import PendingFit, finish
+from skreg._prepare import PendingFit, SharedChecks, finish
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS
@@ -144,12 +144,16 @@ def fit_error(error: Exception, X, estimator) -> Exception:
 
 @dataclass
 class Fold:
-    """The training rows of a fold, how they belong together, and what `fit` is given with them."""
+    """The training rows of a fold, how they belong together, what `fit` is given with them, and what is known of them.
+
+    Whatever is fitted to them must not write into them: see :mod:`skreg.model_selection._memory`.
+    """
 
     X: object
     y: object
     structure: RowStructure
     parameters: dict
+    checks: SharedChecks = field(default_factory=SharedChecks)
 
     def fit(self, outcome: Outcome) -> None:
         """Fit the estimator of an outcome, or put an error there: its error_score decides what becomes of that."""
@@ -324,7 +328,7 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
 def _prepare(outcome: Outcome, fold: Fold, known: dict) -> PendingFit | None:
     """Let an estimator do everything but train its network; return that fit, or None if there is nothing to train."""
     start = time.perf_counter()
-    outcome.estimator = with_last(outcome.estimator, DeferredFit)
+    outcome.estimator = with_last(outcome.estimator, partial(DeferredFit, checks=fold.checks))
     remember(outcome.estimator, known)
     with holding(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)

@@ -1,0 +1,204 @@
+"""What the candidates of a search have in common is found once: checks of data, penalties of layers, batches."""
+
+import warnings
+
+import numpy as np
+import pytest
+import sklearn.model_selection
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_even_slices
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._prepare import SharedChecks, prepare
+from skreg.engine.batches import even_spans, n_epoch_batches
+from skreg.model_selection import GridSearchCV, cross_validate
+from skreg.penalties import L2
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(36, 3))
+LABELS = np.tile(["a", "b", "c"], 12)
+NUMBERS = X @ [1.0, -1.0, 0.5] + 0.1 * RNG.normal(size=36)
+TINY = {"hidden_layer_sizes": (3,), "max_iter": 2, "random_state": 0}
+ALPHAS = [1e-4, 1e-2, 1.0]
+FOLDS = sklearn.model_selection.KFold(3)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def classifier(**options):
+    return RegularizedMLPClassifier(**TINY | options)
+
+
+def regressor(**options):
+    return RegularizedMLPRegressor(**TINY | options)
+
+
+def counted(monkeypatch, kind, method):
+    """Return a list that gets an entry for every call of a method."""
+    calls, plain = [], getattr(kind, method)
+
+    def call(self, *args, **params):
+        calls.append(self)
+        return plain(self, *args, **params)
+
+    monkeypatch.setattr(kind, method, call)
+    return calls
+
+
+def searched(estimator, grid, y, **options):
+    return GridSearchCV(estimator, grid, cv=FOLDS, refit=False, **options).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name", "y"),
+    [
+        (classifier(), "alpha", LABELS),
+        (regressor(), "alpha", NUMBERS),
+        (make_pipeline(StandardScaler(), classifier()), "regularizedmlpclassifier__alpha", LABELS),
+    ],
+    ids=["classifier", "regressor", "pipeline"],
+)
+def test_candidates_share_the_checks_of_a_fold(monkeypatch, estimator, name, y):
+    kind = RegularizedMLPRegressor if y is NUMBERS else RegularizedMLPClassifier
+    checks, scales = (counted(monkeypatch, kind, method) for method in ("_learnable_data", "_advice_on_scale"))
+    searched(estimator, {name: ALPHAS}, y)
+    assert len(checks) == len(scales) == FOLDS.n_splits
+
+
+def test_candidates_that_read_targets_otherwise_have_checks_of_their_own(monkeypatch):
+    checks = counted(monkeypatch, RegularizedMLPRegressor, "_learnable_data")
+    losses = ["squared_error", "poisson", "absolute_error"]
+    with pytest.warns(FitFailedWarning, match="6 fits failed"), pytest.warns(UserWarning, match="non-finite"):
+        search = searched(regressor(), {"loss": losses, "alpha": ALPHAS[:2]}, NUMBERS)
+    # An error is found anew by each of those that make it.
+    assert len(checks) == FOLDS.n_splits * (1 + 2 + 1)
+    is_poisson = [parameters["loss"] == "poisson" for parameters in search.cv_results_["params"]]
+    assert_array_equal(np.isnan(search.cv_results_["mean_test_score"]), is_poisson)
+
+
+def test_class_weights_are_those_of_each_candidate():
+    grid = {"class_weight": [None, {"a": 5.0}, "balanced", {"b": 0.1}], "max_iter": [20]}
+    search = searched(classifier(learning_rate_init=0.1), grid, LABELS)
+    expected = sklearn.model_selection.GridSearchCV(search.estimator, grid, cv=FOLDS, refit=False).fit(X, LABELS)
+    assert_allclose(search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"], atol=1e-6)
+
+
+def test_a_transformed_target_is_checked_for_each_candidate(monkeypatch):
+    checks = counted(monkeypatch, RegularizedMLPRegressor, "_learnable_data")
+    model = TransformedTargetRegressor(regressor(), transformer=StandardScaler())
+    searched(model, {"regressor__alpha": ALPHAS}, NUMBERS)
+    assert len(checks) == FOLDS.n_splits * len(ALPHAS)
+
+
+def test_what_is_said_of_data_holds_for_every_candidate():
+    search = GridSearchCV(classifier(), {"alpha": ALPHAS}, cv=FOLDS, refit=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.fit(1000 * X, LABELS)
+    texts = [str(item.message) for item in caught if item.category is ConvergenceWarning]
+    assert len(texts) == FOLDS.n_splits * len(ALPHAS)
+    assert all("Scale the data first" in text for text in texts)
+    said = [str(item.message) for item in caught if item.category is UserWarning]
+    assert len(said) == len(set(said)) == FOLDS.n_splits
+    assert all("standard deviations of about" in text for text in said)
+
+
+def test_folds_and_weights_do_not_share():
+    weights = np.where(LABELS == "a", 3.0, 1.0)
+    results = [
+        cross_validate(classifier(), X, LABELS, cv=FOLDS, params=params, return_estimator=True)["estimator"]
+        for params in ({}, {"sample_weight": weights})
+    ]
+    for (train, _), plain, weighted in zip(FOLDS.split(X), *results, strict=True):
+        assert_allclose(plain.coefs_[0], classifier().fit(X[train], LABELS[train]).coefs_[0], rtol=1e-4)
+        expected = classifier().fit(X[train], LABELS[train], sample_weight=weights[train])
+        assert_allclose(weighted.coefs_[0], expected.coefs_[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((X, LABELS, None), (X.copy(), LABELS, None)),
+        ((X, LABELS, None), (X, LABELS.copy(), None)),
+        ((X, LABELS, None), (X, LABELS, np.ones(36))),
+    ],
+    ids=["X", "y", "weights"],
+)
+def test_only_the_same_objects_are_the_same_data(monkeypatch, first, second):
+    calls = counted(monkeypatch, RegularizedMLPClassifier, "_learnable_data")
+    checks = SharedChecks()
+    for data, n_calls in [(first, 1), (second, 2), (first, 2), (second, 2)]:
+        prepare(classifier(), *data, checks=checks)
+        assert len(calls) == n_calls
+
+
+def test_estimators_share_no_attributes_that_could_be_changed():
+    checks = SharedChecks()
+    first, second = (prepare(classifier(alpha=alpha), X, LABELS, checks=checks) for alpha in ALPHAS[:2])
+    assert first.table.X is second.table.X
+    assert first.table is not second.table
+    assert first.estimator.classes_ is not second.estimator.classes_
+    for name in ("classes_", "_multilabel", "n_features_in_"):
+        assert_array_equal(getattr(second.estimator, name), getattr(first.estimator, name))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "y"),
+    [
+        (classifier(), LABELS),
+        (classifier(class_weight={"a": 2.0}), LABELS),
+        (classifier(class_weight="balanced"), np.eye(3)[np.arange(36) % 3].astype(int)),
+        (regressor(), NUMBERS),
+        (regressor(loss="quantile", quantile=[0.1, 0.9]), NUMBERS),
+        (regressor(loss="huber", delta=0.5), np.column_stack([NUMBERS, NUMBERS])),
+    ],
+    ids=str,
+)
+def test_checks_of_data_depend_on_the_parameters_that_are_named(estimator, y):
+    read = set()
+
+    class Recorded(type(estimator)):
+        def __getattribute__(self, name):
+            read.add(name)
+            return super().__getattribute__(name)
+
+    names = set(estimator.get_params())
+    recorded = Recorded.__new__(Recorded)
+    vars(recorded).update(vars(estimator))
+    before = set(vars(recorded))
+    read.clear()
+    recorded._advice_on_scale(recorded._learnable_data(X, y, np.ones(36)))
+    # Losses read the parameters from a mapping: all of them, to take what theirs are.
+    assert read & names <= set(estimator._data_parameters)
+    assert set(vars(recorded)) - before <= set(estimator._data_attributes)
+    for name in names - set(estimator._data_parameters):
+        delattr(recorded, name)
+    recorded._advice_on_scale(recorded._learnable_data(X, y, np.ones(36)))
+
+
+def test_a_penalty_is_laid_out_once_for_each_fit(monkeypatch):
+    layouts = counted(monkeypatch, L2, "for_layers")
+    searched(regressor(), {"alpha": ALPHAS}, NUMBERS)
+    assert len(layouts) == FOLDS.n_splits * len(ALPHAS)
+    regressor().fit(X, NUMBERS)
+    assert len(layouts) == FOLDS.n_splits * len(ALPHAS) + 1
+
+
+def test_spans_are_those_of_scikit_learn():
+    for n_rows in range(1, 30):
+        for n_spans in range(1, n_rows + 1):
+            assert even_spans(n_rows, n_spans) == list(gen_even_slices(n_rows, n_spans))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_size": 7}, {"batch_size": 5, "normalization": "batch"}, {"solver": "lbfgs"}]
+)
+def test_a_spec_knows_its_batches(options):
+    spec = prepare(regressor(**options), X, NUMBERS).spec
+    sizes = [span.stop - span.start for span in spec.spans()]
+    assert (len(sizes), max(sizes), sum(sizes)) == (spec.n_batches, spec.largest_batch, len(X))
+    if options.get("solver") != "lbfgs":
+        assert spec.n_batches == n_epoch_batches(len(X), spec.batch_size, spec.network.smallest_batch)
