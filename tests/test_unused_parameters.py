@@ -220,19 +220,3 @@ def test_fits_that_are_trained_together_warn_once(kind, wrap, prefix, n_jobs):
 def test_estimators_with_cross_validation_warn_once_in_whatever_way_they_fit(options):
     model = make(RegularizedMLPClassifierCV, l1_ratio=0.3, alphas=[0.001, 0.01], cv=2, **options)
     assert warned(lambda: model.fit(X, Y)) == ["l1_ratio=0.3 has no effect with penalty='group_lasso'."]
-
-
-@pytest.mark.filterwarnings("ignore:No feature is selected:UserWarning")  # after so few epochs
-def test_fits_of_estimators_with_cross_validation_warn_once():
-    """They are trained one by one, but say what they have in common once, as networks that train together do."""
-    unused, message = {"validation_fraction": 0.2}, "validation_fraction=0.2 has no effect with early_stopping=False."
-    network = make(CLASSIFIER, **unused)
-    model = make(RegularizedMLPClassifierCV, alphas=[0.001, 0.01], cv=2, **unused)
-    options = {"cv": 2, "n_repeats": 1, "inner_cv": 2, "random_state": 0, "verbose": 0}
-    grid = {"selection": ["best", "one_se"]}
-    named = [f"'cv': {message}"]
-    assert warned(lambda: compare_regularizers(X, Y, {"cv": (model, grid)}, **options)) == named
-    assert warned(lambda: compare_regularizers(X, Y, {"a": network, "cv": model}, **options)) == [f"'a': {message}"]
-    search = GridSearchCV(make_pipeline(StandardScaler(), model), {"standardscaler__with_mean": [True, False]}, cv=2)
-    assert warned(lambda: search.fit(X, Y)) == [message]
-    assert warned(lambda: cross_val_score(model, X, Y, cv=2)) == [message]
