@@ -10,11 +10,10 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import gen_even_slices
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._prepare import SharedChecks, prepare
-from skreg.engine.batches import even_spans, n_epoch_batches
+from skreg.engine.batches import n_epoch_batches
 from skreg.model_selection import GridSearchCV, cross_validate
 from skreg.penalties import L2
 
@@ -185,12 +184,6 @@ def test_a_penalty_is_laid_out_once_for_each_fit(monkeypatch):
     assert len(layouts) == FOLDS.n_splits * len(ALPHAS)
     regressor().fit(X, NUMBERS)
     assert len(layouts) == FOLDS.n_splits * len(ALPHAS) + 1
-
-
-def test_spans_are_those_of_scikit_learn():
-    for n_rows in range(1, 30):
-        for n_spans in range(1, n_rows + 1):
-            assert even_spans(n_rows, n_spans) == list(gen_even_slices(n_rows, n_spans))
 
 
 @pytest.mark.parametrize(

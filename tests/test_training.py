@@ -14,10 +14,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_even_slices
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, Freezer, GradientNormClipping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.engine.batches import MemberBatches, Rows, even_spans, n_epoch_batches
+from skreg.engine.batches import MemberBatches, Rows, n_epoch_batches
 from skreg.engine.threads import limited_threads, step_flops
 from skreg.losses import HalfSquaredError, LogisticLogLoss, Poisson, Quantile, SoftmaxLogLoss
 from skreg.solvers import Schedule
@@ -35,7 +36,7 @@ def rows(n_rows=23, n_features=4, weight=None, sparse=False):
 
 
 def epoch_spans(n_rows, *batch_sizes):
-    return even_spans(n_rows, n_epoch_batches(n_rows, *batch_sizes))
+    return list(gen_even_slices(n_rows, n_epoch_batches(n_rows, *batch_sizes)))
 
 
 def batches_of(data, batch_size, seed=None, min_batch_size=1, **options):

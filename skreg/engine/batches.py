@@ -7,7 +7,6 @@ an array may be sparse, read-only, or a file mapped into memory that is larger t
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -80,16 +79,9 @@ def n_epoch_batches(n_rows: int, batch_size: int, min_batch_size: int = 1) -> in
     That is ``ceil(n_rows / batch_size)``, or fewer where that would leave a batch with less than ``min_batch_size``
     rows.
     """
-    return min(math.ceil(n_rows / batch_size), max(1, n_rows // min_batch_size))
-
-
-def even_spans(n_rows: int, n_spans: int) -> list[slice]:
-    """Return spans that cover some rows, whose sizes differ by at most one; the larger ones come first."""
     # The few rows that would be left over for a last batch would make a step of their own, as long as the others or,
-    # if every row counts the same, much shorter.
-    size, n_larger = divmod(n_rows, n_spans)
-    starts = [number * size + min(number, n_larger) for number in range(n_spans + 1)]
-    return [slice(start, stop) for start, stop in pairwise(starts)]
+    # if every row counts the same, much shorter. So the batches are of nearly equal sizes.
+    return min(math.ceil(n_rows / batch_size), max(1, n_rows // min_batch_size))
 
 
 @dataclass

@@ -5,9 +5,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import fields
 from itertools import pairwise
 
+from sklearn.utils import gen_even_slices
+
 from skreg._arrays import BLOCK_BYTES
 from skreg._hashing import structure_of
-from skreg.engine.batches import even_spans
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitSpec
 
@@ -90,5 +91,5 @@ def in_chunks(fits: Sequence[Fit], memory_limit: int | None, n_workers: int) -> 
         room = CACHE_BYTES if memory_limit is None else memory_limit // n_workers - N_BLOCKS * block_bytes
         largest = max(1, room // needed)
         n_chunks = max(math.ceil(len(family) / largest), min(n_workers, len(family)))
-        chunks += [family[span] for span in even_spans(len(family), n_chunks)]
+        chunks += [family[span] for span in gen_even_slices(len(family), n_chunks)]
     return chunks

@@ -1,6 +1,6 @@
 """Networks in training, and the objects that stand for those of all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,18 +77,6 @@ def make_members(fits: Sequence[tuple[FitSpec, Dataset]]) -> list[Member]:
         member = Member(number, spec, rows, valid_rows, monitor)
         by_reader.setdefault((id(rows), spec.seeds["shuffle"]), []).append(member)
     return [member for members in by_reader.values() for member in members]
-
-
-def once_for_rows(compute: Callable) -> Callable:
-    """Return a function of rows that computes something once, however many members read the same rows."""
-    known: dict[int, tuple] = {}
-
-    def of_rows(rows: Rows):
-        if id(rows) not in known:
-            known[id(rows)] = compute(rows), rows  # with its rows, so that their id stays theirs
-        return known[id(rows)][0]
-
-    return of_rows
 
 
 def _content(choice: RowChoice) -> tuple:

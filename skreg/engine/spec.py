@@ -14,9 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from sklearn.utils import gen_even_slices
 
 from skreg.constraints import Constraint
-from skreg.engine.batches import even_spans, n_epoch_batches
+from skreg.engine.batches import n_epoch_batches
 from skreg.layers import MLP
 from skreg.losses import Loss
 from skreg.penalties import Penalty
@@ -224,8 +225,8 @@ class FitSpec:
         return -(-len(self.train) // self.n_batches)
 
     def spans(self) -> list[slice]:
-        """Return the batches of an epoch."""
-        return even_spans(len(self.train), self.n_batches)
+        """Return the batches of an epoch, whose sizes differ by at most one."""
+        return list(gen_even_slices(len(self.train), self.n_batches))
 
 
 @dataclass

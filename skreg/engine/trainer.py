@@ -13,18 +13,19 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 
 import torch
+from sklearn.utils import gen_even_slices
 from torch import Tensor
 
 from skreg._seeds import generator_of
 from skreg.averaging._base import Averager
-from skreg.engine.batches import Batch, MemberBatches, even_spans
+from skreg.engine.batches import Batch, MemberBatches
 from skreg.engine.dataset import Dataset
 from skreg.engine.dropout import DropoutStreams
 from skreg.engine.lbfgs import run_lbfgs
-from skreg.engine.members import common, make_members, once_for_rows, stacked_penalty, stacked_rules
+from skreg.engine.members import common, make_members, stacked_penalty, stacked_rules
 from skreg.engine.objective import (
     backpropagate,
     last_step_loss,
@@ -218,7 +219,8 @@ class Trainer:
         else:  # short batches are filled up with rows that do not count
             is_row = self.batches.weight[:, first] > 0
             values = ((losses[:, first] * is_row).sum(dim=1) / is_row.sum(dim=1)).tolist()
-        of_constant = once_for_rows(partial(loss_of_start_outputs, self.spec.loss))
+        # Members that read the same rows share what is computed of them.
+        of_constant = cache(partial(loss_of_start_outputs, self.spec.loss))
         for member, value in zip(self.members, values, strict=True):
             member.monitor.first_loss = loss_at_start(value, of_constant(member.rows))
 
@@ -282,7 +284,7 @@ class Trainer:
             rows = [member.valid_rows for member in self.members]
             row_bytes = max(self.module.layer_units) * rows[0].target.element_size() * len(rows)
             n_blocks = min(*map(len, rows), math.ceil(max(map(len, rows)) * row_bytes / self.batches.block_bytes))
-            spans = [even_spans(len(own), n_blocks) for own in rows]
+            spans = [list(gen_even_slices(len(own), n_blocks)) for own in rows]
             self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes)
             self.validation.begin_epoch()
         batches, loss, weight = self.validation, self.spec.loss, self._weight(self.validation)
@@ -417,7 +419,7 @@ class Trainer:
     @torch.no_grad()
     def _start(self) -> None:
         """Give every network its start values: new ones, around the best constant of its loss, or those of its spec."""
-        outputs = once_for_rows(partial(start_outputs, self.spec.loss))
+        outputs = cache(partial(start_outputs, self.spec.loss))
         views, own_views = (module.member_views(module.state()) for module in (self.module, self.single))
         for number, member in enumerate(self.members):
             spec = member.spec
