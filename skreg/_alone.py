@@ -94,11 +94,11 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
     if pending.valid_table is not table:
         table = stacked(table, pending.valid_table)
     dataset = Dataset(table.X, table.targets, table.sample_weight)
-    rows = RowChoice(table.kept, estimator._class_weights(table, table.kept), estimator._label_smoothing)
+    rows = RowChoice(table.kept, estimator._class_weights(table, table.kept))
     module = spec.network.module()
     module.restore(origin)
     if is_new:
-        own = dataset.rows(rows, spec.loss, spec.network.dtype, spec.network.device)
+        own = dataset.training_rows(replace(spec, train=rows))
         module.biases[-1].data[0, 0] = spec.loss.start_outputs(own.target, own.row_weight())
     rates = (*previous.history.get("lr", []), *(epoch["lr"] for epoch in result.epochs))
     again = replace(

@@ -26,7 +26,7 @@ from skreg.constraints import Constraint
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import ClassWeights, RowChoice
 from skreg.layers import ACTIVATIONS, NORMALIZATION_AXES
-from skreg.losses import Loss
+from skreg.losses import LabelSmoothing
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import ALIASES
 from skreg.stopping import Following, RowStructure, split_by, split_validation, takes_groups
@@ -155,13 +155,9 @@ class BaseRegularizedMLP(CallbackSupportMixin, ChecksMixin, IncrementalMixin, Fi
         """Return targets of shape (n_samples, n_targets) for the loss; set what decoding needs."""
 
     @property
-    def _label_smoothing(self) -> float:
-        """How much of each class's target is spread over all of them."""
-        return 0.0
-
-    def _training_target(self, target: torch.Tensor, loss: Loss) -> torch.Tensor:
-        """Return what the network is trained towards."""
-        return loss.smooth_targets(target, self._label_smoothing) if self._label_smoothing else target
+    def _target_rules(self) -> tuple[LabelSmoothing, ...]:
+        """What changes the targets that the network is trained towards."""
+        return ()
 
     @abstractmethod
     def _strata(self, targets: np.ndarray) -> np.ndarray | None:

@@ -96,7 +96,7 @@ class IncrementalMixin:
             loss,
             penalty,
             penalties,
-            train=RowChoice(table.kept, self._class_weights(table, table.kept), self._label_smoothing),
+            train=RowChoice(table.kept, self._class_weights(table, table.kept)),
             seeds=seeds,
             start=start,
             n_rows_before=previous.t,

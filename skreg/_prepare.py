@@ -177,7 +177,7 @@ def prepare(
         loss,
         penalty,
         penalties,
-        train=RowChoice(train, class_weights, estimator._label_smoothing),
+        train=RowChoice(train, class_weights),
         valid=choice,
         seeds=seeds,
         start=fitted_start(estimator, network) if is_warm_start else None,
@@ -244,6 +244,7 @@ def make_spec(
         penalties=penalties,
         constraints=tuple(resolve_constraint(estimator.constraint, penalties)),
         solver=solver_of(estimator),
+        target_rules=estimator._target_rules,
         **axis_fields(estimator),
         train=train,
         valid=valid,
@@ -344,7 +345,7 @@ def check_precision(pending: PendingFit, result: FitResult) -> None:
     dtype = estimator.coefs_[0].dtype
     if network.dtype != torch.float64 or dtype == np.float64:
         return
-    rows = pending.dataset.rows(pending.spec.train, pending.spec.loss, network.dtype, network.device)
+    rows = pending.dataset.rows(pending.spec.train, network.dtype, network.device)
     trained = outputs_in_blocks(module_of(result.weights, network), rows)[0].cpu()
     fitted = estimator._fitted_module()
     kept = Rows(rows.X, fitted.flat.new_empty(len(rows), estimator.n_outputs_), None, rows.indices)

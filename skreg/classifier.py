@@ -19,7 +19,7 @@ from skreg._docs import estimator_docstring
 from skreg._incremental import takes_steps
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from skreg.engine.spec import ClassWeights
-from skreg.losses import CLASSIFICATION_LOSSES, classification_loss
+from skreg.losses import CLASSIFICATION_LOSSES, LabelSmoothing, classification_loss
 
 _LOSS_VALUES = """'log_loss' or callable, default='log_loss'
     What is minimized. A function ``loss(y_true, y_pred)`` gets two torch tensors of shape (n_rows, n_outputs), the
@@ -341,8 +341,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         return ClassWeights(tuple(of_label))
 
     @property
-    def _label_smoothing(self):
-        return float(self.label_smoothing)
+    def _target_rules(self):
+        return (LabelSmoothing(float(self.label_smoothing)),)
 
     def _strata(self, targets):
         if self._multilabel:

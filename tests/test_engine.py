@@ -23,7 +23,6 @@ from skreg.engine.grouping import structure
 from skreg.engine.spec import RowChoice
 from skreg.engine.threads import AbandonedError
 from skreg.engine.trainer import Trainer
-from skreg.losses import HalfSquaredError, SoftmaxLogLoss
 from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, cross_validate
 from skreg.model_selection._deferred import DatasetCache
 
@@ -223,7 +222,7 @@ def test_training_rows_in_another_order_keep_their_targets():
     """All of them, as a splitter may give that draws rows with replacement."""
     indices = np.random.default_rng(0).permutation(90)
     dataset = Dataset(X, X[:, :1], None)
-    rows = dataset.rows(RowChoice(indices), HalfSquaredError(), torch.float64, torch.device("cpu"))
+    rows = dataset.rows(RowChoice(indices), torch.float64, torch.device("cpu"))
     assert_array_equal(rows.inputs(np.arange(90))[:, :1], rows.target)
 
 
@@ -246,6 +245,6 @@ def test_equal_rows_are_kept_once_in_whatever_form():
 def test_rows_are_copied_to_a_device_once():
     dataset, device = Dataset(X, np.zeros((90, 1)), None), torch.device("meta")
     rows = [RowChoice(np.arange(n)) for n in (90, 40)]
-    first, second = (dataset.rows(choice, SoftmaxLogLoss(), torch.float64, device) for choice in rows)
+    first, second = (dataset.rows(choice, torch.float64, device) for choice in rows)
     assert first.X is second.X
     assert not pickle.loads(pickle.dumps(dataset))._on_device

@@ -7,7 +7,7 @@ import torch
 from skreg._arrays import mapped_file
 from skreg.engine.batches import Rows
 from skreg.engine.spec import FitSpec, RowChoice
-from skreg.losses import Loss
+from skreg.losses import changed_targets
 
 
 def rescaled(weight: np.ndarray) -> np.ndarray:
@@ -60,13 +60,17 @@ class Dataset:
             if not len(choice) or choice.indices.min() < 0 or choice.indices.max() >= n_rows:
                 raise ValueError(f"The spec reads rows that the data set, which has {n_rows}, has not.")
 
-    def rows(self, choice: RowChoice, loss: Loss, dtype: torch.dtype, device: torch.device) -> Rows:
-        """Return some rows with their targets and weights as training wants them."""
+    def training_rows(self, spec: FitSpec) -> Rows:
+        """Return the rows that a fit trains on, with the targets that it trains them towards."""
+        rows = self.rows(spec.train, spec.network.dtype, spec.network.device)
+        rows.target = changed_targets(rows.target, spec.loss, spec.target_rules)
+        return rows
+
+    def rows(self, choice: RowChoice, dtype: torch.dtype, device: torch.device) -> Rows:
+        """Return some rows with their targets and weights."""
         source, indices = self._source(choice), choice.indices
         targets = source.targets[indices]
         target = torch.as_tensor(targets, device=device, dtype=dtype)
-        if choice.label_smoothing:
-            target = loss.smooth_targets(target, choice.label_smoothing)
         weight = self.weights(choice)
         if weight is not None:
             weight = torch.as_tensor(weight, device=device, dtype=dtype)

@@ -1,6 +1,6 @@
 """Networks in training, and the objects that stand for those of all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,18 +60,19 @@ def make_members(fits: Sequence[tuple[FitSpec, Dataset]]) -> list[Member]:
     """
     known: dict[tuple, Rows] = {}
 
-    def rows_of(spec: FitSpec, dataset: Dataset, choice: RowChoice | None) -> Rows | None:
-        if choice is None:
-            return None
-        key = (id(dataset), _content(choice))
+    def shared(key: tuple, read: Callable, *arguments) -> Rows:
         if key not in known:
-            known[key] = dataset.rows(choice, spec.loss, spec.network.dtype, spec.network.device)
+            known[key] = read(*arguments)
         return known[key]
 
     by_reader: dict[tuple, list[Member]] = {}
     for number, (spec, dataset) in enumerate(fits):
         dataset.check(spec)
-        rows, valid_rows = (rows_of(spec, dataset, choice) for choice in (spec.train, spec.valid))
+        key = (id(dataset), _content(spec.train), spec.target_rules)
+        rows, valid_rows = shared(key, dataset.training_rows, spec), None
+        if spec.valid is not None:
+            of_network = spec.network.dtype, spec.network.device
+            valid_rows = shared((id(dataset), _content(spec.valid)), dataset.rows, spec.valid, *of_network)
         schedule = spec.schedule.rule if spec.solver.takes_steps else None
         monitor = TrainingMonitor(spec.stopping, spec.schedule.initial, schedule, spec.n_batches)
         member = Member(number, spec, rows, valid_rows, monitor)
@@ -84,7 +85,6 @@ def _content(choice: RowChoice) -> tuple:
     return (
         choice.indices.tobytes(),
         tuple(values.tobytes() for values in weights),
-        choice.label_smoothing,
         choice.of_validation_data,
     )
 

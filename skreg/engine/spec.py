@@ -19,7 +19,7 @@ from sklearn.utils import gen_even_slices
 from skreg.constraints import Constraint
 from skreg.engine.batches import n_epoch_batches
 from skreg.layers import MLP
-from skreg.losses import Loss
+from skreg.losses import LabelSmoothing, Loss
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty
 from skreg.solvers import Schedule, Solver
@@ -115,7 +115,7 @@ class ClassWeights:
 
 @dataclass(frozen=True, eq=False)
 class RowChoice:
-    """Rows of a data set, and what a fit makes of their targets and weights.
+    """Rows of a data set, and what a fit makes of their weights.
 
     Attributes
     ----------
@@ -123,15 +123,12 @@ class RowChoice:
         Which rows.
     class_weights : ClassWeights or None
         Beside the weights of the data.
-    label_smoothing : float
-        Of the targets.
     of_validation_data : bool
         Whether the rows are those of a data set of their own, given to validate on.
     """
 
     indices: np.ndarray
     class_weights: ClassWeights | None = None
-    label_smoothing: float = 0.0
     of_validation_data: bool = False
 
     def __len__(self):
@@ -158,6 +155,8 @@ class FitSpec:
         What takes the steps.
     schedule : Schedule
         Of the learning rate.
+    target_rules : tuple of LabelSmoothing
+        What changes the targets of the training rows.
     gradient_rules : tuple of GradientRule
         What changes gradients before a step.
     averaging : Averaging or None
@@ -187,6 +186,7 @@ class FitSpec:
     constraints: tuple[Constraint | None, ...]
     solver: Solver
     schedule: Schedule
+    target_rules: tuple[LabelSmoothing, ...]
     gradient_rules: tuple
     averaging: object | None
     stopping: StoppingRule

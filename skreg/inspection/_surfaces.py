@@ -11,7 +11,7 @@ import torch
 
 from skreg._base import BaseRegularizedMLP
 from skreg.inspection._networks import opened
-from skreg.losses import HalfSquaredError, Loss
+from skreg.losses import HalfSquaredError, Loss, changed_targets
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty
 
@@ -159,7 +159,8 @@ def loss_on_rows(network: BaseRegularizedMLP, X, y, sample_weight=None) -> Quadr
     loss = network._fitted_loss()
     loss.check_whole(table.targets[kept])
     network._check_weighted_targets(table.targets[kept])
-    target = network._training_target(torch.as_tensor(table.targets[kept], dtype=torch.float64), loss)
+    target = torch.as_tensor(table.targets[kept], dtype=torch.float64)
+    target = changed_targets(target, loss, network._target_rules)
     weight = network._row_weight(table, kept)
     weight = np.ones(len(kept)) if weight is None else weight.astype(np.float64)
     weight /= weight.sum()

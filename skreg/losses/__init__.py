@@ -7,6 +7,7 @@ from skreg.losses._custom import CustomLoss
 from skreg.losses._quantile import Quantile
 from skreg.losses._regression import AbsoluteError, HalfSquaredError, Huber
 from skreg.losses._resolve import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, classification_loss, regression_loss
+from skreg.losses._targets import LabelSmoothing, changed_targets
 
 __all__ = [
     "CLASSIFICATION_LOSSES",
@@ -16,11 +17,13 @@ __all__ = [
     "Gamma",
     "HalfSquaredError",
     "Huber",
+    "LabelSmoothing",
     "LogisticLogLoss",
     "Loss",
     "Poisson",
     "Quantile",
     "SoftmaxLogLoss",
+    "changed_targets",
     "classification_loss",
     "regression_loss",
     "weighted_sum",

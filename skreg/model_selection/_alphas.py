@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skreg._base import BaseRegularizedMLP
 from skreg.constraints import Nonnegative, resolve_constraint
+from skreg.losses import changed_targets
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import resolve_penalty
 
@@ -133,7 +134,7 @@ class NullModel:
         kept = table.kept
         data, targets, weight = table.X[kept], table.targets[kept], work._row_weight(table, kept)
         loss = work._make_loss()
-        target = work._training_target(torch.as_tensor(targets, dtype=torch.float64), loss)
+        target = changed_targets(torch.as_tensor(targets, dtype=torch.float64), loss, work._target_rules)
         # Targets that differ by rounding only are constant: no feature has an effect on them.
         is_constant = target.amax(dim=0) - target.amin(dim=0) <= ROUNDING * target.abs().amax(dim=0)
         target = torch.where(is_constant, target[0], target)

@@ -1,0 +1,35 @@
+"""Rules that change the targets that networks are trained towards: once, before the first batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from skreg.losses._base import Loss
+
+
+@dataclass(frozen=True)
+class LabelSmoothing:
+    """Spread a share of every class's target over all classes; see :meth:`Loss.smooth_targets`.
+
+    Attributes
+    ----------
+    rate : float
+        The share, in [0, 1).
+    """
+
+    rate: float
+
+    member_parameters: ClassVar[tuple[str, ...]] = ("rate",)
+
+    def __call__(self, target: Tensor, loss: Loss) -> Tensor:
+        """Return the targets to train towards, of shape (n_rows, n_targets)."""
+        return loss.smooth_targets(target, self.rate) if self.rate else target
+
+
+def changed_targets(target: Tensor, loss: Loss, rules: Sequence[LabelSmoothing]) -> Tensor:
+    """Return what some rules make of targets of shape (n_rows, n_targets), one after the other."""
+    for rule in rules:
+        target = rule(target, loss)
+    return target
