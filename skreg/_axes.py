@@ -10,11 +10,16 @@ from collections.abc import Callable
 from functools import wraps
 
 from skreg._axis_parameter import AxisParameter
+from skreg.augmentation import _parameter
 from skreg.averaging import _ema
 from skreg.gradients import _clipping
 
+# Fields of a spec.
+SEAMS = ("batch_transforms", "gradient_rules", "averaging")
+
 # One line for each axis.
 AXES: tuple[AxisParameter, ...] = (
+    _parameter.PARAMETER,
     _clipping.PARAMETER,
     _ema.PARAMETER,
 )
@@ -24,13 +29,11 @@ def axis_fields(estimator) -> dict:
     """Return the fields of a spec that the axes' parameters of an estimator stand for."""
     given = [(axis, getattr(estimator, axis.name)) for axis in AXES]
     rules = [(axis.seam, axis.resolve(value)) for axis, value in given if value is not None]
-    averages = [rule for seam, rule in rules if seam == "averaging"]
+    of_seam = {seam: tuple(rule for other, rule in rules if other == seam) for seam in SEAMS}
+    averages = of_seam.pop("averaging")
     if len(averages) > 1:
-        raise ValueError(f"Only one average of the weights can be kept; got {averages}.")
-    return {
-        "gradient_rules": tuple(rule for seam, rule in rules if seam == "gradient_rules"),
-        "averaging": averages[0] if averages else None,
-    }
+        raise ValueError(f"Only one average of the weights can be kept; got {list(averages)}.")
+    return of_seam | {"averaging": averages[0] if averages else None}
 
 
 def axes_docstring() -> str:

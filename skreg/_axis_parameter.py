@@ -1,10 +1,26 @@
-"""What an axis of regularization says of its parameter of the estimators."""
+"""What the objects of an axis of regularization have in common, and what an axis says of its parameter."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
+from skreg._docs import DocLink
 from skreg._sklearn_private import StrOptions, check_parameters
+
+
+class AxisObject(DocLink, BaseEstimator):
+    """Base class of the rules that act on training.
+
+    Attributes
+    ----------
+    member_parameters : tuple of str
+        Class attribute. Names of the numbers that networks that are trained together may have for themselves: each is
+        then a tensor of shape (n_members, 1, 1).
+    """
+
+    member_parameters: ClassVar[tuple[str, ...]] = ()
+    _parameter_constraints: ClassVar[dict] = {}
 
 
 @dataclass(frozen=True)
@@ -15,7 +31,7 @@ class AxisParameter:
     ----------
     name : str
         Of the parameter.
-    seam : {"gradient_rules", "averaging"}
+    seam : {"batch_transforms", "gradient_rules", "averaging"}
         Where in a step the rule acts: a field of :class:`~skreg.engine.spec.FitSpec`.
     doc : str
         Type and description of the parameter in docstrings; the first line is the type.

@@ -48,6 +48,14 @@ def draw_seeds(random_state, *purposes: str) -> dict[str, int]:
     return dict(zip(purposes, (int(seed) for seed in draws), strict=True))
 
 
+def augmentation_seed(dropout_seed: int) -> int:
+    """Return the seed of what changes batches: another one than that of dropout, which it follows from.
+
+    Drawn from the random state it would change what a generator of the user's gives afterwards.
+    """
+    return int(np.random.SeedSequence([dropout_seed, 1]).generate_state(1)[0])
+
+
 def generator_of(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """Return a new generator."""
     return torch.Generator(device).manual_seed(seed)

@@ -27,6 +27,7 @@ ORDER = [
     "losses",
     "layers",
     "_axis_parameter",
+    "augmentation",
     "gradients",
     "averaging",
     "solvers",

@@ -14,6 +14,7 @@ from skorch.callbacks import Callback, GradientNormClipping
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._axes import AXES
+from skreg.augmentation import GaussianNoise
 from skreg.averaging import EMA, Averaging
 from skreg.gradients import ClipByNorm
 from skreg.model_selection import GridSearchCV, RegularizedMLPRegressorCV, cross_validate
@@ -174,6 +175,7 @@ SWEEPS = {
     "max_grad_norm": {"max_grad_norm": [0.01, 0.1, 1e9]},
     "decay": {"averaging__decay": [0.0, 0.5, 0.99]},
     "both, with other numbers": {"averaging__decay": [0.5, 0.9], "max_grad_norm": [0.05, 0.5], "dropout": [0.1, 0.3]},
+    "noise": {"augmentation__stddev": [0.0, 0.2, 1.0], "max_grad_norm": [0.05, 0.5]},
     "some without": {"averaging": [None, "ema", EMA(0.5)], "max_grad_norm": [None, 0.1]},
 }
 
@@ -181,7 +183,7 @@ SWEEPS = {
 @pytest.mark.parametrize("options", [{}, {"early_stopping": True, "normalization": "batch"}], ids=str)
 @pytest.mark.parametrize("grid", SWEEPS.values(), ids=SWEEPS)
 def test_members_are_as_alone(grid, options):
-    model = make(averaging=EMA(), **options)
+    model = make(averaging=EMA(), augmentation=GaussianNoise(), **options)
     search = GridSearchCV(model, grid, cv=2, scoring="neg_log_loss", refit=False).fit(X, Y)
     for parameters, score in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True):
         folds = [

@@ -10,6 +10,7 @@ from numpydoc.docscrape import FunctionDoc, NumpyDocString
 from sklearn.base import BaseEstimator
 
 import skreg
+import skreg.augmentation
 import skreg.averaging
 import skreg.compose
 import skreg.constraints
@@ -27,6 +28,7 @@ MODULES = [
     skreg.compose,
     skreg.constraints,
     skreg.datasets,
+    skreg.augmentation,
     skreg.gradients,
     skreg.inspection,
     skreg.model_selection,

@@ -18,6 +18,7 @@ MODULES = (
     "skreg.penalties",
     "skreg.constraints",
     "skreg.averaging",
+    "skreg.augmentation",
     "skreg.gradients",
     "skreg.model_selection",
     "skreg.compose",

@@ -84,6 +84,7 @@ OTHERS = {
     "callbacks": [[]],
     "averaging": ["ema"],
     "max_grad_norm": [0.1],
+    "augmentation": ["noise"],
     "class_weight": ["balanced", {0: 3.0}],
     "label_smoothing": [0.5],
     "quantile": [0.2, [0.3, 0.4]],

@@ -17,9 +17,9 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._prepare import finish
 from skreg.backends import train_fits
 from skreg.engine.batches import MemberBatches, Rows
-from skreg.engine.dropout import DropoutStreams
 from skreg.engine.grouping import in_chunks, n_bytes, structure
 from skreg.engine.members import make_members
+from skreg.engine.streams import DropoutStreams
 from skreg.engine.threads import AbandonedError
 from skreg.engine.trainer import Trainer
 from skreg.losses import SoftmaxLogLoss

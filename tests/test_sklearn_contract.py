@@ -36,6 +36,7 @@ OPTIONS = [
     {"solver": "lbfgs"},
     {"early_stopping": ShuffleSplit(1, test_size=0.3), "refit_on_all": True},
     {"averaging": "ema", "max_grad_norm": 1.0},
+    {"augmentation": "noise"},
 ]
 
 
@@ -138,9 +139,10 @@ def expected_failures(estimator):
         failures |= dict.fromkeys(SHAPE_OF_PREDICTIONS, "predictions have one more axis, that of the quantiles")
     if isinstance(estimator.loss, str):
         failures |= dict.fromkeys(OUT_OF_RANGE.get(estimator.loss, []), "targets out of the loss's range")
-    if np.any(estimator.dropout) or estimator.input_dropout or estimator.early_stopping:
+    draws_for_rows = np.any(estimator.dropout) or estimator.input_dropout or estimator.augmentation
+    if draws_for_rows or estimator.early_stopping:
         names = ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data")
-        failures |= dict.fromkeys(names, "dropout masks and the validation split depend on the number of rows")
+        failures |= dict.fromkeys(names, "dropout masks, noise and the validation split depend on the number of rows")
     return failures
 
 

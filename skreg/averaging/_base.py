@@ -3,17 +3,15 @@
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from skreg._docs import DocLink
+from skreg._axis_parameter import AxisObject
 from skreg.layers import MLP
 
 
-class Averaging(DocLink, BaseEstimator, ABC):
+class Averaging(AxisObject, ABC):
     """Base class of the rules by which weights are averaged: a moving mean over the steps.
 
     Attributes
@@ -41,9 +39,6 @@ class Averaging(DocLink, BaseEstimator, ABC):
     >>> bool(model.set_params(random_state=0).fit(X, y).score(X, y) > 0.9)
     True
     """
-
-    member_parameters: ClassVar[tuple[str, ...]] = ()
-    _parameter_constraints: ClassVar[dict] = {}
 
     @abstractmethod
     def share(self, step: int) -> float | Tensor:

@@ -157,6 +157,8 @@ class FitSpec:
         Of the learning rate.
     target_rules : tuple of LabelSmoothing
         What changes the targets of the training rows.
+    batch_transforms : tuple of BatchTransform
+        What changes a batch before the network sees it.
     gradient_rules : tuple of GradientRule
         What changes gradients before a step.
     averaging : Averaging or None
@@ -187,6 +189,7 @@ class FitSpec:
     solver: Solver
     schedule: Schedule
     target_rules: tuple[LabelSmoothing, ...]
+    batch_transforms: tuple
     gradient_rules: tuple
     averaging: object | None
     stopping: StoppingRule

@@ -23,6 +23,8 @@ def snapshot_of(state: dict[str, np.ndarray], name: str, module: MLP) -> list[Te
 def _generators(trainer) -> dict[str, torch.Generator]:
     """Return the generators of a trainer, without that of an order that is given."""
     generators = {"shuffle": trainer.batches.readers[0].generator, "dropout": trainer.dropout}
+    if trainer.random is not None:
+        (generators["augmentation"],) = trainer.random.generators.values()
     return {name: generator for name, generator in generators.items() if generator is not None}
 
 
@@ -87,8 +89,9 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
     expected = training_state(trainer, module.snapshot())
     # Snapshots are checked where they are needed.
     expected = {name: array for name, array in expected.items() if not re.fullmatch(r"(kept|best)_\d+", name)}
-    if "generator_shuffle" not in state:  # rows had the given order so far
-        expected.pop("generator_shuffle", None)
+    for name in ("generator_shuffle", "generator_augmentation"):
+        if name not in state:  # rows had the given order, or were not changed, so far
+            expected.pop(name, None)
     if trainer.averager is not None and "average_0" not in state:
         raise ValueError("The checkpoint is of a fit without averaging of weights; set averaging=None to go on.")
     check_like(state, expected)

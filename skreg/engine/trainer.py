@@ -5,8 +5,8 @@ in their seeds take their steps together: one batched matrix product serves all 
 leaves when it ends. Without its neighbours a member comes out the same, but for rounding: it reads its rows in the
 order that its own seed gives, and draws its own dropout masks.
 
-A step goes through the seams where regularization acts: gradient rules, the solver with its proximal step, and the
-averager; an epoch ends with the monitors.
+A step goes through the seams where regularization acts: batch transforms, gradient rules, the solver with its proximal
+step, and the averager; an epoch ends with the monitors.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ import torch
 from sklearn.utils import gen_even_slices
 from torch import Tensor
 
-from skreg._seeds import generator_of
+from skreg._seeds import augmentation_seed, generator_of
+from skreg.augmentation._base import transformed
 from skreg.averaging._base import Averager
 from skreg.engine.batches import Batch, MemberBatches
 from skreg.engine.dataset import Dataset
-from skreg.engine.dropout import DropoutStreams
 from skreg.engine.lbfgs import run_lbfgs
 from skreg.engine.members import common, make_members, stacked_penalty, stacked_rules
 from skreg.engine.objective import (
@@ -37,6 +37,7 @@ from skreg.engine.objective import (
 from skreg.engine.observer import Observer
 from skreg.engine.spec import FitResult, FitSpec
 from skreg.engine.state import restore_state, training_state
+from skreg.engine.streams import BatchRandom, DropoutStreams, MemberStreams
 from skreg.engine.threads import AbandonedError
 from skreg.layers import join_rows
 from skreg.losses import weighted_sum
@@ -110,7 +111,8 @@ class Trainer:
             [member.spec.seeds["shuffle"] if spec.shuffle else None for member in self.members],
             block_bytes,
         )
-        self.dropout = self._make_dropout()
+        self.dropout, self.random = self._make_dropout(), self._make_random()
+        self.streams = [numbers for numbers in (self.dropout, self.random) if isinstance(numbers, MemberStreams)]
         self.module = self._make_module()
         # A member by itself, to start from and to be given its weights when it ends.
         self.single = self.module if self.is_single else spec.network.module()
@@ -162,20 +164,24 @@ class Trainer:
         """Take a step with every batch; return loss, penalty and score, taken while the weights were changing."""
         self.batches.begin_epoch()
         scale = self.module.flat.new_full((), self.n_batches / self.batches.n_columns)
-        with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, self.solver):
-            outputs = [self._step(number, batch, scale) for number, batch in enumerate(self.batches)]
-            measured = self._measure(join_rows(outputs))
+        acting = (*self.transforms, *self.rules, self.averaging, *self.solver.acting)
+        with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, acting):
+            steps = [self._step(number, batch, scale) for number, batch in enumerate(self.batches)]
+            outputs, targets = zip(*steps, strict=True)
+            target = join_rows(targets) if self.transforms else self.batches.target
+            measured = self._measure(join_rows(outputs), target)
         self.n_rows_seen += len(self.members[0].rows)
         return measured
 
-    def _step(self, number: int, batch: Batch, scale: Tensor) -> Tensor:
-        """Take one step; return the outputs before it."""
+    def _step(self, number: int, batch: Batch, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Take one step; return the outputs before it, and what they were compared with."""
         self.check_stopped()
+        for streams in self.streams:
+            streams.begin(self.batches.n_rows(number))
+        batch = transformed(batch, self.transforms, self.random)
         watched = self.observer.watches_batches
         if watched:
             self.observer.batch_begins(self, batch)
-        if isinstance(self.dropout, DropoutStreams):
-            self.dropout.begin(self.batches.n_rows(number))
         Z = backpropagate(
             self.module, self.spec.loss, batch, generator=self.dropout, scale=scale, n_batches=self.n_batches
         )
@@ -197,19 +203,18 @@ class Trainer:
             self.averager.update(self.averaging.share(self.solver.n_steps))
         if watched:
             self.observer.batch_ends(self, batch, Z)
-        return Z
+        return Z, batch.target
 
-    def _measure(self, Z: Tensor) -> dict[str, Tensor]:
-        """Return what is known of an epoch from the outputs of its steps."""
-        batches, loss = self.batches, self.spec.loss
-        losses = loss.per_row(Z, batches.target)
+    def _measure(self, Z: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return what is known of an epoch from the outputs of its steps, and what they were compared with."""
+        loss, losses = self.spec.loss, self.spec.loss.per_row(Z, target)
         if self.monitor.first_loss is None:
             self._set_first_losses(losses)
-        weight = self._weight(batches)
+        weight = self._weight(self.batches)
         return {
             "train_loss": weighted_sum(losses, weight),
             "penalty": self.solver.penalty_values(),
-            "train_score": loss.score(Z, batches.target, weight),
+            "train_score": loss.score(Z, target, weight),
         }
 
     def _set_first_losses(self, losses: Tensor) -> None:
@@ -408,6 +413,13 @@ class Trainer:
             device,
         )
 
+    def _make_random(self) -> BatchRandom | None:
+        """Return what random numbers transforms of batches are drawn from; None without transforms."""
+        if not self.spec.batch_transforms:
+            return None
+        keys = [(augmentation_seed(member.spec.seeds["dropout"]), len(member.rows)) for member in self.members]
+        return BatchRandom(keys, self.spec.network.device)
+
     def _make_module(self):
         """Return a module for all members."""
         rates = [member.spec.network.dropout_rates for member in self.members]
@@ -446,6 +458,7 @@ class Trainer:
             for name in self.spec.solver.member_parameters:
                 options[name] = common([getattr(spec.solver, name) for spec in specs], module.flat)
         self.solver = self.spec.solver.make(module, penalties, self.spec.constraints, **options)
+        self.transforms = stacked_rules([spec.batch_transforms for spec in specs], module.flat)
         exact = module.flat.new_empty(0, dtype=torch.float64)
         self.rules = stacked_rules([spec.gradient_rules for spec in specs], exact)
         self.gradients = [parameter.grad for parameter in module.parameters()]
@@ -457,7 +470,8 @@ class Trainer:
         if len(staying) < len(self.members):
             self.members = [self.members[number] for number in staying]
             self.batches.select(staying)
-            self.dropout.select(staying)
+            for streams in self.streams:
+                streams.select(staying)
             self.validation = None
             self.module = self._make_module()
             if self.is_single:

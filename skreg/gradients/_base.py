@@ -2,15 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from skreg._docs import DocLink
+from skreg._axis_parameter import AxisObject
 
 
-class GradientRule(DocLink, BaseEstimator, ABC):
+class GradientRule(AxisObject, ABC):
     """Base class of the rules that change the gradient of a batch before the solver takes its step.
 
     Attributes
@@ -38,9 +36,6 @@ class GradientRule(DocLink, BaseEstimator, ABC):
     >>> gradients
     [tensor([[[1.0000, 0.5000]]])]
     """
-
-    member_parameters: ClassVar[tuple[str, ...]] = ()
-    _parameter_constraints: ClassVar[dict] = {}
 
     @abstractmethod
     def __call__(self, gradients: Sequence[Tensor]) -> None:

@@ -69,9 +69,9 @@ _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
         By `fit`: as in scikit-learn, and if `memory_limit` is too small for one network."""
 
 _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ratio`, `dropout`, `input_dropout`,
-    `learning_rate_init`, `weight_decay`, `label_smoothing`, `class_weight`, `max_grad_norm`, `averaging__decay`,
-    `random_state`, patience) are trained together, in one batched program; those that differ in structure (layers,
-    kind of penalty, solver, number of batches) form further populations. Pipelines and
+    `learning_rate_init`, `weight_decay`, `label_smoothing`, `class_weight`, `augmentation__stddev`, `max_grad_norm`,
+    `averaging__decay`, `random_state`, patience) are trained together, in one batched program; those that differ in
+    structure (layers, kind of penalty, solver, number of batches) form further populations. Pipelines and
     :class:`~sklearn.compose.TransformedTargetRegressor` around our estimators are trained together, too; what their
     transformers make of a fold is shared by the candidates that have the same ones. The results are those of single
     fits but for rounding.

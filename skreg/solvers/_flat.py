@@ -118,6 +118,11 @@ class Regularization:
                 here = None if penalty is None else penalty.to(W.dtype, W.device)
                 self.layers.append(RegularizedLayer(W.data, W.grad, span, here, constraint, lr_scale))
 
+    @property
+    def acting(self) -> list[object]:
+        """The penalties and constraints."""
+        return [part for layer in self.layers for part in layer.parts]
+
     @torch.no_grad()
     def penalty_values(self) -> Tensor:
         """Return the penalty of every member at the present weights, of shape (n_members,), in double precision."""

@@ -1,0 +1,18 @@
+"""The parameter of the estimators that changes batches."""
+
+from skreg._axis_parameter import AxisParameter
+from skreg.augmentation._base import BatchTransform
+from skreg.augmentation._noise import GaussianNoise
+
+PARAMETER = AxisParameter(
+    name="augmentation",
+    seam="batch_transforms",
+    kind=BatchTransform,
+    aliases={"noise": GaussianNoise},
+    doc="""{'noise'}, BatchTransform object or None, default=None
+    Change of the batches that training sees, another one in every step; validation and predictions see the rows as they
+    are. 'noise' is :class:`~skreg.augmentation.GaussianNoise`, whose standard deviation can be swept as
+    ``augmentation__stddev`` where it is given as an object. The losses of training in `history_` are those of the
+    changed rows.
+""",
+)

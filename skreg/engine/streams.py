@@ -1,0 +1,124 @@
+"""Random numbers of networks that are trained together, each of which draws as if it were alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skreg.layers import random_bits
+
+
+class MemberStreams:
+    """Random numbers of many networks: those with equal keys get the same, which are drawn once.
+
+    Parameters
+    ----------
+    keys : sequence of tuple
+        For every member the seed, the number of its rows, and whatever else decides which numbers it draws.
+    device : torch.device
+        Where the numbers are drawn.
+
+    Attributes
+    ----------
+    generators : dict of tuple to torch.Generator
+        One for each key.
+    """
+
+    def __init__(self, keys: Sequence[tuple], device: torch.device):
+        self._keys = list(keys)
+        self.generators = {key: torch.Generator(device).manual_seed(key[0]) for key in self._keys}
+        self.select(range(len(self._keys)))
+
+    def select(self, members: Sequence[int]) -> None:
+        """Go on with some of the members."""
+        self._keys = [self._keys[member] for member in members]
+        self._used = list(dict.fromkeys(self._keys))
+        self._of_member = torch.tensor([self._used.index(key) for key in self._keys])
+
+    def begin(self, n_rows: dict[int, int]) -> None:
+        """Begin a batch, in which members with a certain number of rows have so many of them."""
+        self._n_rows = n_rows
+
+    def _rows(self, stream: Tensor, key: tuple) -> Tensor:
+        """Return the rows of a stream that count: a shorter batch is filled up with others."""
+        return stream[: self._n_rows[key[1]]]
+
+    def _of_members(self, streams: Tensor) -> Tensor:
+        """Return what every member gets, of shape (n_members or 1, ...), given what each stream has drawn."""
+        return streams if len(self._used) == 1 else streams[self._of_member.to(streams.device)]
+
+
+class DropoutStreams(MemberStreams):
+    """Random numbers for dropout. The third part of a key says which places have dropout at all."""
+
+    def select(self, members: Sequence[int]) -> None:
+        """Go on with some of the members."""
+        super().select(members)
+        has_dropout = [any(used) for used in zip(*(key[2] for key in self._used), strict=True)]
+        self._all_places = np.flatnonzero(has_dropout).tolist()
+
+    def begin(self, n_rows: dict[int, int]) -> None:
+        """Begin a batch, in which members with a certain number of rows have so many of them."""
+        super().begin(n_rows)
+        self._places = iter(self._all_places)
+
+    def bits(self, like: Tensor) -> Tensor:
+        """Return random 16-bit integers that broadcast to the shape of ``like``, for the next place with dropout."""
+        place = next(self._places)
+        streams = torch.zeros(len(self._used), *like.shape[-2:], dtype=torch.int16, device=like.device)
+        for stream, key in zip(streams, self._used, strict=True):
+            if key[2][place]:
+                rows = self._rows(stream, key)
+                rows.copy_(random_bits(rows, self.generators[key]))
+        if like.dim() == 2:  # a population of one goes without the member axis
+            return streams[0]
+        return self._of_members(streams)
+
+
+class BatchRandom(MemberStreams):
+    """Random numbers for the transforms of batches."""
+
+    def normal(self, like: Tensor) -> Tensor:
+        """Return normal random numbers, of mean 0 and variance 1; see :meth:`uniform`."""
+        return self._drawn(like, torch.Tensor.normal_)
+
+    def uniform(self, like: Tensor) -> Tensor:
+        """Return uniform random numbers, in [0, 1).
+
+        Parameters
+        ----------
+        like : Tensor of shape (n_members, n_rows, n_columns)
+            Has the shape, the type and the device.
+
+        Returns
+        -------
+        Tensor of shape (n_members or 1, n_rows, n_columns)
+            The same for all members that have the same rows and seed; 0 in rows that only fill a batch up.
+        """
+        return self._drawn(like, torch.Tensor.uniform_)
+
+    def permutation(self, like: Tensor) -> Tensor:
+        """Return the numbers of the rows in a random order, for ``like.take_along_dim(numbers, dim=1)``.
+
+        Parameters
+        ----------
+        like : Tensor of shape (n_members, n_rows, n_columns)
+            Has the number of rows and the device.
+
+        Returns
+        -------
+        Tensor of int of shape (n_members or 1, n_rows, 1)
+            Rows that only fill a batch up stay where they are.
+        """
+        orders = torch.arange(like.shape[1], device=like.device).repeat(len(self._used), 1)
+        for order, key in zip(orders, self._used, strict=True):
+            rows = self._rows(order, key)
+            torch.randperm(len(rows), generator=self.generators[key], out=rows)
+        return self._of_members(orders.unsqueeze(2))
+
+    def _drawn(self, like: Tensor, draw) -> Tensor:
+        streams = like.new_zeros(len(self._used), *like.shape[1:])
+        for stream, key in zip(streams, self._used, strict=True):
+            draw(self._rows(stream, key), generator=self.generators[key])
+        return self._of_members(streams)
