@@ -8,6 +8,7 @@ import scipy.sparse
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.datasets import make_regression
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import KFold
@@ -21,9 +22,8 @@ from skreg.engine.streams import BatchRandom
 from skreg.model_selection import GridSearchCV, RegularizedMLPRegressorCV, cross_validate
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-random = np.random.default_rng(0)
-X = scale(random.normal(size=(80, 3)))
-Y = X @ [1.0, -0.5, 0.0] + 0.1 * random.normal(size=80)
+X, Y = make_regression(80, 3, n_informative=2, noise=10, random_state=0)
+X, Y = scale(X), scale(Y)
 LABELS = np.array(["a", "b", "c"])[np.digitize(Y, [-0.5, 0.5])]
 SHORT = {
     "hidden_layer_sizes": (6,),
@@ -92,7 +92,7 @@ def test_noise_on_a_linear_model_is_ridge(stddev):
         random_state=0,
     ).fit(np.tile(X, (50, 1)), np.tile(Y, 50))
     expected = Ridge(alpha=80 * stddev**2).fit(X, Y).coef_
-    assert np.abs(expected - Ridge(alpha=0).fit(X, Y).coef_).max() > 0.08
+    assert np.abs(expected - Ridge(alpha=0).fit(X, Y).coef_).max() > 0.05
     assert_allclose(model.coefs_[0][:, 0], expected, atol=0.005)
 
 
