@@ -391,7 +391,10 @@ class MLP(nn.Module):
                 self._dW_T[i].copy_(self._product(with_skip.mT, record[i].inputs))
             else:
                 self._product(record[i].inputs.mT, with_skip, out=self._dW[i])
-            torch.sum(dZ, -2, True, out=self._db[i])
+            # Batch normalization takes the mean away, and with it the bias, whose gradient stays zero. Of the rounding
+            # of a sum Adam would make steps as long as any other, which the running means do not keep up with.
+            if self.normalization != "batch" or i == len(record) - 1:
+                torch.sum(dZ, -2, True, out=self._db[i])
             if i == 0:
                 return
             below = record[i - 1]
