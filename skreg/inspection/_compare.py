@@ -44,8 +44,8 @@ from skreg.model_selection._together import (
     Outcome,
     Task,
     fit_tasks,
-    in_order,
     network_of,
+    outcome_of_each,
     raise_common_error,
 )
 from skreg.stopping import RowStructure, check_groups
@@ -366,7 +366,7 @@ class Contest:
 
     def _fit(self, tasks: list[Task]) -> list[Outcome]:
         options = self.options | {"leave_callbacks": False, "on_fitted": self.bar.settle}
-        return in_order(tasks, fit_tasks(self.X, self.y, tasks, {}, self.structure, **options))
+        return outcome_of_each(tasks, fit_tasks(self.X, self.y, tasks, {}, self.structure, **options))
 
     def _rows(self, rows: np.ndarray) -> tuple:
         return safe_indexing(self.X, rows), self.y[rows]

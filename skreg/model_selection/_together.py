@@ -29,6 +29,7 @@ from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS
 from skreg.backends import train_fits
+from skreg.backends._returned import each_once
 from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import STOPPED, AbandonedError
@@ -258,7 +259,7 @@ def fit_tasks(
     return outcomes
 
 
-def in_order(tasks: Sequence[Task], outcomes: Sequence[Outcome | None]) -> list[Outcome | None]:
+def outcome_of_each(tasks: Sequence[Task], outcomes: Sequence[Outcome | None]) -> list[Outcome | None]:
     """Return the outcome of every task, None for those without one, in the order of the tasks.
 
     Raises
@@ -379,18 +380,14 @@ def _fit_others(
         return this_process(), name, outcome.estimator, X, y, rows, fit_parameters, structure.rows(rows)
 
     calls = [delayed(_fit_other)(*arguments(*item)) for item in waiting.items()]
-    for name, found in parallel(calls):
-        if name not in waiting:
-            raise RuntimeError("The backend of joblib has returned a result that was not asked for, or one twice.")
-        outcome = waiting.pop(name)
+    for name, found in each_once(waiting, parallel(calls)):
+        outcome = waiting[name]
         if not isinstance(found, Outcome):
             content = unpacked(found)
             # What cannot be sent is fitted once more, here.
             found = _fit_other(*arguments(name, outcome))[1] if content is None else Outcome.sent(*content)
         outcome.take_over(found)
         on_fitted(1)
-    if waiting:
-        raise RuntimeError(f"The backend of joblib has lost {len(waiting)} of {len(outcomes)} results.")
 
 
 def _fit_other(
