@@ -6,7 +6,6 @@ comes of them is looked up by :mod:`skreg.model_selection._stand_in`. Early stop
 cross-validation, whoever does the fit.
 """
 
-import contextlib
 import secrets
 import threading
 import time
@@ -398,7 +397,7 @@ def _fit_other(
     outcome, is_home = Outcome(None, estimator), this_process() == home
     parameters = check_method_params(X, params=fit_parameters, indices=rows)
     fold = Fold(*safe_split(estimator, X, y, rows), structure, parameters)
-    with contextlib.nullcontext() if is_home else recording(outcome.warnings):
+    with holding(KEPT_WARNINGS, outcome.warnings) if is_home else recording(outcome.warnings):
         fold.fit(outcome)
     outcome.seconds = time.perf_counter() - start
     return name, outcome if is_home else packed(estimator, outcome.warnings, outcome.seconds, outcome.error)
