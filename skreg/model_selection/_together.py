@@ -20,7 +20,7 @@ from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from skreg._base import BaseRegularizedMLP
-from skreg._composition import fitted_last_of, last_of, nested, with_last
+from skreg._composition import last_of, nested, opened, with_last
 from skreg._context import holding
 from skreg._data import is_about_text, with_encoding_hint
 from skreg._prepare import PendingFit, SharedChecks, finish
@@ -334,7 +334,8 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict) -> PendingFit | None:
     with holding(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)
     forget(outcome.estimator)
-    pending = None if outcome.error else fitted_last_of(outcome.estimator).pending_
+    *_, deferred = opened(outcome.estimator)
+    pending = None if outcome.error else deferred.pending_
     outcome.estimator = with_network(outcome.estimator)
     outcome.seconds = time.perf_counter() - start
     return pending
