@@ -9,7 +9,7 @@ from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from skreg.backends._errors import SentError
-from skreg.backends._returned import each_once
+from skreg.backends._returned import checked_results
 from skreg.engine.grouping import Fit, block_size, in_chunks
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, limited_threads, step_flops
@@ -149,7 +149,7 @@ def results_of_fits(returned: Sequence[tuple], chunks: list[list[int]], n_fits: 
         if len(of_chunk) != len(chunks[number]):
             raise RuntimeError(f"Of {len(chunks[number])} networks, joblib's backend has returned {len(of_chunk)}.")
     of_fits = (pair for number, of_chunk in returned for pair in zip(chunks[number], of_chunk, strict=True))
-    results = dict(each_once(range(n_fits), of_fits))
+    results = dict(checked_results(range(n_fits), of_fits))
     for result in results.values():
         if isinstance(result.error, SentError):
             result.error = result.error.received()

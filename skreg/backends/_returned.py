@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Iterator
 
 
-def each_once(keys: Iterable[Hashable], returned: Iterable[tuple]) -> Iterator[tuple]:
+def checked_results(keys: Iterable[Hashable], returned: Iterable[tuple]) -> Iterator[tuple]:
     """Yield results as they come, after checking that each belongs to a fit that has none yet.
 
     Parameters

@@ -28,7 +28,7 @@ from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS
 from skreg.backends import train_fits
-from skreg.backends._returned import each_once
+from skreg.backends._returned import checked_results
 from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import STOPPED, AbandonedError
@@ -380,7 +380,7 @@ def _fit_others(
         return this_process(), name, outcome.estimator, X, y, rows, fit_parameters, structure.rows(rows)
 
     calls = [delayed(_fit_other)(*arguments(*item)) for item in waiting.items()]
-    for name, found in each_once(waiting, parallel(calls)):
+    for name, found in checked_results(waiting, parallel(calls)):
         outcome = waiting[name]
         if not isinstance(found, Outcome):
             content = unpacked(found)
