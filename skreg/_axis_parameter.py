@@ -41,6 +41,8 @@ class AxisParameter:
         Strings that the parameter takes, each for an object with its defaults.
     number : list
         Constraints of a number that the parameter takes for an object with it; empty if it takes none.
+    solvers : tuple of str
+        Those on which the rule acts.
     """
 
     name: str
@@ -49,6 +51,7 @@ class AxisParameter:
     kind: type
     aliases: dict[str, type] = field(default_factory=dict)
     number: list = field(default_factory=list)
+    solvers: tuple[str, ...] = ("adam", "sgd")
 
     @property
     def constraint(self) -> list:

@@ -114,23 +114,27 @@ class ChecksMixin:
                 f"GroupShuffleSplit(1); got the class {rule!r}."
             )
         check_callbacks(self.callbacks)
-        if self.solver == "lbfgs":
-            unsuited = {
-                "penalty": penalty is not None and not penalty.smooth,
-                "constraint": self.constraint is not None,
-                "dropout": any(dropout),
-                "input_dropout": self.input_dropout > 0,
-                "weight_decay": self.weight_decay > 0,
-                **{axis.name: getattr(self, axis.name) is not None for axis in AXES},
-            }
-            for name, is_unsuited in unsuited.items():
-                if is_unsuited:
-                    raise ValueError(
-                        "solver='lbfgs' minimizes a smooth objective: it takes penalty='l2' or None, and no "
-                        f"constraint, dropout or weight_decay; got {name}={getattr(self, name)!r}. Use solver='adam' "
-                        "or 'sgd'."
-                    )
+        self._check_solver(penalty, dropout)
         return penalty
+
+    def _check_solver(self, penalty: Penalty | None, dropout: Sequence[float]) -> None:
+        """Raise if the solver does not take what another parameter asks for."""
+        others = ("adam", "sgd")
+        # A parameter, whether it was given, what a solver that does not take it wants, and the solvers that take it.
+        rules = [
+            ("penalty", penalty is not None and not penalty.smooth, "None or a smooth one, such as 'l2',", others),
+            ("constraint", self.constraint is not None, "None", others),
+            ("dropout", any(dropout), "0", others),
+            ("input_dropout", self.input_dropout > 0, "0", others),
+            ("weight_decay", self.weight_decay > 0, "0", others),
+            *[(axis.name, getattr(self, axis.name) is not None, "None", axis.solvers) for axis in AXES],
+        ]
+        for name, is_given, allowed, solvers in rules:
+            if is_given and self.solver not in solvers:
+                raise ValueError(
+                    f"The {name!r} parameter must be {allowed} with solver={self.solver!r}; got "
+                    f"{name}={getattr(self, name)!r}. Use solver={' or '.join(map(repr, solvers))}."
+                )
 
     def _check_device(self) -> torch.device:
         try:

@@ -9,7 +9,10 @@ from skreg._base import BaseRegularizedMLP
 
 
 def opened(estimator) -> Iterator:
-    """Yield a fitted search, pipeline or transformation of the target and what it wraps, from the outside in."""
+    """Yield a fitted search, pipeline or transformation of the target and what it wraps, from the outside in.
+
+    Behind a transformation of the target, that is the copy that was fitted.
+    """
     while estimator is not None:
         yield estimator
         if isinstance(estimator, BaseRegularizedMLP):
@@ -64,13 +67,6 @@ def path_to_last(estimator) -> list[tuple[str, object]]:
 def last_of(estimator):
     """Return the innermost part that is to be fitted; the estimator itself if it has no parts."""
     return path_to_last(estimator)[-1][1]
-
-
-def fitted_last_of(estimator):
-    """Return the innermost part that a fit has fitted: behind a transformation of the target, that is a copy."""
-    while inner := parts(estimator):
-        *_, estimator = inner.values()
-    return estimator
 
 
 def with_last(estimator, replace: Callable):

@@ -11,17 +11,25 @@ from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
-    Interval,
     Options,
     StrOptions,
     validate_parameter_constraints,
     validate_params,
 )
+from sklearn.utils._param_validation import Interval as IntervalWithBools
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_partial_fit_first_call
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
+
+
+class Interval(IntervalWithBools):
+    """Numbers within bounds; True and False, which Python counts as integers, are none."""
+
+    def is_satisfied_by(self, val):
+        """Return whether a value is such a number."""
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
 def check_parameters(axis_object) -> None:

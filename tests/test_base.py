@@ -10,9 +10,11 @@ import pytest
 import scipy.sparse
 import torch
 from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import make_constraint
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._data import _text_columns
+from skreg._sklearn_private import Interval
 from skreg.penalties import L1
 
 BOTH = pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
@@ -96,6 +98,21 @@ def test_bad_parameters_raise_and_change_nothing(fitted, parameters, message):
     with pytest.raises((ValueError, TypeError), match=message):
         fitted.fit(X, Y)
     assert state_of(fitted) == before
+
+
+@BOTH
+def test_bools_are_no_numbers(kind):
+    """For any parameter that takes numbers of any kind, and no bools."""
+    defaults = kind().get_params()
+    constraints = {name: list(map(make_constraint, rules)) for name, rules in kind._parameter_constraints.items()}
+    numeric = [name for name, rules in constraints.items() if any(isinstance(rule, Interval) for rule in rules)]
+    assert {"alpha", "max_iter", "max_grad_norm", "weight_decay"} <= set(numeric)
+    for name in numeric:
+        for value in (True, False):
+            with pytest.raises(ValueError, match=f"'{name}' parameter .*[Gg]ot {value}"):
+                kind(**defaults | {name: value}).fit(X, Y)
+    with pytest.raises(ValueError, match="'alpha' parameter of L1 must be .* Got True instead"):
+        kind(penalty=L1(alpha=True)).fit(X, Y)
 
 
 @pytest.mark.parametrize("case", BAD_DATA)

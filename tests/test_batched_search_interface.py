@@ -713,6 +713,23 @@ class TestObject:
         ours, _ = both_searches(model, ALPHAS, X, y, cv=2, scoring=log_likelihood)
         assert type(ours.best_estimator_) is Doubled
 
+    def test_a_subclass_with_a_constructor_of_its_own(self):
+        X, y = data()
+        model = Preset(dropout=0.2)
+        assert model.get_params() == {"alpha": 0.01, "dropout": 0.2, "random_state": 0}
+        assert repr(clone(model)) == repr(model) == "Preset(dropout=0.2)"
+        grid = {"alpha": [0.0, 0.3], "dropout": [0.0, 0.5]}
+        with single_fits() as fits:
+            GridSearchCV(model, grid, cv=2, refit=False).fit(X, y)
+        assert not fits  # but populations
+        ours, _ = both_searches(model, grid, X, y, cv=2, scoring=log_likelihood)
+        best = ours.best_estimator_
+        assert (type(best), best.hidden_layer_sizes, best.max_iter) == (Preset, (5,), 3)
+        for copied in (clone(best).fit(X, y), pickle.loads(pickle.dumps(best))):
+            np.testing.assert_array_equal(copied.predict_proba(X), best.predict_proba(X))
+        with pytest.raises(ValueError, match="Invalid parameter 'max_iter' for estimator Preset"):
+            GridSearchCV(model, {"max_iter": [1, 2]}, cv=2).fit(X, y)
+
     def test_warm_start_makes_no_difference(self):
         X, y = data()
         model = make(warm_start=True).fit(X, y)
@@ -726,6 +743,15 @@ class Doubled(RegularizedMLPClassifier):
 
     def fit(self, X, y, sample_weight=None):
         return super().fit(2 * X, y, sample_weight)
+
+
+class Preset(RegularizedMLPClassifier):
+    """Has few parameters; the others are what its author likes."""
+
+    def __init__(self, alpha=0.01, dropout=0.0, random_state=0):
+        super().__init__(
+            (5,), alpha=alpha, dropout=dropout, random_state=random_state, max_iter=3, tol=0, n_iter_no_change=np.inf
+        )
 
 
 class NoFit(BaseEstimator):

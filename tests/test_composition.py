@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPRegressor
-from skreg._composition import fitted_last_of, last_of, nested, opened, parts, path_to_last, with_last
+from skreg._composition import last_of, nested, opened, parts, path_to_last, with_last
 from skreg.compose import TransformedTargetRegressor, last_if_plain, quantile_levels
 from skreg.model_selection._together import has_network, network_of, networks_of
 
@@ -33,7 +33,7 @@ class TestNested:
         model = wrapper(inner)
         assert list(nested(model)) == [model, inner, ridge]
         assert path_to_last(model) == [("", model), ("regressor", inner), ("ridge", ridge)]
-        assert last_of(model) is fitted_last_of(model) is ridge
+        assert last_of(model) is ridge
 
     def test_a_fit_adds_a_copy(self, wrapper):
         ridge = Ridge()
@@ -42,7 +42,7 @@ class TestNested:
         copy = model.regressor_
         assert list(nested(model)) == [model, inner, ridge, copy, copy[-1]]
         assert last_of(model) is ridge
-        assert fitted_last_of(model) is copy[-1]
+        assert list(opened(model)) == [model, copy, copy[-1]]
         *_, innermost = opened(GridSearchCV(model, {}, cv=2).fit(X, Y))
         assert isinstance(innermost, Ridge)
         assert hasattr(innermost, "coef_")
@@ -60,7 +60,8 @@ class TestNested:
 def test_without_parts_an_estimator_is_its_own_last_one():
     ridge, empty = Ridge(), Pipeline([])
     assert parts(ridge) == parts(empty) == {}
-    assert last_of(ridge) is fitted_last_of(ridge) is ridge
+    assert last_of(ridge) is ridge
+    assert list(opened(ridge)) == [ridge]
     assert with_last(ridge, lambda last: [last]) == [ridge]
     assert last_of(empty) is empty
     assert network_of(empty) is None

@@ -94,6 +94,11 @@ class Loses(joblib.Parallel):
         return super().__call__(tasks)[1:]
 
 
+class Repeats(joblib.Parallel):
+    def __call__(self, tasks):
+        return super().__call__(tasks) * 2
+
+
 class TestBackends:
     def test_results_in_another_order(self, monkeypatch):
         pending, pairs = fits(*SETTINGS)
@@ -107,10 +112,17 @@ class TestBackends:
         monkeypatch.undo()
         assert_array_equal(found, GridSearchCV(make(), grid, **options).fit(X, Y).cv_results_["mean_test_score"])
 
-    def test_a_lost_task(self, monkeypatch):
-        monkeypatch.setattr(skreg.backends._joblib, "Parallel", Loses)
+    @pytest.mark.parametrize(
+        ("kind", "text"),
+        [
+            (Loses, "lost the results of 2 of 4 fits"),
+            (Repeats, "returned a result that was not asked for, or one twice"),
+        ],
+    )
+    def test_a_task_that_is_lost_or_comes_twice(self, monkeypatch, kind, text):
+        monkeypatch.setattr(skreg.backends._joblib, "Parallel", kind)
         search = GridSearchCV(make(), {"hidden_layer_sizes": [(4,), (5,)]}, cv=2)
-        with pytest.raises(RuntimeError, match="The backend of joblib has lost the results of 2 of 4 fits"):
+        with pytest.raises(RuntimeError, match=f"The backend of joblib has {text}"):
             search.fit(X, Y)
         assert not hasattr(search, "cv_results_")
 

@@ -3,6 +3,7 @@
 import math
 import threading
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -194,6 +195,21 @@ class TestMembersAreAsAlone:
             assert member.coefs_[0].dtype == np.float32
             assert_same_networks(member, make(**setting).fit(*data), tolerance=1e-4)
 
+    @pytest.mark.parametrize("solver", ["adam", "sgd"])
+    @pytest.mark.parametrize("rates", [(0.02,), (0.002, 0.02)])
+    def test_weight_decay_in_single_precision(self, solver, rates):
+        """Decays of every size, over a thousand steps, in which rounding could add up."""
+        settings = [{"weight_decay": decay, "learning_rate_init": r} for decay in (0, 1e-3, 0.03, 3.0) for r in rates]
+        options = {"hidden_layer_sizes": (), "penalty": None, "solver": solver, "max_iter": 167}
+        data = (X.astype(np.float32), Y)
+        together = train_together([make(**options, **setting) for setting in settings], data)
+        for member, setting in zip(together, settings, strict=True):
+            alone = make(**options, **setting).fit(*data)
+            assert member.coefs_[0].dtype == np.float32
+            assert alone.n_iter_ == 167
+            for a, b in ((member.coefs_[0], alone.coefs_[0]), (member.intercepts_[0], alone.intercepts_[0])):
+                assert np.linalg.norm(a - b) <= 1e-4 * np.linalg.norm(b)
+
     def test_several_kinds_form_several_populations(self):
         settings = [{}, {"hidden_layer_sizes": (5, 4)}, {"penalty": "l1"}, {"penalty": None}, {"batch_size": 20}]
         settings += [{"activation": "tanh"}, {"solver": "sgd"}, {"constraint": "max_norm"}]
@@ -244,6 +260,32 @@ class TestFailures:
 
         results = trained(prepared([make(loss=broken), make(loss=broken, alpha=0.1), make()]))
         assert [type(result.error) for result in results] == [ZeroDivisionError, ZeroDivisionError, type(None)]
+
+    @pytest.mark.parametrize("n_jobs", [1, 2])
+    @pytest.mark.parametrize("n_good", [0, 20, 10**6])
+    @pytest.mark.parametrize("options", [{}, {"n_iter_no_change": 1, "tol": 1e9}], ids=["to the end", "stopping"])
+    def test_progress_adds_up_to_the_fits(self, options, n_good, n_jobs):
+        """Also where a population breaks off, and its members are trained once more, one by one."""
+        calls = []
+
+        def loss(y_true, y_pred):
+            if y_true.max() > 9:  # in every batch of the last fit, and in none of the others
+                calls.append(y_pred)
+                if len(calls) > n_good:
+                    raise ZeroDivisionError("broken on purpose")
+            return (y_true - y_pred).square().sum(dim=1)
+
+        options = {**SHORT, **options, "loss": loss, "shuffle": False}
+        models = [RegularizedMLPRegressor((4,), **options, alpha=alpha) for alpha in (0.0, 0.1, 0.2, 0.3)]
+        y = np.tanh(X[:, 0])
+        last = RegularizedMLPRegressor((4,), **options)
+        pending = prepared(models, (X, y)) + prepared([last], (X, np.where(np.arange(83) % 8 == 0, 10, y)))
+        reports = []
+        results = trained(pending, n_jobs=n_jobs, on_progress=reports.append)
+        assert [type(result.error) for result in results[:4]] == [type(None)] * 4
+        assert (results[4].error is None) == (n_good > 20)
+        assert min(reports) >= 0
+        assert sum(map(Fraction, reports)) == pytest.approx(5, rel=1e-12)
 
     @pytest.mark.parametrize("n_jobs", [1, 2])
     def test_an_interruption_ends_everything_at_once(self, n_jobs):

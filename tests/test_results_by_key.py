@@ -202,7 +202,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("change", "text"),
         [
-            (lambda results: results[1:], "has lost 1 of 3 results"),
+            (lambda results: results[1:], "has lost the results of 1 of 3 fits"),
             (lambda results: results[:1] * 3, "not asked for, or one twice"),
             (lambda results: [("another call", result) for _, result in results], "not asked for"),
         ],

@@ -2,15 +2,19 @@
 
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV as PlainGridSearchCV
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._context import holding
+from skreg._warnings import KEPT_WARNINGS
 from skreg.inspection import compare_regularizers, default_regularizers
 from skreg.model_selection import (
     GridSearchCV,
@@ -220,3 +224,92 @@ def test_fits_that_are_trained_together_warn_once(kind, wrap, prefix, n_jobs):
 def test_estimators_with_cross_validation_warn_once_in_whatever_way_they_fit(options):
     model = make(RegularizedMLPClassifierCV, l1_ratio=0.3, alphas=[0.001, 0.01], cv=2, **options)
     assert warned(lambda: model.fit(X, Y)) == ["l1_ratio=0.3 has no effect with penalty='group_lasso'."]
+
+
+@pytest.mark.filterwarnings("ignore:No feature is selected:UserWarning")  # after so few epochs
+def test_fits_of_estimators_with_cross_validation_warn_once():
+    """They are trained one by one, but say what they have in common once, as networks that train together do."""
+    unused, message = {"validation_fraction": 0.2}, "validation_fraction=0.2 has no effect with early_stopping=False."
+    network = make(CLASSIFIER, **unused)
+    model = make(RegularizedMLPClassifierCV, alphas=[0.001, 0.01], cv=2, **unused)
+    options = {"cv": 2, "n_repeats": 1, "inner_cv": 2, "random_state": 0, "verbose": 0}
+    grid = {"selection": ["best", "one_se"]}
+    named = [f"'cv': {message}"]
+    assert warned(lambda: compare_regularizers(X, Y, {"cv": (model, grid)}, **options)) == named
+    assert warned(lambda: compare_regularizers(X, Y, {"a": network, "cv": model}, **options)) == [f"'a': {message}"]
+    search = GridSearchCV(make_pipeline(StandardScaler(), model), {"standardscaler__with_mean": [True, False]}, cv=2)
+    assert warned(lambda: search.fit(X, Y)) == [message]
+    for backend in ("threading", "loky"):
+        with joblib.parallel_config(backend, n_jobs=2):
+            assert warned(lambda: cross_val_score(model, X, Y, cv=2)) == [message], backend
+
+
+@pytest.mark.filterwarnings("ignore:No feature is selected:UserWarning")  # after so few epochs
+def test_fits_of_estimators_with_cross_validation_say_of_the_last_fit_alone_that_it_has_not_converged():
+    """The fits that choose the strength are meant to be short, whoever keeps their warnings."""
+    model = RegularizedMLPClassifierCV((3,), alphas=2, cv=2, max_iter=6, random_state=0)
+    calls = {
+        "a fit": lambda: model.fit(X[:20], Y[:20]),
+        "in turn": lambda: cross_validate(model, X, Y, cv=2),
+        "threads": lambda: cross_validate(model, X, Y, cv=2, n_jobs=2),
+    }
+    counts = {}
+    for name, call in calls.items():
+        with joblib.parallel_config("threading"), warnings.catch_warnings(record=True) as record:
+            warnings.simplefilter("always")
+            before = list(warnings.filters)
+            call()
+            assert warnings.filters == before  # which are those of all threads
+        counts[name] = sum(warning.category is ConvergenceWarning for warning in record)
+    assert counts == {"a fit": 1, "in turn": 2, "threads": 2}
+
+
+class Filtered(RegularizedMLPClassifier):
+    """A user's class with a filter for warnings of its own."""
+
+    action = "ignore"
+
+    def fit(self, X, y):
+        with warnings.catch_warnings():
+            warnings.filterwarnings(self.action, "alpha=.* has no effect", UserWarning)
+            return super().fit(X, y)
+
+
+class Unfiltered(Filtered):
+    action = "always"
+
+
+@pytest.mark.parametrize("backend", ["sequential", "loky"])  # filters of Python in threads are those of all threads
+def test_what_a_block_silences_is_not_said_later(backend):
+    silent, loud = make(Filtered, **NO_PENALTY), make(Unfiltered, **NO_PENALTY)
+    options = {"cv": 2, "n_repeats": 1, "random_state": 0, "verbose": 0}
+    with joblib.parallel_config(backend, n_jobs=2):
+        assert warned(lambda: cross_validate(silent, X, Y, cv=2, error_score="raise")) == []
+        assert warned(lambda: cross_validate(loud, X, Y, cv=2, error_score="raise")) == [MESSAGE]
+        assert warned(lambda: compare_regularizers(X, Y, {"a": silent, "b": loud}, **options)) == [f"'b': {MESSAGE}"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "is_kept"),
+    [
+        ([], True),
+        ([{}], False),
+        ([{"category": ConvergenceWarning}], True),
+        ([{"message": "alpha=.* no effect"}], False),
+        ([{"message": "no effect"}], True),
+        ([{"module": __name__}], False),
+        ([{"module": "another"}], True),
+        ([{"lineno": 1}], True),
+        ([{}, {"action": "always", "message": "alpha"}], True),
+        ([{"action": "always"}, {"message": "alpha"}], False),
+    ],
+)
+def test_warnings_are_kept_unless_the_first_filter_that_fits_ignores_them(filters, is_kept):
+    with warnings.catch_warnings(), holding(KEPT_WARNINGS, kept := []):
+        warnings.simplefilter("always")
+        for options in filters:  # the last comes first
+            warnings.filterwarnings(**{"action": "ignore"} | options)
+        # As Python itself has some: the name of a module that is no pattern.
+        warnings.filters.insert(0, ("ignore", None, UserWarning, "__main__", 0))
+        make(CLASSIFIER, **NO_PENALTY).fit(X, Y)
+    assert kept == ([(MESSAGE, UserWarning)] if is_kept else [])

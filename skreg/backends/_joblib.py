@@ -9,6 +9,7 @@ from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from skreg.backends._errors import SentError
+from skreg.backends._returned import checked_results
 from skreg.engine.grouping import Fit, block_size, in_chunks
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, limited_threads, step_flops
@@ -139,20 +140,17 @@ def train_fits(
             line.stopped.set()
         for number in range(len(chunks)):  # of populations elsewhere, or that have failed on the way
             report(number, n_epochs[number] - reported[number])
-    return in_order(returned, chunks, len(fits))
+    return results_of_fits(returned, chunks, len(fits))
 
 
-def in_order(returned: Sequence[tuple], chunks: list[list[int]], n_fits: int) -> list[FitResult]:
-    """Return the results of populations, which come in any order, in that of the fits."""
-    results: list[FitResult | None] = [None] * n_fits
+def results_of_fits(returned: Sequence[tuple], chunks: list[list[int]], n_fits: int) -> list[FitResult]:
+    """Return the results of populations, which come in any order, in the order of the fits."""
     for number, of_chunk in returned:
         if len(of_chunk) != len(chunks[number]):
             raise RuntimeError(f"Of {len(chunks[number])} networks, joblib's backend has returned {len(of_chunk)}.")
-        for k, result in zip(chunks[number], of_chunk, strict=True):
-            results[k] = result
-            if isinstance(result.error, SentError):
-                result.error = result.error.received()
-    n_lost = results.count(None)
-    if n_lost:
-        raise RuntimeError(f"The backend of joblib has lost the results of {n_lost} of {n_fits} fits.")
-    return results
+    of_fits = (pair for number, of_chunk in returned for pair in zip(chunks[number], of_chunk, strict=True))
+    results = dict(checked_results(range(n_fits), of_fits))
+    for result in results.values():
+        if isinstance(result.error, SentError):
+            result.error = result.error.received()
+    return [results[k] for k in range(n_fits)]

@@ -44,8 +44,8 @@ from skreg.model_selection._together import (
     Outcome,
     Task,
     fit_tasks,
-    in_order,
     network_of,
+    outcome_of_each,
     raise_common_error,
 )
 from skreg.stopping import RowStructure, check_groups
@@ -210,11 +210,7 @@ def compare_regularizers(
     """
     X, y, groups = indexable(X, y, groups)
     y = checked_target(y)
-    if estimators is not None and network is not None:
-        raise ValueError(
-            "The 'network' parameter is what the default set varies, so it must be None beside 'estimators'; "
-            f"got {network!r}."
-        )
+    _check_network(network, estimators)
     contenders = None if estimators is None else contenders_of(estimators)
     known = [c.estimator for c in contenders or []] if network is None else [network]
     classifier = is_classification(known, y)
@@ -259,10 +255,25 @@ def compare_regularizers(
             "outer folds": f"{len(folds)}, of {n_train:.0f} training and {n_test:.0f} test rows",
             "inner folds": INNER_FOLDS if inner_cv is None and not hasattr(cv, "split") else repr(inner),
             "strength chosen by": _name(tuning_scoring, loss_name),
-            "random_state": repr(random_state) if isinstance(random_state, Integral | None) else "an instance",
-            "versions": f"skreg {__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}",
+            **_circumstances(random_state),
         },
     )
+
+
+def _check_network(network, estimators) -> None:
+    if estimators is not None and network is not None:
+        raise ValueError(
+            "The 'network' parameter is what the default set varies, so it must be None beside 'estimators'; "
+            f"got {network!r}."
+        )
+
+
+def _circumstances(random_state) -> dict[str, str]:
+    """Return what it takes to repeat a comparison, beside its arguments."""
+    return {
+        "random_state": repr(random_state) if isinstance(random_state, Integral | None) else "an instance",
+        "versions": f"skreg {__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}",
+    }
 
 
 @dataclass
@@ -366,7 +377,7 @@ class Contest:
 
     def _fit(self, tasks: list[Task]) -> list[Outcome]:
         options = self.options | {"leave_callbacks": False, "on_fitted": self.bar.settle}
-        return in_order(tasks, fit_tasks(self.X, self.y, tasks, {}, self.structure, **options))
+        return outcome_of_each(tasks, fit_tasks(self.X, self.y, tasks, {}, self.structure, **options))
 
     def _rows(self, rows: np.ndarray) -> tuple:
         return safe_indexing(self.X, rows), self.y[rows]

@@ -1,7 +1,6 @@
 """Which strengths are worth trying."""
 
 import math
-import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -11,6 +10,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skreg._base import BaseRegularizedMLP
+from skreg._context import holding
+from skreg._warnings import SILENCED_WARNINGS
 from skreg.constraints import Nonnegative, resolve_constraint
 from skreg.losses import changed_targets
 from skreg.penalties import Penalty
@@ -227,8 +228,7 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
         return null.alpha_max(estimator) * ROUND_UP
 
     def empty(alpha):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with holding(SILENCED_WARNINGS, ConvergenceWarning):
             return is_empty(with_alpha(estimator, alpha).fit(X, y, sample_weight))
 
     return _bracket(empty, null.scale)

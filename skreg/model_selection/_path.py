@@ -1,7 +1,6 @@
 """Fits for many strengths of a penalty, each going on from the one before."""
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -13,8 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from tqdm import tqdm
 
+from skreg._context import holding
 from skreg._seeds import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
+from skreg._warnings import SILENCED_WARNINGS
 from skreg.model_selection._alphas import (
     ROUND_UP,
     NullModel,
@@ -153,8 +154,7 @@ def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np
         short = math.ceil(estimator.max_iter * SEARCH_SHARE)
         fits = WarmFits(estimator, X, y, sample_weight, null=None, max_iter=short)
         top = null.scale * SEARCH_START
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with holding(SILENCED_WARNINGS, ConvergenceWarning):
             while not is_empty(run(fits.fit(top))):
                 top *= 2
                 if top > LARGEST_ALPHA * null.scale:

@@ -5,14 +5,16 @@ one for each fold, go on in step: what they ask for at the same time is trained 
 """
 
 import contextlib
-import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from sklearn.exceptions import ConvergenceWarning
 
 from skreg._base import BaseRegularizedMLP
+from skreg._context import holding
 from skreg._prepare import PendingFit, finish
+from skreg._warnings import SILENCED_WARNINGS
 from skreg.backends import train_fits
 from skreg.model_selection._deferred import DatasetCache, prepare_member
 
@@ -35,13 +37,9 @@ class Request:
     data: tuple
     is_short: bool = False
 
-    @contextlib.contextmanager
-    def warnings_of_interest(self) -> Iterator[None]:
-        """Ignore within a block what is not worth a warning."""
-        with warnings.catch_warnings():
-            if self.is_short:
-                warnings.simplefilter("ignore", ConvergenceWarning)
-            yield
+    def warnings_of_interest(self) -> AbstractContextManager:
+        """Return a block in which there is no warning of what is not worth one."""
+        return holding(SILENCED_WARNINGS, ConvergenceWarning) if self.is_short else contextlib.nullcontext()
 
     def fit(self) -> None:
         """Fit the estimator."""

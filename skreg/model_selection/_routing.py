@@ -13,7 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 
 from skreg._sklearn_private import check_groups_routing_disabled
 from skreg.model_selection._stand_in import Outcomes, with_outcomes
-from skreg.model_selection._together import Task, fit_tasks, in_order, raise_common_error, splits_of
+from skreg.model_selection._together import Task, fit_tasks, outcome_of_each, raise_common_error, splits_of
 from skreg.stopping import RowStructure
 
 
@@ -72,7 +72,7 @@ def fitted_before(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs
         memory_limit=None,
         verbose=verbose > 0,
     )
-    outcomes = in_order(tasks, outcomes)
+    outcomes = outcome_of_each(tasks, outcomes)
     raise_common_error(outcomes)
     known.add(X, y, routed.fit, tasks, outcomes, routed.structure)
     seconds = np.array([0.0 if outcome is None else outcome.seconds for outcome in outcomes])

@@ -22,7 +22,7 @@ from skreg.model_selection._together import (
     fit_tasks,
     has_callbacks,
     has_network,
-    in_order,
+    outcome_of_each,
     raise_common_error,
     splits_of,
 )
@@ -183,7 +183,7 @@ class TogetherMixin(DocLink):
                 memory_limit=self.memory_limit,
                 verbose=self.verbose > 0,
             )
-            outcomes = in_order(tasks, outcomes)
+            outcomes = outcome_of_each(tasks, outcomes)
             raise_common_error(outcomes)
             self._outcomes.add(X, y, routed.estimator.fit, tasks, outcomes, structure)
             self._seconds += [0.0 if outcome is None else outcome.seconds for outcome in outcomes]

@@ -6,7 +6,6 @@ comes of them is looked up by :mod:`skreg.model_selection._stand_in`. Early stop
 cross-validation, whoever does the fit.
 """
 
-import contextlib
 import secrets
 import threading
 import time
@@ -21,7 +20,7 @@ from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from skreg._base import BaseRegularizedMLP
-from skreg._composition import fitted_last_of, last_of, nested, with_last
+from skreg._composition import last_of, nested, opened, with_last
 from skreg._context import holding
 from skreg._data import is_about_text, with_encoding_hint
 from skreg._prepare import PendingFit, SharedChecks, finish
@@ -29,6 +28,7 @@ from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS
 from skreg.backends import train_fits
+from skreg.backends._returned import checked_results
 from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import STOPPED, AbandonedError
@@ -258,7 +258,7 @@ def fit_tasks(
     return outcomes
 
 
-def in_order(tasks: Sequence[Task], outcomes: Sequence[Outcome | None]) -> list[Outcome | None]:
+def outcome_of_each(tasks: Sequence[Task], outcomes: Sequence[Outcome | None]) -> list[Outcome | None]:
     """Return the outcome of every task, None for those without one, in the order of the tasks.
 
     Raises
@@ -334,7 +334,8 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict) -> PendingFit | None:
     with holding(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)
     forget(outcome.estimator)
-    pending = None if outcome.error else fitted_last_of(outcome.estimator).pending_
+    *_, deferred = opened(outcome.estimator)
+    pending = None if outcome.error else deferred.pending_
     outcome.estimator = with_network(outcome.estimator)
     outcome.seconds = time.perf_counter() - start
     return pending
@@ -379,18 +380,14 @@ def _fit_others(
         return this_process(), name, outcome.estimator, X, y, rows, fit_parameters, structure.rows(rows)
 
     calls = [delayed(_fit_other)(*arguments(*item)) for item in waiting.items()]
-    for name, found in parallel(calls):
-        if name not in waiting:
-            raise RuntimeError("The backend of joblib has returned a result that was not asked for, or one twice.")
-        outcome = waiting.pop(name)
+    for name, found in checked_results(waiting, parallel(calls)):
+        outcome = waiting[name]
         if not isinstance(found, Outcome):
             content = unpacked(found)
             # What cannot be sent is fitted once more, here.
             found = _fit_other(*arguments(name, outcome))[1] if content is None else Outcome.sent(*content)
         outcome.take_over(found)
         on_fitted(1)
-    if waiting:
-        raise RuntimeError(f"The backend of joblib has lost {len(waiting)} of {len(outcomes)} results.")
 
 
 def _fit_other(
@@ -401,7 +398,7 @@ def _fit_other(
     outcome, is_home = Outcome(None, estimator), this_process() == home
     parameters = check_method_params(X, params=fit_parameters, indices=rows)
     fold = Fold(*safe_split(estimator, X, y, rows), structure, parameters)
-    with contextlib.nullcontext() if is_home else recording(outcome.warnings):
+    with holding(KEPT_WARNINGS, outcome.warnings) if is_home else recording(outcome.warnings):
         fold.fit(outcome)
     outcome.seconds = time.perf_counter() - start
     return name, outcome if is_home else packed(estimator, outcome.warnings, outcome.seconds, outcome.error)

@@ -1,0 +1,34 @@
+"""Results that come back from a backend of joblib, in any order."""
+
+from collections.abc import Hashable, Iterable, Iterator
+
+
+def checked_results(keys: Iterable[Hashable], returned: Iterable[tuple]) -> Iterator[tuple]:
+    """Yield results as they come, after checking that each belongs to a fit that has none yet.
+
+    Parameters
+    ----------
+    keys : iterable of hashable
+        One for each fit.
+    returned : iterable of (key, result)
+        What comes back.
+
+    Yields
+    ------
+    tuple of (key, result)
+        The same.
+
+    Raises
+    ------
+    RuntimeError
+        If a result was not asked for or comes twice, or at the end if there is a fit without one.
+    """
+    waiting = set(keys)
+    n_fits = len(waiting)
+    for key, result in returned:
+        if key not in waiting:
+            raise RuntimeError("The backend of joblib has returned a result that was not asked for, or one twice.")
+        waiting.remove(key)
+        yield key, result
+    if waiting:
+        raise RuntimeError(f"The backend of joblib has lost the results of {len(waiting)} of {n_fits} fits.")
