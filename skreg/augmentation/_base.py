@@ -54,7 +54,8 @@ class BatchTransform(AxisObject, ABC):
             Where random numbers come from, for each network its own. For a tensor of shape (n_members, n_rows,
             n_columns), ``random.normal(like)`` and ``random.uniform(like)`` return numbers of this shape, and
             ``random.permutation(like)`` those of its rows in another order, of shape (n_members, n_rows, 1) for
-            ``like.take_along_dim(numbers, dim=1)``.
+            ``like.take_along_dim(numbers, dim=1)``. Where all networks draw the same numbers, the first axis has the
+            length 1 instead of n_members.
 
         Returns
         -------
