@@ -16,8 +16,10 @@ from sklearn.preprocessing import scale
 from skorch.callbacks import Callback
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._prepare import prepare
 from skreg.augmentation import BatchTransform, GaussianNoise
 from skreg.averaging import EMA
+from skreg.engine.grouping import n_bytes
 from skreg.engine.streams import BatchRandom
 from skreg.model_selection import GridSearchCV, RegularizedMLPRegressorCV, cross_validate
 
@@ -65,7 +67,25 @@ class FewerRows(BatchTransform):
         return batch._replace(X=batch.X[:, 1:])
 
 
-class InPlaceGradient(BatchTransform):
+class Returns(BatchTransform):
+    """Returns what a function makes of a batch."""
+
+    def __init__(self, function=None):
+        self.function = function
+
+    def __call__(self, batch, random):
+        return self.function(batch)
+
+
+def in_place(name):
+    def change(batch):
+        getattr(batch, name).mul_(2)
+        return batch
+
+    return change
+
+
+class AlongGradient(BatchTransform):
     """Moves inputs along the gradient of their own sum of squares: code of a user's that needs autograd."""
 
     def __call__(self, batch, random):
@@ -242,7 +262,7 @@ def test_losses_are_those_of_the_targets_that_training_has_seen():
 
 
 def test_transforms_of_the_users_own():
-    moved = make(augmentation=InPlaceGradient()).fit(X, LABELS)
+    moved = make(augmentation=AlongGradient()).fit(X, LABELS)
     assert_allclose(moved.coefs_[0], make(augmentation=None).fit(1.1 * X, LABELS).coefs_[0], rtol=1e-6)
 
 
@@ -274,7 +294,7 @@ def test_a_refit_on_all_rows_has_noise_too():
         ({"augmentation": "noise", "solver": "lbfgs"}, "got augmentation='noise'. Use solver='adam' or 'sgd'"),
         (
             {"augmentation": FewerRows()},
-            r"'augmentation' .* shapes \(\(1, 2\d, 3\), .* FewerRows\(\) .* \(\(1, 2\d, 3\)",
+            r"'augmentation' .* X as a tensor of shape \(1, 27, 3\) and type .* FewerRows\(\) .* \(1, 26, 3\)",
         ),
     ],
 )
@@ -283,6 +303,55 @@ def test_bad_input(options, text):
     with pytest.raises(ValueError, match=text):
         model.fit(X, LABELS)
     assert not hasattr(model, "coefs_")
+
+
+@pytest.mark.parametrize("is_search", [False, True])
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda batch: None, "must return a batch, as batch._replace.X=..., target=.... does; .* has returned None"),
+        (lambda batch: (batch.X, batch.target), r"must return a batch, .* has returned \(tensor"),
+        (lambda batch: batch._replace(X=batch.X.float()), "type torch.float64 on cpu; .* torch.float32 on cpu"),
+        (
+            lambda batch: batch._replace(target=batch.target.half()),
+            "target as a tensor of shape .* torch.float64 .* torch.float16",
+        ),
+        (lambda batch: batch._replace(X=batch.X.to("meta")), "on cpu; .* on meta"),
+        (lambda batch: batch._replace(X=batch.X.numpy()), "X as a tensor of shape .* has returned array"),
+        (lambda batch: batch._replace(weight=torch.ones_like(batch.X[..., :1])), "must leave the weights of rows"),
+        (in_place("X"), "must not change tensors in place"),
+        (in_place("target"), "must not change tensors in place"),
+        (in_place("weight"), "must not change tensors in place"),
+    ],
+)
+def test_what_a_transform_may_not_do(function, text, is_search):
+    """Networks that are trained together share tensors, and weights are those of all epochs."""
+    model = make(augmentation=Returns(function))
+    if is_search:
+        model = GridSearchCV(model, {"alpha": [0.1, 0.2]}, cv=2, error_score="raise")
+    with pytest.raises(ValueError, match=f"(?s)'augmentation' parameter .*{text}"):
+        model.fit(X, LABELS, sample_weight=np.linspace(1, 2, 80))
+
+
+def test_a_fit_that_diverges_names_augmentation_as_a_cause():
+    model = make(augmentation=Returns(lambda batch: batch._replace(X=batch.X * np.nan)))
+    with pytest.raises(ValueError, match=r"diverged in epoch 1.* what augmentation=Returns\(.* makes of the rows"):
+        model.fit(X, LABELS)
+    with pytest.raises(ValueError, match="diverged in epoch 1") as caught:
+        make(augmentation=None, solver="sgd", learning_rate_init=1e300).fit(X, LABELS)
+    assert "augmentation" not in str(caught.value)
+
+
+def test_memory_for_changed_rows_is_counted():
+    """Copies of the targets of an epoch, and of the inputs of a batch."""
+
+    def needed(augmentation, X, Y):
+        model = make(RegularizedMLPRegressor, augmentation=augmentation, batch_size=40, hidden_layer_sizes=())
+        return n_bytes(prepare(model, X, Y).spec)
+
+    many_targets, many_columns = (X, np.tile(Y[:, np.newaxis], 100)), (np.tile(X, 100), Y)
+    assert needed("noise", *many_targets) - needed(None, *many_targets) >= 2 * 80 * 100 * 8
+    assert needed("noise", *many_columns) - needed(None, *many_columns) >= 2 * 40 * 300 * 8
 
 
 def test_objects_are_never_changed_and_are_kept_in_pickles():

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from skreg._axis_parameter import AxisObject
 
 
@@ -52,24 +54,63 @@ class BatchTransform(AxisObject, ABC):
             Where random numbers come from, for each network its own. For a tensor of shape (n_members, n_rows,
             n_columns), ``random.normal(like)`` and ``random.uniform(like)`` return numbers of this shape, and
             ``random.permutation(like)`` those of its rows in another order, of shape (n_members, n_rows, 1) for
-            ``like.take_along_dim(numbers, dim=1)``.
+            ``like.take_along_dim(numbers, dim=1)``. Where all networks draw the same numbers, the first axis has the
+            length 1 instead of n_members.
 
         Returns
         -------
         named tuple
-            ``batch._replace(X=..., target=...)``, with the same shapes and weights.
+            ``batch._replace(X=..., target=...)``, with tensors of the same shapes and types, on the same device. The
+            weights stay, and no tensor of the batch is changed in place.
         """
 
 
 def transformed(batch, transforms: Sequence[BatchTransform], random):
-    """Return what transforms make of a batch, one after the other; raise ValueError if its shape is another one."""
+    """Return what transforms make of a batch, one after the other; raise ValueError if one does what it must not."""
     for transform in transforms:
+        before = _versions(batch)
         changed = transform(batch, random)
-        before, after = ((tuple(each.X.shape), tuple(each.target.shape)) for each in (batch, changed))
-        if before != after:
+        _check_changed(batch, changed, transform)
+        if _versions(batch) != before:
             raise ValueError(
-                f"The 'augmentation' parameter must return X and target of the shapes {before}; {transform!r} has "
-                f"returned the shapes {after}."
+                "The 'augmentation' parameter must not change tensors in place, which networks that are trained "
+                f"together share; {transform!r} has changed those of the batch that it was given."
             )
-        batch = changed
+        batch = batch._replace(X=changed.X, target=changed.target)
     return batch
+
+
+def _check_changed(batch, changed, transform: BatchTransform) -> None:
+    """Raise ValueError if a transform has not returned a batch like the one that it was given."""
+    if not isinstance(changed, type(batch)):
+        raise ValueError(
+            "The 'augmentation' parameter must return a batch, as batch._replace(X=..., target=...) does; "
+            f"{transform!r} has returned {changed!r}."
+        )
+    if changed.weight is not batch.weight:
+        raise ValueError(
+            "The 'augmentation' parameter must leave the weights of rows as they are; "
+            f"{transform!r} has returned others."
+        )
+    for name in ("X", "target"):
+        before, after = getattr(batch, name), getattr(changed, name)
+        is_tensor = isinstance(after, Tensor)
+        if not is_tensor or any(getattr(after, kind) != getattr(before, kind) for kind in ("shape", "dtype", "device")):
+            got = _description(after) if is_tensor else repr(after)
+            raise ValueError(
+                f"The 'augmentation' parameter must return {name} as a tensor of {_description(before)}; "
+                f"{transform!r} has returned {got}."
+            )
+
+
+def _description(tensor: Tensor) -> str:
+    return f"shape {tuple(tensor.shape)} and type {tensor.dtype} on {tensor.device}"
+
+
+def _versions(batch) -> list[int | None]:
+    """Return how often the tensors of a batch were changed in place; None where nobody has counted.
+
+    That is in inference mode, in which no code of the user's runs.
+    """
+    tensors = (batch.X, batch.target, batch.weight)
+    return [None if tensor is None or tensor.is_inference() else tensor._version for tensor in tensors]

@@ -43,10 +43,13 @@ def n_bytes(spec: FitSpec) -> int:
     n_copies = 8 + spec.solver.n_buffers + (0 if spec.averaging is None else 3)
     # Targets, outputs in two copies, losses and weights of an epoch; validation outputs and targets.
     of_rows = (3 * units[-1] + 4) * (len(spec.train) + n_valid)
-    # Inputs of one batch, and copies of them for each transform; of every layer its outputs, masks (drawn as integers)
-    # and gradients.
-    of_step = spec.largest_batch * ((2 + 3 * len(spec.batch_transforms)) * units[0] + 6 * sum(units[1:]))
-    return (n_copies * n_parameters + of_rows + of_step) * network.dtype.itemsize
+    # Targets that transforms have changed, of each batch and put together.
+    n_transforms = len(spec.batch_transforms)
+    of_rows += 2 * units[-1] * len(spec.train) * min(n_transforms, 1)
+    # Inputs of one batch; of every layer its outputs, masks (drawn as integers) and gradients; copies of inputs and
+    # targets for each transform.
+    of_step = 2 * units[0] + 6 * sum(units[1:]) + 3 * n_transforms * (units[0] + units[-1])
+    return (n_copies * n_parameters + of_rows + spec.largest_batch * of_step) * network.dtype.itemsize
 
 
 def block_size(memory_limit: int | None, n_workers: int) -> int:

@@ -74,7 +74,7 @@ def make_members(fits: Sequence[tuple[FitSpec, Dataset]]) -> list[Member]:
             of_network = spec.network.dtype, spec.network.device
             valid_rows = shared((id(dataset), _content(spec.valid)), dataset.rows, spec.valid, *of_network)
         schedule = spec.schedule.rule if spec.solver.takes_steps else None
-        monitor = TrainingMonitor(spec.stopping, spec.schedule.initial, schedule, spec.n_batches)
+        monitor = TrainingMonitor(spec.stopping, spec.schedule.initial, schedule, spec.n_batches, spec.batch_transforms)
         member = Member(number, spec, rows, valid_rows, monitor)
         by_reader.setdefault((id(rows), spec.seeds["shuffle"]), []).append(member)
     return [member for members in by_reader.values() for member in members]

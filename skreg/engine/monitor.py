@@ -1,6 +1,7 @@
 """How the training of one network is judged, epoch by epoch: divergence, patience, the best epoch, and the end."""
 
 import math
+from collections.abc import Sequence
 
 from skreg.engine.spec import StoppingRule
 from skreg.stopping import WAITING_SHARE, Patience, patience_in_epochs
@@ -25,6 +26,8 @@ class TrainingMonitor:
         Rule of the learning rate; None if the solver has none, and a rule of its own for when it has converged.
     n_batches : int
         Steps in an epoch.
+    batch_transforms : sequence of BatchTransform, default=()
+        What changes the rows; a fit that diverges names it.
 
     Attributes
     ----------
@@ -46,8 +49,16 @@ class TrainingMonitor:
         False if training has ended only because of its last epoch while a stopping rule was waiting.
     """
 
-    def __init__(self, rule: StoppingRule, initial_lr: float, schedule: str | None, n_batches: int):
+    def __init__(
+        self,
+        rule: StoppingRule,
+        initial_lr: float,
+        schedule: str | None,
+        n_batches: int,
+        batch_transforms: Sequence = (),
+    ):
         self.rule = rule
+        self.batch_transforms = batch_transforms
         self.initial_lr = self.lr = initial_lr
         self.schedule = schedule
         self.last_epoch = rule.max_epochs if rule.n_epochs is None else rule.n_epochs
@@ -108,11 +119,12 @@ class TrainingMonitor:
         """Raise ValueError if a loss, the penalty or a weight is out of bounds."""
         limit = DIVERGENCE_FACTOR * max(1.0, self.first_loss)
         if not (is_finite and math.isfinite(penalty) and math.isfinite(loss) and loss <= limit):
+            others = [f" Or it is what augmentation={rule!r} makes of the rows." for rule in self.batch_transforms]
             raise ValueError(
                 f"Training diverged in epoch {self.epoch}: the loss on the {rows} rows is {loss:.3g}, the penalty "
                 f"{penalty:.3g} (first loss {self.first_loss:.3g}). The likely cause is a learning rate that is too "
                 f"large (learning_rate_init={self.initial_lr!r}), or columns of X or targets with very large "
-                "values: scale them, for instance with make_pipeline(StandardScaler(), ...)."
+                "values: scale them, for instance with make_pipeline(StandardScaler(), ...)." + "".join(others)
             )
 
     def check_stopping(self, stopper: str | None = None) -> None:
