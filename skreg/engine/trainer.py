@@ -178,7 +178,8 @@ class Trainer:
         self.check_stopped()
         for streams in self.streams:
             streams.begin(self.batches.n_rows(number))
-        batch = transformed(batch, self.transforms, self.random)
+        if self.transforms:
+            batch = transformed(batch, self.transforms, self.random)
         watched = self.observer.watches_batches
         if watched:
             self.observer.batch_begins(self, batch)
@@ -189,15 +190,14 @@ class Trainer:
             self.observer.gradients_are_computed(self, batch)
         for rule in self.rules:
             rule(self.gradients)
-        self.place = {
-            "step": self.solver.n_steps,
-            "n_batches": self.n_batches,
-            "epoch": self.monitor.epoch,
-            "n_rows_seen": self.n_rows_seen + batch.span.start,
-        }
-        rate = self.spec.schedule.rate(self.rates[0], **self.place)
-        if rate is not None:
-            self.lr = rate
+        if not self.spec.schedule.is_constant:
+            self.place = {
+                "step": self.solver.n_steps,
+                "n_batches": self.n_batches,
+                "epoch": self.monitor.epoch,
+                "n_rows_seen": self.n_rows_seen + batch.span.start,
+            }
+            self.lr = self.spec.schedule.rate(self.rates[0], **self.place)
         self.observer.take_step(self)
         if self.averager is not None:
             self.averager.update(self.averaging.share(self.solver.n_steps))
@@ -280,8 +280,9 @@ class Trainer:
             return [math.nan]
         if self.is_single:
             return [self.lr]
-        rates = [self.spec.schedule.rate(rate, **self.place) for rate in self.rates]
-        return self.rates if rates[0] is None else rates
+        if self.spec.schedule.is_constant:
+            return self.rates
+        return [self.spec.schedule.rate(rate, **self.place) for rate in self.rates]
 
     def _validate(self, measured: dict) -> dict[str, Tensor | list]:
         """Return loss and score of every member on its validation rows."""

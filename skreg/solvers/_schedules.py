@@ -38,6 +38,11 @@ class Schedule:
         """Whether the rate goes by the number of rows that have been seen."""
         return self.rule == "invscaling"
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether steps leave the rate as it is; at the end of an epoch it may be lowered."""
+        return self.replayed is None and self.rule in ("adaptive", "constant")
+
     def rate(self, initial: float, *, step: int, n_batches: int, epoch: int, n_rows_seen: int) -> float | None:
         """Return the rate of a step, counted from 0, of an epoch, counted from 1; None leaves it as it is."""
         if self.replayed is not None and self.rule in ("adaptive", "constant"):
