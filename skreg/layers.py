@@ -214,6 +214,7 @@ class MLP(nn.Module):
         self._mean, self._variance = self._inner(self.running_means), self._inner(self.running_variances)
         with torch.no_grad():
             self._detached = self._operands()
+        self._workspaces: dict[tuple[str, int], Tensor] = {}
         self._product, self._affine = (torch.mm, torch.addmm) if n_members == 1 else (torch.bmm, torch.baddbmm)
 
     def _make_parameters(self, dtype: torch.dtype, device: torch.device | str) -> None:
@@ -332,11 +333,25 @@ class MLP(nn.Module):
             Z += skipped
         return Z.unsqueeze(0) if self.n_members == 1 else Z
 
-    def _linear(self, A: Tensor, operands: Operands, i: int) -> Tensor:
+    def _workspace(self, name: str, i: int, rows: Tensor) -> Tensor | None:
+        """Return memory for what a layer makes of some rows in a step of a population; every step writes into it anew.
+
+        Memory of its own for each would be given back to the system after each step, to be mapped anew.
+        """
+        if self.n_members == 1:
+            return None
+        shape = self.n_members, rows.shape[-2], self.layer_units[i + 1]
+        size = math.prod(shape)
+        if (name, i) not in self._workspaces or self._workspaces[name, i].numel() < size:
+            with torch.inference_mode(False):
+                self._workspaces[name, i] = self.flat.new_empty(size)
+        return self._workspaces[name, i][:size].view(shape)
+
+    def _linear(self, A: Tensor, operands: Operands, i: int, out: Tensor | None = None) -> Tensor:
         W, W_T, b, b_column, _, _ = operands
         if self.layer_units[i + 1] < NARROW:
             return self._affine(b_column[i], W_T[i], A.mT).mT
-        return self._affine(b[i], A, W[i])
+        return self._affine(b[i], A, W[i], out=out)
 
     def last_hidden(self, X: Tensor) -> Tensor:
         """Return the outputs of the last hidden layer, of shape (n_members, n_rows, n_units), for predictions."""
@@ -361,7 +376,7 @@ class MLP(nn.Module):
                 Z, skipped = self._product(A, operands.W[0]).split([self.layer_units[1], self.layer_units[-1]], dim=-1)
                 Z = Z + operands.b[0]
             else:
-                Z = self._linear(A, operands, i)
+                Z = self._linear(A, operands, i, None if record is None else self._workspace("Z", i, A))
             if self.normalization:
                 Z = self._normalize(Z, i, operands, None if record is None else layer, row_weight)
             A = layer.output = activate(Z)
@@ -401,7 +416,7 @@ class MLP(nn.Module):
             if i == 0:
                 return
             below = record[i - 1]
-            dA = self._product(dZ, self._detached.W_T[i])
+            dA = self._product(dZ, self._detached.W_T[i], out=self._workspace("dA", i - 1, dZ))
             if below.mask is not None:
                 dA.mul_(below.mask)
             dZ = backward(dA, below.output)

@@ -81,6 +81,27 @@ def test_gradients_of_every_activation_and_normalization(activation, normalizati
     check_against_autograd(make(activation=activation, normalization=normalization, skip=skip), X, dZ)
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("normalization", [None, "batch"])
+def test_members_keep_nothing_of_earlier_steps(activation, normalization):
+    # Layers wide enough, and alike, that a population keeps their memory, for batches of any size.
+    options = {"activation": activation, "normalization": normalization, "dtype": torch.float64}
+    together, *alone = (MLP((5, 20, 20, 3), n_members=n, **options) for n in (2, 1, 1))
+    generators = [torch.Generator().manual_seed(seed) for seed in range(2)]
+    together.initialize(generators)
+    for member, module in enumerate(alone):
+        for own, of_all in zip(module.parameters(), together.parameters(), strict=True):
+            own.data.copy_(of_all.data[member : member + 1])
+    for n_rows in (11, 4, 11, 13):
+        X, dZ, _ = data(n_rows)
+        Z, _ = closed_form(together, X, dZ)
+        for member, module in enumerate(alone):
+            expected, _ = closed_form(module, X, dZ[member : member + 1])
+            torch.testing.assert_close(Z[member], expected[0], rtol=1e-10, atol=1e-12)
+            for own, of_all in zip(module.parameters(), together.parameters(), strict=True):
+                torch.testing.assert_close(of_all.grad[member], own.grad[0], rtol=1e-10, atol=1e-12)
+
+
 def test_gradients_of_weighted_batch_normalization():
     X, dZ, weight = data()
     check_against_autograd(make(normalization="batch", activation="tanh"), X, dZ, row_weight=weight)
