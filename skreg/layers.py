@@ -79,6 +79,8 @@ def standardize_backward(dY: Tensor, Y: Tensor, inverse_sd: Tensor, axis: int, w
 
 def join_rows(outputs: Sequence[Tensor]) -> Tensor:
     """Return outputs of several batches as one tensor, which lies in memory as they do."""
+    if len(outputs) == 1:
+        return outputs[0]
     if outputs[0].mT.is_contiguous():
         return torch.cat([Z.mT for Z in outputs], dim=-1).mT
     return torch.cat(outputs, dim=-2)
@@ -214,6 +216,7 @@ class MLP(nn.Module):
         self._mean, self._variance = self._inner(self.running_means), self._inner(self.running_variances)
         with torch.no_grad():
             self._detached = self._operands()
+        self._is_narrow = [W.shape[-1] < NARROW for W in self.weights]
         self._workspaces: dict[tuple[str, int], Tensor] = {}
         self._product, self._affine = (torch.mm, torch.addmm) if n_members == 1 else (torch.bmm, torch.baddbmm)
 
@@ -405,7 +408,7 @@ class MLP(nn.Module):
         d_outputs = dZ
         for i in range(len(record) - 1, -1, -1):
             with_skip = torch.cat([dZ, d_outputs], dim=-1) if i == 0 and self.skip else dZ
-            if self.weights[i].shape[-1] < NARROW:
+            if self._is_narrow[i]:
                 self._dW_T[i].copy_(self._product(with_skip.mT, record[i].inputs))
             else:
                 self._product(record[i].inputs.mT, with_skip, out=self._dW[i])

@@ -203,10 +203,15 @@ class MemberBatches:
             spans = self.spans[first : first + self.batches_per_block]
             start, stop = spans[0].start, spans[-1].stop
             X = self._joined([reader.rows.inputs(reader.order[start:stop]) for reader in self.readers])
-            for span in spans:
-                # With uniform weights every step is the mean over its batch, and no tensor of weights is needed.
-                weight = None if self.is_uniform else self.weight[:, span].unsqueeze(2)
-                yield Batch(X[:, span.start - start : span.stop - start], self.target[:, span], weight, span)
+            # One call for all views takes a fraction of the time of a slice each.
+            widths = [span.stop - span.start for span in spans]
+            inputs = X.split_with_sizes(widths, dim=1)
+            targets = self.target[:, start:stop].split_with_sizes(widths, dim=1)
+            # With uniform weights every step is the mean over its batch, and no tensor of weights is needed.
+            weights = [None] * len(spans)
+            if not self.is_uniform:
+                weights = self.weight[:, start:stop].unsqueeze(2).split_with_sizes(widths, dim=1)
+            yield from map(Batch, inputs, targets, weights, spans)
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
         """Return what every member gets, given what every reader reads."""

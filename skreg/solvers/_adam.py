@@ -86,6 +86,9 @@ class ProximalAdam(FlatOptimizer):
         self._spans = self._plain_spans()
         self._parts = [self._buffers_of(span) for span, _ in self._spans]
         self._runs = self._separable_runs()
+        # By what each layer needs in a step before the kernel runs.
+        self._smooth = [layer for layer in self.layers if not (layer.proximal or layer.decay)]
+        self._tied = [layer for layer in self.layers if layer.proximal and not layer.is_separable]
         # The fused kernel reads its step number from a tensor of each parameter and does not advance it.
         self._kernel_step = torch.zeros((), dtype=torch.float32, device=module.flat.device)
 
@@ -117,12 +120,10 @@ class ProximalAdam(FlatOptimizer):
         return [SeparableRun(group, self._buffers_of(span)) for group, span in zip(groups, spans, strict=True)]
 
     def _update(self, lr):
-        for layer in self.layers:
-            if not layer.proximal:
-                if not layer.decay:
-                    layer.penalty.add_gradient(layer.grad, layer.W)
-            elif not layer.is_separable:
-                self._proximal_step(layer, lr)
+        for layer in self._smooth:
+            layer.penalty.add_gradient(layer.grad, layer.W)
+        for layer in self._tied:
+            self._proximal_step(layer, lr)
         self._kernel_step.fill_(self.n_steps)
         before = None if isinstance(self.flat_scale, float) else [part[0][0].clone() for part in self._parts]
         for buffers, (_, decay) in zip(self._parts, self._spans, strict=True):
