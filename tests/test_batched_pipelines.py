@@ -213,8 +213,9 @@ class TestPipelines:
         both_searches(model, {"net__alpha": [0.0, 0.1]}, scipy.sparse.csr_array(X), y, cv=2)
 
     def test_candidates_of_both_precisions(self):
-        casts = [FunctionTransformer(np.float32), FunctionTransformer(np.float64), "passthrough"]
-        grid = {"cast": casts, "net__alpha": [0.0, 0.1]}
+        casts = {FunctionTransformer(np.float32): 0.1, FunctionTransformer(np.float64): 0.2, "passthrough": 0.3}
+        # Each with strengths of its own: candidates that differ by nothing but rounding have ranks by chance.
+        grid = [{"cast": [cast], "net__alpha": [alpha / 10, alpha]} for cast, alpha in casts.items()]
         model = pipeline("classifier", ("cast", "passthrough"))
         both_searches(model, grid, *data(), cv=2, scoring=SCORING["classifier"], refit=False, tol=1e-4)
 
