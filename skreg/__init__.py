@@ -1,7 +1,26 @@
 """skreg: scikit-learn estimators for regularized neural networks."""
 
+from importlib import import_module
+
 from skreg._version import __version__
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.regressor import RegularizedMLPRegressor
 
-__all__ = ["RegularizedMLPClassifier", "RegularizedMLPRegressor", "__version__"]
+__all__ = [
+    "RegularizedMLPClassifier",
+    "RegularizedMLPClassifierCV",
+    "RegularizedMLPRegressor",
+    "RegularizedMLPRegressorCV",
+    "__version__",
+]
+
+
+def __getattr__(name):
+    # With what they import, these would take a tenth of a second of everybody's time.
+    if name in __all__:
+        return getattr(import_module("skreg.model_selection"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

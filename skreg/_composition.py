@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
-from skreg._base import BaseRegularizedMLP
+from skreg._estimator.base import BaseRegularizedMLP
 
 
 def opened(estimator) -> Iterator:

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 
 @contextlib.contextmanager
-def holding(variable: ContextVar, value) -> Iterator[None]:
+def set_context_var(variable: ContextVar, value) -> Iterator[None]:
     """Give a context variable a value within a block, and its old one afterwards."""
     token = variable.set(value)
     try:

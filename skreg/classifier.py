@@ -13,10 +13,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from skreg._axes import axes_docstring, with_axes
-from skreg._base import BaseRegularizedMLP
-from skreg._data import as_numpy, rescaled
 from skreg._docs import estimator_docstring
-from skreg._incremental import takes_steps
+from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.data import as_numpy, rescaled
+from skreg._estimator.incremental import takes_steps
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from skreg.engine.spec import ClassWeights
 from skreg.losses import CLASSIFICATION_LOSSES, LabelSmoothing, classification_loss

@@ -11,10 +11,10 @@ from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
 from skreg._axes import axes_docstring, with_axes
-from skreg._base import BaseRegularizedMLP
-from skreg._data import as_numpy
 from skreg._docs import estimator_docstring
-from skreg._incremental import takes_steps
+from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.data import as_numpy
+from skreg._estimator.incremental import takes_steps
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
 from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
 

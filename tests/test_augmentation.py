@@ -16,7 +16,7 @@ from sklearn.preprocessing import scale
 from skorch.callbacks import Callback
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._prepare import prepare
+from skreg._estimator.prepare import prepare
 from skreg.augmentation import BatchTransform, GaussianNoise
 from skreg.averaging import EMA
 from skreg.engine.grouping import n_bytes

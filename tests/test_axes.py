@@ -256,7 +256,7 @@ def test_every_solver_takes_an_axis_or_says_which_one_does(axis, value, solver):
 
 def test_an_axis_says_which_solvers_take_it(monkeypatch):
     first, *others = AXES
-    monkeypatch.setattr("skreg._checks.AXES", (replace(first, solvers=("sgd",)), *others))
+    monkeypatch.setattr("skreg._estimator.checks.AXES", (replace(first, solvers=("sgd",)), *others))
     model = make(**{first.name: values_of(first)[0]}, max_iter=1)
     with pytest.raises(ValueError, match=f"'{first.name}' parameter must be None with .*'adam'; .* Use solver='sgd'.$"):
         model.fit(X, Y)

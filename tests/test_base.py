@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import make_constraint
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._data import _text_columns
+from skreg._estimator.data import _text_columns
 from skreg._sklearn_private import Interval
 from skreg.penalties import L1
 
@@ -382,7 +382,7 @@ def test_a_dropout_rate_just_below_one():
 
 def test_text_is_looked_for_only_where_it_can_be():
     of_numbers = [np.zeros((2, 2)), scipy.sparse.csr_array(np.eye(2))]
-    with mock.patch("skreg._data.np.asarray", side_effect=AssertionError("numbers were searched for text")):
+    with mock.patch("skreg._estimator.data.np.asarray", side_effect=AssertionError("numbers were searched for text")):
         assert [_text_columns(data) for data in of_numbers] == [[], []]
     assert _text_columns(np.array([["a", 1.0]], dtype=object)) == [0]
     assert _text_columns([[1.0, "a"]]) == [1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import skreg._fitted
+import skreg._estimator.fitted
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._devices import device_here, n_devices
 from skreg.layers import MLP
@@ -43,7 +43,7 @@ def used(monkeypatch):
         devices.append(str(device))
         return MLP(*args, device="cpu", **options)
 
-    monkeypatch.setattr(skreg._fitted, "MLP", make)
+    monkeypatch.setattr(skreg._estimator.fitted, "MLP", make)
     return devices
 
 

@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._base import BaseRegularizedMLP
+from skreg._estimator.base import BaseRegularizedMLP
 from skreg.inspection import compare_regularizers, default_regularizers
 from skreg.model_selection import (
     GridSearchCV,

@@ -16,7 +16,7 @@ from sklearn.exceptions import FitFailedWarning
 
 import skreg.backends._joblib
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._prepare import finish, prepare
+from skreg._estimator.prepare import finish, prepare
 from skreg.backends import train_fits
 from skreg.engine.dataset import Dataset
 from skreg.engine.grouping import structure

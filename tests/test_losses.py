@@ -143,12 +143,12 @@ class TestLaws:
         assert loss.link(Z).shape == loss.gradient(Z, target).shape == Z.shape
         assert loss.per_row(Z, target).shape == (2, N_ROWS)
         assert loss.score(Z, target, WEIGHT).shape == (2,)
-        assert loss.best_constant(target, WEIGHT).shape == Z.shape[-1:]
+        assert loss.fit_intercept_only(target, WEIGHT).shape == Z.shape[-1:]
 
     @every_loss
     def test_the_best_constant_is_a_minimum(self, loss, target):
         target = target[:, :2] if isinstance(loss, Quantile) else target
-        best = loss.best_constant(target, WEIGHT).numpy()
+        best = loss.fit_intercept_only(target, WEIGHT).numpy()
         value = mean_loss(loss, best, target, WEIGHT)
         # A minimizer that knows no gradient, from the best constant and from elsewhere.
         for start in (best, np.full_like(best, 0.3)):
@@ -166,14 +166,14 @@ class TestLaws:
     @every_loss
     def test_weights_are_repetitions(self, loss, target):
         counts = np.random.default_rng(2).integers(1, 4, N_ROWS)
-        weighted = loss.best_constant(target, torch.from_numpy(counts / counts.sum()))
+        weighted = loss.fit_intercept_only(target, torch.from_numpy(counts / counts.sum()))
         repeated = target[np.repeat(np.arange(N_ROWS), counts)]
         uniform = torch.full((len(repeated),), 1 / len(repeated), dtype=torch.float64)
-        torch.testing.assert_close(weighted, loss.best_constant(repeated, uniform), rtol=1e-7, atol=1e-7)
+        torch.testing.assert_close(weighted, loss.fit_intercept_only(repeated, uniform), rtol=1e-7, atol=1e-7)
 
     @every_loss
     def test_the_gradient_of_the_null_model_has_mean_zero(self, loss, target):
-        outputs = loss.best_constant(target, WEIGHT)
+        outputs = loss.fit_intercept_only(target, WEIGHT)
         gradient = loss.null_gradient(outputs, target, WEIGHT)
         assert gradient.shape == (1, N_ROWS, len(outputs))
         torch.testing.assert_close(WEIGHT @ gradient[0], torch.zeros_like(outputs), rtol=0, atol=1e-9)
@@ -183,7 +183,7 @@ class TestLaws:
         def by_target(gradient):
             return gradient.unflatten(-1, (4, -1))
 
-        outputs = loss.best_constant(target, WEIGHT)
+        outputs = loss.fit_intercept_only(target, WEIGHT)
         Z = outputs.expand(1, N_ROWS, -1)
         # Farther than the gap that is left between coinciding quantiles.
         jump = by_target(loss.gradient(Z + 1e-4, target) - loss.gradient(Z - 1e-4, target)).abs().amax(dim=-1)
@@ -354,16 +354,18 @@ class TestScores:
 class TestBestConstants:
     def test_means(self):
         mean = WEIGHT @ COUNTS
-        torch.testing.assert_close(HalfSquaredError().best_constant(COUNTS, WEIGHT), mean)
-        torch.testing.assert_close(Poisson().best_constant(COUNTS, WEIGHT).exp(), mean)
-        torch.testing.assert_close(Gamma().best_constant(POSITIVE, WEIGHT).exp(), WEIGHT @ POSITIVE)
-        torch.testing.assert_close(SoftmaxLogLoss().best_constant(ONE_HOT, WEIGHT).exp(), WEIGHT @ ONE_HOT)
-        torch.testing.assert_close(LogisticLogLoss().best_constant(INDICATORS, WEIGHT).sigmoid(), WEIGHT @ INDICATORS)
+        torch.testing.assert_close(HalfSquaredError().fit_intercept_only(COUNTS, WEIGHT), mean)
+        torch.testing.assert_close(Poisson().fit_intercept_only(COUNTS, WEIGHT).exp(), mean)
+        torch.testing.assert_close(Gamma().fit_intercept_only(POSITIVE, WEIGHT).exp(), WEIGHT @ POSITIVE)
+        torch.testing.assert_close(SoftmaxLogLoss().fit_intercept_only(ONE_HOT, WEIGHT).exp(), WEIGHT @ ONE_HOT)
+        torch.testing.assert_close(
+            LogisticLogLoss().fit_intercept_only(INDICATORS, WEIGHT).sigmoid(), WEIGHT @ INDICATORS
+        )
 
     def test_a_class_without_rows_has_finite_outputs(self):
         none, weight = torch.zeros(3, 2, dtype=torch.float64), torch.full((3,), 1 / 3, dtype=torch.float64)
         for loss in (SoftmaxLogLoss(), LogisticLogLoss(), Poisson()):
-            assert torch.isfinite(loss.best_constant(none, weight)).all()
+            assert torch.isfinite(loss.fit_intercept_only(none, weight)).all()
 
     @pytest.mark.parametrize("rank", range(1, 20))
     def test_quantiles_are_the_smallest_target_that_reaches_the_level(self, rank):
@@ -371,30 +373,30 @@ class TestBestConstants:
         target = torch.from_numpy(np.random.default_rng(5).permutation(20) + 1.0).unsqueeze(1)
         weight = torch.full((20,), 1 / 20, dtype=torch.float64)
         for level, expected in ((rank / 20 - 1e-9, rank), (rank / 20, rank), (rank / 20 + 1e-9, rank + 1)):
-            assert Quantile((level,)).best_constant(target, weight).item() == expected
+            assert Quantile((level,)).fit_intercept_only(target, weight).item() == expected
 
     def test_the_medians(self):
         target = torch.tensor([[1.0, 5], [2, 6], [30, 7]], dtype=torch.float64)
         uniform = torch.full((3,), 1 / 3, dtype=torch.float64)
-        assert AbsoluteError().best_constant(target, uniform).tolist() == [2, 6]
-        assert AbsoluteError().best_constant(target, torch.tensor([0.1, 0.2, 0.7]).double()).tolist() == [30, 7]
+        assert AbsoluteError().fit_intercept_only(target, uniform).tolist() == [2, 6]
+        assert AbsoluteError().fit_intercept_only(target, torch.tensor([0.1, 0.2, 0.7]).double()).tolist() == [30, 7]
 
     @pytest.mark.parametrize("delta", [1e-6, 0.3, 1.0, 1e6])
     def test_the_location_of_huber_is_exact(self, delta):
-        location = Huber(delta).best_constant(NUMBERS, WEIGHT)
+        location = Huber(delta).fit_intercept_only(NUMBERS, WEIGHT)
         np.testing.assert_allclose(WEIGHT @ (location - NUMBERS).clamp(-delta, delta), 0, atol=1e-15)
 
     def test_huber_takes_the_middle_of_many_minima(self):
         target = torch.tensor([[0.0], [0], [0], [1], [1], [1]], dtype=torch.float64)
         weight = torch.full((6,), 1 / 6, dtype=torch.float64)
-        assert Huber(0.1).best_constant(target, weight).item() == pytest.approx(0.5, abs=1e-12)
+        assert Huber(0.1).fit_intercept_only(target, weight).item() == pytest.approx(0.5, abs=1e-12)
 
     @pytest.mark.parametrize("loss", [AbsoluteError(), Huber(0.5), Quantile((0.3,)), Quantile(LEVELS)])
     @pytest.mark.parametrize("value", [0.0, 5.1, -1e6])
     def test_constant_targets_are_met(self, loss, value):
         target = torch.full((7, 1), value, dtype=torch.float64)
         weight = torch.full((7,), 1 / 7, dtype=torch.float64)
-        outputs = loss.best_constant(target, weight)
+        outputs = loss.fit_intercept_only(target, weight)
         assert torch.isfinite(outputs).all()
         np.testing.assert_allclose(loss.link(outputs), value, rtol=1e-15, atol=1e-300)
         np.testing.assert_allclose(loss.null_gradient(outputs, target, weight), 0, atol=1e-9)
@@ -403,15 +405,15 @@ class TestBestConstants:
         loss = Quantile(LEVELS)
         target = torch.tensor([[0.0]] * 9 + [[8.0]], dtype=torch.float64)
         weight = torch.full((10,), 0.1, dtype=torch.float64)
-        outputs = loss.best_constant(target, weight)
+        outputs = loss.fit_intercept_only(target, weight)
         np.testing.assert_allclose(loss.link(outputs), [0, 0, 0, 0, 8], atol=3e-5)
         elsewhere = torch.full((1, 1, 1), 5.0, dtype=torch.float64)
         assert loss.gradient(outputs.expand(1, 1, 5), elsewhere[0]).abs().min() > 1e-7
 
     def test_that_of_a_custom_loss_is_that_of_the_same_loss(self):
         custom = CustomLoss(squared_error, AbsoluteError())
-        expected = HalfSquaredError().best_constant(NUMBERS, WEIGHT)
-        torch.testing.assert_close(custom.best_constant(NUMBERS, WEIGHT), expected, rtol=1e-9, atol=1e-9)
+        expected = HalfSquaredError().fit_intercept_only(NUMBERS, WEIGHT)
+        torch.testing.assert_close(custom.fit_intercept_only(NUMBERS, WEIGHT), expected, rtol=1e-9, atol=1e-9)
 
     @pytest.mark.parametrize(
         "function",
@@ -426,7 +428,7 @@ class TestBestConstants:
     def test_a_custom_loss_without_minimum(self, function):
         expected = "The 'loss' parameter must be a function whose mean has a minimum among constant outputs; from "
         with pytest.raises(ValueError, match=expected):
-            CustomLoss(function, HalfSquaredError()).best_constant(NUMBERS[:, :1], WEIGHT)
+            CustomLoss(function, HalfSquaredError()).fit_intercept_only(NUMBERS[:, :1], WEIGHT)
 
 
 @pytest.mark.parametrize("level", [0.2, 0.5, 0.9])
@@ -436,7 +438,7 @@ def test_the_null_gradient_tells_where_scikit_learns_quantile_regression_is_empt
     y, weight = target.unsqueeze(1), WEIGHT
     losses = [(Quantile((level,)), 1.0), *([(AbsoluteError(), 2.0)] if level == 0.5 else [])]
     for loss, factor in losses:
-        residual = loss.null_gradient(loss.best_constant(y, weight), y, weight)[0]
+        residual = loss.null_gradient(loss.fit_intercept_only(y, weight), y, weight)[0]
         strength = np.abs(X.T @ (weight[:, None] * residual).numpy()).max() / factor
         coefs = {}
         for share in (0.5, 0.999, 1.001):

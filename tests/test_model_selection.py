@@ -200,7 +200,7 @@ class TestPath:
             seen.append(options["seed"])
             return split_validation(*args, **options)
 
-        monkeypatch.setattr("skreg._base.split_validation", recorded)
+        monkeypatch.setattr("skreg._estimator.base.split_validation", recorded)
         options = {**DEEP, "random_state": random_state, "early_stopping": True, "n_iter_no_change": np.inf}
         regularization_path(RegularizedMLPRegressor(**options, penalty="group_lasso"), *interactions, alphas=[0.1, 0.2])
         assert len(seen) >= 2  # more where a fit is made anew from scratch

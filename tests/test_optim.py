@@ -119,7 +119,7 @@ def test_proximal_adam_is_its_definition_and_leaves_other_layers_to_adam(penalty
 def test_proximal_steps_in_pieces_are_those_of_the_whole(penalty, n_members, monkeypatch):
     results = []
     for piece in (7, 2**17):
-        monkeypatch.setattr("skreg.solvers._adam.PIECE", piece)
+        monkeypatch.setattr("skreg.solvers._adam.PROX_CHUNK_SIZE", piece)
         module = make(n_members)
         alpha = 2.0 if n_members == 1 else torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64).view(3, 1, 1)
         optimizer = ProximalAdam(module, on(penalty, [alpha, alpha]))

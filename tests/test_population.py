@@ -16,7 +16,7 @@ from sklearn.model_selection import PredefinedSplit
 from torch.overrides import TorchFunctionMode
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._prepare import finish
+from skreg._estimator.prepare import finish
 from skreg.backends import train_fits
 from skreg.engine.batches import MemberBatches, Rows
 from skreg.engine.grouping import in_chunks, n_bytes, structure

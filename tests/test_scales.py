@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, RobustScaler, StandardScaler, scale
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._scales import advice_on_columns, advice_on_targets, look_different
+from skreg._estimator.scales import advice_on_columns, advice_on_targets, look_different
 from skreg.model_selection import GridSearchCV
 
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._prepare import SharedChecks, prepare
+from skreg._estimator.prepare import SharedChecks, prepare
 from skreg.engine.batches import n_epoch_batches
 from skreg.model_selection import GridSearchCV, cross_validate
 from skreg.penalties import L2

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._context import holding
+from skreg._context import set_context_var
 from skreg._warnings import KEPT_WARNINGS
 from skreg.inspection import compare_regularizers, default_regularizers
 from skreg.model_selection import (
@@ -303,7 +303,7 @@ def test_what_a_block_silences_is_not_said_later(backend):
     ],
 )
 def test_warnings_are_kept_unless_the_first_filter_that_fits_ignores_them(filters, is_kept):
-    with warnings.catch_warnings(), holding(KEPT_WARNINGS, kept := []):
+    with warnings.catch_warnings(), set_context_var(KEPT_WARNINGS, kept := []):
         warnings.simplefilter("always")
         for options in filters:  # the last comes first
             warnings.filterwarnings(**{"action": "ignore"} | options)

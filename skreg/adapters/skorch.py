@@ -121,7 +121,7 @@ class RegularizedNet(NeuralNet):
         return self.module_(x, **fit_params)[0]
 
     def train(self) -> FitResult:
-        """Train; return what has come of it. Errors, Ctrl-C included, are raised."""
+        """Train; return the result. Errors, Ctrl-C included, are raised."""
         self.initialize()
         rows = self.trainer.members[0].rows
         self.notify("on_train_begin", X=rows, y=None)

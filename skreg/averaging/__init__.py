@@ -1,6 +1,7 @@
 """Averages of weights over the steps of a training: one file each.
 
-The parameter `averaging` of the estimators takes an object of this module, or the name of one.
+The parameter `averaging` of the estimators takes an object of this module, or the name of one. A new average derives
+from :class:`Averaging`; see :doc:`/extending/adding_an_axis`.
 """
 
 from skreg.averaging._base import Averaging

@@ -42,7 +42,7 @@ def n_workers_of(n_jobs: int | None, n_tasks: int) -> int:
 
 
 def train_population(number: int, fits: list[Fit], line: Line, n_workers: int, block_bytes: int):
-    """Return the number of a population, and what has come of its fits."""
+    """Return the number of a population, and the results of its fits."""
     start = time.perf_counter()
     spec = fits[0][0]
     # Populations in parallel have one thread each.
@@ -58,7 +58,7 @@ def train_population(number: int, fits: list[Fit], line: Line, n_workers: int, b
 
 
 def train_together(fits: list[Fit], *, report: Callable | None = None, **options) -> list[FitResult]:
-    """Return what has come of fits of the same structure; errors lie in the results.
+    """Return the results of fits of the same structure; errors lie in them.
 
     An error that is not one member's own, such as that of a user's loss or of memory, is looked for member by member.
     """

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from skreg._arrays import BLOCK_BYTES, chosen, gathered, mapped_file
-from skreg.layers import NARROW
+from skreg.layers import MIN_GEMM_COLUMNS
 
 
 class Batch(NamedTuple):
@@ -130,7 +130,7 @@ class MemberBatches:
     ):
         self.block_bytes = block_bytes or BLOCK_BYTES
         # A few targets lie in memory as the outputs do that they are compared with.
-        self.is_narrow = rows[0].target.shape[1] < NARROW
+        self.is_narrow = rows[0].target.shape[1] < MIN_GEMM_COLUMNS
         self._members = list(zip(rows, spans, seeds, strict=True))
         self._generators = {
             (id(own), seed): torch.Generator().manual_seed(seed) for own, _, seed in self._members if seed is not None
@@ -212,6 +212,10 @@ class MemberBatches:
             if not self.is_uniform:
                 weights = self.weight[:, start:stop].unsqueeze(2).split_with_sizes(widths, dim=1)
             yield from map(Batch, inputs, targets, weights, spans)
+
+    def weight_of(self, is_single: bool) -> Tensor:
+        """Return the weights of the columns, of shape (n_columns,) where there is one member."""
+        return self.weight[0] if is_single else self.weight
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
         """Return what every member gets, given what every reader reads."""

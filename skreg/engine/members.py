@@ -37,7 +37,7 @@ class Member:
     monitor: TrainingMonitor
 
     def result(self, weights: list[np.ndarray]) -> FitResult:
-        """Return what has come of the training."""
+        """Return the result of the training."""
         monitor = self.monitor
         return FitResult(
             weights=weights,

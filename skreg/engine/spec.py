@@ -234,7 +234,7 @@ class FitSpec:
 
 @dataclass
 class FitResult:
-    """What has come of a fit.
+    """The result of a fit.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skreg._seeds import augmentation_seed, generator_of
 from skreg.layers import random_bits
 
 
@@ -122,3 +123,22 @@ class BatchRandom(MemberStreams):
         for stream, key in zip(streams, self._used, strict=True):
             draw(self._rows(stream, key), generator=self.generators[key])
         return self._of_members(streams)
+
+
+def dropout_numbers(members: Sequence, device: torch.device) -> torch.Generator | DropoutStreams:
+    """Return what the dropout masks of some members are drawn from: of one by itself, a generator."""
+    if len(members) == 1:
+        return generator_of(members[0].spec.seeds["dropout"], device)
+    # A network alone draws nothing where its rate is zero.
+    places = [tuple(rate > 0 for rate in member.spec.network.dropout_rates) for member in members]
+    keys = [
+        (member.spec.seeds["dropout"], len(member.rows), of_member)
+        for member, of_member in zip(members, places, strict=True)
+    ]
+    return DropoutStreams(keys, device)
+
+
+def batch_numbers(members: Sequence, device: torch.device) -> BatchRandom:
+    """Return what the batch transforms of some members draw from."""
+    keys = [(augmentation_seed(member.spec.seeds["dropout"]), len(member.rows)) for member in members]
+    return BatchRandom(keys, device)

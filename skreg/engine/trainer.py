@@ -19,7 +19,7 @@ import torch
 from sklearn.utils import gen_even_slices
 from torch import Tensor
 
-from skreg._seeds import augmentation_seed, generator_of
+from skreg._seeds import generator_of
 from skreg.augmentation._base import transformed
 from skreg.averaging._base import Averager
 from skreg.engine.batches import Batch, MemberBatches
@@ -37,7 +37,7 @@ from skreg.engine.objective import (
 from skreg.engine.observer import Observer
 from skreg.engine.spec import FitResult, FitSpec
 from skreg.engine.state import restore_state, training_state
-from skreg.engine.streams import BatchRandom, DropoutStreams, MemberStreams
+from skreg.engine.streams import MemberStreams, batch_numbers, dropout_numbers
 from skreg.engine.threads import AbandonedError
 from skreg.layers import join_rows
 from skreg.losses import weighted_sum
@@ -111,7 +111,8 @@ class Trainer:
             [member.spec.seeds["shuffle"] if spec.shuffle else None for member in self.members],
             block_bytes,
         )
-        self.dropout, self.random = self._make_dropout(), self._make_random()
+        self.dropout = dropout_numbers(self.members, spec.network.device)
+        self.random = batch_numbers(self.members, spec.network.device) if spec.batch_transforms else None
         self.streams = [numbers for numbers in (self.dropout, self.random) if isinstance(numbers, MemberStreams)]
         self.module = self._make_module()
         # A member by itself, to start from and to be given its weights when it ends.
@@ -139,7 +140,7 @@ class Trainer:
     # -- the loop ------------------------------------------------------------------------------------------
 
     def train(self) -> list[FitResult]:
-        """Train until every member has ended; return what has come of them, in the order of the specs."""
+        """Train until every member has ended; return the results, in the order of the specs."""
         if not self.takes_steps:
             run_lbfgs(self)
         while self.members and not self.monitor.stopping_reason:
@@ -210,7 +211,7 @@ class Trainer:
         loss, losses = self.spec.loss, self.spec.loss.per_row(Z, target)
         if self.monitor.first_loss is None:
             self._set_first_losses(losses)
-        weight = self._weight(self.batches)
+        weight = self.batches.weight_of(self.is_single)
         return {
             "train_loss": weighted_sum(losses, weight),
             "penalty": self.solver.penalty_values(),
@@ -229,15 +230,12 @@ class Trainer:
         for member, value in zip(self.members, values, strict=True):
             member.monitor.first_loss = loss_at_start(value, of_constant(member.rows))
 
-    def _weight(self, batches: MemberBatches) -> Tensor:
-        return batches.weight[0] if self.is_single else batches.weight
-
     # -- the end of an epoch -------------------------------------------------------------------------------
 
     def end_epoch(self, measured: dict[str, Tensor]) -> list[int]:
         """Validate, record and judge an epoch; return the members that it was the last of."""
         self.report(len(self.members))
-        measured["is_finite"] = self._are_finite()
+        measured["is_finite"] = self.module.are_finite()
         measured["lr"] = self._rates_of_members()
         leaving, improved = [], []
         with self.kept_weights():
@@ -267,13 +265,6 @@ class Trainer:
         self._take_rates_of_monitors(leaving)
         return leaving
 
-    def _are_finite(self) -> list[bool]:
-        """Return for every member whether all weights are; a sum is finite only if all its terms are."""
-        if self.is_single:
-            return [math.isfinite(self.module.flat.sum())]
-        sums = [torch.isfinite(p.flatten(1).sum(dim=1)) for p in self.module.parameters()]
-        return torch.stack(sums).all(dim=0).tolist()
-
     def _rates_of_members(self) -> list[float]:
         """Return the learning rate of every member's last step."""
         if not self.takes_steps:
@@ -293,7 +284,7 @@ class Trainer:
             spans = [list(gen_even_slices(len(own), n_blocks)) for own in rows]
             self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes)
             self.validation.begin_epoch()
-        batches, loss, weight = self.validation, self.spec.loss, self._weight(self.validation)
+        batches, loss, weight = self.validation, self.spec.loss, self.validation.weight_of(self.is_single)
         with torch.no_grad():
             Z = join_rows([self.module.forward(batch.X) for batch in batches])
             losses = loss.per_row(Z, batches.target)
@@ -399,27 +390,6 @@ class Trainer:
             self.module.restore(kept)
 
     # -- members -------------------------------------------------------------------------------------------
-
-    def _make_dropout(self):
-        """Return what dropout masks are drawn from: a generator, or streams of many."""
-        members, device = self.members, self.spec.network.device
-        if self.is_single:
-            return generator_of(members[0].spec.seeds["dropout"], device)
-        # A network alone draws nothing where its rate is zero.
-        return DropoutStreams(
-            [
-                (m.spec.seeds["dropout"], len(m.rows), tuple(rate > 0 for rate in m.spec.network.dropout_rates))
-                for m in members
-            ],
-            device,
-        )
-
-    def _make_random(self) -> BatchRandom | None:
-        """Return what random numbers transforms of batches are drawn from; None without transforms."""
-        if not self.spec.batch_transforms:
-            return None
-        keys = [(augmentation_seed(member.spec.seeds["dropout"]), len(member.rows)) for member in self.members]
-        return BatchRandom(keys, self.spec.network.device)
 
     def _make_module(self):
         """Return a module for all members."""

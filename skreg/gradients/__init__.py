@@ -1,4 +1,7 @@
-"""Rules that change gradients before a step: one file each."""
+"""Rules that change gradients before a step: one file each.
+
+A new rule derives from :class:`GradientRule`; :doc:`/extending/adding_an_axis` shows how it becomes a parameter.
+"""
 
 from skreg.gradients._base import GradientRule
 from skreg.gradients._clipping import ClipByNorm

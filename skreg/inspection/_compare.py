@@ -26,7 +26,7 @@ from skreg.inspection._comparison import Best, RegularizerComparison
 from skreg.inspection._design import (
     INNER_FOLDS,
     Candidate,
-    Contender,
+    NamedEstimator,
     OuterFold,
     checked_target,
     common_quantiles,
@@ -239,13 +239,13 @@ def compare_regularizers(
     n_fits += 0 if whole is None else max(n_fits_of(contender, whole) for contender in contenders)
     with FitsBar(n_fits, "comparing regularizers", verbose) as bar:
         options = {"n_jobs": n_jobs, "memory_limit": memory_limit, "on_progress": bar.add}
-        contest = Contest(X, y, contenders, folds, structure, classifier, scorers, tuning_scorers, options, bar)
-        results = pd.DataFrame(contest.results())
-        best = None if whole is None else contest.best_of(results, whole)
+        nested_cv = NestedCV(X, y, contenders, folds, structure, classifier, scorers, tuning_scorers, options, bar)
+        results = pd.DataFrame(nested_cv.results())
+        best = None if whole is None else nested_cv.best_of(results, whole)
     return RegularizerComparison(
         results,
         best=best,
-        notes=contest.notes,
+        notes=nested_cv.notes,
         score_name=_name(scoring, "accuracy" if classifier else "D²" if quantiles else "R²"),
         n_train=n_train,
         n_test=n_test,
@@ -277,12 +277,12 @@ def _circumstances(random_state) -> dict[str, str]:
 
 
 @dataclass
-class Contest:
+class NestedCV:
     """Data, contenders and folds: all fits of a comparison, and the numbers that come of them."""
 
     X: object
     y: np.ndarray
-    contenders: list[Contender]
+    contenders: list[NamedEstimator]
     folds: list[OuterFold]
     structure: RowStructure
     classifier: bool
@@ -343,7 +343,7 @@ class Contest:
             return None
         return Best(contender.name, outcome.estimator, dict(choice.candidate.parameters))
 
-    def _choices(self, folds: list[OuterFold], contenders: list[Contender]) -> list["Choice"]:
+    def _choices(self, folds: list[OuterFold], contenders: list[NamedEstimator]) -> list["Choice"]:
         """Return the best parameters of every contender in some outer folds, fold by fold."""
         pairs = [(fold, contender) for fold in folds for contender in contenders]
         tasks = [_inner_tasks(contender, fold) for fold, contender in pairs]
@@ -353,7 +353,7 @@ class Contest:
             for (fold, contender), of_pair in zip(pairs, tasks, strict=True)
         ]
 
-    def _choice(self, contender: Contender, fold: OuterFold, outcomes: list[Outcome]) -> "Choice":
+    def _choice(self, contender: NamedEstimator, fold: OuterFold, outcomes: list[Outcome]) -> "Choice":
         """Return the candidate with the best mean score; one that fails in an inner fold is not taken."""
         if not outcomes:
             return Choice(contender.candidates[0], 0.0)
@@ -382,7 +382,7 @@ class Contest:
     def _rows(self, rows: np.ndarray) -> tuple:
         return safe_indexing(self.X, rows), self.y[rows]
 
-    def _measures(self, contender: Contender, outcome: Outcome, fold: OuterFold) -> dict[str, float]:
+    def _measures(self, contender: NamedEstimator, outcome: Outcome, fold: OuterFold) -> dict[str, float]:
         """Return what is measured of a fit on the rows of an outer fold."""
         has_quantiles = quantile_levels(contender.estimator) is not None
         missing = dict.fromkeys(names_of_measures(self.classifier, has_quantiles), np.nan)
@@ -415,20 +415,20 @@ def _measured(outcome: Outcome, missing, measure: Callable, *arguments):
     return missing
 
 
-def _inner_tasks(contender: Contender, fold: OuterFold) -> list[Task]:
+def _inner_tasks(contender: NamedEstimator, fold: OuterFold) -> list[Task]:
     """Return the fits that a choice depends on, none if there is nothing to choose."""
     if len(contender.candidates) == 1:
         return []
     return [_task(contender, candidate, fold, train) for candidate in contender.candidates for train, _ in fold.inner]
 
 
-def _task(contender: Contender, candidate: Candidate, fold: OuterFold, rows: np.ndarray) -> Task:
+def _task(contender: NamedEstimator, candidate: Candidate, fold: OuterFold, rows: np.ndarray) -> Task:
     """Return a fit of a contender, with the seed of the fold wherever no seed is given."""
     seeds = dict.fromkeys(candidate.unseeded, fold.seed)
     return Task(contender.estimator, candidate.parameters | seeds, rows)
 
 
-def _report_failures(contenders: list[Contender], outcomes: list[Outcome]) -> None:
+def _report_failures(contenders: list[NamedEstimator], outcomes: list[Outcome]) -> None:
     """Raise if all fits of a contender have failed, and warn if some have, or have had something to say."""
     of_each = defaultdict(list)
     for contender, outcome in zip(contenders, outcomes, strict=True):
@@ -448,7 +448,7 @@ def _report_failures(contenders: list[Contender], outcomes: list[Outcome]) -> No
 
 
 def _warnings_of(outcome: Outcome) -> list[tuple]:
-    """Return what a fit had to say, but not that early stopping has not come into action: it kept the best epoch."""
+    """Return the warnings of a fit, but not that early stopping has not come into action: it kept the best epoch."""
     network = network_of(outcome.estimator)
     stops_early = network is not None and network.early_stopping is not False
     return [warning for warning in outcome.warnings if not (stops_early and warning[1] is ConvergenceWarning)]

@@ -1,4 +1,4 @@
-"""What has come of a comparison of regularizers: numbers, tests, words, a picture and a report."""
+"""The result of a comparison of regularizers: numbers, tests, words, a picture and a report."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -38,7 +38,7 @@ class Candidate:
 
 
 @dataclass
-class Contender:
+class NamedEstimator:
     """One of those that are compared.
 
     Attributes
@@ -74,7 +74,7 @@ def checked_target(y) -> np.ndarray:
     return y
 
 
-def contenders_of(estimators: Mapping) -> list[Contender]:
+def contenders_of(estimators: Mapping) -> list[NamedEstimator]:
     """Return what is compared, checked."""
     if not estimators:
         raise ValueError(f"The 'estimators' parameter must hold at least one estimator; got {estimators!r}.")
@@ -92,11 +92,11 @@ def contenders_of(estimators: Mapping) -> list[Contender]:
         candidates = [_candidate(estimator, parameters) for parameters in ParameterGrid(grid)]
         if not candidates:
             raise ValueError(f"The grid in the 'estimators' parameter must not be empty; got {grid!r} for {name!r}.")
-        contenders.append(Contender(name, estimator, candidates))
+        contenders.append(NamedEstimator(name, estimator, candidates))
     return contenders
 
 
-def common_quantiles(contenders: Sequence[Contender]) -> tuple[float, ...] | None:
+def common_quantiles(contenders: Sequence[NamedEstimator]) -> tuple[float, ...] | None:
     """Return the levels that all contenders predict; None if they predict one number for each target."""
     levels = {quantile_levels(contender.estimator) for contender in contenders}
     if len(levels) > 1:
@@ -181,7 +181,7 @@ def inner_splitter(cv, inner_cv, y, classifier: bool, has_groups: bool, random):
     return seeded_splitter(inner_cv, fresh_seed(random))
 
 
-def n_fits_of(contender: Contender, fold: OuterFold) -> int:
+def n_fits_of(contender: NamedEstimator, fold: OuterFold) -> int:
     """Return how many fits a contender takes in an outer fold: those of the choice, and one with what was chosen."""
     n_candidates = len(contender.candidates)
     return 1 + (n_candidates * len(fold.inner) if n_candidates > 1 else 0)

@@ -2,8 +2,8 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._base import BaseRegularizedMLP
 from skreg._composition import opened
+from skreg._estimator.base import BaseRegularizedMLP
 
 
 def fitted_network(estimator) -> BaseRegularizedMLP | None:

@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 
 from skreg._warnings import warn_user
-from skreg.inspection._design import Candidate, Contender
+from skreg.inspection._design import Candidate, NamedEstimator
 from skreg.inspection._networks import fitted_network
 
 # Parameters that are strengths, for which a grid ends somewhere between nothing and too much.
@@ -45,7 +45,7 @@ def notes_of_constants(constant: dict[str, int], n_folds: int) -> list[str]:
     return notes
 
 
-def notes_of_edges(pairs: list[tuple[Contender, Candidate]]) -> list[str]:
+def notes_of_edges(pairs: list[tuple[NamedEstimator, Candidate]]) -> list[str]:
     """Return sentences on the grids whose smallest or largest value is chosen in more than half of the folds."""
     chosen = defaultdict(list)
     for contender, candidate in pairs:

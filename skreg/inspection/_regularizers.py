@@ -9,8 +9,8 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skreg._base import BaseRegularizedMLP
 from skreg._composition import path_to_last
+from skreg._estimator.base import BaseRegularizedMLP
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.regressor import RegularizedMLPRegressor
 

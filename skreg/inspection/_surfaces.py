@@ -9,7 +9,7 @@ import scipy.optimize
 import scipy.sparse
 import torch
 
-from skreg._base import BaseRegularizedMLP
+from skreg._estimator.base import BaseRegularizedMLP
 from skreg.inspection._networks import opened
 from skreg.losses import HalfSquaredError, Loss, changed_targets
 from skreg.penalties import Penalty
@@ -92,7 +92,7 @@ class RowsLoss:
 
     @cached_property
     def _start(self) -> torch.Tensor:
-        return self.loss.best_constant(self.target, self.weight)
+        return self.loss.fit_intercept_only(self.target, self.weight)
 
     def __call__(self, W: np.ndarray) -> np.ndarray:
         """Return the loss of every row of W, shape (n_points, 2)."""

@@ -69,7 +69,7 @@ class Loss(torch.nn.Module, ABC):
         """Return the derivative of :meth:`per_row` with respect to ``Z``, as a tensor of its own."""
 
     @abstractmethod
-    def best_constant(self, T: Tensor, weight: Tensor) -> Tensor:
+    def fit_intercept_only(self, T: Tensor, weight: Tensor) -> Tensor:
         """Return the outputs, of shape (n_outputs,), with the least mean loss if all rows have the same.
 
         ``T`` has the shape (n_rows, n_targets), and ``weight`` of shape (n_rows,) sums to 1.
@@ -78,13 +78,13 @@ class Loss(torch.nn.Module, ABC):
     def start_outputs(self, T: Tensor, weight: Tensor) -> Tensor:
         """Return the outputs, of shape (n_outputs,) and in float64, that training starts around.
 
-        They are those of :meth:`best_constant`, but where these are too extreme for training to come back from: the
-        rows may be the first of many. Arguments are those of :meth:`best_constant`, in any precision.
+        They are those of :meth:`fit_intercept_only`, but where these are too extreme for training to come back from:
+        the rows may be the first of many. Arguments are those of :meth:`fit_intercept_only`, in any precision.
         """
-        return self.best_constant(*exact(T, weight))
+        return self.fit_intercept_only(*exact(T, weight))
 
     def null_gradient(self, outputs: Tensor, T: Tensor, weight: Tensor) -> Tensor:
-        """Return :meth:`gradient`, for one member, where all rows have the outputs of :meth:`best_constant`.
+        """Return :meth:`gradient`, for one member, where all rows have the outputs of :meth:`fit_intercept_only`.
 
         Its weighted mean is zero. A loss with kinks can have it there, too, by its choice among the subgradients.
         """

@@ -41,7 +41,7 @@ class SoftmaxLogLoss(Loss):
         """Return probabilities minus targets."""
         return self.link(Z).sub_(T)
 
-    def best_constant(self, T, weight):
+    def fit_intercept_only(self, T, weight):
         """Return the logarithms of the classes' shares, of at least 1e-12."""
         return (weight @ T).clamp_min(SMALLEST_PROBABILITY).log()
 
@@ -85,7 +85,7 @@ class LogisticLogLoss(Loss):
         """Return probabilities minus targets."""
         return self.link(Z).sub_(T)
 
-    def best_constant(self, T, weight):
+    def fit_intercept_only(self, T, weight):
         """Return the logits of the labels' shares, of which none is nearer to 0 or 1 than 1e-12."""
         return torch.logit(weight @ T, eps=SMALLEST_PROBABILITY)
 

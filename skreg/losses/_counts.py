@@ -33,7 +33,7 @@ class Poisson(RegressionLoss):
         """Return means minus targets."""
         return self.link(Z).sub_(T)
 
-    def best_constant(self, T, weight):
+    def fit_intercept_only(self, T, weight):
         """Return the logarithms of the means."""
         return (weight @ T).clamp_min(torch.finfo(T.dtype).tiny).log()
 
@@ -78,7 +78,7 @@ class Gamma(RegressionLoss):
         """Return ``1 - y exp(-z)``."""
         return (T.log() - Z).expm1_().neg_()
 
-    def best_constant(self, T, weight):
+    def fit_intercept_only(self, T, weight):
         """Return the logarithms of the means."""
         return (weight @ T).log()
 

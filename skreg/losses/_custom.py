@@ -59,7 +59,7 @@ class CustomLoss(Loss):
             )
         return gradient
 
-    def best_constant(self, T, weight):
+    def fit_intercept_only(self, T, weight):
         """Return a minimum that BFGS finds from the best constant of the link's own loss."""
 
         def mean_loss(constant):
@@ -67,7 +67,7 @@ class CustomLoss(Loss):
             value = (self.per_row(Z, T)[0] @ weight).item()
             return value, (weight @ self.gradient(Z, T)[0]).numpy()
 
-        start = self.link_loss.best_constant(T, weight).numpy()
+        start = self.link_loss.fit_intercept_only(T, weight).numpy()
         # Without a minimum the search runs until it overflows or gives up on a slope that goes on.
         with np.errstate(all="ignore"):
             result = scipy.optimize.minimize(mean_loss, start, method="BFGS", jac=True, options={"gtol": 1e-10})

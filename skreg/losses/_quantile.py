@@ -90,7 +90,7 @@ class Quantile(RegressionLoss):
         excess = self._quantiles(outputs) - T.unsqueeze(-1)
         return self._through_link(outputs, pinball_slopes(excess, self._levels(Z)))
 
-    def best_constant(self, T, weight):
+    def fit_intercept_only(self, T, weight):
         """Return outputs for the quantiles of the targets, with gaps of at least 1e-6 of the targets' range."""
         quantiles = weighted_quantiles(T, weight, self._levels(T))
         smallest = SMALLEST_GAP * (T.amax(dim=0) - T.amin(dim=0)).clamp_min(torch.finfo(T.dtype).tiny / SMALLEST_GAP)

@@ -134,7 +134,7 @@ class HalfSquaredError(RegressionLoss):
         """Return the residual."""
         return Z - T
 
-    def best_constant(self, T, weight):
+    def fit_intercept_only(self, T, weight):
         """Return the means."""
         return weight @ T
 
@@ -152,7 +152,7 @@ class AbsoluteError(RegressionLoss):
         """Return the residual's sign, 0 at the kink."""
         return (Z - T).sign()
 
-    def best_constant(self, T, weight):
+    def fit_intercept_only(self, T, weight):
         """Return the medians; of two middle targets, the smaller."""
         return weighted_quantiles(T, weight, T.new_tensor([0.5]))[:, 0]
 
@@ -188,6 +188,6 @@ class Huber(RegressionLoss):
         """Return the residual, cut off at ``delta``."""
         return (Z - T).clamp_(-self.delta, self.delta)
 
-    def best_constant(self, T, weight):
+    def fit_intercept_only(self, T, weight):
         """Return Huber's estimates of location."""
         return torch.stack([huber_location(column, weight, self.delta) for column in T.unbind(dim=1)])

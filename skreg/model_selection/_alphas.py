@@ -9,8 +9,8 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skreg._base import BaseRegularizedMLP
-from skreg._context import holding
+from skreg._context import set_context_var
+from skreg._estimator.base import BaseRegularizedMLP
 from skreg._warnings import SILENCED_WARNINGS
 from skreg.constraints import Nonnegative, resolve_constraint
 from skreg.losses import changed_targets
@@ -141,7 +141,7 @@ class NullModel:
         target = torch.where(is_constant, target[0], target)
         weight = np.ones(len(targets)) if weight is None else weight
         weight = torch.from_numpy(weight / weight.sum())
-        outputs = loss.best_constant(target, weight)
+        outputs = loss.fit_intercept_only(target, weight)
         per_row = loss.per_row(outputs.expand(1, len(target), -1), target)
         residual = loss.null_gradient(outputs, target, weight)[0]
         # The mean over rows is zero but for what the best constant lacks in precision. That would else be an effect of
@@ -228,7 +228,7 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
         return null.alpha_max(estimator) * ROUND_UP
 
     def empty(alpha):
-        with holding(SILENCED_WARNINGS, ConvergenceWarning):
+        with set_context_var(SILENCED_WARNINGS, ConvergenceWarning):
             return is_empty(with_alpha(estimator, alpha).fit(X, y, sample_weight))
 
     return _bracket(empty, null.scale)

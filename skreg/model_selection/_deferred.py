@@ -8,10 +8,10 @@ import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from skreg._base import BaseRegularizedMLP
 from skreg._composition import with_last
-from skreg._data import as_numpy
-from skreg._prepare import PendingFit, SharedChecks, prepare
+from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.data import as_numpy
+from skreg._estimator.prepare import PendingFit, SharedChecks, prepare
 from skreg.engine.dataset import Dataset
 
 # Rows that are looked at before two arrays are compared as a whole.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import clone
 
-from skreg._base import BaseRegularizedMLP
+from skreg._estimator.base import BaseRegularizedMLP
 from skreg._sklearn_private import safe_indexing
 from skreg.model_selection._alphas import has_hidden_layers
 from skreg.model_selection._path import fit_path, starts_strong
@@ -47,11 +47,11 @@ class Problem:
         """Return a fitted estimator for each of some strengths, none of which knows of another."""
         return WarmFits(self.estimator, columns(X, self.features), y, sample_weight, None).from_scratch(alphas)
 
-    def adapted(self, model) -> "Problem | None":
+    def reweighted(self, model) -> "Problem | None":
         """Return the problem of the second stage after a fit of this one; None if the fit uses no feature."""
         if not model.feature_importances_.any():
             return None
-        penalty, kept = model.penalty_.adapted(model.coefs_[0])
+        penalty, kept = model.penalty_.reweighted(model.coefs_[0])
         return Problem(
             clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None), self.features[kept]
         )
@@ -165,8 +165,11 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, kee
 
     problems = [{}, {}]
     if keep_problems:
-        adapted = [problem.adapted(model) for model in models]
-        problems = [dict(enumerate(adapted[: len(alphas)])), dict(zip(tried, adapted[len(alphas) :], strict=True))]
+        reweighted = [problem.reweighted(model) for model in models]
+        problems = [
+            dict(enumerate(reweighted[: len(alphas)])),
+            dict(zip(tried, reweighted[len(alphas) :], strict=True)),
+        ]
     return FoldPath(
         table(scores, np.nan),
         table([np.count_nonzero(model.feature_importances_) for model in models], 0),

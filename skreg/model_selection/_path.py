@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from tqdm import tqdm
 
-from skreg._context import holding
+from skreg._context import set_context_var
 from skreg._seeds import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
 from skreg._warnings import SILENCED_WARNINGS
@@ -154,7 +154,7 @@ def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np
         short = math.ceil(estimator.max_iter * SEARCH_SHARE)
         fits = WarmFits(estimator, X, y, sample_weight, null=None, max_iter=short)
         top = null.scale * SEARCH_START
-        with holding(SILENCED_WARNINGS, ConvergenceWarning):
+        with set_context_var(SILENCED_WARNINGS, ConvergenceWarning):
             while not is_empty(run(fits.fit(top))):
                 top *= 2
                 if top > LARGEST_ALPHA * null.scale:

@@ -15,8 +15,9 @@ from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
 from tqdm import tqdm
 
-from skreg._alone import check_takes_weights
-from skreg._data import as_numpy
+from skreg._estimator.alone import check_takes_weights
+from skreg._estimator.data import as_numpy
+from skreg._estimator.state import TRAINING_STATE
 from skreg._seeds import draw_seeds, seeded_splitter
 from skreg._sklearn_private import (
     Interval,
@@ -26,7 +27,6 @@ from skreg._sklearn_private import (
     num_samples,
     safe_indexing,
 )
-from skreg._state import TRAINING_STATE
 from skreg._warnings import warn_user
 from skreg.model_selection._alphas import check_alphas, is_empty, penalty_of
 from skreg.model_selection._folds import (
@@ -168,16 +168,16 @@ class PathCV:
         ways, scores, _ = better_way(folds)
         first = choose(scores, "best")
         self.first_alpha_ = float(grid[first])
-        adapted = problem.adapted(self._fit_all(problem, X, y, sample_weight, grid, first, ways[first]))
+        reweighted = problem.reweighted(self._fit_all(problem, X, y, sample_weight, grid, first, ways[first]))
         chosen_problems = [fold.problems[ways[first]][first] for fold in folds]
         problems = [chosen or own for chosen, own in zip(chosen_problems, problems, strict=True)]
-        return adapted or problem, problems
+        return reweighted or problem, problems
 
     def _check_choice(self, penalty):
         selects_features = not (penalty.smooth or (isinstance(penalty, GroupPenalty) and penalty.has_groups("neurons")))
         if self.relax and not selects_features:
             raise ValueError(f"relax=True needs a penalty that selects features; got penalty={self.penalty!r}.")
-        if self.adaptive and not penalty.adaptable:
+        if self.adaptive and not penalty.supports_reweighting:
             raise ValueError(
                 "adaptive=True needs a penalty with weights for features: 'group_lasso' or 'sparse_group_lasso' whose "
                 f"groups are features, or WeightedL1; got penalty={self.penalty!r}."

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skreg._base import BaseRegularizedMLP
-from skreg._context import holding
-from skreg._prepare import PendingFit, finish
+from skreg._context import set_context_var
+from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.prepare import PendingFit, finish
 from skreg._warnings import SILENCED_WARNINGS
 from skreg.backends import train_fits
 from skreg.model_selection._deferred import DatasetCache, prepare_member
@@ -39,7 +39,7 @@ class Request:
 
     def warnings_of_interest(self) -> AbstractContextManager:
         """Return a block in which there is no warning of what is not worth one."""
-        return holding(SILENCED_WARNINGS, ConvergenceWarning) if self.is_short else contextlib.nullcontext()
+        return set_context_var(SILENCED_WARNINGS, ConvergenceWarning) if self.is_short else contextlib.nullcontext()
 
     def fit(self) -> None:
         """Fit the estimator."""

@@ -86,7 +86,7 @@ _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ra
     that callbacks of scikit-learn hear of are left to scikit-learn's own code."""
 
 
-class TogetherMixin(DocLink):
+class BatchedSearchMixin(DocLink):
     """What turns a search of scikit-learn into one that trains candidates and folds together."""
 
     _own_constraints: ClassVar[dict] = {"memory_limit": [Interval(Integral, 1, None, closed="left"), None]}
@@ -140,7 +140,7 @@ class TogetherMixin(DocLink):
                 # Only fits that scikit-learn's callbacks hear of are made by scikit-learn itself.
                 if self._tries_estimators() or not has_callbacks(estimator):
                     worker._sequential.enter_context(joblib.parallel_config(backend="sequential"))
-                super(TogetherMixin, worker).fit(X, y, **params)
+                super(BatchedSearchMixin, worker).fit(X, y, **params)
         finally:
             own = {*parameters, "_asked", "_outcomes", "_seconds", "_sequential"}
             vars(self).update({name: value for name, value in vars(worker).items() if name not in own})
@@ -150,11 +150,11 @@ class TogetherMixin(DocLink):
         if not hasattr(self, "_asked"):
             return super()._get_scorers()
         # The scorers are kept, and may keep the estimator.
-        picks_up, self.estimator = self.estimator, self._asked[0]
+        stand_in, self.estimator = self.estimator, self._asked[0]
         try:
             return super()._get_scorers()
         finally:
-            self.estimator = picks_up
+            self.estimator = stand_in
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
         if not hasattr(self, "_asked"):
@@ -202,7 +202,7 @@ class TogetherMixin(DocLink):
         return super()._format_results(candidate_params, n_splits, out, more_results)
 
 
-class GridSearchCV(TogetherMixin, sklearn.model_selection.GridSearchCV):
+class GridSearchCV(BatchedSearchMixin, sklearn.model_selection.GridSearchCV):
     __doc__ = f"""Exhaustive search over parameters, with networks that are trained together.
 
     A subclass of :class:`sklearn.model_selection.GridSearchCV` with the same arguments and results.
@@ -243,7 +243,7 @@ class GridSearchCV(TogetherMixin, sklearn.model_selection.GridSearchCV):
 
     _parameter_constraints: ClassVar[dict] = {
         **sklearn.model_selection.GridSearchCV._parameter_constraints,
-        **TogetherMixin._own_constraints,
+        **BatchedSearchMixin._own_constraints,
     }
     _space = "param_grid"
 
@@ -277,7 +277,7 @@ class GridSearchCV(TogetherMixin, sklearn.model_selection.GridSearchCV):
         self.memory_limit = memory_limit
 
 
-class RandomizedSearchCV(TogetherMixin, sklearn.model_selection.RandomizedSearchCV):
+class RandomizedSearchCV(BatchedSearchMixin, sklearn.model_selection.RandomizedSearchCV):
     __doc__ = f"""Search over random parameters, with networks that are trained together.
 
     A subclass of :class:`sklearn.model_selection.RandomizedSearchCV` with the same arguments and results.
@@ -322,7 +322,7 @@ class RandomizedSearchCV(TogetherMixin, sklearn.model_selection.RandomizedSearch
 
     _parameter_constraints: ClassVar[dict] = {
         **sklearn.model_selection.RandomizedSearchCV._parameter_constraints,
-        **TogetherMixin._own_constraints,
+        **BatchedSearchMixin._own_constraints,
     }
     _space = "param_distributions"
 

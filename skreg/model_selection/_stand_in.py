@@ -12,7 +12,7 @@ from functools import partial, wraps
 
 from sklearn.base import clone
 
-from skreg._context import holding
+from skreg._context import set_context_var
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS, warn_user
 from skreg.model_selection._keys import parameters_key, rows_key
@@ -49,7 +49,7 @@ class Outcomes:
         """Fit an estimator that has no outcome, and give its warnings, as far as they are new."""
         said = []
         try:
-            with following(partial(networks_of, estimator), structure), holding(KEPT_WARNINGS, said):
+            with following(partial(networks_of, estimator), structure), set_context_var(KEPT_WARNINGS, said):
                 return estimator.fit(*arguments, **parameters)
         finally:
             self.warn(said)

@@ -19,11 +19,11 @@ from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
-from skreg._base import BaseRegularizedMLP
 from skreg._composition import last_of, nested, opened, with_last
-from skreg._context import holding
-from skreg._data import is_about_text, with_encoding_hint
-from skreg._prepare import PendingFit, SharedChecks, finish
+from skreg._context import set_context_var
+from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.data import is_about_text, with_encoding_hint
+from skreg._estimator.prepare import PendingFit, SharedChecks, finish
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import KEPT_WARNINGS
@@ -52,7 +52,7 @@ class Task:
 
 @dataclass
 class Outcome:
-    """What has come of a task.
+    """The result of a task.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Outcome:
     error : Exception or None
         Why it could not be fitted.
     warnings : list
-        What its fit had to say.
+        Messages and categories of the warnings of its fit.
     seconds : float
         Time for its own preparation, and its share of the time of those it was trained with.
     """
@@ -331,7 +331,7 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict) -> PendingFit | None:
     start = time.perf_counter()
     outcome.estimator = with_last(outcome.estimator, partial(DeferredFit, checks=fold.checks))
     remember(outcome.estimator, known)
-    with holding(KEPT_WARNINGS, outcome.warnings):
+    with set_context_var(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)
     forget(outcome.estimator)
     *_, deferred = opened(outcome.estimator)
@@ -348,7 +348,7 @@ def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
         outcome.fail(result.error)
         return
     try:
-        with holding(KEPT_WARNINGS, outcome.warnings):
+        with set_context_var(KEPT_WARNINGS, outcome.warnings):
             finish(pending, result)
     except Exception as error:  # of a user's loss, too
         outcome.fail(error)
@@ -357,7 +357,7 @@ def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
 def _fit_alone(outcome: Outcome, fold: Fold, stopped: threading.Event) -> None:
     """Fit an estimator whose network cannot be trained with others."""
     start = time.perf_counter()
-    with holding(STOPPED, stopped), holding(KEPT_WARNINGS, outcome.warnings):
+    with set_context_var(STOPPED, stopped), set_context_var(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)
     outcome.seconds = time.perf_counter() - start
 
@@ -398,7 +398,7 @@ def _fit_other(
     outcome, is_home = Outcome(None, estimator), this_process() == home
     parameters = check_method_params(X, params=fit_parameters, indices=rows)
     fold = Fold(*safe_split(estimator, X, y, rows), structure, parameters)
-    with holding(KEPT_WARNINGS, outcome.warnings) if is_home else recording(outcome.warnings):
+    with set_context_var(KEPT_WARNINGS, outcome.warnings) if is_home else recording(outcome.warnings):
         fold.fit(outcome)
     outcome.seconds = time.perf_counter() - start
     return name, outcome if is_home else packed(estimator, outcome.warnings, outcome.seconds, outcome.error)

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from skreg._history import joined
-from skreg._state import TRAINING_STATE
+from skreg._estimator.history import joined
+from skreg._estimator.state import TRAINING_STATE
 from skreg.model_selection._alphas import NullModel, has_hidden_layers, is_empty, penalty_of, with_alpha
 from skreg.model_selection._routines import Request, Routine
 from skreg.solvers import Regularization

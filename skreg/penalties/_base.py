@@ -196,11 +196,11 @@ class Penalty(DocLink, BaseEstimator, ABC):
         return T
 
     @property
-    def adaptable(self) -> bool:
-        """Whether the penalty has weights for features or groups of them, and so :meth:`adapted`."""
+    def supports_reweighting(self) -> bool:
+        """Whether the penalty has weights for features or groups of them, and so :meth:`reweighted`."""
         return False
 
-    def adapted(self, W: np.ndarray) -> "tuple[Penalty, np.ndarray]":
+    def reweighted(self, W: np.ndarray) -> "tuple[Penalty, np.ndarray]":
         """Return the adaptive form of the penalty, in which what was small in an earlier fit is penalized more.
 
         Parameters
@@ -219,7 +219,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
         Raises
         ------
         NotImplementedError
-            If the penalty is not :attr:`adaptable`.
+            If the penalty is not :attr:`supports_reweighting`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no weights")
 

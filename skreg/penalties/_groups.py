@@ -185,12 +185,12 @@ class GroupPenalty(SelectingPenalty):
         return self._or_own(groups, T).means(T)
 
     @property
-    def adaptable(self):
+    def supports_reweighting(self):
         return not self.has_groups("neurons")
 
-    def adapted(self, W):
-        if not self.adaptable:
-            return super().adapted(W)
+    def reweighted(self, W):
+        if not self.supports_reweighting:
+            return super().reweighted(W)
         index = np.arange(len(W)) if self.has_groups("features") else group_index(self.groups, len(W))
         norms = np.sqrt(np.bincount(index, weights=np.square(W, dtype=np.float64).sum(axis=1)))
         kept = norms > 0

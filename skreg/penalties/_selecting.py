@@ -139,10 +139,10 @@ class WeightedL1(SelectingPenalty):
         return largest_entry(torch.where(gradient == 0, 0, gradient / weights))
 
     @property
-    def adaptable(self):
+    def supports_reweighting(self):
         return True
 
-    def adapted(self, W):
+    def reweighted(self, W):
         size = np.abs(W, dtype=np.float64)
         features = np.flatnonzero(size.any(axis=1))
         largest = size.max()

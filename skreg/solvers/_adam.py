@@ -18,7 +18,7 @@ from skreg.solvers._flat import FlatOptimizer, RegularizedLayer
 METRIC_FLOOR = 0.1
 # Proximal steps work through this many weights at a time. Larger tensors in between would be given back to the system
 # after each use, to be mapped anew (1.3 ms for 235000 weights instead of 0.4 ms).
-PIECE = 2**17
+PROX_CHUNK_SIZE = 2**17
 
 
 class SeparableRun:
@@ -54,7 +54,7 @@ class SeparableRun:
         self.tiny = torch.finfo(flat.dtype).tiny
         n_members, n_inputs, n_outputs = layers[0].W.shape
         if layers[0].penalty.is_elementwise:
-            shape, n_rows = (n_members, -1, 1), max(1, PIECE // n_members)
+            shape, n_rows = (n_members, -1, 1), max(1, PROX_CHUNK_SIZE // n_members)
         else:
             shape, n_rows = (n_members, n_inputs, n_outputs), n_inputs
         weights, bounds = (tensor.view(shape).split(n_rows, dim=1) for tensor in (flat, self.bound))

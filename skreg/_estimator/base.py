@@ -12,14 +12,14 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_consistent_length
 
-from skreg._alone import train_pending
 from skreg._arrays import mapped_file
 from skreg._axes import AXES
-from skreg._checks import ChecksMixin
-from skreg._data import Table, as_numpy
-from skreg._fitted import FittedMLP
-from skreg._incremental import IncrementalMixin
-from skreg._prepare import finish, prepare
+from skreg._estimator.alone import train_pending
+from skreg._estimator.checks import ChecksMixin
+from skreg._estimator.data import Table, as_numpy
+from skreg._estimator.fitted import FittedMLP
+from skreg._estimator.incremental import IncrementalMixin
+from skreg._estimator.prepare import finish, prepare
 from skreg._sklearn_private import HasMethods, Hidden, Interval, Options, StrOptions, fit_context, num_samples
 from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint

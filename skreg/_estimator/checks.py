@@ -12,10 +12,10 @@ from sklearn.base import clone, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 
 from skreg._axes import AXES
-from skreg._data import Table, as_numpy, check_inputs, check_weights
-from skreg._fitted import dropout_rates
-from skreg._incremental import OF_EARLY_STOPPING
-from skreg._scales import (
+from skreg._estimator.data import Table, as_numpy, check_inputs, check_weights
+from skreg._estimator.fitted import dropout_rates
+from skreg._estimator.incremental import OF_EARLY_STOPPING
+from skreg._estimator.scales import (
     VALIDATION_INPUTS,
     VALIDATION_TARGETS,
     advice_on_columns,
@@ -174,10 +174,10 @@ class ChecksMixin:
         self._make_loss().check_targets(targets[table.kept])
         return table
 
-    def _learnable_data(self, X, y, sample_weight, goes_on=False) -> Table:
+    def _learnable_data(self, X, y, sample_weight, is_warm_start=False) -> Table:
         """Return the rows of a whole fit."""
-        encode = partial(self._encode_targets, keep_classes=goes_on)
-        table = self._check_data(X, y, sample_weight, reset=not goes_on, encode=encode)
+        encode = partial(self._encode_targets, keep_classes=is_warm_start)
+        table = self._check_data(X, y, sample_weight, reset=not is_warm_start, encode=encode)
         targets = table.targets[table.kept]
         self._make_loss().check_whole(targets)
         self._check_weighted_targets(targets)

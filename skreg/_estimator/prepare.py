@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from skreg._axes import axis_fields
-from skreg._data import Table
-from skreg._fitted import attributes_of, dropout_rates, module_of
+from skreg._estimator.data import Table
+from skreg._estimator.fitted import attributes_of, computed, dropout_rates, module_of
+from skreg._estimator.history import PreviousHistory, joined
 from skreg._hashing import content_hash
-from skreg._history import PreviousHistory, joined
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
 from skreg.constraints import resolve_constraint
 from skreg.engine.batches import Rows
@@ -285,14 +285,14 @@ def keep_parameters(estimator, spec: FitSpec, table: Table) -> None:
 
 
 def finish(pending: PendingFit, result: FitResult, dtype=None) -> None:
-    """Let an estimator take over what has come of its fit.
+    """Let an estimator take over the result of its fit.
 
     Parameters
     ----------
     pending : PendingFit
         The fit.
     result : FitResult
-        What has come of it.
+        The result.
     dtype : dtype or None, default=None
         Of the fitted attributes; None is that of X.
 
@@ -349,7 +349,7 @@ def check_precision(pending: PendingFit, result: FitResult) -> None:
     trained = outputs_in_blocks(module_of(result.weights, network), rows)[0].cpu()
     fitted = estimator._fitted_module()
     kept = Rows(rows.X, fitted.flat.new_empty(len(rows), estimator.n_outputs_), None, rows.indices)
-    difference = estimator._computed(fitted, kept).double() - trained
+    difference = computed(fitted, kept).double() - trained
     spread = (trained - trained.mean(dim=0)).square().mean().sqrt()
     largest = LARGEST_ROUNDING * spread + ROUNDING_OF_OUTPUTS * trained.square().mean().sqrt()
     if not difference.square().mean().sqrt() <= largest:

@@ -14,12 +14,12 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._axes import AXES
-from skreg._data import as_numpy, check_inputs
 from skreg._devices import device_here
 from skreg._docs import DocLink
+from skreg._estimator.data import as_numpy, check_inputs
+from skreg._estimator.state import TRAINING_STATE, check_restored, with_fitted_parameters
 from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
-from skreg._state import TRAINING_STATE, check_restored, with_fitted_parameters
 from skreg.callbacks import without_learned_attributes
 from skreg.engine.batches import Rows
 from skreg.engine.objective import AUTO_BATCH_SIZE, outputs_in_blocks
@@ -91,6 +91,32 @@ def attributes_of(weights: list[np.ndarray], network: NetworkSpec, dtype) -> dic
         "n_layers_": len(units),
         "n_outputs_": units[-1],
     }
+
+
+def weights_of(estimator) -> Weights:
+    """Return the fitted weights of an estimator."""
+    return Weights(estimator.coefs_, estimator.intercepts_, estimator.normalization_params_, estimator.skip_coef_)
+
+
+def rows_for(estimator, X, module: MLP) -> Rows:
+    """Return validated rows for the fitted network of an estimator."""
+    data = check_inputs(estimator, as_numpy(X), reset=False)
+    dtype = estimator.coefs_[0].dtype
+    if data.dtype != dtype:
+        with np.errstate(over="ignore"):
+            data = data.astype(dtype)
+        values = data.data if scipy.sparse.issparse(data) else data
+        if not np.isfinite(values).all():
+            raise ValueError(f"X holds values that are too large for the fitted network's {data.dtype}.")
+    if len(estimator.input_features_) < estimator.n_features_in_:
+        data = data[:, estimator.input_features_]
+    return Rows(data, module.flat.new_empty(data.shape[0], module.layer_units[-1]), None)
+
+
+def computed(module: MLP, rows: Rows, *what) -> torch.Tensor:
+    """Return what a fitted network computes for rows; see :func:`~skreg.engine.objective.outputs_in_blocks`."""
+    with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
+        return outputs_in_blocks(module, rows, *what)[0].cpu()
 
 
 class DropoutSamples(NamedTuple):
@@ -228,11 +254,8 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def selected_features_(self) -> np.ndarray:
         """Names (after a fit on a data frame) or numbers of the features that any weight is not zero for."""
         check_is_fitted(self)
-        selected = self.input_features_[self._weights().used_features]
+        selected = self.input_features_[weights_of(self).used_features]
         return self.feature_names_in_[selected] if hasattr(self, "feature_names_in_") else selected
-
-    def _weights(self) -> Weights:
-        return Weights(self.coefs_, self.intercepts_, self.normalization_params_, self.skip_coef_)
 
     def prune(self):
         """Return a smaller fitted estimator with the same predictions.
@@ -259,7 +282,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             If the estimator has not been fitted.
         """
         check_is_fitted(self)
-        before = self._weights()
+        before = weights_of(self)
         after, features = prune_weights(before, self._fitted_parameters["activation"])
         pruned = copy.deepcopy(self)
         pruned.coefs_, pruned.intercepts_ = after.coefs, after.intercepts
@@ -294,31 +317,12 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self._load_parameters(module)
         return module
 
-    def _fitted_rows(self, X, module: MLP) -> Rows:
-        """Return validated rows for a fitted network."""
-        data = check_inputs(self, as_numpy(X), reset=False)
-        if data.dtype != self.coefs_[0].dtype:
-            with np.errstate(over="ignore"):
-                data = data.astype(self.coefs_[0].dtype)
-            values = data.data if scipy.sparse.issparse(data) else data
-            if not np.isfinite(values).all():
-                raise ValueError(f"X holds values that are too large for the fitted network's {data.dtype}.")
-        if len(self.input_features_) < self.n_features_in_:
-            data = data[:, self.input_features_]
-        return Rows(data, module.flat.new_empty(data.shape[0], module.layer_units[-1]), None)
-
-    @staticmethod
-    def _computed(module: MLP, rows: Rows, *what) -> torch.Tensor:
-        """Return what the fitted network computes for rows; see :func:`~skreg.engine.objective.outputs_in_blocks`."""
-        with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
-            return outputs_in_blocks(module, rows, *what)[0].cpu()
-
     def _outputs(self, X) -> torch.Tensor:
         """Return the outputs of the last layer, before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         module = self._fitted_module()
-        rows = self._fitted_rows(X, module)
-        return self._computed(module, rows)
+        rows = rows_for(self, X, module)
+        return computed(module, rows)
 
     def _mean_loss(self, X, y, sample_weight=None) -> float:
         """Return the mean loss on some rows, without the penalty."""
@@ -342,8 +346,8 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         check_is_fitted(self)
         module = self._fitted_module()
-        rows = self._fitted_rows(X, module)
-        return self._computed(module, rows, module.last_hidden, module.layer_units[-2]).numpy()
+        rows = rows_for(self, X, module)
+        return computed(module, rows, module.last_hidden, module.layer_units[-2]).numpy()
 
     @property
     def _n_features_out(self) -> int:
@@ -394,11 +398,11 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 f"dropout={dropout!r}, input_dropout={input_dropout!r}."
             )
         module = self._fitted_module(rates)
-        rows = self._fitted_rows(X, module)
+        rows = rows_for(self, X, module)
         seed = draw_seeds(random_state, "masks")["masks"]
         generator = generator_of(seed, module.flat.device)
         with_masks = partial(module, generator=generator)
-        samples = np.stack([self._predictions(self._computed(module, rows, with_masks)) for _ in range(n_samples)])
+        samples = np.stack([self._predictions(computed(module, rows, with_masks)) for _ in range(n_samples)])
         return DropoutSamples(samples, samples.mean(axis=0), samples.std(axis=0))
 
     # -- state ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 
 from skreg._arrays import gathered, mapped_file
-from skreg._data import column_ranges
+from skreg._estimator.data import column_ranges
 
 # A ratio of the ranges of two columns beyond the first gets a warning, if that of their spreads without wild rows is
 # beyond the second: scaled indicators of rare categories have a tenth of the spread of others.

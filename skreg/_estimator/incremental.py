@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._alone import train, trainer_of
-from skreg._history import PreviousHistory
-from skreg._prepare import (
+from skreg._estimator.alone import train, trainer_of
+from skreg._estimator.history import PreviousHistory
+from skreg._estimator.prepare import (
     PendingFit,
     description,
     finish,

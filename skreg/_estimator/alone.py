@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from sklearn.metrics import check_scoring
 
-from skreg._data import rescaled, stacked
-from skreg._fitted import attributes_of
-from skreg._prepare import PendingFit, schedule_of
+from skreg._estimator.data import rescaled, stacked
+from skreg._estimator.fitted import attributes_of
+from skreg._estimator.prepare import PendingFit, schedule_of
 from skreg.adapters.skorch import RegularizedNet
 from skreg.callbacks import TaskCallback, callbacks_of_batches
 from skreg.checkpoints import check_like, named_arrays
