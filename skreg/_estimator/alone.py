@@ -17,15 +17,10 @@ from skreg.adapters.skorch import RegularizedNet
 from skreg.callbacks import TaskCallback, callbacks_of_batches
 from skreg.checkpoints import check_like, named_arrays
 from skreg.engine.dataset import Dataset
-from skreg.engine.spec import FitResult, FitSpec, RowChoice, StoppingRule
+from skreg.engine.spec import FitResult, RowChoice, StoppingRule
 from skreg.engine.state import snapshot_of
-from skreg.engine.threads import STOPPED, limited_threads, step_flops
+from skreg.engine.threads import StopSignal, limited_threads, step_flops
 from skreg.engine.trainer import Trainer
-
-
-def trainer_of(spec: FitSpec, dataset: Dataset, **options) -> Trainer:
-    """Return the trainer of a network by itself."""
-    return Trainer([(spec, dataset)], stopped=STOPPED.get(), **options)
 
 
 def train(trainer: Trainer, *, callbacks=(), verbose: bool = False) -> FitResult:
@@ -37,12 +32,17 @@ def train(trainer: Trainer, *, callbacks=(), verbose: bool = False) -> FitResult
     return result
 
 
-def train_pending(pending: PendingFit, checkpoint: Mapping | None, task=None) -> FitResult:
-    """Return what comes of a fit; ``task`` is that of scikit-learn's callbacks, if there are any."""
+def train_pending(
+    pending: PendingFit, checkpoint: Mapping | None, task=None, stopped: StopSignal | None = None
+) -> FitResult:
+    """Return the result of a fit.
+
+    ``task`` is that of scikit-learn's callbacks, if there are any; ``stopped`` says that the fit is to be given up.
+    """
     estimator = pending.estimator
-    trainer = trainer_of(
-        pending.spec,
-        pending.dataset,
+    trainer = Trainer(
+        [(pending.spec, pending.dataset)],
+        stopped=stopped,
         score_validation=make_validation_scorer(pending),
         state=checkpoint,
         restore="last",
@@ -112,7 +112,7 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
         n_rows_before=n_rows_before,
     )
     callbacks = callbacks_of_batches(estimator.callbacks)
-    return train(trainer_of(again, dataset), callbacks=callbacks, verbose=estimator.verbose)
+    return train(Trainer([(again, dataset)], stopped=trainer.stopped), callbacks=callbacks, verbose=estimator.verbose)
 
 
 def task_callback(task, pending: PendingFit, trainer: Trainer) -> TaskCallback:

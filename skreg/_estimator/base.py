@@ -25,6 +25,7 @@ from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import ClassWeights, RowChoice
+from skreg.engine.threads import StopSignal
 from skreg.layers import ACTIVATIONS, NORMALIZATION_AXES
 from skreg.losses import LabelSmoothing
 from skreg.penalties import Penalty
@@ -215,8 +216,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, ChecksMixin, IncrementalMixin, Fi
             it was before.
         """
         validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val, "groups": groups}
+        return self._fit_unless_stopped(None, X, y, sample_weight, **validation)
+
+    def _fit_unless_stopped(self, stopped: StopSignal | None, X, y, sample_weight=None, **validation):
+        """Fit the network, but for the case that a signal says to give that up."""
         with self._unchanged_on_error():
-            self._fit(X, y, sample_weight, **validation)
+            self._fit(X, y, sample_weight, stopped=stopped, **validation)
         return self
 
     @contextlib.contextmanager
@@ -241,14 +246,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, ChecksMixin, IncrementalMixin, Fi
         return np.full(num_samples(X), float(sample_weight)) if isinstance(sample_weight, Real) else sample_weight
 
     @with_callbacks
-    def _fit(self, X, y, sample_weight, **validation):
+    def _fit(self, X, y, sample_weight, *, stopped, **validation):
         X, y, sample_weight = as_numpy(X), as_numpy(y), self._as_weights(sample_weight, X)
         task = self._init_callback_context(max_subtasks=self.max_iter)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         checkpoint = vars(self).pop("_checkpoint", None)
         pending = prepare(self, X, y, sample_weight, checkpoint=checkpoint, **validation)
-        result = train_pending(pending, checkpoint, task if getattr(self, "_skl_callbacks", None) else None)
+        task_of_callbacks = task if getattr(self, "_skl_callbacks", None) else None
+        result = train_pending(pending, checkpoint, task_of_callbacks, stopped)
         finish(pending, result)
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
 

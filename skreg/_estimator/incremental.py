@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._estimator.alone import train, trainer_of
+from skreg._estimator.alone import train
 from skreg._estimator.history import PreviousHistory
 from skreg._estimator.prepare import (
     PendingFit,
@@ -21,6 +21,7 @@ from skreg._seeds import SEED_LIMIT, SEEDS, draw_seeds, seed_arrays
 from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, load_state, save_state
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import RowChoice, StoppingRule
+from skreg.engine.trainer import Trainer
 
 # Parameters without effect unless rows are held out, which `partial_fit` does not do.
 OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
@@ -107,7 +108,7 @@ class IncrementalMixin:
         has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
         if has_mean and (start is None or _is_kept(start, state)):
             restore = "last"  # steps go on from where they were, not from the mean
-        trainer = trainer_of(spec, dataset, state=state, restore=restore)
+        trainer = Trainer([(spec, dataset)], state=state, restore=restore)
         result = train(trainer, callbacks=self.callbacks, verbose=self.verbose)
         # One epoch says nothing of convergence.
         result.converged = True

@@ -12,7 +12,7 @@ from skreg.backends._errors import SentError
 from skreg.backends._returned import checked_results
 from skreg.engine.grouping import Fit, block_size, in_chunks
 from skreg.engine.spec import FitResult
-from skreg.engine.threads import AbandonedError, limited_threads, step_flops
+from skreg.engine.threads import AbandonedError, StopSignal, limited_threads, step_flops
 from skreg.engine.trainer import Trainer
 
 
@@ -23,7 +23,7 @@ class Line:
     """
 
     def __init__(self, report: Callable[[int, int], None] | None = None):
-        self.stopped = threading.Event()
+        self.stopped = StopSignal()
         self.report = report
 
     @property

@@ -3,7 +3,6 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from contextvars import ContextVar
 from itertools import pairwise
 
 import torch
@@ -52,5 +51,20 @@ class AbandonedError(Exception):
     """Raised in threads when the work that they are a part of is interrupted."""
 
 
-# Where the trainer of a fit by itself looks, in every step, whether the fit is to be given up.
-STOPPED: ContextVar[threading.Event | None] = ContextVar("STOPPED", default=None)
+class StopSignal:
+    """Says, from any thread, that fits are to be given up; trainers look at it in every step."""
+
+    def __init__(self):
+        self._event = threading.Event()
+
+    def __deepcopy__(self, memo):
+        """Return itself: clones of what is fitted hear the same signal."""
+        return self
+
+    def set(self) -> None:
+        """Give the signal."""
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Return whether it was given."""
+        return self._event.is_set()

@@ -11,7 +11,6 @@ step, and the averager; an epoch ends with the monitors.
 
 import contextlib
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 
@@ -38,7 +37,7 @@ from skreg.engine.observer import Observer
 from skreg.engine.spec import FitResult, FitSpec
 from skreg.engine.state import restore_state, training_state
 from skreg.engine.streams import MemberStreams, batch_numbers, dropout_numbers
-from skreg.engine.threads import AbandonedError
+from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.layers import join_rows
 from skreg.losses import weighted_sum
 from skreg.stopping import bounded_mean
@@ -59,7 +58,7 @@ class Trainer:
         The state of another training, which this one continues; for a network by itself.
     restore : {None, "last", "kept"}, default=None
         Which weights of the state the network gets: none, those that training ended with, or those that were kept.
-    stopped : threading.Event or None, default=None
+    stopped : StopSignal or None, default=None
         When set, training is given up.
     report : callable or None, default=None
         Called with the number of epochs of single members that are done.
@@ -90,7 +89,7 @@ class Trainer:
         score_validation: Callable[[list], float] | None = None,
         state: dict | None = None,
         restore: str | None = None,
-        stopped: threading.Event | None = None,
+        stopped: StopSignal | None = None,
         report: Callable[[int], None] | None = None,
         block_bytes: int | None = None,
         keep_state: bool = True,

@@ -13,13 +13,18 @@ from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
 from skreg._estimator.prepare import PendingFit, SharedChecks, prepare
 from skreg.engine.dataset import Dataset
+from skreg.engine.threads import StopSignal
 
 # Rows that are looked at before two arrays are compared as a whole.
 N_SAMPLED = 16
 
 
 def prepare_member(
-    network: BaseRegularizedMLP, args: tuple, params: Mapping | None = None, checks: SharedChecks | None = None
+    network: BaseRegularizedMLP,
+    args: tuple,
+    params: Mapping | None = None,
+    checks: SharedChecks | None = None,
+    stopped: StopSignal | None = None,
 ) -> PendingFit | None:
     """Return the fit of a network that is to be trained together with others; None if it was fitted by itself.
 
@@ -31,6 +36,8 @@ def prepare_member(
         Arguments of `fit`.
     checks : SharedChecks or None, default=None
         What is known of the data.
+    stopped : StopSignal or None, default=None
+        Says that a fit by itself is to be given up.
 
     Returns
     -------
@@ -46,7 +53,7 @@ def prepare_member(
     X, y = arguments.pop("X"), arguments.pop("y")
     network._validate_params()
     if not network._can_be_a_member(X, arguments.get("X_val")):
-        network.fit(X, y, **arguments)
+        network._fit_unless_stopped(stopped, X, y, **arguments)
         return None
     weight = network._as_weights(arguments.pop("sample_weight", None), X)
     return prepare(network, as_numpy(X), as_numpy(y), weight, checks=checks, **arguments)
@@ -61,6 +68,8 @@ class DeferredFit(BaseEstimator):
         The network.
     checks : SharedChecks or None, default=None
         What is known of the data from other networks that are fitted to them.
+    stopped : StopSignal or None, default=None
+        Says that a fit by itself is to be given up.
 
     Attributes
     ----------
@@ -68,13 +77,14 @@ class DeferredFit(BaseEstimator):
         The fit; None if the network had to be fitted by itself.
     """
 
-    def __init__(self, network, checks=None):
+    def __init__(self, network, checks=None, stopped=None):
         self.network = network
         self.checks = checks
+        self.stopped = stopped
 
     def fit(self, *args, **params):
         """Prepare the fit."""
-        self.pending_ = prepare_member(self.network, args, params, self.checks)
+        self.pending_ = prepare_member(self.network, args, params, self.checks, self.stopped)
         return self
 
     def predict(self, X):

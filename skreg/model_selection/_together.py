@@ -7,7 +7,6 @@ cross-validation, whoever does the fit.
 """
 
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from skreg.backends import train_fits
 from skreg.backends._returned import checked_results
 from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
-from skreg.engine.threads import STOPPED, AbandonedError
+from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.model_selection._deferred import DatasetCache, DeferredFit, with_network
 from skreg.model_selection._elsewhere import packed, recording, this_process, unpacked
 from skreg.model_selection._memory import forget, remember
@@ -319,17 +318,22 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
     results = train_fits([(pending.spec, pending.dataset) for _, pending in waiting], **options)
     for (outcome, pending), result in zip(waiting, results, strict=True):
         _finish(outcome, pending, result)
-    stopped = threading.Event()
+    stopped = StopSignal()
+    fit_alone = delayed(_prepare)
     try:
-        Parallel(n_jobs=options["n_jobs"], backend="threading")(delayed(_fit_alone)(*item, stopped) for item in alone)
+        # What transformers make of a fold is shared within a thread only.
+        Parallel(n_jobs=options["n_jobs"], backend="threading")(fit_alone(*item, {}, stopped) for item in alone)
     finally:
         stopped.set()
 
 
-def _prepare(outcome: Outcome, fold: Fold, known: dict) -> PendingFit | None:
-    """Let an estimator do everything but train its network; return that fit, or None if there is nothing to train."""
+def _prepare(outcome: Outcome, fold: Fold, known: dict, stopped: StopSignal | None = None) -> PendingFit | None:
+    """Let an estimator do everything but train its network; return that fit, or None if there is nothing to train.
+
+    A network that cannot be trained with others is fitted here, unless ``stopped`` says to give that up.
+    """
     start = time.perf_counter()
-    outcome.estimator = with_last(outcome.estimator, partial(DeferredFit, checks=fold.checks))
+    outcome.estimator = with_last(outcome.estimator, partial(DeferredFit, checks=fold.checks, stopped=stopped))
     remember(outcome.estimator, known)
     with set_context_var(KEPT_WARNINGS, outcome.warnings):
         fold.fit(outcome)
@@ -352,14 +356,6 @@ def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
             finish(pending, result)
     except Exception as error:  # of a user's loss, too
         outcome.fail(error)
-
-
-def _fit_alone(outcome: Outcome, fold: Fold, stopped: threading.Event) -> None:
-    """Fit an estimator whose network cannot be trained with others."""
-    start = time.perf_counter()
-    with set_context_var(STOPPED, stopped), set_context_var(KEPT_WARNINGS, outcome.warnings):
-        fold.fit(outcome)
-    outcome.seconds = time.perf_counter() - start
 
 
 def _fit_others(
