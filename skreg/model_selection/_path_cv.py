@@ -68,6 +68,9 @@ class PathCV:
     def _plain_class(self) -> type:
         """Return the class of the estimator without cross-validation."""
 
+    def _doc_link_url_param_generator(self):
+        return {"page": f"skreg.{type(self).__name__}"}  # beside the estimator without cross-validation
+
     @property
     def _wants_groups(self):
         return takes_groups(self.cv) or takes_groups(self._stopping_rule()[0])
