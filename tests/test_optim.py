@@ -245,8 +245,8 @@ def test_the_floor_keeps_weights_that_have_had_no_gradient():
 def test_members_with_strengths_and_rates_of_their_own_equal_single_networks(kind, penalty):
     population = make(n_members=3)
     alphas = torch.tensor([0.0, 0.05, 0.3], dtype=torch.float64).view(3, 1, 1)
-    lr_scales = torch.tensor([1.0, 0.5, 2.0], dtype=torch.float64)
-    optimizer = kind(population, on(penalty, [alphas, 0.0]), weight_decay=0.1, lr_scales=lr_scales)
+    member_lr = torch.tensor([1.0, 0.5, 2.0], dtype=torch.float64).view(3, 1, 1)
+    optimizer = kind(population, on(penalty, [alphas, 0.0]), weight_decay=0.1, member_lr=member_lr)
     singles = [make(seed=k) for k in range(3)]
     single_optimizers = [
         kind(module, on(penalty, [float(alphas[k]), 0.0]), weight_decay=0.1 * 1.0) for k, module in enumerate(singles)
@@ -260,7 +260,7 @@ def test_members_with_strengths_and_rates_of_their_own_equal_single_networks(kin
                 blocks[k + 1].grad.copy_(grad[k : k + 1])
         optimizer.step(0.01)
         for k in range(3):
-            single_optimizers[k].step(0.01 * float(lr_scales[k]))
+            single_optimizers[k].step(0.01 * float(member_lr[k]))
     for blocks in zip(population.parameters(), *(m.parameters() for m in singles), strict=True):
         for k in range(3):
             torch.testing.assert_close(blocks[0][k], blocks[k + 1][0], rtol=1e-9, atol=1e-12)

@@ -77,6 +77,8 @@ class Trainer:
         What moves the weights.
     lr : float
         The learning rate of the next step, of the first member.
+    member_lr : list of float
+        Learning rate of each member, before the schedule.
     results : list of FitResult
         One for each fit, as soon as it has ended.
     """
@@ -191,13 +193,13 @@ class Trainer:
         for rule in self.rules:
             rule(self.gradients)
         if not self.spec.schedule.is_constant:
-            self.place = {
+            self.progress = {
                 "step": self.solver.n_steps,
                 "n_batches": self.n_batches,
                 "epoch": self.monitor.epoch,
                 "n_rows_seen": self.n_rows_seen + batch.span.start,
             }
-            self.lr = self.spec.schedule.rate(self.rates[0], **self.place)
+            self.lr = self.spec.schedule.rate(self.member_lr[0], **self.progress)
         self.observer.take_step(self)
         if self.averager is not None:
             self.averager.update(self.averaging.share(self.solver.n_steps))
@@ -235,7 +237,7 @@ class Trainer:
         """Validate, record and judge an epoch; return the members that it was the last of."""
         self.report(len(self.members))
         measured["is_finite"] = self.module.are_finite()
-        measured["lr"] = self._rates_of_members()
+        measured["lr"] = self._last_member_lr()
         leaving, improved = [], []
         with self.kept_weights():
             if self.members[0].valid_rows is not None:
@@ -261,18 +263,18 @@ class Trainer:
             member.monitor.check_stopping(self.stopper)
             if member.monitor.stopping_reason and number not in leaving:
                 leaving.append(number)
-        self._take_rates_of_monitors(leaving)
+        self._update_member_lr(leaving)
         return leaving
 
-    def _rates_of_members(self) -> list[float]:
+    def _last_member_lr(self) -> list[float]:
         """Return the learning rate of every member's last step."""
         if not self.takes_steps:
             return [math.nan]
         if self.is_single:
             return [self.lr]
         if self.spec.schedule.is_constant:
-            return self.rates
-        return [self.spec.schedule.rate(rate, **self.place) for rate in self.rates]
+            return self.member_lr
+        return [self.spec.schedule.rate(lr, **self.progress) for lr in self.member_lr]
 
     def _validate(self, measured: dict) -> dict[str, Tensor | list]:
         """Return loss and score of every member on its validation rows."""
@@ -327,13 +329,13 @@ class Trainer:
             self.solver.project()
             yield
 
-    def _take_rates_of_monitors(self, leaving: Sequence[int]) -> None:
-        """Go on with the learning rates of the monitors, which an adaptive schedule has lowered."""
-        rates = [member.monitor.lr for member in self.members]
+    def _update_member_lr(self, leaving: Sequence[int]) -> None:
+        """Take the learning rates of the monitors, which an adaptive schedule has lowered."""
+        member_lr = [member.monitor.lr for member in self.members]
         if self.is_single:
-            if rates[0] != self.lr:
-                self.observer.set_lr(self, rates[0])
-        elif rates != self.rates and not leaving:
+            if member_lr[0] != self.lr:
+                self.observer.set_lr(self, member_lr[0])
+        elif member_lr != self.member_lr and not leaving:
             self._remake(list(range(len(self.members))))
 
     # -- the end of a training -----------------------------------------------------------------------------
@@ -416,15 +418,15 @@ class Trainer:
     def _make_solver(self) -> None:
         """Make the solver of the present members."""
         specs, module = [member.spec for member in self.members], self.module
-        # A step has one learning rate, that of the first member; the others' are in proportion to it.
-        self.rates = [member.monitor.lr for member in self.members]
-        self.lr = self.rates[0]
+        # A step has the learning rate of the first member; the solver gets the others' as multiples of it.
+        self.member_lr = [member.monitor.lr for member in self.members]
+        self.lr = self.member_lr[0]
         of_layers = zip(*(member.spec.penalties for member in self.members), strict=True)
         penalties = [stacked_penalty(of_layer, module.flat) for of_layer in of_layers]
         options = {}
         if self.takes_steps:
-            is_same = all(rate == self.rates[0] for rate in self.rates)
-            options["lr_scales"] = None if is_same else module.flat.new_tensor(self.rates) / self.rates[0]
+            if any(lr != self.lr for lr in self.member_lr):
+                options["member_lr"] = (module.flat.new_tensor(self.member_lr) / self.lr).view(-1, 1, 1)
             for name in self.spec.solver.member_parameters:
                 options[name] = common([getattr(spec.solver, name) for spec in specs], module.flat)
         self.solver = self.spec.solver.make(module, penalties, self.spec.constraints, **options)

@@ -125,13 +125,13 @@ class ProximalAdam(FlatOptimizer):
         for layer in self._tied:
             self._proximal_step(layer, lr)
         self._kernel_step.fill_(self.n_steps)
-        before = None if isinstance(self.flat_scale, float) else [part[0][0].clone() for part in self._parts]
+        before = None if isinstance(self.flat_member_lr, float) else [part[0][0].clone() for part in self._parts]
         for buffers, (_, decay) in zip(self._parts, self._spans, strict=True):
             self._adam(buffers, lr, self.epsilon, decay)
         # The kernel knows one learning rate: scale each member's step afterwards.
         if before is not None:
             for (span, _), old, part in zip(self._spans, before, self._parts, strict=True):
-                part[0][0].copy_(torch.lerp(old, part[0][0], self.flat_scale[span]))
+                part[0][0].copy_(torch.lerp(old, part[0][0], self.flat_member_lr[span]))
         for run in self._runs:
             self._separable_step(run, lr)
 
@@ -192,7 +192,7 @@ class ProximalAdam(FlatOptimizer):
             metric = torch.where(layer.penalized, metric.clamp_min(floor), metric + epsilon)
         else:
             metric = metric.clamp_min_(floor)
-        step = metric.reciprocal_().mul_(lr * correction_2 * layer.lr_scale)
+        step = metric.reciprocal_().mul_(lr * correction_2 * layer.member_lr)
         layer.W.addcmul_(mean, step, value=-1 / correction_1)
         layer.W.copy_(layer.prox(step))
 

@@ -27,10 +27,11 @@ class Solver:
     takes_steps: ClassVar[bool] = True
     member_parameters: ClassVar[tuple[str, ...]] = ("weight_decay",)
 
-    def make(self, module, penalties, constraints, *, lr_scales: Tensor | None = None, **members) -> FlatOptimizer:
+    def make(self, module, penalties, constraints, *, member_lr: float | Tensor = 1.0, **members) -> FlatOptimizer:
         """Return the optimizer of some networks.
 
-        ``members`` are the numbers in which these differ, as tensors of shape (n_members, 1, 1).
+        ``member_lr`` is that of :class:`FlatOptimizer`; ``members`` are other settings in which the networks differ,
+        as tensors of shape (n_members, 1, 1).
         """
         options = {field.name: getattr(self, field.name) for field in fields(self)} | members
-        return self.optimizer(module, penalties, constraints, lr_scales=lr_scales, **options)
+        return self.optimizer(module, penalties, constraints, member_lr=member_lr, **options)

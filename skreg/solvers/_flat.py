@@ -31,7 +31,7 @@ class RegularizedLayer:
     span: slice
     penalty: LayerPenalty | None
     constraint: Constraint | None
-    lr_scale: float | Tensor
+    member_lr: float | Tensor
 
     @property
     def parts(self) -> list[object]:
@@ -62,7 +62,7 @@ class RegularizedLayer:
     def is_separable(self) -> bool:
         """Whether the proximal step treats every weight for itself, with the layer's own rate and strength."""
         alone = self.constraint is None and not self.penalty.has_blocks and self.penalized is None
-        return self.proximal and alone and isinstance(self.lr_scale, float)
+        return self.proximal and alone and isinstance(self.member_lr, float)
 
     @cached_property
     def decay(self) -> float:
@@ -94,8 +94,8 @@ class Regularization:
         What is penalized on every weight matrix.
     constraints : sequence of Constraint or None, default=()
         What constrains every weight matrix; empty if nothing does.
-    lr_scale : float or Tensor of shape (n_members, 1, 1), default=1.0
-        Multiplies the learning rate of each member.
+    member_lr : float or Tensor of shape (n_members, 1, 1), default=1.0
+        Learning rate of each member, as a multiple of that of the step.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Regularization:
         penalties: Sequence[LayerPenalty | None],
         constraints: Sequence[Constraint | None] = (),
         *,
-        lr_scale: float | Tensor = 1.0,
+        member_lr: float | Tensor = 1.0,
     ):
         self.module = module
         self.layers = []
@@ -116,7 +116,7 @@ class Regularization:
             start = span.stop
             if penalty is not None or constraint is not None:
                 here = None if penalty is None else penalty.to(W.dtype, W.device)
-                self.layers.append(RegularizedLayer(W.data, W.grad, span, here, constraint, lr_scale))
+                self.layers.append(RegularizedLayer(W.data, W.grad, span, here, constraint, member_lr))
 
     @property
     def acting(self) -> list[object]:
@@ -166,8 +166,8 @@ class FlatOptimizer(Regularization, ABC):
     weight_decay : float or Tensor of shape (n_members, 1, 1)
         Decoupled decay: every weight matrix is multiplied by ``1 - lr * weight_decay`` before the step
         (Loshchilov and Hutter, 2019, algorithm 2). It is not part of the objective.
-    lr_scales : Tensor of shape (n_members,) or None
-        Multiplies the learning rate of each member; None is 1 for all.
+    member_lr : float or Tensor of shape (n_members, 1, 1), default=1.0
+        As in :class:`Regularization`.
     """
 
     def __init__(
@@ -177,13 +177,12 @@ class FlatOptimizer(Regularization, ABC):
         constraints: Sequence[Constraint | None] = (),
         *,
         weight_decay: float | Tensor = 0.0,
-        lr_scales: Tensor | None = None,
+        member_lr: float | Tensor = 1.0,
     ):
-        lr_scale = 1.0 if lr_scales is None else lr_scales.view(-1, 1, 1)
-        super().__init__(module, penalties, constraints, lr_scale=lr_scale)
+        super().__init__(module, penalties, constraints, member_lr=member_lr)
         # The members' numbers at every coordinate of the flat buffers, as one number where they are all the same.
         self.weight_decay = self._at_every_coordinate(weight_decay)
-        self.flat_scale = 1.0 if lr_scales is None else self._at_every_coordinate(lr_scale)
+        self.flat_member_lr = self._at_every_coordinate(member_lr)
 
     def _at_every_coordinate(self, values: float | Tensor) -> float | Tensor:
         """Return the members' numbers in the layout of the flat buffers; a number as it is."""
@@ -195,7 +194,7 @@ class FlatOptimizer(Regularization, ABC):
         """Update all parameters from the gradients in ``module.flat_grad``."""
         self.n_steps += 1
         if isinstance(self.weight_decay, Tensor) or self.weight_decay:
-            decay = 1 - lr * self.weight_decay * self.flat_scale
+            decay = 1 - lr * self.weight_decay * self.flat_member_lr
             weights = slice(0, self.module.n_weights)
             self.module.flat[weights].mul_(decay if isinstance(decay, float) else decay[weights])
         self._update(lr)

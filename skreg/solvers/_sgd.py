@@ -32,8 +32,8 @@ class ProximalSGD(FlatOptimizer):
 
     def _update(self, lr):
         flat, grad = self.module.flat, self.module.flat_grad
-        if isinstance(self.flat_scale, Tensor):
-            grad = grad * self.flat_scale
+        if isinstance(self.flat_member_lr, Tensor):
+            grad = grad * self.flat_member_lr
         self.velocity.mul_(self.momentum).add_(grad, alpha=-lr)
         if self.nesterovs_momentum:
             flat.add_(self.velocity, alpha=self.momentum).add_(grad, alpha=-lr)
@@ -42,7 +42,7 @@ class ProximalSGD(FlatOptimizer):
         # How far one unit of a new (here: implicit) gradient moves the weights, in units of lr.
         reach = 1 + self.momentum if self.nesterovs_momentum else 1.0
         for layer in self.layers:
-            proximal_point = layer.prox(lr * reach * layer.lr_scale)
+            proximal_point = layer.prox(lr * reach * layer.member_lr)
             moved = proximal_point - layer.W
             self.velocity[layer.span].view_as(layer.W).add_(moved, alpha=1 / reach)
             layer.W.copy_(proximal_point)
