@@ -94,7 +94,8 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
     if pending.valid_table is not table:
         table = stacked(table, pending.valid_table)
     dataset = Dataset(table.X, table.targets, table.sample_weight)
-    rows = RowChoice(table.kept, estimator._class_weights(table, table.kept))
+    indices = table.nonzero_weight_indices
+    rows = RowChoice(indices, estimator._class_weights(table, indices))
     module = spec.network.module()
     module.restore(origin)
     if is_new:

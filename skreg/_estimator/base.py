@@ -276,8 +276,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, ChecksMixin, IncrementalMixin, Fi
     # -- parts of the fit ----------------------------------------------------------------------------------
 
     def _split(self, table: Table, groups, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers of the rows for training and for validation."""
-        kept = table.kept
+        """Return the indices of the rows for training and for validation."""
+        indices = table.nonzero_weight_indices
         rule, structure = self._stopping_rule()
         if groups is not None:
             check_consistent_length(table.targets, groups)
@@ -286,20 +286,20 @@ class BaseRegularizedMLP(CallbackSupportMixin, ChecksMixin, IncrementalMixin, Fi
                 groups = structure.groups
             X, y = table.source
             train, valid = split_by(
-                rule, table.X if scipy.sparse.issparse(X) else X, y, groups=groups, kept=kept, seed=seed
+                rule, table.X if scipy.sparse.issparse(X) else X, y, groups=groups, kept=indices, seed=seed
             )
         else:
             if groups is None and structure.whole_groups:
                 groups = structure.groups
             train, valid = split_validation(
-                len(kept),
+                len(indices),
                 self.validation_fraction,
-                classes=self._strata(table.targets[kept]),
+                classes=self._strata(table.targets[indices]),
                 seed=seed,
-                groups=None if groups is None else np.asarray(groups)[kept],
-                time=None if structure.time is None else structure.time[kept],
+                groups=None if groups is None else np.asarray(groups)[indices],
+                time=None if structure.time is None else structure.time[indices],
             )
-            train, valid = kept[train], kept[valid]
+            train, valid = indices[train], indices[valid]
         self._check_weighted_targets(table.targets[train])
         return train, valid
 

@@ -171,14 +171,14 @@ class ChecksMixin:
         targets = encode(labels, data.dtype)
         sample_weight = check_weights(sample_weight, data)
         table = self._weighted(Table(data, targets, sample_weight, sample_weight, (X, y)))
-        self._make_loss().check_targets(targets[table.kept])
+        self._make_loss().check_targets(targets[table.nonzero_weight_indices])
         return table
 
     def _learnable_data(self, X, y, sample_weight, is_warm_start=False) -> Table:
         """Return the rows of a whole fit."""
         encode = partial(self._encode_targets, keep_classes=is_warm_start)
         table = self._check_data(X, y, sample_weight, reset=not is_warm_start, encode=encode)
-        targets = table.targets[table.kept]
+        targets = table.targets[table.nonzero_weight_indices]
         self._make_loss().check_whole(targets)
         self._check_weighted_targets(targets)
         return table
@@ -227,7 +227,7 @@ class ChecksMixin:
         name = type(self).__name__
         advice = [advice_on_columns(table.X, name)]
         if self._make_loss().in_units:
-            advice.append(advice_on_targets(table.targets[table.kept], name))
+            advice.append(advice_on_targets(table.targets[table.nonzero_weight_indices], name))
         return [text for text in advice if text is not None]
 
     def _warn_of_bad_settings(self, advice: Sequence[str], penalties: Sequence[LayerPenalty | None]) -> None:
@@ -247,7 +247,9 @@ class ChecksMixin:
         """Warn of validation rows that look as if they had not been scaled like the training rows."""
         if look_different(table.X, valid_table.X):
             warn_user(VALIDATION_INPUTS.format(estimator=type(self).__name__))
-        if is_regressor(self) and look_different(table.targets[table.kept], valid_table.targets[valid_table.kept]):
+        if is_regressor(self) and look_different(
+            table.targets[table.nonzero_weight_indices], valid_table.targets[valid_table.nonzero_weight_indices]
+        ):
             warn_user(VALIDATION_TARGETS)
 
     def _warn_of_convergence(self, reason: str, is_scaled: bool) -> None:

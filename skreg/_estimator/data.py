@@ -43,11 +43,10 @@ class Table:
     source: tuple
 
     @property
-    def kept(self) -> np.ndarray:
-        """Numbers of the rows with positive weight.
+    def nonzero_weight_indices(self) -> np.ndarray:
+        """Indices of the rows with positive weight.
 
-        A row without weight is a row that is not there: left out, it cannot be a batch, a validation row or a part of
-        the batch size either.
+        The others are left out as if they were not there: of batches, of the batch size and of validation rows.
         """
         if self.weight is None:
             return np.arange(len(self.targets))

@@ -91,13 +91,14 @@ class IncrementalMixin:
             if state is not None and (str(state["solver"]) != self.solver or self._averages_anew(state)):
                 state = None  # the other solver's moments mean nothing to this one
         dataset = Dataset(table.X, table.targets, table.sample_weight)
+        indices = table.nonzero_weight_indices
         spec = make_spec(
             self,
             network,
             loss,
             penalty,
             penalties,
-            train=RowChoice(table.kept, self._class_weights(table, table.kept)),
+            train=RowChoice(indices, self._class_weights(table, indices)),
             seeds=seeds,
             start=start,
             n_rows_before=previous.t,

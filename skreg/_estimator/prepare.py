@@ -161,9 +161,9 @@ def prepare(
         previous = estimator._check_checkpoint(checkpoint, network, epochs_in_total=estimator.max_iter)
         seeds = {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
     dataset = Dataset(table.X, table.targets, table.sample_weight)
-    train, valid = table.kept, None
+    train, valid = table.nonzero_weight_indices, None
     if valid_table is not None:
-        valid = valid_table.kept
+        valid = valid_table.nonzero_weight_indices
         dataset.validation = Dataset(valid_table.X, valid_table.targets, valid_table.sample_weight)
     elif estimator.early_stopping:
         train, valid = estimator._split(table, groups, seeds["split"])

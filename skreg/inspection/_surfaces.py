@@ -155,16 +155,16 @@ def loss_on_rows(network: BaseRegularizedMLP, X, y, sample_weight=None) -> Quadr
     table = network._check_data(
         X, y, sample_weight, reset=False, encode=lambda labels, _: network._encode_known(labels)
     )
-    kept = table.kept
+    indices = table.nonzero_weight_indices
     loss = network._fitted_loss()
-    loss.check_whole(table.targets[kept])
-    network._check_weighted_targets(table.targets[kept])
-    target = torch.as_tensor(table.targets[kept], dtype=torch.float64)
+    loss.check_whole(table.targets[indices])
+    network._check_weighted_targets(table.targets[indices])
+    target = torch.as_tensor(table.targets[indices], dtype=torch.float64)
     target = changed_targets(target, loss, network._target_rules)
-    weight = network._row_weight(table, kept)
-    weight = np.ones(len(kept)) if weight is None else weight.astype(np.float64)
+    weight = network._row_weight(table, indices)
+    weight = np.ones(len(indices)) if weight is None else weight.astype(np.float64)
     weight /= weight.sum()
-    data = table.X[kept]
+    data = table.X[indices]
     data = np.asarray(data.toarray() if scipy.sparse.issparse(data) else data, dtype=np.float64)
     data = data - weight @ data
     if not isinstance(loss, HalfSquaredError):

@@ -132,8 +132,8 @@ class NullModel:
         """
         work = clone(estimator)
         table = work._learnable_data(X, y, sample_weight)
-        kept = table.kept
-        data, targets, weight = table.X[kept], table.targets[kept], work._row_weight(table, kept)
+        indices = table.nonzero_weight_indices
+        data, targets, weight = table.X[indices], table.targets[indices], work._row_weight(table, indices)
         loss = work._make_loss()
         target = changed_targets(torch.as_tensor(targets, dtype=torch.float64), loss, work._target_rules)
         # Targets that differ by rounding only are constant: no feature has an effect on them.
