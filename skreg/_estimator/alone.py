@@ -18,7 +18,7 @@ from skreg.callbacks import TaskCallback, callbacks_of_batches
 from skreg.checkpoints import check_like, named_arrays
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitResult, RowChoice, StoppingRule
-from skreg.engine.state import snapshot_of
+from skreg.engine.state import BEST_WEIGHTS, name_of_best_weights, snapshot_of
 from skreg.engine.threads import StopSignal, limited_threads, step_flops
 from skreg.engine.trainer import Trainer
 
@@ -58,10 +58,11 @@ def train_pending(
         return result
     if estimator.early_stopping:
         again = refit(pending, result, trainer, origin, is_new=is_new)
-        name = "kept" if "kept_0" in again.training_state else "last"
-        kept = [again.training_state[f"{name}_{number}"] for number in range(len(origin))]
+        name = name_of_best_weights(again.training_state)
         result.weights = again.weights
-        result.training_state |= {f"kept_{number}": array for number, array in enumerate(kept)}
+        result.training_state |= {
+            f"{BEST_WEIGHTS}_{number}": again.training_state[f"{name}_{number}"] for number in range(len(origin))
+        }
     result.training_state |= named_arrays("origin", origin) | {"origin_is_new": np.asarray(is_new)}
     return result
 
@@ -123,7 +124,7 @@ def task_callback(task, pending: PendingFit, trainer: Trainer) -> TaskCallback:
     weights = table.sample_weight
 
     def attributes() -> dict:
-        with trainer.kept_weights():
+        with trainer.averaged_weights():
             return attributes_of(trainer.module.arrays(), spec.network, table.X.dtype)
 
     return TaskCallback(

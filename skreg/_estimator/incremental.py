@@ -21,6 +21,7 @@ from skreg._seeds import SEED_LIMIT, SEEDS, draw_seeds, seed_arrays
 from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, load_state, save_state
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import RowChoice, StoppingRule
+from skreg.engine.state import BEST_WEIGHTS
 from skreg.engine.trainer import Trainer
 
 # Parameters without effect unless rows are held out, which `partial_fit` does not do.
@@ -55,10 +56,10 @@ def takes_steps(estimator) -> bool:
     return estimator._goes_on_later
 
 
-def _is_kept(weights: tuple[np.ndarray, ...], state: dict[str, np.ndarray]) -> bool:
-    """Return whether weights are those that a training has kept, and nobody has changed since."""
-    kept = [state.get(f"kept_{number}") for number in range(len(weights))]
-    return all(other is not None and np.array_equal(own, other) for own, other in zip(weights, kept, strict=True))
+def _are_best_weights(weights: tuple[np.ndarray, ...], state: dict[str, np.ndarray]) -> bool:
+    """Return whether weights are the best ones of a training, unchanged since."""
+    best_weights = [state.get(f"{BEST_WEIGHTS}_{number}") for number in range(len(weights))]
+    return all(best is not None and np.array_equal(own, best) for own, best in zip(weights, best_weights, strict=True))
 
 
 class IncrementalMixin:
@@ -105,9 +106,9 @@ class IncrementalMixin:
             stopping=StoppingRule(self.max_iter, tol=self.tol, n_iter_no_change=self.n_iter_no_change, n_epochs=1),
         )
         keep_parameters(self, spec, table)
-        restore = None if checkpoint is None else "kept"
+        restore = None if checkpoint is None else "best"
         has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
-        if has_mean and (start is None or _is_kept(start, state)):
+        if has_mean and (start is None or _are_best_weights(start, state)):
             restore = "last"  # steps go on from where they were, not from the mean
         trainer = Trainer([(spec, dataset)], state=state, restore=restore)
         result = train(trainer, callbacks=self.callbacks, verbose=self.verbose)

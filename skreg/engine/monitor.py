@@ -32,7 +32,7 @@ class TrainingMonitor:
     Attributes
     ----------
     epoch, best_epoch : int
-        The present epoch, and the one whose weights are kept; counted from 1.
+        The present epoch, and the one of the best weights; counted from 1.
     last_epoch : int
         The epoch that training ends with at the latest.
     lr : float

@@ -37,7 +37,7 @@ class Observer:
         """Hear that an epoch has ended; return a name if training is to end after it."""
 
     def training_ends(self, trainer) -> None:
-        """Hear that training has ended; the module has the weights that are kept, which may be changed."""
+        """Hear that training has ended; the module has the best weights, which may be changed."""
 
     def set_lr(self, trainer, lr: float) -> None:
         """Set the learning rate of the next step."""

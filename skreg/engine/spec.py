@@ -75,7 +75,7 @@ class StoppingRule:
     max_epochs : int
         Largest number of epochs.
     is_early : bool
-        Whether validation decides when training ends, and the best epoch is kept.
+        Whether validation decides when training ends, and which epoch is the best.
     is_scored : bool
         Whether the validation score is monitored instead of the loss.
     tol, n_iter_no_change : float
@@ -162,7 +162,7 @@ class FitSpec:
     gradient_rules : tuple of GradientRule
         What changes gradients before a step.
     averaging : Averaging or None
-        What is kept instead of the last weights.
+        Which mean of the weights of all steps takes the place of the last ones.
     stopping : StoppingRule
         When training ends.
     train, valid : RowChoice
@@ -239,11 +239,11 @@ class FitResult:
     Attributes
     ----------
     weights : list of ndarray
-        Of the network that is kept, in the order of :meth:`~skreg.layers.MLP.arrays`.
+        The best weights, in the order of :meth:`~skreg.layers.MLP.arrays`.
     epochs : list of dict
         What was recorded of every epoch.
     best_epoch : int
-        The epoch whose weights are kept, counted from 1.
+        The epoch of these weights, counted from 1.
     stops_early : bool
         Whether validation has decided which.
     is_validated : bool

@@ -1,4 +1,4 @@
-"""Where the training of one network stands, as plain arrays: what another one needs to go on as if it were this one."""
+"""State of the training of one network, as plain arrays, from which another trainer continues exactly."""
 
 import math
 import re
@@ -10,6 +10,9 @@ from torch import Tensor
 from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, named_arrays, tensors_of
 from skreg.layers import MLP
 
+# In checkpoints, the best weights are "kept": "best" are those of early stopping, before callbacks may change them.
+BEST_WEIGHTS = "kept"
+
 
 def snapshot_of(state: dict[str, np.ndarray], name: str, module: MLP) -> list[Tensor]:
     """Return a snapshot of a module from a checkpoint; raise ValueError if it cannot be one."""
@@ -18,6 +21,11 @@ def snapshot_of(state: dict[str, np.ndarray], name: str, module: MLP) -> list[Te
     for number in range(n_arrays - len(module.running_variances), n_arrays):
         check_range(state, f"{name}_{number}", 0)
     return tensors
+
+
+def name_of_best_weights(state: dict[str, np.ndarray]) -> str:
+    """Return the name of the best weights in a training state, which leaves them out where they are the last ones."""
+    return BEST_WEIGHTS if f"{BEST_WEIGHTS}_0" in state else "last"
 
 
 def _generators(trainer) -> dict[str, torch.Generator]:
@@ -34,9 +42,9 @@ def training_state(trainer, last: list[Tensor]) -> dict[str, np.ndarray]:
     Parameters
     ----------
     trainer : Trainer
-        Of one network, which has the weights that are kept.
+        Of one network, which has the best weights.
     last : list of Tensor
-        The weights that training has ended with.
+        The weights of the last step.
     """
     monitor = trainer.monitor
     numbers = {
@@ -54,12 +62,13 @@ def training_state(trainer, last: list[Tensor]) -> dict[str, np.ndarray]:
         "lowest_train_loss": monitor.lowest["train_loss"],
         "lowest_valid_loss": monitor.lowest["valid_loss"],
     }
-    tensors = {"last": last, "best": trainer.best or [], "buffer": trainer.solver.buffers()}
+    tensors = {"last": last, "best": trainer.best_weights or [], "buffer": trainer.solver.buffers()}
     if trainer.averager is not None:
         tensors["average"] = trainer.averager.average
-    kept = trainer.module.state()
-    if trainer.best is not None or trainer.averager is not None or not all(map(torch.equal, kept, last)):
-        tensors["kept"] = kept
+    best_weights = trainer.module.state()
+    has_others = trainer.best_weights is not None or trainer.averager is not None
+    if has_others or not all(map(torch.equal, best_weights, last)):
+        tensors[BEST_WEIGHTS] = best_weights
     arrays = {name: np.asarray(value) for name, value in numbers.items()}
     generators = _generators(trainer)
     arrays |= {f"generator_{name}": g.get_state().numpy(force=True).copy() for name, g in generators.items()}
@@ -77,8 +86,8 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
         Of one network, before its first epoch.
     state : dict of str to ndarray
         The :func:`training_state` of the other.
-    restore : {None, "last", "kept"}
-        Which weights of the state the network gets: none, those that training ended with, or those that were kept.
+    restore : {None, "last", "best"}
+        Which weights of the state the network gets: none, those of the last step, or the best ones, those of a result.
 
     Raises
     ------
@@ -88,7 +97,8 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
     module, monitor, rule = trainer.module, trainer.monitor, trainer.monitor.rule
     expected = training_state(trainer, module.snapshot())
     # Snapshots are checked where they are needed.
-    expected = {name: array for name, array in expected.items() if not re.fullmatch(r"(kept|best)_\d+", name)}
+    snapshots = re.compile(rf"({BEST_WEIGHTS}|best)_\d+")
+    expected = {name: array for name, array in expected.items() if not snapshots.fullmatch(name)}
     for name in ("generator_shuffle", "generator_augmentation"):
         if name not in state:  # rows had the given order, or were not changed, so far
             expected.pop(name, None)
@@ -97,7 +107,7 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
     check_like(state, expected)
     _check_numbers(state)
     if restore is not None:
-        module.restore(snapshot_of(state, "kept" if restore == "kept" and "kept_0" in state else "last", module))
+        module.restore(snapshot_of(state, name_of_best_weights(state) if restore == "best" else "last", module))
     monitor.epoch = monitor.best_epoch = monitor.patience.n_epochs = int(state["epoch"])
     trainer.n_rows_seen = int(state["n_rows_seen"])
     trainer.solver.n_steps = int(state["n_steps"])
@@ -110,7 +120,7 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
     if rule.is_early == stopped_early:  # otherwise what was monitored was something else
         monitor.patience.best, monitor.patience.n_waiting = float(state["best_value"]), int(state["n_waiting"])
     if rule.is_early and stopped_early:
-        trainer.best = snapshot_of(state, "best", module)
+        trainer.best_weights = snapshot_of(state, "best", module)
         monitor.best_epoch = int(state["best_epoch"])
     _restore_buffers(trainer, state)
     if trainer.averager is not None:

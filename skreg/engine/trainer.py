@@ -56,8 +56,8 @@ class Trainer:
         Returns the score to monitor, higher is better, from the weights; for a network by itself.
     state : dict of str to ndarray or None, default=None
         The state of another training, which this one continues; for a network by itself.
-    restore : {None, "last", "kept"}, default=None
-        Which weights of the state the network gets: none, those that training ended with, or those that were kept.
+    restore : {None, "last", "best"}, default=None
+        Which weights of the state the network gets: none, those of the last step, or the best ones, those of a result.
     stopped : StopSignal or None, default=None
         When set, training is given up.
     report : callable or None, default=None
@@ -79,6 +79,8 @@ class Trainer:
         The learning rate of the next step, of the first member.
     member_lr : list of float
         Learning rate of each member, before the schedule.
+    best_weights : list of Tensor or None
+        Snapshot of the module in the best epoch of each member so far; None without early stopping.
     results : list of FitResult
         One for each fit, as soon as it has ended.
     """
@@ -124,7 +126,7 @@ class Trainer:
         self.averager = None if spec.averaging is None else Averager(self.module)
         self.stopper: str | None = None
         self.validation: MemberBatches | None = None
-        self.best = self.module.snapshot() if spec.stopping.is_early else None
+        self.best_weights = self.module.snapshot() if spec.stopping.is_early else None
         if state is not None:
             restore_state(self, state, restore)
 
@@ -239,7 +241,7 @@ class Trainer:
         measured["is_finite"] = self.module.are_finite()
         measured["lr"] = self._last_member_lr()
         leaving, improved = [], []
-        with self.kept_weights():
+        with self.averaged_weights():
             if self.members[0].valid_rows is not None:
                 measured |= self._validate(measured)
             columns = [values.tolist() if isinstance(values, Tensor) else values for values in measured.values()]
@@ -252,8 +254,8 @@ class Trainer:
                 except ValueError as error:
                     self.results[member.number] = FitResult(error=error)
                     leaving.append(number)
-            if improved and self.best is not None:
-                self._keep_best(improved)
+            if improved and self.best_weights is not None:
+                self._update_best_weights(improved)
         if leaving and self.is_single:
             return leaving
         self.stopper = self.observer.epoch_ends(self)
@@ -309,19 +311,20 @@ class Trainer:
             raise ValueError(f"The scorer given as 'scoring' must return a finite number; got {score!r}.")
         return score
 
-    def _keep_best(self, improved: list[int]) -> None:
-        """Keep the weights of some members as the best so far."""
+    def _update_best_weights(self, improved: list[int]) -> None:
+        """Copy the present weights of some members to the best ones."""
+        states = self.best_weights, self.module.state()
         if len(improved) == len(self.members):
-            for kept, current in zip(self.best, self.module.state(), strict=True):
-                kept.copy_(current)
+            for best, current in zip(*states, strict=True):
+                best.copy_(current)
             return
         index = torch.tensor(improved, device=self.module.flat.device)
-        for kept, current in zip(*(self.module.member_views(s) for s in (self.best, self.module.state())), strict=True):
-            kept[index] = current[index]
+        for best, current in zip(*map(self.module.member_views, states), strict=True):
+            best[index] = current[index]
 
     @contextlib.contextmanager
-    def kept_weights(self) -> Iterator[None]:
-        """Let the module have, within a block, the weights that are kept: averaged ones, where there is averaging."""
+    def averaged_weights(self) -> Iterator[None]:
+        """Give the module the averaged weights within a block, if there is averaging."""
         if self.averager is None:
             yield
             return
@@ -360,8 +363,8 @@ class Trainer:
             return
         try:
             last = self.module.snapshot() if self.is_single and self.keep_state else None
-            self._load_kept(number)
-            if self.best is None and monitor.history:
+            self._load_best_weights(number)
+            if self.best_weights is None and monitor.history:
                 # No training loss has seen what the last step has left.
                 is_finite = math.isfinite(self.single.flat.sum())
                 loss = last_step_loss(self.single, member.spec.loss, member.rows)
@@ -376,19 +379,19 @@ class Trainer:
             result = FitResult(error=error)
         self.results[member.number] = result
 
-    def _load_kept(self, number: int) -> None:
-        """Give the single network the weights of a member that are kept."""
-        with self.kept_weights():
-            source = self.module.state() if self.best is None else self.best
+    def _load_best_weights(self, number: int) -> None:
+        """Copy the best weights of a member to the single network; without early stopping, these are the last ones."""
+        with self.averaged_weights():
+            source = self.module.state() if self.best_weights is None else self.best_weights
             if self.is_single:
-                kept = [tensor.clone() for tensor in source]
+                best_weights = [tensor.clone() for tensor in source]
             else:
-                kept = None
+                best_weights = None
                 own_views = self.single.member_views(self.single.state())
                 for own, tensor in zip(own_views, self.module.member_views(source), strict=True):
                     own.copy_(tensor[number : number + 1])
-        if kept is not None:
-            self.module.restore(kept)
+        if best_weights is not None:
+            self.module.restore(best_weights)
 
     # -- members -------------------------------------------------------------------------------------------
 
@@ -450,9 +453,9 @@ class Trainer:
                 self.single = self.module
             self.module.n_batches = old_module.n_batches
             self._copy_members(self.module.state(), old_module.state(), old_module, staying)
-            if self.best is not None:
-                old_best, self.best = self.best, self.module.snapshot()
-                self._copy_members(self.best, old_best, old_module, staying)
+            if self.best_weights is not None:
+                old_weights, self.best_weights = self.best_weights, self.module.snapshot()
+                self._copy_members(self.best_weights, old_weights, old_module, staying)
         self._make_solver()
         self.solver.n_steps = old_solver.n_steps
         for new, old in zip(self.solver.buffers(), old_solver.buffers(), strict=True):

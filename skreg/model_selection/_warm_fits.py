@@ -40,8 +40,8 @@ NEGLIGIBLE_RATE = 1e-6
 
 
 def objective_of(model) -> float:
-    """Return training loss plus penalty of the epoch whose weights a fitted estimator has kept."""
-    epoch = _kept_epoch(model)
+    """Return training loss plus penalty of the best epoch of a fitted estimator."""
+    epoch = _best_row(model)
     return float(model.history_["train_loss"][epoch] + model.history_["penalty"][epoch])
 
 
@@ -50,10 +50,11 @@ def objective_at(model, alpha: float) -> float:
     module = model._fitted_module()
     penalties = penalty_of(with_alpha(model, alpha)).for_layers(module.layer_units)
     penalty = Regularization(module, penalties).penalty_value()
-    return float(model.history_["train_loss"][_kept_epoch(model)]) + penalty
+    return float(model.history_["train_loss"][_best_row(model)]) + penalty
 
 
-def _kept_epoch(model) -> int:
+def _best_row(model) -> int:
+    """Return the row of the history of the best epoch."""
     return int(np.flatnonzero(model.history_["epoch"] == model.best_epoch_)[-1])
 
 
