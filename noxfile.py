@@ -90,7 +90,7 @@ def vision(session):
     # The point of this session is the test that reads Fashion-MNIST through torchvision. It is otherwise skipped
     # where torchvision does not import or where there are no files to read.
     env = {"SKREG_REQUIRE_TORCHVISION": "1", "CI": "true"}
-    session.run("pytest", "tests/test_datasets.py", *session.posargs, env=env)
+    session.run("pytest", "tests/datasets/test_fashion_mnist.py", *session.posargs, env=env)
 
 
 @nox.session(python="3.11")

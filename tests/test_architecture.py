@@ -98,15 +98,16 @@ def test_filters_for_warnings_are_left_alone(path):
     assert not names & {"catch_warnings", "simplefilter", "filterwarnings", "resetwarnings"}
 
 
-TESTS = sorted(Path(__file__).parent.rglob("*.py"))
+FOLDER = Path(__file__).parent
+TESTS = sorted(path for path in FOLDER.rglob("*.py") if path.name != "__init__.py")
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(FOLDER)))
 def test_tests_read_no_clock(path):
     assert not {module for module, _ in imports(path)} & {"time", "timeit"}, "what is fast is shown by benchmarks"
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(FOLDER)))
 def test_tests_draw_from_no_generator_that_they_share(path):
     """What one draws would depend on how many have drawn before it; generators of modules make their data alone."""
     module = ast.parse(path.read_text(encoding="utf-8"))

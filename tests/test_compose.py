@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import sklearn.compose
 import sklearn.model_selection
-from search_helpers import both
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import d2_pinball_score, mean_pinball_loss, r2_score
 from sklearn.pipeline import make_pipeline
@@ -21,6 +20,7 @@ from skreg.model_selection import (
     learning_curve,
     validation_curve,
 )
+from tests.search_helpers import both
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 3))

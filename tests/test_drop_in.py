@@ -45,7 +45,7 @@ DIFFERENCES = {
         "test_worked_example has the same numbers",
     ),
     "test_gradient": Difference(
-        AttributeError, "calls a private function; tests/test_layers.py checks gradients by finite differences"
+        AttributeError, "calls a private function; tests/network/test_layers.py checks gradients by finite differences"
     ),
     "test_lbfgs_regression": Difference(
         AssertionError,

@@ -3,8 +3,9 @@
 import math
 
 import pytest
-from conftest import WIDTHS
-from report_helpers import VISIBLE_NAMES, comparison_of, hostile_comparison
+
+from tests.browser.conftest import WIDTHS
+from tests.report_helpers import VISIBLE_NAMES, comparison_of, hostile_comparison
 
 NAMES = ["none", "l1", "dropout", "linear"]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
-from conftest import WIDTHS
+
+from tests.browser.conftest import WIDTHS
 
 SITE = Path(os.environ.get("SKREG_SITE", Path(__file__).parents[2] / "docs" / "_build" / "html")).resolve()
 KINDS = {

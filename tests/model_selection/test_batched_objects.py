@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from search_helpers import both_raise, both_searches, data, make
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
@@ -16,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScale
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import GridSearchCV
 from skreg.penalties import L1, L2
+from tests.search_helpers import both_raise, both_searches, data, make
 
 
 class HuberModule(torch.nn.Module):

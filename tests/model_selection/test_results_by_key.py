@@ -15,7 +15,6 @@ import polars
 import pytest
 import scipy.sparse
 from joblib.parallel import ThreadingBackend, register_parallel_backend
-from search_helpers import both, both_searches, data, log_likelihood, make
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.callback import ScoringMonitor
 from sklearn.dummy import DummyClassifier
@@ -40,6 +39,7 @@ from skreg.model_selection import (
 )
 from skreg.model_selection._stand_in import Outcomes, with_outcomes
 from skreg.stopping import RowStructure
+from tests.search_helpers import both, both_searches, data, log_likelihood, make
 
 X, Y = data(n_rows=90)
 ALPHAS = {"alpha": [0.0, 0.3], "dropout": [0.0, 0.5]}

@@ -461,8 +461,8 @@ def continued(tmp_path_factory):
                     model.save_checkpoint(f"{path}.partial")
                     joblib.dump(model, f"{path}.joblib")
             whole["partial_fit", name, solver] = results(model)
-    program = "import sys, pathlib, test_incremental as t; t.go_on_in_another_process(pathlib.Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", program, str(folder)], check=True, cwd=Path(__file__).parent)
+    program = f"import sys, pathlib, {__name__} as t; t.go_on_in_another_process(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", program, str(folder)], check=True, cwd=Path(__file__).parents[2])
     return whole, joblib.load(folder / "done.joblib")
 
 

@@ -8,22 +8,6 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from joblib import Memory
-from search_helpers import (
-    KINDS,
-    MODULES,
-    SCORING,
-    assert_same_fit,
-    assert_same_results,
-    both,
-    both_raise,
-    both_searches,
-    both_warn,
-    data,
-    fitted_attributes,
-    make,
-    single_fits,
-    uneven_weights,
-)
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -48,6 +32,22 @@ from skorch.callbacks import GradientNormClipping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import GridSearchCV, cross_val_score, cross_validate, learning_curve
+from tests.search_helpers import (
+    KINDS,
+    MODULES,
+    SCORING,
+    assert_same_fit,
+    assert_same_results,
+    both,
+    both_raise,
+    both_searches,
+    both_warn,
+    data,
+    fitted_attributes,
+    make,
+    single_fits,
+    uneven_weights,
+)
 
 
 def pipeline(kind="classifier", *steps, memory=None, **options):

@@ -357,7 +357,7 @@ def public_classes():
 
 def listed_pages():
     """Return the pages that the list in docs/api.rst makes: one for each name below an autosummary."""
-    text = (Path(__file__).parents[1] / "docs" / "api.rst").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "api.rst").read_text(encoding="utf-8")
     pages, module, is_list = set(), None, False
     for line in text.splitlines():
         if line.startswith(".. currentmodule:: "):

@@ -13,24 +13,6 @@ import scipy.sparse
 import sklearn
 import sklearn.model_selection
 from scipy.stats import loguniform, randint
-from search_helpers import (
-    KINDS,
-    MODULES,
-    SCORING,
-    assert_close,
-    assert_same_fit,
-    assert_same_results,
-    both,
-    both_raise,
-    both_searches,
-    both_warn,
-    data,
-    fitted_attributes,
-    log_likelihood,
-    make,
-    single_fits,
-    uneven_weights,
-)
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning, NotFittedError, UnsetMetadataPassedError
@@ -49,6 +31,24 @@ from sklearn.utils import get_tags
 from skreg import RegularizedMLPClassifier
 from skreg.model_selection import GridSearchCV, RandomizedSearchCV, cross_validate
 from skreg.penalties import L1
+from tests.search_helpers import (
+    KINDS,
+    MODULES,
+    SCORING,
+    assert_close,
+    assert_same_fit,
+    assert_same_results,
+    both,
+    both_raise,
+    both_searches,
+    both_warn,
+    data,
+    fitted_attributes,
+    log_likelihood,
+    make,
+    single_fits,
+    uneven_weights,
+)
 
 ALPHAS = {"alpha": [0.0, 0.1]}
 

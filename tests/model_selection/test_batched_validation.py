@@ -5,18 +5,6 @@ import re
 import numpy as np
 import pytest
 import sklearn.model_selection
-from search_helpers import (
-    KINDS,
-    MODULES,
-    SCORING,
-    assert_close,
-    both,
-    both_raise,
-    data,
-    make,
-    single_fits,
-    uneven_weights,
-)
 from sklearn import config_context
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_multilabel_classification
@@ -38,6 +26,18 @@ from sklearn.preprocessing import StandardScaler
 import skreg.model_selection
 from skreg import RegularizedMLPClassifier
 from skreg.model_selection import cross_val_predict, cross_val_score, cross_validate, learning_curve, validation_curve
+from tests.search_helpers import (
+    KINDS,
+    MODULES,
+    SCORING,
+    assert_close,
+    both,
+    both_raise,
+    data,
+    make,
+    single_fits,
+    uneven_weights,
+)
 
 
 def pipeline(kind="classifier", **options):

@@ -8,19 +8,6 @@ import pytest
 import sklearn.model_selection
 import torch
 from scipy.stats import ks_2samp
-from search_helpers import (
-    KINDS,
-    N_ROWS,
-    SCORING,
-    WEIGHTED_SCORING,
-    assert_same_fit,
-    both,
-    both_searches,
-    data,
-    make,
-    single_fits,
-    uneven_weights,
-)
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
 from sklearn.model_selection import KFold, PredefinedSplit, StratifiedKFold
@@ -37,6 +24,19 @@ from skreg.model_selection import (
     validation_curve,
 )
 from skreg.penalties import L1, L2, MCP, SCAD, ElasticNet, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
+from tests.search_helpers import (
+    KINDS,
+    N_ROWS,
+    SCORING,
+    WEIGHTED_SCORING,
+    assert_same_fit,
+    both,
+    both_searches,
+    data,
+    make,
+    single_fits,
+    uneven_weights,
+)
 
 # Training is short. What warnings there are is compared elsewhere.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

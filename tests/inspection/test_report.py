@@ -14,13 +14,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from report_helpers import HOSTILE_NAMES, VISIBLE_NAMES, comparison_of, hostile_comparison
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from skreg import RegularizedMLPClassifier
 from skreg.inspection import _report, compare_regularizers
 from skreg.inspection._report import _exact, _formatter, _p_values, _parameters, comparison_report, write_report
+from tests.report_helpers import HOSTILE_NAMES, VISIBLE_NAMES, comparison_of, hostile_comparison
 
 NAMES = ["none", "l1", "dropout", "linear"]
 MISSING = ("–", "")
