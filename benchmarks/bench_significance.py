@@ -1,10 +1,10 @@
 """How often a comparison finds differences where there are none, and how often it finds those that there are.
 
-Eight contenders are scored on ten outer folds (two repeats of five), thousands of times, as
+Eight estimators are scored on ten outer folds (two repeats of five), thousands of times, as
 :func:`skreg.inspection.compare_regularizers` would score them. Three ways to judge the scores by the same corrected
 t-tests are compared: the max-t procedure of skreg, Holm's, and none for being several.
 
-- *planned*: all contenders against the first, as in ``comparison.tests()``;
+- *planned*: all estimators against the first, as in ``comparison.tests()``;
 - *words*: what ``comparison.summary()`` claims, that the best is better than the first, or than another one. With Holm,
   over all pairs, as was done before.
 
@@ -14,9 +14,9 @@ differences from the first (planned), and from the best (words), that are found.
 The folds:
 
 - *normal*: scores are normal, any two folds correlated by n_test / (n_test + n_train), as Nadeau and Bengio assume, and
-  all contenders by what makes a fold hard for everybody;
+  all estimators by what makes a fold hard for everybody;
 - *seeds*: eight times the same ridge regression on twenty random units, which only differ in their seeds, on 100 rows;
-- *columns*: least squares on five columns that matter, and five columns of noise, others for each contender.
+- *columns*: least squares on five columns that matter, and five columns of noise, others for each estimator.
 
     python benchmarks/bench_significance.py [--simulations 2000]
 """
@@ -30,11 +30,11 @@ from scipy import stats
 from skreg.inspection import _significance
 from skreg.inspection._significance import adjusted_pvalues, pvalues_of_the_best
 
-N_CONTENDERS, N_REPEATS, N_SPLITS, N_ROWS = 8, 2, 5, 100
+N_ESTIMATORS, N_REPEATS, N_SPLITS, N_ROWS = 8, 2, 5, 100
 ROWS = {"n_train": 80, "n_test": 20}
 LEVEL = 0.05
 PROCEDURES = ("max-t", "Holm", "uncorrected")
-EQUAL = np.zeros(N_CONTENDERS)
+EQUAL = np.zeros(N_ESTIMATORS)
 # In standard deviations of a fold's own noise.
 REGULARIZED = np.array([0, 1.5, 1.8, 1.8, 1.5, 1.5, 1.5, 2.1])
 GROUPS = np.array([0, 0, 0, 0, 1.8, 1.8, 1.8, 1.8])
@@ -42,7 +42,7 @@ NOISY_FIRST = np.array([2, *[0.7] * 7])
 
 
 def normal_scores(random, means=EQUAL, noise=1.0, n_repeats=N_REPEATS):
-    """Return scores of shape (n_folds, n_contenders), with correlations among folds and among contenders."""
+    """Return scores of shape (n_folds, n_estimators), with correlations among folds and among estimators."""
     n_folds, share = n_repeats * N_SPLITS, ROWS["n_test"] / N_ROWS
     fold = np.sqrt(1 - share) * random.normal(size=(n_folds, 1)) + np.sqrt(share) * random.normal()
     own = np.sqrt(1 - share) * random.normal(size=(n_folds, len(means))) + np.sqrt(share) * random.normal(
@@ -52,15 +52,15 @@ def normal_scores(random, means=EQUAL, noise=1.0, n_repeats=N_REPEATS):
 
 
 def cross_validated(random, columns_of, y):
-    """Return R² of ridge regressions in repeated cross-validation; `columns_of` makes a contender's columns."""
+    """Return R² of ridge regressions in repeated cross-validation; `columns_of` makes an estimator's columns."""
     scores = []
     for _ in range(N_REPEATS):
         order = random.permutation(N_ROWS)
         for test in np.array_split(order, N_SPLITS):
             train = np.setdiff1d(order, test)
             scores.append([])
-            for contender in range(N_CONTENDERS):
-                Z = columns_of(contender)
+            for estimator in range(N_ESTIMATORS):
+                Z = columns_of(estimator)
                 weights = np.linalg.solve(Z[train].T @ Z[train] + np.eye(Z.shape[1]), Z[train].T @ y[train])
                 scores[-1].append(1 - np.mean((y[test] - Z[test] @ weights) ** 2) / np.var(y[test]))
     return np.array(scores)
@@ -75,9 +75,9 @@ def scores_of_seeds(random):
 
 def scores_of_columns(random):
     """Return scores of least squares with columns of noise of their own."""
-    X, noise = random.normal(size=(N_ROWS, 5)), random.normal(size=(N_CONTENDERS, N_ROWS, 5))
+    X, noise = random.normal(size=(N_ROWS, 5)), random.normal(size=(N_ESTIMATORS, N_ROWS, 5))
     y = X.sum(axis=1) + 2 * random.normal(size=N_ROWS)
-    return cross_validated(random, lambda contender: np.hstack([X, noise[contender]]), y)
+    return cross_validated(random, lambda estimator: np.hstack([X, noise[estimator]]), y)
 
 
 def holm(pvalues):
@@ -95,7 +95,7 @@ def claims_of(scores):
     Returns
     -------
     dict of str to tuple
-        For each procedure two boolean arrays of shape (n_contenders,).
+        For each procedure two boolean arrays of shape (n_estimators,).
     """
     first, second = np.triu_indices(scores.shape[1], 1)
     best = scores.mean(axis=0).argmax()
@@ -105,10 +105,10 @@ def claims_of(scores):
     alone = 2 * stats.t.sf(np.abs(differences.mean(axis=0)) / np.sqrt(variance), len(scores) - 1)
     all_pairs = holm(alone)
 
-    def of(pvalues, contender):
-        """Return those of the pairs with one contender, in the order of the others; 1 for itself."""
-        values = pvalues[(first == contender) | (second == contender)]
-        return np.insert(values, contender, 1.0)
+    def of(pvalues, estimator):
+        """Return those of the pairs with one estimator, in the order of the others; 1 for itself."""
+        values = pvalues[(first == estimator) | (second == estimator)]
+        return np.insert(values, estimator, 1.0)
 
     adjusted = np.insert(adjusted_pvalues(scores[:, 1:] - scores[:, :1], **ROWS), 0, 1.0)
     of_best = np.nan_to_num(pvalues_of_the_best(scores, **ROWS), nan=1.0)
@@ -159,7 +159,7 @@ def main():
     parser.add_argument("--simulations", type=int, default=2000, help="of each scenario")
     n_simulations = parser.parse_args().simulations
     error = 100 * np.sqrt(LEVEL * (1 - LEVEL) / n_simulations)
-    print(f"{n_simulations} simulations of each line; {N_CONTENDERS} contenders, folds of 80 and 20 rows")
+    print(f"{n_simulations} simulations of each line; {N_ESTIMATORS} estimators, folds of 80 and 20 rows")
     print(f"percent; the standard error of 5 % is {error:.1f} %\n")
     columns = list(product(("planned", "words"), PROCEDURES))
     for line in zip(*columns, strict=True):

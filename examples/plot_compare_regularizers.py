@@ -111,7 +111,7 @@ print(table.drop(columns=["statistic", "df"]).sort_values("log-loss").round(3).t
 # :func:`~skreg.inspection.default_regularizers` returns the default set as a dictionary to take from.
 
 regularizers = default_regularizers(network)
-contenders = {
+estimators = {
     "logistic regression": (
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
         {"logisticregression__C": [0.01, 0.1, 1.0, 10.0]},
@@ -119,7 +119,7 @@ contenders = {
     "l2": regularizers["l2"],
     "none": regularizers["none"],
 }
-display = ComparisonDisplay.from_estimators(contenders, X, y, scoring="neg_log_loss", random_state=0)
+display = ComparisonDisplay.from_estimators(estimators, X, y, scoring="neg_log_loss", random_state=0)
 plt.show()
 print(display.frame().round(3).to_string())
 

@@ -28,9 +28,9 @@ from skreg.inspection._design import (
     Candidate,
     NamedEstimator,
     OuterFold,
+    check_estimators,
     checked_target,
     common_quantiles,
-    contenders_of,
     inner_splitter,
     is_classification,
     n_fits_of,
@@ -50,8 +50,8 @@ from skreg.model_selection._together import (
 )
 from skreg.stopping import RowStructure, check_groups
 
-# Outer folds whose inner fits are made, and kept until they are scored, at the same time: enough networks of a kind
-# for one batched program, without all of them in memory.
+# Number of outer folds whose inner fits are made, and held until they are scored, at the same time: enough networks of
+# a kind for one batched program, without all of them in memory.
 FOLDS_TOGETHER = 5
 
 
@@ -211,35 +211,37 @@ def compare_regularizers(
     X, y, groups = indexable(X, y, groups)
     y = checked_target(y)
     _check_network(network, estimators)
-    contenders = None if estimators is None else contenders_of(estimators)
-    known = [c.estimator for c in contenders or []] if network is None else [network]
+    named_estimators = None if estimators is None else check_estimators(estimators)
+    known = [c.estimator for c in named_estimators or []] if network is None else [network]
     classifier = is_classification(known, y)
     for name, splitter in {"cv": cv, "inner_cv": inner_cv}.items():
         check_groups(splitter, groups, name, "compare_regularizers(..., groups=...).")
     random = random_numbers(random_state)
     splits = outer_splits(X, y, groups, classifier, cv, n_repeats, random)
     inner = inner_splitter(cv, inner_cv, y, classifier, groups is not None, random)
-    has_choices = contenders is None or any(len(contender.candidates) > 1 for contender in contenders)
+    has_choices = named_estimators is None or any(len(named.candidates) > 1 for named in named_estimators)
     inner_of_fold = inner if has_choices else None
     folds = [outer_fold(X, y, groups, inner_of_fold, *split, random) for split in splits]
     whole = outer_fold(X, y, groups, inner_of_fold, np.arange(num_samples(X)), [], random) if refit else None
     n_train = float(np.mean([len(fold.train) for fold in folds]))
     n_test = float(np.mean([len(fold.test) for fold in folds]))
-    if contenders is None:
+    if named_estimators is None:
         network = default_network(X, round(n_train), classifier=classifier) if network is None else network
-        contenders = contenders_of(default_regularizers(network))
+        named_estimators = check_estimators(default_regularizers(network))
     if tuning_scoring is None:
         tuning_scoring = scoring
-    quantiles = common_quantiles(contenders)
-    scorers = {c.name: _scorer(c.estimator, scoring, classifier) for c in contenders}
-    tuning_scorers = {c.name: _tuning_scorer(c.estimator, tuning_scoring, classifier) for c in contenders}
+    quantiles = common_quantiles(named_estimators)
+    scorers = {c.name: _scorer(c.estimator, scoring, classifier) for c in named_estimators}
+    tuning_scorers = {c.name: _tuning_scorer(c.estimator, tuning_scoring, classifier) for c in named_estimators}
     structure = RowStructure.of([(fold.train, fold.test) for fold in folds], groups, num_samples(X))
     loss_name = "log-loss" if classifier else "pinball loss" if quantiles else "squared error"
-    n_fits = sum(n_fits_of(contender, fold) for contender in contenders for fold in folds)
-    n_fits += 0 if whole is None else max(n_fits_of(contender, whole) for contender in contenders)
+    n_fits = sum(n_fits_of(named, fold) for named in named_estimators for fold in folds)
+    n_fits += 0 if whole is None else max(n_fits_of(named, whole) for named in named_estimators)
     with FitsBar(n_fits, "comparing regularizers", verbose) as bar:
         options = {"n_jobs": n_jobs, "memory_limit": memory_limit, "on_progress": bar.add}
-        nested_cv = NestedCV(X, y, contenders, folds, structure, classifier, scorers, tuning_scorers, options, bar)
+        nested_cv = NestedCV(
+            X, y, named_estimators, folds, structure, classifier, scorers, tuning_scorers, options, bar
+        )
         results = pd.DataFrame(nested_cv.results())
         best = None if whole is None else nested_cv.best_of(results, whole)
     return RegularizerComparison(
@@ -269,7 +271,7 @@ def _check_network(network, estimators) -> None:
 
 
 def _circumstances(random_state) -> dict[str, str]:
-    """Return what it takes to repeat a comparison, beside its arguments."""
+    """Return what else a comparison depends on, beside its arguments."""
     return {
         "random_state": repr(random_state) if isinstance(random_state, Integral | None) else "an instance",
         "versions": f"skreg {__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}",
@@ -278,11 +280,11 @@ def _circumstances(random_state) -> dict[str, str]:
 
 @dataclass
 class NestedCV:
-    """Data, contenders and folds: all fits of a comparison, and the numbers that come of them."""
+    """Nested cross-validation of some estimators: all fits of a comparison, and their results."""
 
     X: object
     y: np.ndarray
-    contenders: list[NamedEstimator]
+    estimators: list[NamedEstimator]
     folds: list[OuterFold]
     structure: RowStructure
     classifier: bool
@@ -290,34 +292,34 @@ class NestedCV:
     tuning_scorers: dict[str, Callable]
     options: dict
     bar: FitsBar
-    # In how many folds a contender predicts the same for all test rows, and what is to be said of such things.
+    # The number of folds in which each estimator predicts the same for all test rows, and sentences on the fits.
     constant: Counter = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     def results(self) -> list[dict]:
-        """Return one line for every contender and outer fold."""
+        """Return one row for every estimator and outer fold."""
         choices = []
         for first in range(0, len(self.folds), FOLDS_TOGETHER):
-            choices += self._choices(self.folds[first : first + FOLDS_TOGETHER], self.contenders)
-        pairs = [(number, fold, contender) for number, fold in enumerate(self.folds) for contender in self.contenders]
+            choices += self._choices(self.folds[first : first + FOLDS_TOGETHER], self.estimators)
+        pairs = [(number, fold, named) for number, fold in enumerate(self.folds) for named in self.estimators]
         tasks = [
-            _task(contender, choice.candidate, fold, fold.train)
-            for (_, fold, contender), choice in zip(pairs, choices, strict=True)
+            _task(named, choice.candidate, fold, fold.train)
+            for (_, fold, named), choice in zip(pairs, choices, strict=True)
         ]
         outcomes = self._fit(tasks)
         lines = [
             {
-                "regularizer": contender.name,
+                "regularizer": named.name,
                 "fold": number,
-                **self._measures(contender, outcome, fold),
+                **self._measures(named, outcome, fold),
                 "fit_time": outcome.seconds,
                 "tuning_time": choice.seconds,
                 "chosen": dict(choice.candidate.parameters),
             }
-            for (number, fold, contender), choice, outcome in zip(pairs, choices, outcomes, strict=True)
+            for (number, fold, named), choice, outcome in zip(pairs, choices, outcomes, strict=True)
         ]
-        _report_failures([contender for *_, contender in pairs], outcomes)
-        chosen = [(contender, choice.candidate) for (*_, contender), choice in zip(pairs, choices, strict=True)]
+        _report_failures([named for *_, named in pairs], outcomes)
+        chosen = [(named, choice.candidate) for (*_, named), choice in zip(pairs, choices, strict=True)]
         self.notes = [*notes_of_constants(self.constant, len(self.folds)), *notes_of_edges(chosen)]
         return lines
 
@@ -327,53 +329,53 @@ class NestedCV:
         if means.isna().all():
             self.bar.expect(0)
             return None
-        (contender,) = (contender for contender in self.contenders if contender.name == means.idxmax())
-        self.bar.expect(n_fits_of(contender, whole))
+        (named,) = (named for named in self.estimators if named.name == means.idxmax())
+        self.bar.expect(n_fits_of(named, whole))
         try:
-            (choice,) = self._choices([whole], [contender])
-            (outcome,) = self._fit([_task(contender, choice.candidate, whole, whole.train)])
+            (choice,) = self._choices([whole], [named])
+            (outcome,) = self._fit([_task(named, choice.candidate, whole, whole.train)])
         except ValueError as error:
             outcome = Outcome(None, None, error)
         if outcome.error is not None:
             warn_user(
-                f"The fit of {contender.name!r}, the best one, to all rows failed, so there is no 'best_estimator_': "
+                f"The fit of {named.name!r}, the best one, to all rows failed, so there is no 'best_estimator_': "
                 f"{outcome.error!r}",
                 FitFailedWarning,
             )
             return None
-        return Best(contender.name, outcome.estimator, dict(choice.candidate.parameters))
+        return Best(named.name, outcome.estimator, dict(choice.candidate.parameters))
 
-    def _choices(self, folds: list[OuterFold], contenders: list[NamedEstimator]) -> list["Choice"]:
-        """Return the best parameters of every contender in some outer folds, fold by fold."""
-        pairs = [(fold, contender) for fold in folds for contender in contenders]
-        tasks = [_inner_tasks(contender, fold) for fold, contender in pairs]
+    def _choices(self, folds: list[OuterFold], named_estimators: list[NamedEstimator]) -> list["Choice"]:
+        """Return the best parameters of every estimator in some outer folds, fold by fold."""
+        pairs = [(fold, named) for fold in folds for named in named_estimators]
+        tasks = [_inner_tasks(named, fold) for fold, named in pairs]
         outcomes = iter(self._fit([task for of_pair in tasks for task in of_pair]))
         return [
-            self._choice(contender, fold, list(islice(outcomes, len(of_pair))))
-            for (fold, contender), of_pair in zip(pairs, tasks, strict=True)
+            self._choice(named, fold, list(islice(outcomes, len(of_pair))))
+            for (fold, named), of_pair in zip(pairs, tasks, strict=True)
         ]
 
-    def _choice(self, contender: NamedEstimator, fold: OuterFold, outcomes: list[Outcome]) -> "Choice":
+    def _choice(self, named: NamedEstimator, fold: OuterFold, outcomes: list[Outcome]) -> "Choice":
         """Return the candidate with the best mean score; one that fails in an inner fold is not taken."""
         if not outcomes:
-            return Choice(contender.candidates[0], 0.0)
-        scorer = self.tuning_scorers[contender.name]
-        held_out = [self._rows(test) for _, test in fold.inner] * len(contender.candidates)
+            return Choice(named.candidates[0], 0.0)
+        scorer = self.tuning_scorers[named.name]
+        held_out = [self._rows(test) for _, test in fold.inner] * len(named.candidates)
         scores = [_measured(outcome, np.nan, scorer, *rows) for outcome, rows in zip(outcomes, held_out, strict=True)]
         raise_common_error(outcomes)
         errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-        means = np.reshape(scores, (len(contender.candidates), len(fold.inner))).mean(axis=1)
+        means = np.reshape(scores, (len(named.candidates), len(fold.inner))).mean(axis=1)
         if np.isnan(means).all():
             reason = f"the first error: {errors[0]!r}" if errors else "scores are NaN"
-            message = f"No candidate of {contender.name!r} has a score in all inner folds of an outer one; {reason}"
+            message = f"No candidate of {named.name!r} has a score in all inner folds of an outer one; {reason}"
             raise ValueError(message) from (errors[0] if errors else None)
         if errors:
             warn_user(
-                f"{len(errors)} of {len(outcomes)} inner fits of {contender.name!r} failed, so their candidates were "
+                f"{len(errors)} of {len(outcomes)} inner fits of {named.name!r} failed, so their candidates were "
                 f"not taken; the first: {errors[0]!r}",
                 FitFailedWarning,
             )
-        return Choice(contender.candidates[np.nanargmax(means)], sum(outcome.seconds for outcome in outcomes))
+        return Choice(named.candidates[np.nanargmax(means)], sum(outcome.seconds for outcome in outcomes))
 
     def _fit(self, tasks: list[Task]) -> list[Outcome]:
         options = self.options | {"leave_callbacks": False, "on_fitted": self.bar.settle}
@@ -382,15 +384,15 @@ class NestedCV:
     def _rows(self, rows: np.ndarray) -> tuple:
         return safe_indexing(self.X, rows), self.y[rows]
 
-    def _measures(self, contender: NamedEstimator, outcome: Outcome, fold: OuterFold) -> dict[str, float]:
-        """Return what is measured of a fit on the rows of an outer fold."""
-        has_quantiles = quantile_levels(contender.estimator) is not None
+    def _measures(self, named: NamedEstimator, outcome: Outcome, fold: OuterFold) -> dict[str, float]:
+        """Return the measures of a fit on the rows of an outer fold."""
+        has_quantiles = quantile_levels(named.estimator) is not None
         missing = dict.fromkeys(names_of_measures(self.classifier, has_quantiles), np.nan)
         rows = self._rows(fold.train), self._rows(fold.test)
         measure = partial(measures_of, classifier=self.classifier)
-        measures = _measured(outcome, missing, measure, self.scorers[contender.name], *rows)
+        measures = _measured(outcome, missing, measure, self.scorers[named.name], *rows)
         if outcome.error is None and len(fold.test) > 1 and predictions_are_constant(outcome.estimator, rows[1][0]):
-            self.constant[contender.name] += 1
+            self.constant[named.name] += 1
         return measures
 
 
@@ -403,7 +405,7 @@ class Choice:
 
 
 def _measured(outcome: Outcome, missing, measure: Callable, *arguments):
-    """Return what is measured of an estimator; `missing`, and the error in the outcome, if there is nothing to measure.
+    """Return the measures of an outcome, or ``missing`` where its fit or a measure fails.
 
     As in scikit-learn's searches, a fit that cannot be scored has failed.
     """
@@ -415,24 +417,24 @@ def _measured(outcome: Outcome, missing, measure: Callable, *arguments):
     return missing
 
 
-def _inner_tasks(contender: NamedEstimator, fold: OuterFold) -> list[Task]:
-    """Return the fits that a choice depends on, none if there is nothing to choose."""
-    if len(contender.candidates) == 1:
+def _inner_tasks(named: NamedEstimator, fold: OuterFold) -> list[Task]:
+    """Return the tasks that a choice depends on; none if there is nothing to choose."""
+    if len(named.candidates) == 1:
         return []
-    return [_task(contender, candidate, fold, train) for candidate in contender.candidates for train, _ in fold.inner]
+    return [_task(named, candidate, fold, train) for candidate in named.candidates for train, _ in fold.inner]
 
 
-def _task(contender: NamedEstimator, candidate: Candidate, fold: OuterFold, rows: np.ndarray) -> Task:
-    """Return a fit of a contender, with the seed of the fold wherever no seed is given."""
+def _task(named: NamedEstimator, candidate: Candidate, fold: OuterFold, rows: np.ndarray) -> Task:
+    """Return the task of fitting a candidate, with the seed of the fold wherever none is given."""
     seeds = dict.fromkeys(candidate.unseeded, fold.seed)
-    return Task(contender.estimator, candidate.parameters | seeds, rows)
+    return Task(named.estimator, candidate.parameters | seeds, rows)
 
 
-def _report_failures(contenders: list[NamedEstimator], outcomes: list[Outcome]) -> None:
-    """Raise if all fits of a contender have failed, and warn if some have, or have had something to say."""
+def _report_failures(named_estimators: list[NamedEstimator], outcomes: list[Outcome]) -> None:
+    """Raise if all fits of an estimator have failed; warn if some have, and give the warnings of the others."""
     of_each = defaultdict(list)
-    for contender, outcome in zip(contenders, outcomes, strict=True):
-        of_each[contender.name].append(outcome)
+    for named, outcome in zip(named_estimators, outcomes, strict=True):
+        of_each[named.name].append(outcome)
     for name, own in of_each.items():
         raise_common_error(own)
         errors = [outcome.error for outcome in own if outcome.error is not None]
@@ -448,21 +450,21 @@ def _report_failures(contenders: list[NamedEstimator], outcomes: list[Outcome]) 
 
 
 def _warnings_of(outcome: Outcome) -> list[tuple]:
-    """Return the warnings of a fit, but not that early stopping has not come into action: it kept the best epoch."""
+    """Return the warnings of a fit, without those of convergence where early stopping has taken the best epoch."""
     network = network_of(outcome.estimator)
     stops_early = network is not None and network.early_stopping is not False
     return [warning for warning in outcome.warnings if not (stops_early and warning[1] is ConvergenceWarning)]
 
 
 def _scorer(estimator, scoring, classifier: bool) -> Callable:
-    """Return the score to report, the same for all: an estimator's own can be another one, as a search's is."""
+    """Return the scorer of the results: the same for all, though an estimator may have another one, as searches do."""
     if scoring is None and quantile_levels(estimator):
         return quantile_score
     return check_scoring(estimator, scoring=("accuracy" if classifier else "r2") if scoring is None else scoring)
 
 
 def _tuning_scorer(estimator, scoring, classifier: bool) -> Callable:
-    """Return the score to tune by: minus the loss, unless something else is asked for or there is none."""
+    """Return the scorer of the choice: minus the loss, unless another is given or the estimator has none."""
     if scoring is not None:
         return check_scoring(estimator, scoring=scoring)
     if quantile_levels(estimator):

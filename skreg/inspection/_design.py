@@ -1,4 +1,4 @@
-"""What is compared, and on which rows: what the arguments of a comparison mean."""
+"""Design of a comparison: its estimators, their candidates, and its folds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ MANY_CLASSES, FEW_ROWS = 20, 20
 
 @dataclass
 class Candidate:
-    """Parameters to try.
+    """Parameters of an estimator that a comparison tries.
 
     Attributes
     ----------
     parameters : dict
-        What is set.
+        Names and values.
     unseeded : list of str
         The parameters called `random_state`, of parts of the estimator too, that are None with it.
     """
@@ -39,14 +39,14 @@ class Candidate:
 
 @dataclass
 class NamedEstimator:
-    """One of those that are compared.
+    """An estimator of a comparison.
 
     Attributes
     ----------
     name : str
-        What the user calls it.
+        Its name in the results.
     estimator : estimator
-        What is fitted.
+        The estimator, which is cloned for each fit.
     candidates : list of Candidate
         The parameters to choose from; a single one without any if there is nothing to choose.
     """
@@ -58,7 +58,7 @@ class NamedEstimator:
 
 @dataclass
 class OuterFold:
-    """One outer fold: rows to train on, rows to be scored on, inner folds of the former, and a seed."""
+    """An outer fold: indices of its training and test rows, inner folds of the training rows, and a seed."""
 
     train: np.ndarray
     test: np.ndarray
@@ -74,11 +74,11 @@ def checked_target(y) -> np.ndarray:
     return y
 
 
-def contenders_of(estimators: Mapping) -> list[NamedEstimator]:
-    """Return what is compared, checked."""
+def check_estimators(estimators: Mapping) -> list[NamedEstimator]:
+    """Return the estimators of a comparison, checked."""
     if not estimators:
         raise ValueError(f"The 'estimators' parameter must hold at least one estimator; got {estimators!r}.")
-    contenders = []
+    named_estimators = []
     for name, value in estimators.items():
         is_pair = isinstance(value, tuple) and len(value) == 2
         estimator, grid = value if is_pair else (value, {})
@@ -92,13 +92,13 @@ def contenders_of(estimators: Mapping) -> list[NamedEstimator]:
         candidates = [_candidate(estimator, parameters) for parameters in ParameterGrid(grid)]
         if not candidates:
             raise ValueError(f"The grid in the 'estimators' parameter must not be empty; got {grid!r} for {name!r}.")
-        contenders.append(NamedEstimator(name, estimator, candidates))
-    return contenders
+        named_estimators.append(NamedEstimator(name, estimator, candidates))
+    return named_estimators
 
 
-def common_quantiles(contenders: Sequence[NamedEstimator]) -> tuple[float, ...] | None:
-    """Return the levels that all contenders predict; None if they predict one number for each target."""
-    levels = {quantile_levels(contender.estimator) for contender in contenders}
+def common_quantiles(named_estimators: Sequence[NamedEstimator]) -> tuple[float, ...] | None:
+    """Return the levels that all estimators predict; None if they predict one number for each target."""
+    levels = {quantile_levels(named.estimator) for named in named_estimators}
     if len(levels) > 1:
         raise ValueError(
             "The 'estimators' parameter must hold estimators that all predict the same quantiles, or none that "
@@ -156,7 +156,7 @@ def shuffled_folds(n_splits: int, y: np.ndarray, classifier: bool, has_groups: b
 
 
 def outer_splits(X, y, groups, classifier: bool, cv, n_repeats, random) -> list[tuple]:
-    """Return training and test rows of every outer fold."""
+    """Return the indices of the training and test rows of every outer fold."""
     if not isinstance(cv, Integral) and cv is not None:
         if n_repeats is not None:
             raise ValueError(
@@ -173,7 +173,7 @@ def outer_splits(X, y, groups, classifier: bool, cv, n_repeats, random) -> list[
 
 
 def inner_splitter(cv, inner_cv, y, classifier: bool, has_groups: bool, random):
-    """Return what splits the training rows of an outer fold."""
+    """Return the splitter of the training rows of an outer fold."""
     if inner_cv is None:
         inner_cv = cv if hasattr(cv, "split") else INNER_FOLDS
     if isinstance(inner_cv, Integral):
@@ -181,9 +181,9 @@ def inner_splitter(cv, inner_cv, y, classifier: bool, has_groups: bool, random):
     return seeded_splitter(inner_cv, fresh_seed(random))
 
 
-def n_fits_of(contender: NamedEstimator, fold: OuterFold) -> int:
-    """Return how many fits a contender takes in an outer fold: those of the choice, and one with what was chosen."""
-    n_candidates = len(contender.candidates)
+def n_fits_of(named: NamedEstimator, fold: OuterFold) -> int:
+    """Return the number of fits of an estimator in an outer fold: those of the choice, and one with what was chosen."""
+    n_candidates = len(named.candidates)
     return 1 + (n_candidates * len(fold.inner) if n_candidates > 1 else 0)
 
 

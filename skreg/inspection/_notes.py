@@ -1,4 +1,4 @@
-"""What a reader of a comparison should know of its fits: constant predictions, strengths at the edge of a grid."""
+"""Notes on the fits of a comparison: constant predictions, and strengths at the edge of a grid."""
 
 from collections import defaultdict
 from numbers import Real
@@ -16,9 +16,9 @@ MIN_VALUES = 3
 
 
 def predictions_are_constant(estimator, X) -> bool:
-    """Return whether a fitted network predicts the same for all of some rows: probabilities, where it has any.
+    """Return whether a fitted network predicts the same for all rows: the same probabilities, if it has any.
 
-    Of other estimators, such as a dummy to compare with, that may be the purpose.
+    False for other estimators, such as a dummy, of which that is the purpose.
     """
     if fitted_network(estimator) is None:
         return False
@@ -29,9 +29,9 @@ def predictions_are_constant(estimator, X) -> bool:
 
 
 def notes_of_constants(constant: dict[str, int], n_folds: int) -> list[str]:
-    """Return sentences on the contenders that predict the same for all test rows, from their numbers of folds.
+    """Return sentences on the estimators that predict the same for all test rows, from their numbers of folds.
 
-    One that does so in all folds has found nothing, which is worth a warning.
+    Warn of one that does so in all folds.
     """
     notes = []
     for name, number in constant.items():
@@ -48,8 +48,8 @@ def notes_of_constants(constant: dict[str, int], n_folds: int) -> list[str]:
 def notes_of_edges(pairs: list[tuple[NamedEstimator, Candidate]]) -> list[str]:
     """Return sentences on the grids whose smallest or largest value is chosen in more than half of the folds."""
     chosen = defaultdict(list)
-    for contender, candidate in pairs:
-        chosen[contender.name].append((contender, candidate))
+    for named, candidate in pairs:
+        chosen[named.name].append((named, candidate))
     notes = []
     for name, own in chosen.items():
         for parameter in own[0][1].parameters:

@@ -158,7 +158,7 @@ def test_no_test_row_has_a_say(iris):
     assert set().union(*(of_scores for rows, of_scores in scored if not rows & of_scores)) == set(range(150))
 
 
-def test_contenders_share_folds_and_seeds(iris):
+def test_estimators_share_folds_and_seeds(iris):
     same = network(penalty="l2", alpha=0.01)
     folds = compare_regularizers(*iris, {"a": same, "b": same}, cv=2, n_repeats=2, random_state=4).folds
     a, b = (folds[folds["regularizer"] == name].reset_index() for name in "ab")
@@ -388,7 +388,7 @@ def test_a_candidate_that_fails_is_not_taken(iris):
     assert comparison.folds["chosen"].tolist() == [{"learning_rate_init": 0.02}] * 2
 
 
-def test_warnings_of_fits_name_the_contender(iris):
+def test_warnings_of_fits_name_the_estimator(iris):
     impatient = network(max_iter=2, n_iter_no_change=10)
     with pytest.warns(Warning, match="'impatient': .*max_iter") as caught:
         compare_regularizers(*iris, {"impatient": impatient}, cv=2, n_repeats=1)
