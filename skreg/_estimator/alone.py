@@ -70,7 +70,7 @@ def train_pending(
 def start_of_refit(pending: PendingFit, trainer: Trainer, checkpoint) -> tuple[list[torch.Tensor], bool]:
     """Return the weights that a fit has begun with, and whether these were new ones."""
     if checkpoint is None:
-        return trainer.start_snapshot, not pending.is_warm_start
+        return trainer.start_weights, not pending.is_warm_start
     if "origin_0" not in checkpoint:
         raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
     flag = {"origin_is_new": checkpoint.get("origin_is_new", np.asarray(False))}

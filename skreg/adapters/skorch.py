@@ -1,8 +1,8 @@
-"""A skorch net whose loop is ours: callbacks see what they know from skorch, and the trainer does the work.
+"""A skorch net around a trainer: skorch's callbacks and history, with the loop of :mod:`skreg.engine`.
 
 skorch's own loop collates row by row and notifies every callback of every batch. :class:`RegularizedNet` keeps
-skorch's interface towards callbacks (history, epochs, optimizer, parameters); nobody is notified of a batch unless a
-callback asks for batches.
+skorch's interface to callbacks (history, epochs, optimizer, parameters), but notifies them of batches only if one of
+them has a method for batches.
 """
 
 import torch
@@ -75,7 +75,7 @@ class RegularizedNet(NeuralNet):
         trainer.observer = SkorchObserver(self)
 
     def initialize_criterion(self):
-        """Use the loss as it is."""
+        """Set the loss, an object, as the criterion."""
         self.criterion_ = self.criterion
         return self
 
@@ -109,7 +109,7 @@ class RegularizedNet(NeuralNet):
 
     @property
     def monitor_(self):
-        """How far training has come, and why it has ended."""
+        """The monitor of the training: its epochs, and why it has ended."""
         return self.trainer.monitor
 
     @property
@@ -137,7 +137,7 @@ class RegularizedNet(NeuralNet):
 
 
 class SkorchObserver(Observer):
-    """Keeps the history of a net, and tells its callbacks of epochs and batches.
+    """Observer that records the history of a skorch net and notifies its callbacks.
 
     Parameters
     ----------
@@ -150,27 +150,27 @@ class SkorchObserver(Observer):
 
     @property
     def _row(self) -> dict:
-        """The present epoch's row of the history, whose own look-up would copy the list of all rows."""
+        """The row of the present epoch: indexing the history itself would copy the list of all rows."""
         return list.__getitem__(self.net.history, -1)
 
-    def _watchers(self) -> list[str]:
-        """Return the names of the callbacks that want to hear of single batches."""
+    def _batch_callbacks(self) -> list[str]:
+        """Return the names of the callbacks that have a method for batches."""
         return [name for name, callback in self.net.callbacks_ if watches_batches(type(callback))]
 
-    def check_without_batches(self):
-        """Raise ValueError if a callback waits for batches."""
-        if watchers := self._watchers():
+    def check_no_batches(self):
+        """Raise ValueError if a callback has a method for batches."""
+        if names := self._batch_callbacks():
             raise ValueError(
-                f"solver='lbfgs' has no batches, which callbacks wait for; got {watchers}. Use solver='adam' or 'sgd'."
+                f"solver='lbfgs' has no batches, which callbacks wait for; got {names}. Use solver='adam' or 'sgd'."
             )
 
     def _notify(self, method: str, **arguments) -> None:
         self.net.notify(method, **arguments)
         self.net.trainer.lr = self.net.lr_  # which callbacks may have changed
 
-    def epoch_begins(self, trainer):
+    def on_epoch_begin(self, trainer):
         """Begin a row of the history."""
-        self.watches_batches = bool(self._watchers())
+        self.watches_batches = bool(self._batch_callbacks())
         self._notify("on_epoch_begin", **self._datasets(trainer))
         self._row["epoch"] = trainer.monitor.epoch  # skorch counts from the beginning of this call
 
@@ -179,25 +179,25 @@ class SkorchObserver(Observer):
         member = trainer.members[0]
         return {"dataset_train": member.rows, "dataset_valid": member.valid_rows}
 
-    def batch_begins(self, trainer, batch):
-        """Tell the callbacks."""
+    def on_batch_begin(self, trainer, batch):
+        """Notify the callbacks."""
         self._notify("on_batch_begin", batch=(batch.X[0], batch.target[0]), training=True)
 
-    def gradients_are_computed(self, trainer, batch):
-        """Let the callbacks look at gradients, and change them."""
+    def on_gradients(self, trainer, batch):
+        """Notify the callbacks of gradients, which they may change."""
         parameters = list(trainer.module.named_parameters())
         batch = (batch.X[0], batch.target[0])
         self._notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
 
     def take_step(self, trainer):
-        """Let the solver take a step; with a real optimizer through that, as schedulers expect."""
+        """Take a step: with the real optimizer if there is one, as schedulers expect."""
         if self.net.torch_optimizer_ is None:
             trainer.solver.step(trainer.lr)
             return
         self.net.lr_ = trainer.lr
         self.net.torch_optimizer_.step()
 
-    def batch_ends(self, trainer, batch, Z: Tensor):
+    def on_batch_end(self, trainer, batch, Z: Tensor):
         """Record the loss of a batch."""
         loss = trainer.spec.loss.per_row(Z, batch.target).mean()
         self.net.history.record_batch("train_loss", float(loss))
@@ -205,22 +205,22 @@ class SkorchObserver(Observer):
         batch = (batch.X[0], batch.target[0])
         self._notify("on_batch_end", batch=batch, training=True, loss=loss, y_pred=Z[0])
 
-    def epoch_ends(self, trainer):
-        """Fill the row of the history, tell the callbacks, and return the name of one that asks to stop.
+    def on_epoch_end(self, trainer):
+        """Fill the row of the history, notify the callbacks, and return the name of one that asks to stop.
 
         skorch's EarlyStopping asks by raising KeyboardInterrupt. From any other place it is the user's Ctrl-C,
         and goes on.
         """
         row, measured = self._row, trainer.monitor.history[-1]
         for name in ("train_loss", "valid_loss"):
-            if name in measured:  # whether it is the best so far, skorch's Checkpoint asks
+            if name in measured:  # for skorch's Checkpoint
                 row[f"{name}_best"] = trainer.monitor.is_lowest[name]
         row.update(measured)
         if not self.watches_batches:
-            # skorch's Checkpoint looks up the last batch of every epoch: give it one that stands for all.
+            # skorch's Checkpoint looks up the last batch of every epoch: record one in place of all.
             row["batches"].append({"train_loss": row["train_loss"]})
         row["train_batch_count"] = trainer.n_batches
-        stopper, datasets = None, self._datasets(trainer)
+        stopping_callback, datasets = None, self._datasets(trainer)
         self.net.on_epoch_end(self.net, **datasets)
         for name, callback in self.net.callbacks_:
             try:
@@ -228,14 +228,14 @@ class SkorchObserver(Observer):
             except KeyboardInterrupt:
                 if not isinstance(callback, EarlyStopping):
                     raise
-                stopper = name
+                stopping_callback = name
             if isinstance(callback, TaskCallback) and callback.asks_to_stop_:
-                stopper = name
+                stopping_callback = name
         trainer.lr = self.net.lr_
-        return stopper
+        return stopping_callback
 
-    def training_ends(self, trainer):
-        """Tell the callbacks, which may bring back the weights of another epoch."""
+    def on_train_end(self, trainer):
+        """Notify the callbacks, which may restore the weights of another epoch."""
         self._notify("on_train_end", X=trainer.members[0].rows, y=None)
 
     def set_lr(self, trainer, lr):

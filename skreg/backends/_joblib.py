@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from skreg.backends._errors import SentError
 from skreg.backends._returned import checked_results
-from skreg.engine.grouping import Fit, block_size, in_chunks
+from skreg.engine.grouping import Fit, block_size, make_populations
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, StopSignal, limited_threads, step_flops
 from skreg.engine.trainer import Trainer
@@ -115,7 +115,7 @@ def train_fits(
     if not fits:
         return []
     n_workers = n_workers_of(n_jobs, len(fits))
-    chunks = in_chunks(fits, memory_limit, n_workers)
+    chunks = make_populations(fits, memory_limit, n_workers)
     block_bytes = block_size(memory_limit, n_workers)
     n_epochs = [sum(fits[number][0].stopping.max_epochs for number in chunk) for chunk in chunks]
     lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Rows of a data set, and the batches that they are cut into, for one network or many.
+"""Rows of a data set, and their batches, for one network or many.
 
 Rows are gathered from the user's own array block by block, shuffled anew in every epoch, and never copied as a whole:
 an array may be sparse, read-only, or a file mapped into memory that is larger than it.
@@ -19,7 +19,7 @@ from skreg.layers import MIN_GEMM_COLUMNS
 
 
 class Batch(NamedTuple):
-    """Rows of one step, and where they stand in the epoch."""
+    """Rows of one step, and their span of the epoch."""
 
     X: Tensor
     target: Tensor
@@ -40,7 +40,7 @@ class Rows(torch.utils.data.Dataset):
     weight : Tensor of shape (n_rows,) or None
         Positive weights that sum to 1; None is uniform.
     indices : ndarray of int of shape (n_rows,) or None
-        Which rows of X; None is all of them.
+        Indices of the rows in X; None is all of them.
     """
 
     def __init__(self, X, target: Tensor, weight: Tensor | None, indices: np.ndarray | None = None):
@@ -54,10 +54,11 @@ class Rows(torch.utils.data.Dataset):
 
     def inputs(self, indices: np.ndarray) -> Tensor:
         """Return some rows as a dense tensor of the type and on the device of the targets."""
-        numbers = indices if self.indices is None else self.indices[indices]
+        if self.indices is not None:
+            indices = self.indices[indices]
         if isinstance(self.X, Tensor):
-            return self.X[torch.as_tensor(numbers, device=self.X.device)]
-        rows = self.X[numbers].toarray() if scipy.sparse.issparse(self.X) else self.gather(self.X, numbers)
+            return self.X[torch.as_tensor(indices, device=self.X.device)]
+        rows = self.X[indices].toarray() if scipy.sparse.issparse(self.X) else self.gather(self.X, indices)
         return torch.from_numpy(rows).to(self.target.device, self.target.dtype)
 
     def rows_per_block(self, batch_size: int) -> int:
@@ -66,7 +67,7 @@ class Rows(torch.utils.data.Dataset):
         return max(1, BLOCK_BYTES // (row_bytes * batch_size)) * batch_size
 
     def row_weight(self) -> Tensor:
-        """Return the weights, which sum to 1, uniform ones written out."""
+        """Return the weights, which sum to 1, as a tensor, also if they are uniform."""
         if self.weight is not None:
             return self.weight
         n_rows = len(self)
@@ -79,18 +80,18 @@ def n_epoch_batches(n_rows: int, batch_size: int, min_batch_size: int = 1) -> in
     That is ``ceil(n_rows / batch_size)``, or fewer where that would leave a batch with less than ``min_batch_size``
     rows.
     """
-    # The few rows that would be left over for a last batch would make a step of their own, as long as the others or,
-    # if every row counts the same, much shorter. So the batches are of nearly equal sizes.
+    # A short last batch would take a step as long as the others (or, with equal row weights, a much shorter one). So
+    # batches are of nearly equal sizes.
     return min(math.ceil(n_rows / batch_size), max(1, n_rows // min_batch_size))
 
 
 @dataclass
 class SharedReader:
-    """Neighbouring members that read the same rows in the same order.
+    """Reader of the rows that neighbouring members read in the same order.
 
-    ``slots`` holds for every column the place in that order that it shows (the first where it is filled up), ``is_row``
-    which columns are rows, ``target`` the targets, transposed, and ``order`` the numbers of the rows in this epoch's
-    columns.
+    A column is a place in an epoch, padding included. ``slots`` holds the position of each column in the order of the
+    rows (the first for padding), ``is_row`` which columns are no padding, ``target`` the targets, transposed, and
+    ``order`` the row indices of this epoch's columns.
     """
 
     rows: Rows
@@ -104,21 +105,21 @@ class SharedReader:
 
 
 class MemberBatches:
-    """The batches of all members.
+    """Batches of all members.
 
-    Every member reads its own rows in the order that its own seed gives. Batches of members with fewer rows are filled
-    up with rows whose weight is zero.
+    Every member reads its own rows in the order of its own seed. Batches of members with fewer rows are padded with
+    rows of weight zero.
 
     Parameters
     ----------
     rows : sequence of Rows
-        The rows of every member; those of neighbours that are the same object are read once.
+        The rows of every member; neighbours with the same object share a reader.
     spans : sequence of list of slice
         The batches of every member, as many for each.
     seeds : sequence of int or None
-        Of the order, for every member; None keeps the given order.
+        Seeds of the order, for every member; None keeps the given order.
     block_bytes : int or None, default=None
-        Rows of several batches are gathered at once, up to so many bytes; None is 1 MiB.
+        Largest number of bytes of the batches that are gathered at once; None is 1 MiB.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class MemberBatches:
         block_bytes: int | None = None,
     ):
         self.block_bytes = block_bytes or BLOCK_BYTES
-        # A few targets lie in memory as the outputs do that they are compared with.
+        # A few targets have the memory layout of the outputs.
         self.is_narrow = rows[0].target.shape[1] < MIN_GEMM_COLUMNS
         self._members = list(zip(rows, spans, seeds, strict=True))
         self._generators = {
@@ -138,7 +139,7 @@ class MemberBatches:
         self.select(range(len(self._members)))
 
     def select(self, members: Sequence[int]) -> None:
-        """Go on with some of the members."""
+        """Keep the batches of some members only."""
         self._members = [self._members[member] for member in members]
         self.readers: list[SharedReader] = []
         last = None
@@ -213,17 +214,17 @@ class MemberBatches:
                 weights = self.weight[:, start:stop].unsqueeze(2).split_with_sizes(widths, dim=1)
             yield from map(Batch, inputs, targets, weights, spans)
 
-    def weight_of(self, is_single: bool) -> Tensor:
+    def column_weight(self, is_single: bool) -> Tensor:
         """Return the weights of the columns, of shape (n_columns,) where there is one member."""
         return self.weight[0] if is_single else self.weight
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
-        """Return what every member gets, given what every reader reads."""
+        """Return one tensor for all members, from those of every reader."""
         expanded = [
             part.expand(reader.n_members, *part.shape) for part, reader in zip(parts, self.readers, strict=True)
         ]
         return expanded[0] if len(expanded) == 1 else torch.cat(expanded)
 
-    def n_rows(self, batch: int) -> dict[int, int]:
-        """Return, for members with a certain number of rows, how many of them are in a batch."""
+    def n_rows_in_batch(self, batch: int) -> dict[int, int]:
+        """Return the number of rows in a batch for each number of rows in total that members have."""
         return {len(reader.rows): reader.spans[batch].stop - reader.spans[batch].start for reader in self.readers}

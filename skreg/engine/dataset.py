@@ -1,4 +1,4 @@
-"""The rows that fits read, once for all of them."""
+"""Data sets, which many fits read."""
 
 import numpy as np
 import scipy.sparse
@@ -13,13 +13,13 @@ from skreg.losses import changed_targets
 def rescaled(weight: np.ndarray) -> np.ndarray:
     """Return weights the largest of which is 1.
 
-    Only ratios matter: so no sum overflows, and nothing that counts is lost in float32.
+    Only ratios matter. So no sum overflows, and float32 holds all weights that matter.
     """
     return weight / weight.max()
 
 
 class Dataset:
-    """Inputs, targets and weights, which many fits refer to by the numbers of rows.
+    """Inputs, targets and weights, to which many fits refer by row indices.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Dataset:
     weight : ndarray of shape (n_rows,) or None
         Weights, at least 0; None if all are equal.
     validation : Dataset or None, default=None
-        Rows that were given to validate on.
+        Rows that the user has given to validate on.
     """
 
     def __init__(self, X, targets: np.ndarray, weight: np.ndarray | None, validation: "Dataset | None" = None):
@@ -38,14 +38,14 @@ class Dataset:
         self._on_device: dict[tuple, torch.Tensor] = {}
 
     def __getstate__(self):
-        """Return what is sent to other processes, which have devices of their own."""
+        """Return the state without copies on a device, for other processes."""
         return vars(self) | {"_on_device": {}}
 
     def __len__(self):
         return len(self.targets)
 
     def check(self, spec: FitSpec) -> None:
-        """Raise ValueError if a spec is not one of these rows."""
+        """Raise ValueError if a spec does not fit the data."""
         units = spec.network.layer_units
         for choice in filter(None, (spec.train, spec.valid)):
             source = self._source(choice)
@@ -61,7 +61,7 @@ class Dataset:
                 raise ValueError(f"The spec reads rows that the data set, which has {n_rows}, has not.")
 
     def training_rows(self, spec: FitSpec) -> Rows:
-        """Return the rows that a fit trains on, with the targets that it trains them towards."""
+        """Return the training rows of a fit, with targets that its target rules have changed."""
         rows = self.rows(spec.train, spec.network.dtype, spec.network.device)
         rows.target = changed_targets(rows.target, spec.loss, spec.target_rules)
         return rows
@@ -91,7 +91,7 @@ class Dataset:
         return self.validation if choice.of_validation_data else self
 
     def _inputs(self, dtype: torch.dtype, device: torch.device):
-        """Return the inputs; on another device than the processor's, they are copied there once."""
+        """Return the inputs; for another device than the CPU, a copy that is made once."""
         if device.type == "cpu" or scipy.sparse.issparse(self.X) or mapped_file(self.X) is not None:
             return self.X
         key = (dtype, str(device))

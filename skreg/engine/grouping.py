@@ -1,4 +1,4 @@
-"""Which fits are trained together, and how many of them at a time."""
+"""Populations: which fits are trained together, and how many of them at a time."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -12,7 +12,7 @@ from skreg._hashing import structure_of
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitSpec
 
-# Without a limit of the user's, members share a program as long as what a step touches stays about in the cache.
+# Without a memory limit, populations are as large as the memory that a step touches stays about in the cache.
 # Measured (digits, 64-128-10, batches of 32, 50 members): 8 MiB take 12 % longer; 16, 32 and 64 MiB the same.
 CACHE_BYTES = 32 * 2**20
 # A population also takes, whatever its size, so many blocks: one of rows, and in validation temporaries of a layer.
@@ -26,7 +26,7 @@ Fit = tuple[FitSpec, Dataset]
 def structure(spec: FitSpec) -> Hashable:
     """Return what the members of one population have in common."""
     parts = [getattr(spec, item.name) for item in fields(spec) if item.name not in spec.member_parameters]
-    # What a decaying rate has come to depends on the number of rows.
+    # Such a learning rate depends on the number of rows seen.
     n_rows = (len(spec.train), spec.n_rows_before) if spec.schedule.depends_on_rows else None
     return (spec.n_batches, spec.valid is None, n_rows, *map(structure_of, parts))
 
@@ -43,7 +43,7 @@ def n_bytes(spec: FitSpec) -> int:
     n_copies = 8 + spec.solver.n_buffers + (0 if spec.averaging is None else 3)
     # Targets, outputs in two copies, losses and weights of an epoch; validation outputs and targets.
     of_rows = (3 * units[-1] + 4) * (len(spec.train) + n_valid)
-    # Targets that transforms have changed, of each batch and put together.
+    # Targets changed by transforms, of each batch and joined.
     n_transforms = len(spec.batch_transforms)
     of_rows += 2 * units[-1] * len(spec.train) * min(n_transforms, 1)
     # Inputs of one batch; of every layer its outputs, masks (drawn as integers) and gradients; copies of inputs and
@@ -57,8 +57,8 @@ def block_size(memory_limit: int | None, n_workers: int) -> int:
     return BLOCK_BYTES if memory_limit is None else min(BLOCK_BYTES, int(BLOCK_SHARE * memory_limit / n_workers))
 
 
-def in_chunks(fits: Sequence[Fit], memory_limit: int | None, n_workers: int) -> list[list[int]]:
-    """Return populations: fits of the same structure, no more together than memory and workers ask for.
+def make_populations(fits: Sequence[Fit], memory_limit: int | None, n_workers: int) -> list[list[int]]:
+    """Return populations of fits of the same structure, as large as memory and the number of workers allow.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def in_chunks(fits: Sequence[Fit], memory_limit: int | None, n_workers: int) -> 
     Returns
     -------
     list of list of int
-        The numbers of the fits of each population.
+        Indices of the fits of each population.
 
     Raises
     ------
@@ -81,11 +81,11 @@ def in_chunks(fits: Sequence[Fit], memory_limit: int | None, n_workers: int) -> 
     """
     block_bytes = block_size(memory_limit, n_workers)
     families: dict[Hashable, list[int]] = {}
-    for number, (spec, _) in enumerate(fits):
-        families.setdefault(structure(spec), []).append(number)
-    chunks = []
+    for index, (spec, _) in enumerate(fits):
+        families.setdefault(structure(spec), []).append(index)
+    populations = []
     for family in families.values():
-        needed = max(n_bytes(fits[number][0]) for number in family)
+        needed = max(n_bytes(fits[index][0]) for index in family)
         smallest = n_workers * math.ceil(min(needed / (1 - N_BLOCKS * BLOCK_SHARE), needed + N_BLOCKS * BLOCK_BYTES))
         if memory_limit is not None and memory_limit < smallest:
             raise ValueError(
@@ -94,6 +94,6 @@ def in_chunks(fits: Sequence[Fit], memory_limit: int | None, n_workers: int) -> 
             )
         room = CACHE_BYTES if memory_limit is None else memory_limit // n_workers - N_BLOCKS * block_bytes
         largest = max(1, room // needed)
-        n_chunks = max(math.ceil(len(family) / largest), min(n_workers, len(family)))
-        chunks += [family[span] for span in gen_even_slices(len(family), n_chunks)]
-    return chunks
+        n_populations = max(math.ceil(len(family) / largest), min(n_workers, len(family)))
+        populations += [family[span] for span in gen_even_slices(len(family), n_populations)]
+    return populations

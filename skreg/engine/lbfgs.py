@@ -1,4 +1,4 @@
-"""L-BFGS in the trainer: SciPy calls the objective, and an iteration is an epoch."""
+"""L-BFGS of SciPy as the loop of a trainer: an iteration is an epoch."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ GRADIENT_AT_ROUNDING = float(np.sqrt(np.finfo(np.float64).eps))
 
 
 class _Iterations:
-    """The objective of a trainer's network, whose iterations are the trainer's epochs."""
+    """Iterations of L-BFGS as epochs of a trainer of one network."""
 
     def __init__(self, trainer):
         self.trainer, self.monitor = trainer, trainer.monitor
@@ -40,12 +40,12 @@ class _Iterations:
         self.full.move_to(x)
         self.is_running = False
         self.trainer.n_rows_seen += len(self.rows)
-        number = partial(torch.tensor, dtype=torch.float64)
+        tensor = partial(torch.tensor, dtype=torch.float64)
         self.trainer.end_epoch(
             {
-                "train_loss": number([self.full.loss]),
+                "train_loss": tensor([self.full.loss]),
                 "penalty": self.trainer.solver.penalty_values(),
-                "train_score": number([self.full.score]),
+                "train_score": tensor([self.full.score]),
             }
         )
         error = self.trainer.results[0] and self.trainer.results[0].error
@@ -53,7 +53,7 @@ class _Iterations:
             raise error
 
     def after_iteration(self, x: np.ndarray) -> None:
-        """End an iteration, and stop where the monitor says so."""
+        """End an iteration; raise StopIteration if the monitor ends training."""
         self.end(x)
         if self.monitor.stopping_reason:
             raise StopIteration
@@ -61,7 +61,7 @@ class _Iterations:
 
 def run_lbfgs(trainer) -> None:
     """Minimize the objective of all rows (Byrd, Lu, Nocedal and Zhu, 1995)."""
-    trainer.observer.check_without_batches()
+    trainer.observer.check_no_batches()
     monitor, tol = trainer.monitor, trainer.spec.stopping.tol
     iterations = _Iterations(trainer)
     result: OptimizeResult = minimize(
@@ -78,10 +78,10 @@ def run_lbfgs(trainer) -> None:
             "ftol": min(LBFGS_FTOL, tol**2),
         },
     )
-    if iterations.is_running:  # the last iteration has not found a better point, or the first was not needed
+    if iterations.is_running:  # SciPy reports no iteration that finds no better point, and none at a stationary start
         iterations.end(result.x)
     iterations.full.move_to(result.x)
-    stopped = trainer.stopper is not None or (monitor.rule.is_early and monitor.patience.exhausted)
+    stopped = trainer.stopping_callback is not None or (monitor.rule.is_early and monitor.patience.exhausted)
     # A line search that finds nothing lower ends "abnormally", also where the objective has no more digits to give.
     at_rounding = result.status == 2 and np.abs(result.jac).max() <= GRADIENT_AT_ROUNDING * max(1, abs(result.fun))
     monitor.converged = stopped or result.status == 0 or at_rounding

@@ -1,4 +1,4 @@
-"""Networks in training, and the objects that stand for those of all of them."""
+"""Members of a population, and their penalties, rules and numbers stacked along the member axis."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ class Member:
 
     Attributes
     ----------
-    number : int
-        Its place among the fits.
+    index : int
+        Index of its fit.
     spec : FitSpec
-        How it is trained.
+        Description of its fit.
     rows, valid_rows : Rows
         Rows to train on and (or None) to validate on.
     monitor : TrainingMonitor
-        Judges its epochs.
+        Decides when its training ends.
     """
 
-    number: int
+    index: int
     spec: FitSpec
     rows: Rows
     valid_rows: Rows | None
@@ -54,9 +54,9 @@ class Member:
 
 
 def make_members(fits: Sequence[tuple[FitSpec, Dataset]]) -> list[Member]:
-    """Return the members of some fits; those that read the same rows with the same seed stand beside each other.
+    """Return the members of some fits, with those that read the same rows in the same order next to each other.
 
-    Then rows are read once for all of these.
+    A reader then reads these rows once for all of them.
     """
     known: dict[tuple, Rows] = {}
 
@@ -66,7 +66,7 @@ def make_members(fits: Sequence[tuple[FitSpec, Dataset]]) -> list[Member]:
         return known[key]
 
     by_reader: dict[tuple, list[Member]] = {}
-    for number, (spec, dataset) in enumerate(fits):
+    for index, (spec, dataset) in enumerate(fits):
         dataset.check(spec)
         key = (id(dataset), _content(spec.train), spec.target_rules)
         rows, valid_rows = shared(key, dataset.training_rows, spec), None
@@ -75,7 +75,7 @@ def make_members(fits: Sequence[tuple[FitSpec, Dataset]]) -> list[Member]:
             valid_rows = shared((id(dataset), _content(spec.valid)), dataset.rows, spec.valid, *of_network)
         schedule = spec.schedule.rule if spec.solver.takes_steps else None
         monitor = TrainingMonitor(spec.stopping, spec.schedule.initial, schedule, spec.n_batches, spec.batch_transforms)
-        member = Member(number, spec, rows, valid_rows, monitor)
+        member = Member(index, spec, rows, valid_rows, monitor)
         by_reader.setdefault((id(rows), spec.seeds["shuffle"]), []).append(member)
     return [member for members in by_reader.values() for member in members]
 
@@ -89,33 +89,33 @@ def _content(choice: RowChoice) -> tuple:
     )
 
 
-def common(values: Sequence[float], like: Tensor) -> float | Tensor:
-    """Return a number if all members have the same one, else a tensor of shape (n_members, 1, 1)."""
+def stacked_numbers(values: Sequence[float], like: Tensor) -> float | Tensor:
+    """Return the number that all members have, or a tensor of shape (n_members, 1, 1) if they differ."""
     if all(value == values[0] for value in values):
         return values[0]
     return like.new_tensor(values).view(-1, 1, 1)
 
 
 def stacked(items: Sequence, like: Tensor):
-    """Return one object for all members: of their class, with numbers of their own where these differ."""
+    """Return one object for all members, with a tensor for each of its numbers in which they differ."""
     first, varying = items[0], {}
     for name in first.member_parameters:
         values = [getattr(item, name) for item in items]
         if any(value != values[0] for value in values):
-            varying[name] = common([float(value) for value in values], like)
+            varying[name] = stacked_numbers([float(value) for value in values], like)
     return clone(first).set_params(**varying) if varying else first
 
 
 def stacked_penalty(penalties: Sequence[LayerPenalty | None], like: Tensor) -> LayerPenalty | None:
-    """Return one penalty for all members, on one weight matrix."""
+    """Return one penalty for all members on a weight matrix; None if no member has one."""
     given = [penalty for penalty in penalties if penalty is not None]
     if not given:
         return None
-    alpha = common([0.0 if penalty is None else penalty.alpha for penalty in penalties], like)
+    alpha = stacked_numbers([0.0 if penalty is None else penalty.alpha for penalty in penalties], like)
     # The strength of a member without penalty is zero, so its other numbers do not matter.
     return LayerPenalty(stacked([(p or given[0]).penalty for p in penalties], like), alpha, given[0].options)
 
 
 def stacked_rules(rules: Sequence[Sequence], like: Tensor) -> list:
-    """Return one rule for all members at each place; None where there is none."""
+    """Return one rule for all members at each place of their lists; None where they have none."""
     return [None if items[0] is None else stacked(items, like) for items in zip(*rules, strict=True)]

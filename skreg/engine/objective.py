@@ -1,4 +1,4 @@
-"""The objective, its gradient, and what networks compute for rows."""
+"""The objective, its gradient, and the outputs of networks."""
 
 import contextlib
 import math
@@ -19,13 +19,13 @@ AUTO_BATCH_SIZE = 200
 
 
 @contextlib.contextmanager
-def without_gradients(criterion: Loss, acting: Iterable) -> Iterator[None]:
-    """Turn autograd off: wholly, which saves an eighth of a step, where no code of the user's could need it.
+def without_gradients(criterion: Loss, regularizers: Iterable) -> Iterator[None]:
+    """Turn autograd off: in inference mode, which saves an eighth of a step, unless a user's code may need autograd.
 
-    ``acting`` are the objects that act in a step, or None.
+    ``regularizers`` are the objects that act in a step, or None.
     """
     is_ours = criterion.closed_form and all(
-        part is None or type(part).__module__.startswith("skreg.") for part in acting
+        part is None or type(part).__module__.startswith("skreg.") for part in regularizers
     )
     with torch.inference_mode(is_ours), torch.no_grad():
         yield
@@ -55,7 +55,7 @@ def backpropagate(
 
 
 def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
-    """Return the mean loss of the weights that the last step has left, on a few rows."""
+    """Return the mean loss after the last step, on a few rows."""
     span = slice(0, min(len(rows), AUTO_BATCH_SIZE, rows.rows_per_block(1)))
     with torch.no_grad():
         Z = module(rows.inputs(np.arange(span.stop)))
@@ -63,27 +63,27 @@ def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
 
 
 def start_outputs(criterion: Loss, rows: Rows) -> Tensor:
-    """Return the constant outputs that networks start around."""
+    """Return the constant outputs around which networks are initialized."""
     return criterion.start_outputs(rows.target, rows.row_weight())
 
 
 def loss_of_start_outputs(criterion: Loss, rows: Rows) -> float:
-    """Return the loss of a network that puts out nothing but its :func:`start_outputs`."""
+    """Return the loss of a network whose outputs are its :func:`start_outputs` for all rows."""
     outputs = start_outputs(criterion, rows).to(rows.target.dtype)
     with torch.no_grad():
         return float((criterion.per_row(outputs.expand(1, len(rows), -1), rows.target) @ rows.row_weight())[0])
 
 
 def loss_at_start(of_first_batch: float, of_constant: float) -> float:
-    """Return the loss that later ones are judged by: of the first batch, or of a constant if that is larger.
+    """Return the loss that divergence is relative to: of the first batch, or of constant outputs if that is larger.
 
-    A first batch can be met by chance, where the targets of the others are far away.
+    The first batch may have a small loss by chance, where the targets of the others are far away.
     """
     return max(of_first_batch, of_constant) if math.isfinite(of_constant) else of_first_batch
 
 
 def outputs_in_blocks(module: MLP, rows: Rows, compute: Callable | None = None, n_columns: int | None = None) -> Tensor:
-    """Return what a module computes for all rows, block by block.
+    """Return the outputs of a module for all rows, computed block by block.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def outputs_in_blocks(module: MLP, rows: Rows, compute: Callable | None = None, 
     Returns
     -------
     Tensor of shape (n_members, n_rows, n_columns)
-        The results.
+        The outputs.
     """
     results = module.flat.new_empty(module.n_members, len(rows), n_columns or module.layer_units[-1])
     with torch.no_grad():
@@ -109,7 +109,7 @@ def outputs_in_blocks(module: MLP, rows: Rows, compute: Callable | None = None, 
 
 
 class FullObjective:
-    """The objective of all rows and its gradient, as functions of the flat parameters.
+    """Objective of all rows and its gradient, as functions of the flat parameters.
 
     Parameters
     ----------

@@ -1,43 +1,43 @@
-"""Who is told of a training."""
+"""Observers: code that a trainer calls in every epoch, or in every batch."""
 
 from torch import Tensor
 
 
 class Observer:
-    """Is told of what happens in the training of a network by itself; this one does not listen.
+    """Base class of the observers of the training of a single network; its methods do nothing.
 
     Attributes
     ----------
     watches_batches : bool
-        Whether batches are of interest, too.
+        Whether the methods for batches and gradients are called.
     """
 
     watches_batches: bool = False
 
-    def check_without_batches(self) -> None:
-        """Raise ValueError if batches are of interest, which a solver with iterations of its own has not."""
+    def check_no_batches(self) -> None:
+        """Raise ValueError if the observer watches batches, which L-BFGS does not have."""
 
-    def epoch_begins(self, trainer) -> None:
-        """Hear that an epoch begins."""
+    def on_epoch_begin(self, trainer) -> None:
+        """Handle the begin of an epoch."""
 
-    def batch_begins(self, trainer, batch) -> None:
-        """Hear that a batch is to be used."""
+    def on_batch_begin(self, trainer, batch) -> None:
+        """Handle the begin of a step."""
 
-    def gradients_are_computed(self, trainer, batch) -> None:
-        """Hear that gradients lie in the module; they may be changed."""
+    def on_gradients(self, trainer, batch) -> None:
+        """Handle the gradients of a step, which lie in the module and may be changed."""
 
     def take_step(self, trainer) -> None:
         """Let the solver take a step."""
         trainer.solver.step(trainer.lr)
 
-    def batch_ends(self, trainer, batch, Z: Tensor) -> None:
-        """Hear that a batch has been used, with the outputs before its step."""
+    def on_batch_end(self, trainer, batch, Z: Tensor) -> None:
+        """Handle the end of a step, with the outputs before it."""
 
-    def epoch_ends(self, trainer) -> str | None:
-        """Hear that an epoch has ended; return a name if training is to end after it."""
+    def on_epoch_end(self, trainer) -> str | None:
+        """Handle the end of an epoch; return the name of a callback that asks to stop, or None."""
 
-    def training_ends(self, trainer) -> None:
-        """Hear that training has ended; the module has the best weights, which may be changed."""
+    def on_train_end(self, trainer) -> None:
+        """Handle the end of training; the module has the best weights, which may be changed."""
 
     def set_lr(self, trainer, lr: float) -> None:
         """Set the learning rate of the next step."""

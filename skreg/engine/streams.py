@@ -1,4 +1,4 @@
-"""Random numbers of networks that are trained together, each of which draws as if it were alone."""
+"""Random numbers of a population, whose members each draw as a single network does."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ from skreg.layers import random_bits
 
 
 class MemberStreams:
-    """Random numbers of many networks: those with equal keys get the same, which are drawn once.
+    """Streams of random numbers; members with equal keys share one.
 
     Parameters
     ----------
     keys : sequence of tuple
-        For every member the seed, the number of its rows, and whatever else decides which numbers it draws.
+        For every member the seed, the number of its rows, and whatever else its numbers depend on.
     device : torch.device
-        Where the numbers are drawn.
+        Device of the generators.
 
     Attributes
     ----------
@@ -32,44 +32,44 @@ class MemberStreams:
         self.select(range(len(self._keys)))
 
     def select(self, members: Sequence[int]) -> None:
-        """Go on with some of the members."""
+        """Keep the streams of some members only."""
         self._keys = [self._keys[member] for member in members]
         self._used = list(dict.fromkeys(self._keys))
         self._of_member = torch.tensor([self._used.index(key) for key in self._keys])
 
     def begin(self, n_rows: dict[int, int]) -> None:
-        """Begin a batch, in which members with a certain number of rows have so many of them."""
+        """Begin a batch; ``n_rows`` is the number of its rows for members with a number of rows in total."""
         self._n_rows = n_rows
 
     def _rows(self, stream: Tensor, key: tuple) -> Tensor:
-        """Return the rows of a stream that count: a shorter batch is filled up with others."""
+        """Return the rows of a stream that are drawn, without those that pad a shorter batch."""
         return stream[: self._n_rows[key[1]]]
 
     def _of_members(self, streams: Tensor) -> Tensor:
-        """Return what every member gets, of shape (n_members or 1, ...), given what each stream has drawn."""
+        """Return the numbers of every member, of shape (n_members or 1, ...), from those of every stream."""
         return streams if len(self._used) == 1 else streams[self._of_member.to(streams.device)]
 
 
 class DropoutStreams(MemberStreams):
-    """Random numbers for dropout. The third part of a key says which places have dropout at all."""
+    """Random numbers for dropout. The third part of a key tells which layers have dropout."""
 
     def select(self, members: Sequence[int]) -> None:
-        """Go on with some of the members."""
+        """Keep the streams of some members only."""
         super().select(members)
         has_dropout = [any(used) for used in zip(*(key[2] for key in self._used), strict=True)]
-        self._all_places = np.flatnonzero(has_dropout).tolist()
+        self._dropout_layers = np.flatnonzero(has_dropout).tolist()
 
     def begin(self, n_rows: dict[int, int]) -> None:
-        """Begin a batch, in which members with a certain number of rows have so many of them."""
+        """Begin a batch; ``n_rows`` is the number of its rows for members with a number of rows in total."""
         super().begin(n_rows)
-        self._places = iter(self._all_places)
+        self._layers = iter(self._dropout_layers)
 
     def bits(self, like: Tensor) -> Tensor:
-        """Return random 16-bit integers that broadcast to the shape of ``like``, for the next place with dropout."""
-        place = next(self._places)
+        """Return random 16-bit integers that broadcast to the shape of ``like``, for the next layer with dropout."""
+        layer = next(self._layers)
         streams = torch.zeros(len(self._used), *like.shape[-2:], dtype=torch.int16, device=like.device)
         for stream, key in zip(streams, self._used, strict=True):
-            if key[2][place]:
+            if key[2][layer]:
                 rows = self._rows(stream, key)
                 rows.copy_(random_bits(rows, self.generators[key]))
         if like.dim() == 2:  # a population of one goes without the member axis
@@ -95,12 +95,12 @@ class BatchRandom(MemberStreams):
         Returns
         -------
         Tensor of shape (n_members or 1, n_rows, n_columns)
-            The same for all members that have the same rows and seed; 0 in rows that only fill a batch up.
+            The same for members that have the same rows and seed; 0 in rows that pad a batch.
         """
         return self._drawn(like, torch.Tensor.uniform_)
 
     def permutation(self, like: Tensor) -> Tensor:
-        """Return the numbers of the rows in a random order, for ``like.take_along_dim(numbers, dim=1)``.
+        """Return row indices in a random order, for ``like.take_along_dim(indices, dim=1)``.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ class BatchRandom(MemberStreams):
         Returns
         -------
         Tensor of int of shape (n_members or 1, n_rows, 1)
-            Rows that only fill a batch up stay where they are.
+            Rows that pad a batch stay where they are.
         """
         orders = torch.arange(like.shape[1], device=like.device).repeat(len(self._used), 1)
         for order, key in zip(orders, self._used, strict=True):
@@ -125,11 +125,11 @@ class BatchRandom(MemberStreams):
         return self._of_members(streams)
 
 
-def dropout_numbers(members: Sequence, device: torch.device) -> torch.Generator | DropoutStreams:
-    """Return what the dropout masks of some members are drawn from: of one by itself, a generator."""
+def make_dropout_streams(members: Sequence, device: torch.device) -> torch.Generator | DropoutStreams:
+    """Return the random numbers for the dropout of some members: a plain generator for a single one."""
     if len(members) == 1:
         return generator_of(members[0].spec.seeds["dropout"], device)
-    # A network alone draws nothing where its rate is zero.
+    # As a single network does, a member draws nothing where its rate is zero.
     places = [tuple(rate > 0 for rate in member.spec.network.dropout_rates) for member in members]
     keys = [
         (member.spec.seeds["dropout"], len(member.rows), of_member)
@@ -138,7 +138,7 @@ def dropout_numbers(members: Sequence, device: torch.device) -> torch.Generator 
     return DropoutStreams(keys, device)
 
 
-def batch_numbers(members: Sequence, device: torch.device) -> BatchRandom:
-    """Return what the batch transforms of some members draw from."""
+def make_batch_random(members: Sequence, device: torch.device) -> BatchRandom:
+    """Return the random numbers for the batch transforms of some members."""
     keys = [(augmentation_seed(member.spec.seeds["dropout"]), len(member.rows)) for member in members]
     return BatchRandom(keys, device)

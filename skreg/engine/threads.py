@@ -1,4 +1,4 @@
-"""Threads of torch, and how fits in threads of Python are given up."""
+"""Threads of torch, and the signal by which fits in other threads are abandoned."""
 
 import contextlib
 import threading
@@ -12,7 +12,7 @@ FLOPS_FOR_THREADS = 2e9
 
 
 class _ThreadLimit:
-    """Counts the fits that run at the same time in Python threads, and knows the number of torch threads before."""
+    """Number of fits that run at the same time in Python threads, and of torch threads before them."""
 
     lock = threading.Lock()
     n_running = 0
@@ -23,8 +23,8 @@ class _ThreadLimit:
 def limited_threads(flops_per_step: float) -> Iterator[None]:
     """Run torch on one thread where the work of a step is small; restore the number of threads afterwards.
 
-    Each Python thread has its own number, and a new one starts with what was set last anywhere. So all concurrent
-    fits restore the number that the first of them has found.
+    Each Python thread has its own number, and a new one starts with the number that was set last in any thread. So all
+    concurrent fits restore the number before the first of them.
     """
     if flops_per_step >= FLOPS_FOR_THREADS:
         yield
@@ -52,19 +52,19 @@ class AbandonedError(Exception):
 
 
 class StopSignal:
-    """Says, from any thread, that fits are to be given up; trainers look at it in every step."""
+    """Signal to abandon fits, set in any thread; trainers check it in every step."""
 
     def __init__(self):
         self._event = threading.Event()
 
     def __deepcopy__(self, memo):
-        """Return itself: clones of what is fitted hear the same signal."""
+        """Return itself: clones of an estimator share the signal."""
         return self
 
     def set(self) -> None:
-        """Give the signal."""
+        """Set the signal."""
         self._event.set()
 
     def is_set(self) -> bool:
-        """Return whether it was given."""
+        """Return whether it is set."""
         return self._event.is_set()

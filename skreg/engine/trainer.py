@@ -1,9 +1,9 @@
-"""One trainer for one network or for many of the same structure, side by side along the leading member axis.
+"""Trainer of one network, or of a population: networks of the same structure along a leading member axis.
 
 Small networks spend their time on calls, not on arithmetic. So networks that differ only in numbers, in their rows or
 in their seeds take their steps together: one batched matrix product serves all of them. Each has its own monitor, and
-leaves when it ends. Without its neighbours a member comes out the same, but for rounding: it reads its rows in the
-order that its own seed gives, and draws its own dropout masks.
+is removed when its training ends. A member equals a single fit but for rounding: it reads its rows in the order of its
+own seed, and draws its own dropout masks.
 
 A step goes through the seams where regularization acts: batch transforms, gradient rules, the solver with its proximal
 step, and the averager; an epoch ends with the monitors.
@@ -24,7 +24,7 @@ from skreg.averaging._base import Averager
 from skreg.engine.batches import Batch, MemberBatches
 from skreg.engine.dataset import Dataset
 from skreg.engine.lbfgs import run_lbfgs
-from skreg.engine.members import common, make_members, stacked_penalty, stacked_rules
+from skreg.engine.members import make_members, stacked_numbers, stacked_penalty, stacked_rules
 from skreg.engine.objective import (
     backpropagate,
     last_step_loss,
@@ -36,7 +36,7 @@ from skreg.engine.objective import (
 from skreg.engine.observer import Observer
 from skreg.engine.spec import FitResult, FitSpec
 from skreg.engine.state import restore_state, training_state
-from skreg.engine.streams import MemberStreams, batch_numbers, dropout_numbers
+from skreg.engine.streams import MemberStreams, make_batch_random, make_dropout_streams
 from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.layers import join_rows
 from skreg.losses import weighted_sum
@@ -44,37 +44,37 @@ from skreg.stopping import bounded_mean
 
 
 class Trainer:
-    """Trains networks of one structure.
+    """Trainer of one network, or of several of the same structure.
 
     Parameters
     ----------
     fits : sequence of (FitSpec, Dataset)
-        The members, and the rows that they read.
+        Descriptions of the fits, and the rows that they read.
     observer : Observer or None, default=None
-        Is told of epochs and batches; for a network by itself.
+        Called in every epoch, or in every batch; for a single network.
     score_validation : callable or None, default=None
-        Returns the score to monitor, higher is better, from the weights; for a network by itself.
+        Returns the score to monitor, higher is better, from the weights; for a single network.
     state : dict of str to ndarray or None, default=None
-        The state of another training, which this one continues; for a network by itself.
+        Training state to continue from; for a single network.
     restore : {None, "last", "best"}, default=None
         Which weights of the state the network gets: none, those of the last step, or the best ones, those of a result.
     stopped : StopSignal or None, default=None
-        When set, training is given up.
+        When set, training is abandoned.
     report : callable or None, default=None
-        Called with the number of epochs of single members that are done.
+        Called with numbers of epochs that are done, summed over the members.
     block_bytes : int or None, default=None
         Size of blocks of rows, and of a layer's outputs in validation; None is 1 MiB.
     keep_state : bool, default=True
-        Whether the result of a network by itself says where its training stands.
+        Whether the result of a single network has its training state.
 
     Attributes
     ----------
     members : list of Member
-        Those that have not ended.
+        The networks in training.
     module : MLP
-        Their networks.
+        Their weights.
     solver : FlatOptimizer or Regularization
-        What moves the weights.
+        The optimizer, or what regularizes the objective of L-BFGS.
     lr : float
         The learning rate of the next step, of the first member.
     member_lr : list of float
@@ -82,7 +82,7 @@ class Trainer:
     best_weights : list of Tensor or None
         Snapshot of the module in the best epoch of each member so far; None without early stopping.
     results : list of FitResult
-        One for each fit, as soon as it has ended.
+        One for each fit; None until its training ends.
     """
 
     def __init__(
@@ -114,17 +114,17 @@ class Trainer:
             [member.spec.seeds["shuffle"] if spec.shuffle else None for member in self.members],
             block_bytes,
         )
-        self.dropout = dropout_numbers(self.members, spec.network.device)
-        self.random = batch_numbers(self.members, spec.network.device) if spec.batch_transforms else None
-        self.streams = [numbers for numbers in (self.dropout, self.random) if isinstance(numbers, MemberStreams)]
+        self.dropout = make_dropout_streams(self.members, spec.network.device)
+        self.random = make_batch_random(self.members, spec.network.device) if spec.batch_transforms else None
+        self.streams = [streams for streams in (self.dropout, self.random) if isinstance(streams, MemberStreams)]
         self.module = self._make_module()
-        # A member by itself, to start from and to be given its weights when it ends.
+        # A network for one member, which gets the weights of each at its start and at its end.
         self.single = self.module if self.is_single else spec.network.module()
-        self._start()
-        self.start_snapshot = self.module.snapshot() if self.is_single else None
+        self._initialize_weights()
+        self.start_weights = self.module.snapshot() if self.is_single else None
         self._make_solver()
         self.averager = None if spec.averaging is None else Averager(self.module)
-        self.stopper: str | None = None
+        self.stopping_callback: str | None = None
         self.validation: MemberBatches | None = None
         self.best_weights = self.module.snapshot() if spec.stopping.is_early else None
         if state is not None:
@@ -137,7 +137,7 @@ class Trainer:
 
     @property
     def monitor(self):
-        """That of the first member."""
+        """The monitor of the first member."""
         return self.members[0].monitor
 
     # -- the loop ------------------------------------------------------------------------------------------
@@ -149,49 +149,49 @@ class Trainer:
         while self.members and not self.monitor.stopping_reason:
             self.begin_epoch()
             measured = self._run_epoch()
-            self._leave(self.end_epoch(measured))
-        self._leave(range(len(self.members)))
+            self._finish_members(self.end_epoch(measured))
+        self._finish_members(range(len(self.members)))
         return self.results
 
     def begin_epoch(self) -> None:
         """Begin the next epoch of all members."""
         for member in self.members:
             member.monitor.epoch += 1
-        self.observer.epoch_begins(self)
+        self.observer.on_epoch_begin(self)
 
     def check_stopped(self) -> None:
-        """Raise AbandonedError if training is to be given up."""
+        """Raise AbandonedError if training is to be abandoned."""
         if self.stopped is not None and self.stopped.is_set():
             raise AbandonedError
 
     def _run_epoch(self) -> dict[str, Tensor]:
-        """Take a step with every batch; return loss, penalty and score, taken while the weights were changing."""
+        """Take a step with every batch; return loss, penalty and score, measured while the weights change."""
         self.batches.begin_epoch()
         scale = self.module.flat.new_full((), self.n_batches / self.batches.n_columns)
-        acting = (*self.transforms, *self.rules, self.averaging, *self.solver.acting)
-        with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, acting):
-            steps = [self._step(number, batch, scale) for number, batch in enumerate(self.batches)]
+        regularizers = (*self.transforms, *self.rules, self.averaging, *self.solver.regularizers)
+        with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, regularizers):
+            steps = [self._step(index, batch, scale) for index, batch in enumerate(self.batches)]
             outputs, targets = zip(*steps, strict=True)
             target = join_rows(targets) if self.transforms else self.batches.target
             measured = self._measure(join_rows(outputs), target)
         self.n_rows_seen += len(self.members[0].rows)
         return measured
 
-    def _step(self, number: int, batch: Batch, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Take one step; return the outputs before it, and what they were compared with."""
+    def _step(self, index: int, batch: Batch, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Take one step; return the outputs before it, and their targets."""
         self.check_stopped()
         for streams in self.streams:
-            streams.begin(self.batches.n_rows(number))
+            streams.begin(self.batches.n_rows_in_batch(index))
         if self.transforms:
             batch = transformed(batch, self.transforms, self.random)
         watched = self.observer.watches_batches
         if watched:
-            self.observer.batch_begins(self, batch)
+            self.observer.on_batch_begin(self, batch)
         Z = backpropagate(
             self.module, self.spec.loss, batch, generator=self.dropout, scale=scale, n_batches=self.n_batches
         )
         if watched:
-            self.observer.gradients_are_computed(self, batch)
+            self.observer.on_gradients(self, batch)
         for rule in self.rules:
             rule(self.gradients)
         if not self.spec.schedule.is_constant:
@@ -206,15 +206,15 @@ class Trainer:
         if self.averager is not None:
             self.averager.update(self.averaging.share(self.solver.n_steps))
         if watched:
-            self.observer.batch_ends(self, batch, Z)
+            self.observer.on_batch_end(self, batch, Z)
         return Z, batch.target
 
     def _measure(self, Z: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return what is known of an epoch from the outputs of its steps, and what they were compared with."""
+        """Return loss, penalty and score of an epoch, from the outputs of its steps and their targets."""
         loss, losses = self.spec.loss, self.spec.loss.per_row(Z, target)
         if self.monitor.first_loss is None:
             self._set_first_losses(losses)
-        weight = self.batches.weight_of(self.is_single)
+        weight = self.batches.column_weight(self.is_single)
         return {
             "train_loss": weighted_sum(losses, weight),
             "penalty": self.solver.penalty_values(),
@@ -225,10 +225,10 @@ class Trainer:
         first = self.batches.spans[0]
         if self.is_single:
             values = [float(losses[:, first].mean())]
-        else:  # short batches are filled up with rows that do not count
+        else:  # short batches are padded with rows of weight zero
             is_row = self.batches.weight[:, first] > 0
             values = ((losses[:, first] * is_row).sum(dim=1) / is_row.sum(dim=1)).tolist()
-        # Members that read the same rows share what is computed of them.
+        # Members that read the same rows share the result.
         of_constant = cache(partial(loss_of_start_outputs, self.spec.loss))
         for member, value in zip(self.members, values, strict=True):
             member.monitor.first_loss = loss_at_start(value, of_constant(member.rows))
@@ -236,37 +236,37 @@ class Trainer:
     # -- the end of an epoch -------------------------------------------------------------------------------
 
     def end_epoch(self, measured: dict[str, Tensor]) -> list[int]:
-        """Validate, record and judge an epoch; return the members that it was the last of."""
+        """Validate and record an epoch; return the positions of the members whose training ends."""
         self.report(len(self.members))
         measured["is_finite"] = self.module.are_finite()
         measured["lr"] = self._last_member_lr()
-        leaving, improved = [], []
+        ended, improved = [], []
         with self.averaged_weights():
             if self.members[0].valid_rows is not None:
                 measured |= self._validate(measured)
             columns = [values.tolist() if isinstance(values, Tensor) else values for values in measured.values()]
             rows = [dict(zip(measured, values, strict=True)) for values in zip(*columns, strict=True)]
-            for number, (member, values) in enumerate(zip(self.members, rows, strict=True)):
-                judged = {name: values.pop(name) for name in ("is_finite", "bounded_loss") if name in values}
+            for position, (member, values) in enumerate(zip(self.members, rows, strict=True)):
+                checked = {name: values.pop(name) for name in ("is_finite", "bounded_loss") if name in values}
                 try:
-                    if member.monitor.update(values, **judged):
-                        improved.append(number)
+                    if member.monitor.update(values, **checked):
+                        improved.append(position)
                 except ValueError as error:
-                    self.results[member.number] = FitResult(error=error)
-                    leaving.append(number)
+                    self.results[member.index] = FitResult(error=error)
+                    ended.append(position)
             if improved and self.best_weights is not None:
                 self._update_best_weights(improved)
-        if leaving and self.is_single:
-            return leaving
-        self.stopper = self.observer.epoch_ends(self)
-        for number, member in enumerate(self.members):
+        if ended and self.is_single:
+            return ended
+        self.stopping_callback = self.observer.on_epoch_end(self)
+        for position, member in enumerate(self.members):
             if self.is_single:
                 member.monitor.lr = self.lr  # which callbacks may have changed
-            member.monitor.check_stopping(self.stopper)
-            if member.monitor.stopping_reason and number not in leaving:
-                leaving.append(number)
-        self._update_member_lr(leaving)
-        return leaving
+            member.monitor.check_stopping(self.stopping_callback)
+            if member.monitor.stopping_reason and position not in ended:
+                ended.append(position)
+        self._update_member_lr(ended)
+        return ended
 
     def _last_member_lr(self) -> list[float]:
         """Return the learning rate of every member's last step."""
@@ -287,7 +287,7 @@ class Trainer:
             spans = [list(gen_even_slices(len(own), n_blocks)) for own in rows]
             self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes)
             self.validation.begin_epoch()
-        batches, loss, weight = self.validation, self.spec.loss, self.validation.weight_of(self.is_single)
+        batches, loss, weight = self.validation, self.spec.loss, self.validation.column_weight(self.is_single)
         with torch.no_grad():
             Z = join_rows([self.module.forward(batch.X) for batch in batches])
             losses = loss.per_row(Z, batches.target)
@@ -302,7 +302,7 @@ class Trainer:
         return results
 
     def _user_score(self, measured: dict, valid_loss: float) -> float:
-        """Return the score of a function of the user's, which gets no weights that have diverged."""
+        """Return the score of a user's function, after a check that the weights have not diverged."""
         penalty, is_finite = float(measured["penalty"][0]), measured["is_finite"][0]
         for rows, value in (("training", float(measured["train_loss"][0])), ("validation", valid_loss)):
             self.monitor.check_divergence(rows, value, penalty, is_finite=is_finite)
@@ -332,54 +332,54 @@ class Trainer:
             self.solver.project()
             yield
 
-    def _update_member_lr(self, leaving: Sequence[int]) -> None:
+    def _update_member_lr(self, ended: Sequence[int]) -> None:
         """Take the learning rates of the monitors, which an adaptive schedule has lowered."""
         member_lr = [member.monitor.lr for member in self.members]
         if self.is_single:
             if member_lr[0] != self.lr:
                 self.observer.set_lr(self, member_lr[0])
-        elif member_lr != self.member_lr and not leaving:
-            self._remake(list(range(len(self.members))))
+        elif member_lr != self.member_lr and not ended:
+            self._rebuild(list(range(len(self.members))))
 
     # -- the end of a training -----------------------------------------------------------------------------
 
-    def _leave(self, leaving: Sequence[int]) -> None:
-        """Give members their results, and go on with the others."""
-        if not leaving:
+    def _finish_members(self, ended: Sequence[int]) -> None:
+        """Make the results of members whose training has ended, and remove these."""
+        if not ended:
             return
-        for number in leaving:
-            self._finish(number)
-        staying = [number for number in range(len(self.members)) if number not in leaving]
-        if staying:
-            self._remake(staying)
+        for position in ended:
+            self._finish_member(position)
+        remaining = [position for position in range(len(self.members)) if position not in ended]
+        if remaining:
+            self._rebuild(remaining)
         else:
             self.members = []
 
-    def _finish(self, number: int) -> None:
+    def _finish_member(self, position: int) -> None:
         """Make the result of a member."""
-        member, monitor = self.members[number], self.members[number].monitor
+        member, monitor = self.members[position], self.members[position].monitor
         self.report(monitor.rule.max_epochs - monitor.epoch)
-        if self.results[member.number] is not None:
+        if self.results[member.index] is not None:
             return
         try:
             last = self.module.snapshot() if self.is_single and self.keep_state else None
-            self._load_best_weights(number)
+            self._load_best_weights(position)
             if self.best_weights is None and monitor.history:
-                # No training loss has seen what the last step has left.
+                # The training loss was measured before the last step.
                 is_finite = math.isfinite(self.single.flat.sum())
                 loss = last_step_loss(self.single, member.spec.loss, member.rows)
                 penalty = monitor.history[-1]["penalty"]
                 monitor.check_divergence("training", loss, penalty, is_finite=is_finite)
             if self.is_single:
-                self.observer.training_ends(self)
+                self.observer.on_train_end(self)
             result = member.result(self.single.arrays())
             if last is not None:
                 result.training_state = training_state(self, last)
-        except Exception as error:  # of a user's loss, too: it belongs to this member
+        except Exception as error:  # also of a user's loss: the other members go on
             result = FitResult(error=error)
-        self.results[member.number] = result
+        self.results[member.index] = result
 
-    def _load_best_weights(self, number: int) -> None:
+    def _load_best_weights(self, position: int) -> None:
         """Copy the best weights of a member to the single network; without early stopping, these are the last ones."""
         with self.averaged_weights():
             source = self.module.state() if self.best_weights is None else self.best_weights
@@ -389,7 +389,7 @@ class Trainer:
                 best_weights = None
                 own_views = self.single.member_views(self.single.state())
                 for own, tensor in zip(own_views, self.module.member_views(source), strict=True):
-                    own.copy_(tensor[number : number + 1])
+                    own.copy_(tensor[position : position + 1])
         if best_weights is not None:
             self.module.restore(best_weights)
 
@@ -400,15 +400,15 @@ class Trainer:
         rates = [member.spec.network.dropout_rates for member in self.members]
         exact = torch.empty(0, dtype=torch.float64, device=self.spec.network.device)
         return self.spec.network.module(
-            len(self.members), [common(values, exact) for values in zip(*rates, strict=True)]
+            len(self.members), [stacked_numbers(values, exact) for values in zip(*rates, strict=True)]
         )
 
     @torch.no_grad()
-    def _start(self) -> None:
-        """Give every network its start values: new ones, around the best constant of its loss, or those of its spec."""
+    def _initialize_weights(self) -> None:
+        """Initialize every network around the best constant outputs of its loss, or with the weights of its spec."""
         outputs = cache(partial(start_outputs, self.spec.loss))
         views, own_views = (module.member_views(module.state()) for module in (self.module, self.single))
-        for number, member in enumerate(self.members):
+        for position, member in enumerate(self.members):
             spec = member.spec
             if spec.start is None:
                 self.single.initialize([generator_of(spec.seeds["init"])], outputs(member.rows))
@@ -416,10 +416,10 @@ class Trainer:
                 self.single.restore([torch.from_numpy(array) for array in spec.start])
             if self.single is not self.module:
                 for tensor, own in zip(views, own_views, strict=True):
-                    tensor[number] = own[0]
+                    tensor[position] = own[0]
 
     def _make_solver(self) -> None:
-        """Make the solver of the present members."""
+        """Make the solver and the rules of the present members."""
         specs, module = [member.spec for member in self.members], self.module
         # A step has the learning rate of the first member; the solver gets the others' as multiples of it.
         self.member_lr = [member.monitor.lr for member in self.members]
@@ -431,7 +431,7 @@ class Trainer:
             if any(lr != self.lr for lr in self.member_lr):
                 options["member_lr"] = (module.flat.new_tensor(self.member_lr) / self.lr).view(-1, 1, 1)
             for name in self.spec.solver.member_parameters:
-                options[name] = common([getattr(spec.solver, name) for spec in specs], module.flat)
+                options[name] = stacked_numbers([getattr(spec.solver, name) for spec in specs], module.flat)
         self.solver = self.spec.solver.make(module, penalties, self.spec.constraints, **options)
         self.transforms = stacked_rules([spec.batch_transforms for spec in specs], module.flat)
         exact = module.flat.new_empty(0, dtype=torch.float64)
@@ -439,32 +439,32 @@ class Trainer:
         self.gradients = [parameter.grad for parameter in module.parameters()]
         (self.averaging,) = stacked_rules([[spec.averaging] for spec in specs], exact)
 
-    def _remake(self, staying: list[int]) -> None:
-        """Go on with some of the members, or with all of them at other learning rates."""
+    def _rebuild(self, remaining: list[int]) -> None:
+        """Rebuild module and solver for the remaining members, or for all of them with other learning rates."""
         old_module, old_solver = self.module, self.solver
-        if len(staying) < len(self.members):
-            self.members = [self.members[number] for number in staying]
-            self.batches.select(staying)
+        if len(remaining) < len(self.members):
+            self.members = [self.members[number] for number in remaining]
+            self.batches.select(remaining)
             for streams in self.streams:
-                streams.select(staying)
+                streams.select(remaining)
             self.validation = None
             self.module = self._make_module()
             if self.is_single:
                 self.single = self.module
             self.module.n_batches = old_module.n_batches
-            self._copy_members(self.module.state(), old_module.state(), old_module, staying)
+            self._copy_members(self.module.state(), old_module.state(), old_module, remaining)
             if self.best_weights is not None:
                 old_weights, self.best_weights = self.best_weights, self.module.snapshot()
-                self._copy_members(self.best_weights, old_weights, old_module, staying)
+                self._copy_members(self.best_weights, old_weights, old_module, remaining)
         self._make_solver()
         self.solver.n_steps = old_solver.n_steps
         for new, old in zip(self.solver.buffers(), old_solver.buffers(), strict=True):
-            self._copy_members([new], [old], old_module, staying)
+            self._copy_members([new], [old], old_module, remaining)
         if self.averager is not None and self.module is not old_module:
             old_averager, self.averager = self.averager, Averager(self.module)
-            self._copy_members(self.averager.average, old_averager.average, old_module, staying)
+            self._copy_members(self.averager.average, old_averager.average, old_module, remaining)
 
-    def _copy_members(self, new: list[Tensor], old: list[Tensor], old_module, staying: list[int]) -> None:
-        """Copy buffers that are laid out like a module's, of which only some members are left."""
+    def _copy_members(self, new: list[Tensor], old: list[Tensor], old_module, remaining: list[int]) -> None:
+        """Copy the parts of the remaining members between buffers in the layout of a module."""
         for new_part, old_part in zip(self.module.member_views(new), old_module.member_views(old), strict=True):
-            new_part.copy_(old_part[staying])
+            new_part.copy_(old_part[remaining])

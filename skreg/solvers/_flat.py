@@ -119,7 +119,7 @@ class Regularization:
                 self.layers.append(RegularizedLayer(W.data, W.grad, span, here, constraint, member_lr))
 
     @property
-    def acting(self) -> list[object]:
+    def regularizers(self) -> list[object]:
         """The penalties and constraints."""
         return [part for layer in self.layers for part in layer.parts]
 

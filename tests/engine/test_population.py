@@ -19,7 +19,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._estimator.prepare import finish
 from skreg.backends import train_fits
 from skreg.engine.batches import MemberBatches, Rows
-from skreg.engine.grouping import in_chunks, n_bytes, structure
+from skreg.engine.grouping import make_populations, n_bytes, structure
 from skreg.engine.members import make_members
 from skreg.engine.streams import DropoutStreams
 from skreg.engine.threads import AbandonedError
@@ -180,7 +180,7 @@ class TestMembersAreAsAlone:
         score = SoftmaxLogLoss().score(Z, T, torch.full((5,), 0.2))
         assert_allclose(score[0], 0.4)
 
-    def test_in_chunks_and_threads(self):
+    def test_in_populations_and_threads(self):
         settings = [{"alpha": a, "dropout": 0.2} for a in np.geomspace(1e-4, 1, 7)]
         alone = [make(**setting).fit(X, Y) for setting in settings]
         per_member = n_bytes(prepared([make()])[0].spec)
@@ -215,11 +215,11 @@ class TestMembersAreAsAlone:
         settings += [{"activation": "tanh"}, {"solver": "sgd"}, {"constraint": "max_norm"}]
         settings += [{"learning_rate": "cosine"}, {"learning_rate": "cosine", "max_iter": 4}]
         fits = fits_of(prepared([make(**setting) for setting in settings]))
-        assert len(in_chunks(fits, None, 1)) == len(settings)
+        assert len(make_populations(fits, None, 1)) == len(settings)
         # A rate that does not anneal does not depend on the number of epochs.
         settings = [{}, {"max_iter": 4}]
         fits = fits_of(prepared([make(**setting) for setting in settings]))
-        assert len(in_chunks(fits, None, 1)) == 1
+        assert len(make_populations(fits, None, 1)) == 1
         for member, setting in zip(train_together([make(**s) for s in settings]), settings, strict=True):
             assert_same_networks(member, make(**setting).fit(X, Y))
 
@@ -354,7 +354,7 @@ class TestParts:
         ]
         for fit in pending[2:]:
             fit.dataset = pending[0].dataset
-        assert [member.number for member in make_members(fits_of(pending))] == [0, 2, 1, 3]
+        assert [member.index for member in make_members(fits_of(pending))] == [0, 2, 1, 3]
 
     def test_columns_of_batches(self):
         target = torch.arange(7.0, dtype=torch.float64).unsqueeze(1)
@@ -373,7 +373,7 @@ class TestParts:
         assert [batch.X.shape for batch in batches] == [(3, 4, 2), (3, 3, 2)]
         assert [batches[0].X[0, :, 0].tolist(), batches[1].X[1, :, 0].tolist()] == [[0, 2, 4, 6], [8, 10, 12]]
         assert [batches[0].X[2, :2, 0].tolist(), batches[1].X[2, :1, 0].tolist()] == [[8, 10], [12]]
-        assert feed.n_rows(1) == {7: 3, 3: 1}
+        assert feed.n_rows_in_batch(1) == {7: 3, 3: 1}
 
     def test_members_with_one_seed_share_their_masks(self):
         seeds = [0, 0, 1]
