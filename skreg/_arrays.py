@@ -1,4 +1,4 @@
-"""How rows of the user's own arrays are read: of files that are mapped into memory, no more at a time than must be."""
+"""Reading of rows of arrays and of memory-mapped files, of which only a part is in memory at a time."""
 
 import mmap
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from sklearn.utils import gen_batches
 # new pages each time: with 4 MiB, to gather 6000 rows of 784 numbers takes 8 ms instead of 3.
 BLOCK_BYTES = 2**20
 # Smaller files may stay in memory.
-LARGEST_KEPT_FILE = 64 * 2**20
+MAX_RESIDENT_BYTES = 64 * 2**20
 
 
 def mapped_file(X) -> mmap.mmap | None:
@@ -24,7 +24,7 @@ def mapped_file(X) -> mmap.mmap | None:
         if isinstance(X, np.memmap):
             is_shared = X.mode != "c"
         X = X.base
-    return X if is_shared and isinstance(X, mmap.mmap) and len(X) > LARGEST_KEPT_FILE else None
+    return X if is_shared and isinstance(X, mmap.mmap) and len(X) > MAX_RESIDENT_BYTES else None
 
 
 def release_pages(X) -> None:
@@ -47,7 +47,7 @@ def gathered(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
     memory.
     """
     order = np.argsort(rows, kind="stable")
-    region = rows[order] * abs(X.strides[0]) // LARGEST_KEPT_FILE
+    region = rows[order] * abs(X.strides[0]) // MAX_RESIDENT_BYTES
     result = np.empty((len(rows), X.shape[1]), X.dtype)
     for part in np.split(order, np.flatnonzero(np.diff(region)) + 1):
         result[part] = chosen(X, rows[part])

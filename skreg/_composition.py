@@ -9,9 +9,9 @@ from skreg._estimator.base import BaseRegularizedMLP
 
 
 def opened(estimator) -> Iterator:
-    """Yield a fitted search, pipeline or transformation of the target and what it wraps, from the outside in.
+    """Yield a fitted search, pipeline or transformation of the target and the estimators in it, from the outside in.
 
-    Behind a transformation of the target, that is the copy that was fitted.
+    Of a transformation of the target, that is the fitted copy.
     """
     while estimator is not None:
         yield estimator
@@ -26,7 +26,7 @@ def opened(estimator) -> Iterator:
 
 
 def parts(estimator) -> dict[str, object]:
-    """Return what a pipeline or a transformation of the target, fitted or not, passes its data on to.
+    """Return the estimators to which a pipeline or a transformation of the target, fitted or not, passes its data.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def parts(estimator) -> dict[str, object]:
     Returns
     -------
     dict of str to estimator
-        By the names that they have in the estimator: the last step of a pipeline; the regressor of a transformation of
+        By their names in the estimator: the last step of a pipeline; the regressor of a transformation of
         the target and, after a fit, the copy that was fitted. Empty for all others.
     """
     if isinstance(estimator, Pipeline):
@@ -47,7 +47,7 @@ def parts(estimator) -> dict[str, object]:
 
 
 def nested(estimator) -> Iterator:
-    """Yield an estimator and all :func:`parts` of it, from the outside in; what is to be fitted before its copies."""
+    """Yield an estimator and all :func:`parts` of it, from the outside in, and unfitted ones before their copies."""
     yield estimator
     for part in parts(estimator).values():
         yield from nested(part)
@@ -77,12 +77,12 @@ def with_last(estimator, replace: Callable):
     estimator : estimator
         Is changed in place, if it has parts.
     replace : callable
-        Takes what is there, and returns what takes its place.
+        Takes the innermost part, and returns its replacement.
 
     Returns
     -------
     estimator
-        The estimator; what `replace` makes of it if it has no parts.
+        The estimator; its replacement if it has no parts.
     """
     inner = {name: with_last(part, replace) for name, part in parts(estimator).items()}
     if not inner:

@@ -1,4 +1,4 @@
-"""Which device computes, where the one that was asked for does not exist."""
+"""Device of predictions, where that of the fit does not exist."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import torch
 
 
 def n_devices(kind: str) -> int:
-    """Return how many devices of a type, such as 'cuda', torch can use here."""
+    """Return the number of devices of a type, such as 'cuda', that torch can use here."""
     if kind == "mps":
         return int(torch.backends.mps.is_available())
     module = getattr(torch, kind, None)
@@ -17,7 +17,7 @@ def n_devices(kind: str) -> int:
 
 
 def device_here(wished: str | torch.device, count: Callable[[str], int] = n_devices) -> torch.device:
-    """Return where predictions are computed that were to be computed on some device.
+    """Return the device on which predictions are computed.
 
     Parameters
     ----------

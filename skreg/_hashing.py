@@ -1,4 +1,4 @@
-"""Content and structure of objects, in a form that can be compared."""
+"""Hashes of the content and of the structure of objects."""
 
 from collections.abc import Collection, Hashable
 from dataclasses import fields, is_dataclass
@@ -18,10 +18,10 @@ def content_hash(item) -> str | None:
 
 
 def structure_of(item) -> Hashable:
-    """Return what networks that are trained together must have in common of an object.
+    """Return the structure of an object, which networks in one population must have in common.
 
-    That is its class and its parameters, but for those that it names as its ``member_parameters``: of these, only how
-    many numbers there are. An object that is none of ours, and cannot be hashed, is equal to itself alone.
+    That is its class and its parameters, but for its ``member_parameters``: of these, only how many numbers there are.
+    An object of another package that cannot be hashed is equal to itself alone.
     """
     if item is None or isinstance(item, str | bool | int | float | torch.dtype | torch.device):
         return item

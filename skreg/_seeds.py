@@ -1,4 +1,4 @@
-"""From ``random_state`` to the generators that everything random is drawn from."""
+"""Seeds and generators from ``random_state``."""
 
 import copy
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-# What a fit draws, each with a generator of its own.
+# Purposes of a fit's random numbers, each with a generator of its own.
 SEEDS = ("init", "shuffle", "dropout", "split")
 # Seeds are at least 0 and smaller than this.
 SEED_LIMIT = 2**31 - 1
@@ -49,9 +49,9 @@ def draw_seeds(random_state, *purposes: str) -> dict[str, int]:
 
 
 def augmentation_seed(dropout_seed: int) -> int:
-    """Return the seed of what changes batches: another one than that of dropout, which it follows from.
+    """Return the seed of batch transforms, which follows from that of dropout.
 
-    Drawn from the random state it would change what a generator of the user's gives afterwards.
+    Another draw from the random state would change the later numbers of a user's generator.
     """
     return int(np.random.SeedSequence([dropout_seed, 1]).generate_state(1)[0])
 

@@ -1,4 +1,4 @@
-"""Callbacks: which of skorch's can be used, and how scikit-learn's get to hear of epochs.
+"""Callbacks of skorch and of scikit-learn: which can be used, and how they are notified of epochs.
 
 :mod:`sklearn.callback` knows tasks within tasks: here a fit is a task, and each of its epochs a task within it.
 """
@@ -16,7 +16,7 @@ from skorch.callbacks import (
     Unfreezer,
 )
 
-# skorch callbacks that act on parts which a RegularizedNet does not have; ignoring them would be silent.
+# skorch callbacks that act on parts which a RegularizedNet does not have: they would have no effect.
 UNSUPPORTED_CALLBACKS = {
     Freezer: "all parameters are updated together; use warm_start",
     Unfreezer: "all parameters are updated together; use warm_start",
@@ -41,7 +41,7 @@ def check_callbacks(callbacks) -> None:
 
 
 def watches_batches(kind: type) -> bool:
-    """Return whether a class of callbacks wants to hear of single batches."""
+    """Return whether a class of callbacks has a method for batches."""
     hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
     return any(getattr(kind, hook, None) is not getattr(Callback, hook) for hook in hooks)
 
@@ -76,15 +76,15 @@ def without_learned_attributes(item):
 
 
 class TaskCallback(Callback):
-    """Tells the callbacks of :mod:`sklearn.callback` of every epoch, and stops training when one of them asks for it.
+    """Callback of skorch that notifies those of :mod:`sklearn.callback` of every epoch, and stops training for them.
 
     Parameters
     ----------
     context : CallbackContext
         The task of the fit; each epoch becomes a task within it.
     **arguments : dict
-        What the callbacks may ask for: estimator, X, y, metadata, and reconstruction_attributes. Values are functions
-        without arguments where they take work to make.
+        Arguments of the callbacks: estimator, X, y, metadata, and reconstruction_attributes. Values that are expensive
+        are functions without arguments.
     """
 
     def __init__(self, context: CallbackContext, **arguments):

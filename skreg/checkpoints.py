@@ -1,6 +1,6 @@
-"""Where training stands, in a file: arrays in NumPy's format, without pickled objects, so reading one runs no code.
+"""Files of training states: arrays in NumPy's format, without pickled objects, so that reading runs no code.
 
-A file is read as if it were hostile. What it claims is compared with what is there before memory is taken.
+A file is read as if it were hostile: the sizes that it claims are checked before memory is taken.
 """
 
 import errno
@@ -14,9 +14,9 @@ import torch
 
 # Changes whenever a checkpoint of an earlier version could not be continued.
 CHECKPOINT_FORMAT = 1
-# Numbers and text.
+# Kinds of dtypes: numbers and text.
 KINDS = "biufU"
-# No training counts further, and double precision holds all integers up to here.
+# The largest count of a training: double precision holds all integers up to here.
 LARGEST_COUNT = 2**53
 
 
@@ -30,7 +30,7 @@ def save_state(path, state: dict[str, np.ndarray]) -> None:
     state : dict of str to ndarray
         The arrays.
     """
-    # Beside the file first: a disk that is full must not cost the checkpoint that was there.
+    # First to another file: a full disk must not cost the old checkpoint.
     part = Path(f"{path}.part")
     try:
         with open(part, "wb") as file:
@@ -70,7 +70,7 @@ def _read_arrays(file) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         for member in members:
-            # As they were written: so the arrays are as large in memory as in the file.
+            # Uncompressed: so arrays are as large in memory as in the file.
             if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
                 raise ValueError(f"its part {member.filename!r:.100} is compressed or encrypted")
         names = [member.filename.removesuffix(".npy") for member in members]
@@ -138,7 +138,7 @@ def check_range(state: dict[str, np.ndarray], name: str, low: float = -math.inf,
 
 
 def tensors_of(state: dict[str, np.ndarray], name: str, like: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Return what :func:`named_arrays` has named, checked against tensors of the same shapes, and where these are."""
+    """Return the tensors of :func:`named_arrays`, checked against others, and on the devices of these."""
     expected = named_arrays(name, like)
     check_like(state, expected)
     for number in expected:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.metrics import check_scoring
 
-from skreg._estimator.data import rescaled, stacked
+from skreg._estimator.data import concatenated, rescaled
 from skreg._estimator.fitted import attributes_of
 from skreg._estimator.prepare import PendingFit, schedule_of
 from skreg.adapters.skorch import RegularizedNet
@@ -93,7 +93,7 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
             f"which have {len(spec.train)} rows each here."
         )
     if pending.valid_table is not table:
-        table = stacked(table, pending.valid_table)
+        table = concatenated(table, pending.valid_table)
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     indices = table.nonzero_weight_indices
     rows = RowChoice(indices, estimator._class_weights(table, indices))

@@ -1,4 +1,4 @@
-"""What the estimators are given, checked and made into arrays."""
+"""Validation of the data that estimators are given."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from skreg._sklearn_private import check_sample_weight, safe_indexing
 from skreg.engine.dataset import rescaled
 
 TEXT_IN_X = "X holds strings."
-# More columns of text than this are selected by their type, where a frame knows that.
+# An error message lists up to so many columns of text; more are selected by their type.
 MAX_LISTED_COLUMNS = 8
 
 
@@ -31,9 +31,9 @@ class Table:
     weight : ndarray of shape (n_samples,) or None
         Weights, at least 0, in float64; None if all are equal.
     sample_weight : ndarray of shape (n_samples,) or None
-        The user's part of them, without class weights.
+        Those of the user, without class weights.
     source : tuple
-        X and y as the user gave them: scorers want column names and labels.
+        X and y as the user gave them, with column names and labels for scorers.
     """
 
     X: object
@@ -50,11 +50,11 @@ class Table:
         """
         if self.weight is None:
             return np.arange(len(self.targets))
-        # What vanishes beside the largest weight has none in the type of X either.
+        # A weight that is zero in the type of X, relative to the largest, counts as zero.
         return np.flatnonzero(rescaled(self.weight).astype(self.X.dtype))
 
     def source_rows(self, rows: np.ndarray) -> tuple:
-        """Return some rows of X and y as the user gave them; sparse ones in a form that has rows."""
+        """Return some rows of X and y as the user gave them; of sparse X in CSR format."""
         X, y = self.source
         if scipy.sparse.issparse(X):
             X = self.X[rows]
@@ -63,8 +63,8 @@ class Table:
         return X, safe_indexing(y.tocsr() if scipy.sparse.issparse(y) else y, rows)
 
 
-def stacked(first: Table, second: Table) -> Table:
-    """Return the rows of two tables in one, to train on: without their sources."""
+def concatenated(first: Table, second: Table) -> Table:
+    """Return the rows of two tables in one, without their sources."""
 
     def joined_weights(*weights):
         if all(weight is None for weight in weights):
@@ -91,10 +91,9 @@ def as_numpy(data):
 
 
 def check_inputs(estimator, X, y="no_validation", **options):
-    """Return validated X, or X and y; say what to do with text and missing values in X.
+    """Return validated X, or X and y; an error about text or missing values in X has a hint.
 
-    A large file that is mapped into memory is looked through block by block, so that it never lies in memory as a
-    whole.
+    A large memory-mapped file is checked block by block, so that it is never in memory as a whole.
     """
     # scikit-learn finds no common type of a polars frame, and would take the first of the list.
     is_single = isinstance(getattr(X, "dtypes", None), list) and all(str(dtype) == "Float32" for dtype in X.dtypes)
@@ -141,7 +140,7 @@ def column_ranges(X) -> np.ndarray:
 
 
 def with_imputing_hint(error: Exception, X, estimator) -> Exception:
-    """Return an error that says what to do with missing values, where that is what the error is about."""
+    """Return an error with a hint to impute, if it is about missing values; otherwise the error itself."""
     what = "Input X contains NaN"
     if "NAType" in str(error):
         what = f"{what}: pandas.NA among objects. Make numbers of them, as X.convert_dtypes() does"
@@ -156,7 +155,7 @@ def with_imputing_hint(error: Exception, X, estimator) -> Exception:
 
 
 def with_encoding_hint(error: Exception, X, estimator) -> Exception:
-    """Return an error that says what to do with text, where X holds some and that is what the error is about."""
+    """Return an error with a hint to encode, if it is about text in X; otherwise the error itself."""
     if is_about_text(error) or type(error) not in (ValueError, TypeError):
         return error
     columns = _text_columns(X)
@@ -172,12 +171,12 @@ def with_encoding_hint(error: Exception, X, estimator) -> Exception:
 
 
 def is_about_text(error: Exception) -> bool:
-    """Return whether an error already says what to do with text."""
+    """Return whether an error already has a hint to encode text."""
     return TEXT_IN_X in str(error)
 
 
 def _text_columns(X) -> list:
-    """Return the columns of X that hold text, as ColumnTransformer takes them: by name, or else by number."""
+    """Return the columns of X that hold text, as ColumnTransformer takes them: by name, or else by index."""
     if scipy.sparse.issparse(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
         return []
     names = list(X.columns) if hasattr(X, "dtypes") else []  # of a frame of pandas or polars
@@ -188,9 +187,9 @@ def _text_columns(X) -> list:
             columns = np.atleast_2d(np.asarray(X, dtype=object).T)
         except ValueError:  # rows of several lengths
             return []
-    numbers = [j for j, column in enumerate(columns) if _holds_text(np.asarray(column))]
+    indices = [j for j, column in enumerate(columns) if _holds_text(np.asarray(column))]
     has_names = len(names) > 0 and all(isinstance(name, str) for name in names)
-    return [names[j] for j in numbers] if has_names else numbers
+    return [names[j] for j in indices] if has_names else indices
 
 
 def _holds_text(column: np.ndarray) -> bool:

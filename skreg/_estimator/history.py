@@ -1,4 +1,4 @@
-"""Histories of training that go on from earlier ones."""
+"""Training histories over several calls of fit or partial_fit."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass
 class PreviousHistory:
-    """What earlier epochs have left, which the results of a fit that goes on are added to."""
+    """History of earlier epochs, to which a fit that continues adds its own."""
 
     history: dict[str, np.ndarray] = field(default_factory=dict)
     loss_curve: list[float] = field(default_factory=list)
@@ -15,7 +15,7 @@ class PreviousHistory:
 
 
 def joined(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return one history of two; where one of them was not validated, its validation columns hold NaN."""
+    """Return two histories joined; validation columns are NaN where one was not validated."""
     if not first:
         return second
     # The reason why training ended is that of the last epoch alone.

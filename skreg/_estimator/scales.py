@@ -1,4 +1,4 @@
-"""Whether data have the size that networks start for, and whether validation rows look like training rows.
+"""Checks of the scale of data, and of validation rows against training rows.
 
 Weights start, and steps, penalties and `tol` act, as for columns and targets with mean 0 and standard deviation 1.
 Measured with the defaults (diabetes, Friedman 1, wine, breast cancer; all columns alike, or the target alone): columns
@@ -13,7 +13,7 @@ import scipy.sparse
 from skreg._arrays import gathered, mapped_file
 from skreg._estimator.data import column_ranges
 
-# A ratio of the ranges of two columns beyond the first gets a warning, if that of their spreads without wild rows is
+# A ratio of the ranges of two columns beyond the first gets a warning, if that of their robust spreads is
 # beyond the second: scaled indicators of rare categories have a tenth of the spread of others.
 MAX_RANGE_RATIO, MAX_SPREAD_RATIO = 1e3, 30.0
 # Standard deviations of columns (the median of all of them, and the largest) and of targets that get none.
@@ -23,7 +23,7 @@ LARGEST_TARGET_SD, SMALLEST_TARGET_SD = 10.0, 0.1
 NORMAL_QUARTILES = 1.349
 # Means of columns (their median, too), in standard deviations.
 LARGEST_MEAN = 10.0
-# About so many rows, and numbers, are enough to tell.
+# Size of the sample of rows that is looked at, in rows and in numbers.
 N_ROWS = 2000
 N_NUMBERS = 4_000_000
 # Validation rows were scaled otherwise if half of the columns disagree, and a quarter by much: in their medians, in
@@ -32,12 +32,12 @@ N_NUMBERS = 4_000_000
 OFF, FAR_OFF = (1.5, 3.0), (4.0, 10.0)
 STANDARD_ERRORS = 3.0
 N_FOR_SPREAD = 10
-# Fewer tell nothing.
+# Fewest rows for a comparison of medians.
 N_FOR_LOCATION = 3
 
 
 def sample(X):
-    """Return some rows of an array or a CSR matrix, from all of it."""
+    """Return rows at equal distances of an array or a CSR matrix."""
     n_rows = min(N_ROWS, max(50, N_NUMBERS // max(1, X.shape[1])))
     step = max(1, X.shape[0] // n_rows)
     # A mapped file must not come into memory as a whole.
@@ -62,11 +62,11 @@ def moments(X) -> tuple[np.ndarray, np.ndarray]:
 
 
 def spreads(X) -> np.ndarray:
-    """Return what the standard deviations of columns would be without their wild rows, for all that vary.
+    """Return robust standard deviations, from quartiles, of the columns that vary.
 
-    A few wild rows can make a standard deviation as large as they like. They are another matter, for which
-    StandardScaler is the wrong advice: RobustScaler, the right one, leaves them where they are. Columns of which most
-    values are the same have no quartiles to tell: theirs are the plain standard deviations.
+    A few outliers can make a standard deviation arbitrarily large. That is no matter of scale: StandardScaler would be
+    the wrong advice. Columns of which most values are the same have no quartiles; theirs are the plain standard
+    deviations.
     """
     values = sample(X)
     peak = float(abs(values).max())
@@ -80,7 +80,7 @@ def spreads(X) -> np.ndarray:
 
 
 def _differ_much(X, ranges: np.ndarray) -> bool:
-    """Return whether some columns are much larger than others, for another reason than a few wild rows."""
+    """Return whether some columns are much larger than others, not only because of a few outliers."""
     if not len(ranges) or ranges.max() <= MAX_RANGE_RATIO * ranges.min():
         return False
     if scipy.sparse.issparse(X):
@@ -91,7 +91,7 @@ def _differ_much(X, ranges: np.ndarray) -> bool:
 
 
 def advice_on_columns(X, estimator: str) -> str | None:
-    """Return what to say of the columns of X; None if they are fine."""
+    """Return a warning about the scale of the columns of X; None if they are fine."""
     is_sparse = scipy.sparse.issparse(X)
     scaler = "MaxAbsScaler()" if is_sparse else "StandardScaler()"
     end = f"use make_pipeline({scaler}, {estimator}(...))."
@@ -120,7 +120,7 @@ def advice_on_columns(X, estimator: str) -> str | None:
 
 
 def advice_on_targets(targets: np.ndarray, estimator: str) -> str | None:
-    """Return what to say of targets of shape (n_rows, n_targets) in the unit of their loss; None if they are fine."""
+    """Return a warning about the scale of targets of shape (n_rows, n_targets); None if they are fine."""
     with np.errstate(over="ignore", invalid="ignore"):
         sds = targets.astype(np.float64).std(axis=0)
     sds = sds[sds > 1e-10 * np.abs(targets).max(axis=0)]
@@ -164,7 +164,7 @@ def look_different(first, second) -> bool:
 
 
 def _sizes_differ(first, second) -> bool:
-    """Return whether what is not zero differs in size by a large factor."""
+    """Return whether the entries that are not zero differ in size by a large factor."""
     sizes = [np.abs(scipy.sparse.csr_matrix(rows).data) for rows in (first, second)]
     sizes = [values[values > 0] for values in sizes]
     if min(map(len, sizes)) < N_FOR_SPREAD:

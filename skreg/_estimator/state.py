@@ -1,6 +1,6 @@
-"""What a pickled estimator holds: parameters, arrays, numbers and strings, which are checked when it is restored.
+"""Checks of the state of a pickled estimator: parameters, arrays, numbers and strings.
 
-Nothing is trusted: what passes can be computed with, and needs no more memory than the state itself does.
+Nothing is trusted: a state that passes can be computed with, and needs no more memory than it has itself.
 """
 
 from collections.abc import Callable
@@ -13,21 +13,21 @@ from skreg._sklearn_private import check_parameters, validate_parameter_constrai
 from skreg.layers import ACTIVATIONS, NORMALIZATION_PARAMETERS
 from skreg.penalties import Penalty
 
-# Attributes of an estimator that a pickle leaves out: where training stands, and a checkpoint that was read.
+# Attributes of an estimator that a pickle leaves out: the training state, and a checkpoint that was read.
 TRAINING_STATE = ("_training_state", "_checkpoint")
 # A pruned network reads some columns of X alone. X can have up to this many.
 MAX_FEATURES = np.iinfo(np.int32).max
 
 
 def with_fitted_parameters(state: dict, names: tuple[str, ...]) -> dict:
-    """Return a state that says what the network was fitted with; earlier versions took that from the parameters."""
+    """Return a state with ``_fitted_parameters``, which earlier versions did not have, from the parameters."""
     if "_fitted_parameters" in state:
         return state
     return state | {"_fitted_parameters": {name: state[name] for name in names if name in state}}
 
 
 def check_restored(estimator, state) -> None:
-    """Raise ValueError if a state cannot be that of an estimator of the class."""
+    """Raise ValueError if a state is not one of a fitted or unfitted estimator of the class."""
     try:
         _check(isinstance(state, dict) and all(isinstance(name, str) for name in state), "it must be a dict of names")
         if "coefs_" in state:
@@ -157,8 +157,8 @@ def _optional(check: Callable) -> Callable:
     return lambda value: value is None or check(value)
 
 
-# What training has left: the attribute, whether a value can be one, and in words what it must be.
-_OF_TRAINING: dict[str, tuple[Callable, str]] = {
+# Attributes of a training: their checks, and in words what they must be.
+_TRAINING_ATTRIBUTES: dict[str, tuple[Callable, str]] = {
     "history_": (_is_history, "a dict of columns of one length"),
     "loss_curve_": (lambda value: _is_list_of_numbers(value) and len(value) > 0, "a list of numbers"),
     "loss_": (_is_number, "a number"),
@@ -172,25 +172,27 @@ _OF_TRAINING: dict[str, tuple[Callable, str]] = {
     "out_activation_": (lambda value: isinstance(value, str), "a string"),
     "_n_targets": (lambda value: _is_count(value) and value > 0, "an integer of at least 1"),
 }
-_NOT_ALWAYS_THERE = ("pruning_",)
+_OPTIONAL_ATTRIBUTES = ("pruning_",)
 
 
 def _check_numbers(state: dict) -> None:
-    """Check what training has left beside the network."""
-    for name, (is_one, words) in _OF_TRAINING.items():
-        if name in state or name not in _NOT_ALWAYS_THERE:
+    """Check the attributes of training beside the network."""
+    for name, (is_one, words) in _TRAINING_ATTRIBUTES.items():
+        if name in state or name not in _OPTIONAL_ATTRIBUTES:
             _check(name in state and is_one(state[name]), f"{name!r} must be {words}, got {state.get(name)!r:.100}")
 
 
 def _check_parameters(estimator, state: dict) -> None:
-    """Check what the network was fitted with."""
-    penalty, kept = state.get("penalty_"), state["_fitted_parameters"]
+    """Check the penalty and the parameters that predictions depend on."""
+    penalty, fitted = state.get("penalty_"), state["_fitted_parameters"]
     _check(isinstance(penalty, Penalty | None), "'penalty_' must be a penalty or None")
     if penalty is not None:
         check_parameters(penalty)
     names = set(estimator._kept_parameters)
-    _check(isinstance(kept, dict) and set(kept) == names, f"'_fitted_parameters' must be a dict of {sorted(names)!r}")
-    for activation in (state.get("activation"), kept["activation"]):
+    _check(
+        isinstance(fitted, dict) and set(fitted) == names, f"'_fitted_parameters' must be a dict of {sorted(names)!r}"
+    )
+    for activation in (state.get("activation"), fitted["activation"]):
         _check(isinstance(activation, str) and activation in ACTIVATIONS, f"unknown activation {activation!r:.100}")
     constraints = {name: type(estimator)._parameter_constraints[name] for name in names}
-    validate_parameter_constraints(constraints, kept, caller_name=type(estimator).__name__)
+    validate_parameter_constraints(constraints, fitted, caller_name=type(estimator).__name__)

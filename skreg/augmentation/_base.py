@@ -1,4 +1,4 @@
-"""What changes batches before the network sees them."""
+"""Base class of the transforms of batches, and their application."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -49,12 +49,12 @@ class BatchTransform(AxisObject, ABC):
             Of `X`, a tensor of shape (n_members, n_rows, n_features); `target` of shape (n_members, n_rows,
             n_targets), as the loss wants it, for instance with one column for each class; and `weight` of shape
             (n_members, n_rows, 1), which sums to 1 over the rows of an epoch, or None if all rows count the same. Rows
-            of weight 0 only fill a batch up.
+            of weight 0 pad a batch.
         random : object
             Where random numbers come from, for each network its own. For a tensor of shape (n_members, n_rows,
             n_columns), ``random.normal(like)`` and ``random.uniform(like)`` return numbers of this shape, and
-            ``random.permutation(like)`` those of its rows in another order, of shape (n_members, n_rows, 1) for
-            ``like.take_along_dim(numbers, dim=1)``. Where all networks draw the same numbers, the first axis has the
+            ``random.permutation(like)`` row indices in a random order, of shape (n_members, n_rows, 1) for
+            ``like.take_along_dim(indices, dim=1)``. Where all networks draw the same numbers, the first axis has the
             length 1 instead of n_members.
 
         Returns
@@ -66,7 +66,7 @@ class BatchTransform(AxisObject, ABC):
 
 
 def transformed(batch, transforms: Sequence[BatchTransform], random):
-    """Return what transforms make of a batch, one after the other; raise ValueError if one does what it must not."""
+    """Return a batch after all transforms; raise ValueError if one breaks the contract."""
     for transform in transforms:
         before = _versions(batch)
         changed = transform(batch, random)
@@ -108,9 +108,9 @@ def _description(tensor: Tensor) -> str:
 
 
 def _versions(batch) -> list[int | None]:
-    """Return how often the tensors of a batch were changed in place; None where nobody has counted.
+    """Return the counts of in-place changes of the tensors of a batch; None in inference mode, which does not count.
 
-    That is in inference mode, in which no code of the user's runs.
+    No code of the user's runs in inference mode.
     """
     tensors = (batch.X, batch.target, batch.weight)
     return [None if tensor is None or tensor.is_inference() else tensor._version for tensor in tensors]

@@ -1,4 +1,4 @@
-"""What averages weights over the steps of a training."""
+"""Base class of the averages of weights over the steps of a training."""
 
 import contextlib
 from abc import ABC, abstractmethod
@@ -59,7 +59,7 @@ class Averaging(AxisObject, ABC):
 
 
 class Averager:
-    """The mean of the weights of some networks, and of what batch normalization knows of their layers.
+    """Running mean of the weights of some networks, and of the moments of batch normalization.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Averager:
 
     @contextlib.contextmanager
     def swapped(self) -> Iterator[None]:
-        """Let the networks have, within a block, the mean weights.
+        """Give the networks the mean weights within a block.
 
         A weight that a penalty has set to zero is zero in the mean, too: otherwise no zero would be left of those that
         were not zero from the start.

@@ -1,8 +1,8 @@
-"""Where many fits run: in threads, or wherever joblib's active backend takes them.
+"""Backends for many fits: threads, or the active backend of joblib.
 
-Takes descriptions of fits and data sets of :mod:`skreg.engine`, and returns their results in the same order. Whatever
-fits many networks imports it. What is sent must survive pickling, errors included, and a task that a backend loses or
-returns twice is an error.
+They take descriptions of fits and data sets of :mod:`skreg.engine`, and return their results in the same order.
+Everything that fits many networks imports them. What a new backend sends must survive pickling, errors included, and a
+task that it loses or returns twice is an error.
 """
 
 from skreg.backends._joblib import train_fits

@@ -1,4 +1,4 @@
-"""Errors on their way from another process."""
+"""Errors that are sent between processes."""
 
 import pickle
 import traceback
@@ -7,29 +7,29 @@ import joblib
 
 
 class ElsewhereError(Exception):
-    """The text of an error in another process, as the cause of what is raised in this one."""
+    """Traceback of an error in another process, as the cause of the error that is raised in this one."""
 
 
 class SentError(Exception):
-    """An error in a form that can be sent.
+    """An error in a form that can be pickled.
 
     Parameters
     ----------
     content : bytes
-        A pickle of the error; of an error that has none, of a RuntimeError that says the same.
+        A pickle of the error, or of a RuntimeError with its text if it cannot be pickled.
     text : str
         Its traceback.
     """
 
     @classmethod
     def of(cls, error: Exception) -> "SentError":
-        """Return an error to be sent."""
+        """Return the form of an error to send."""
         text = "".join(traceback.format_exception(error))
         portable = error if can_be_sent(error) else RuntimeError(f"{type(error).__name__}: {error}")
         return cls(dumps(portable), text)
 
     def received(self) -> Exception:
-        """Return the error, with where it comes from as its cause."""
+        """Return the error, with its traceback in the other process as its cause."""
         content, text = self.args
         error = pickle.loads(content)
         error.__cause__ = ElsewhereError(f"\n{text}")
@@ -37,14 +37,14 @@ class SentError(Exception):
 
 
 def dumps(item) -> bytes:
-    """Return a pickle, with classes and functions of a script as joblib sends them."""
+    """Return a pickle, in which classes and functions of a script are pickled as joblib does."""
     return pickle.dumps(joblib.wrap_non_picklable_objects(item, keep_wrapper=False))
 
 
 def can_be_sent(item) -> bool:
-    """Return whether an object survives the way."""
+    """Return whether an object survives pickling."""
     try:
         pickle.loads(dumps(item))
-    except Exception:  # some exceptions have other arguments than they say
+    except Exception:  # some exceptions cannot be made of their own args
         return False
     return True

@@ -1,4 +1,4 @@
-"""Populations as tasks of joblib, under whatever backend is active; threads where none is."""
+"""Populations as tasks of joblib, under its active backend; in threads where none is set."""
 
 import threading
 import time
@@ -16,10 +16,10 @@ from skreg.engine.threads import AbandonedError, StopSignal, limited_threads, st
 from skreg.engine.trainer import Trainer
 
 
-class Line:
-    """What connects a population to the call that it is a part of: a signal to stop, and reports of progress.
+class Connection:
+    """Connection of a population to the call that it is a part of: a signal to stop, and reports of progress.
 
-    In another process there is no connection; that process ends with the call.
+    In another process there is neither; that process ends with the call.
     """
 
     def __init__(self, report: Callable[[int, int], None] | None = None):
@@ -27,40 +27,40 @@ class Line:
         self.report = report
 
     @property
-    def is_elsewhere(self) -> bool:
-        """Whether this is another process."""
+    def is_remote(self) -> bool:
+        """Whether this is another process than that of the call."""
         return self.report is None
 
     def __reduce__(self):
-        return Line, ()
+        return Connection, ()
 
 
 def n_workers_of(n_jobs: int | None, n_tasks: int) -> int:
-    """Return how many tasks run at the same time."""
+    """Return the number of tasks that run at the same time."""
     backend, n_default = get_active_backend(prefer="threads")
     return max(1, min(backend.effective_n_jobs(n_default if n_jobs is None else n_jobs), n_tasks))
 
 
-def train_population(number: int, fits: list[Fit], line: Line, n_workers: int, block_bytes: int):
-    """Return the number of a population, and the results of its fits."""
+def train_population(index: int, fits: list[Fit], connection: Connection, n_workers: int, block_bytes: int):
+    """Return the index of a population, and the results of its fits."""
     start = time.perf_counter()
     spec = fits[0][0]
     # Populations in parallel have one thread each.
     flops = 0 if n_workers > 1 else step_flops(spec.network.layer_units, spec.batch_size)
-    report = line.report and (lambda n_epochs: line.report(number, n_epochs))
+    report = connection.report and (lambda n_epochs: connection.report(index, n_epochs))
     with limited_threads(flops):
-        results = train_together(fits, stopped=line.stopped, report=report, block_bytes=block_bytes)
+        results = train_together(fits, stopped=connection.stopped, report=report, block_bytes=block_bytes)
     for result in results:
         result.seconds = (time.perf_counter() - start) / len(fits)
-        if line.is_elsewhere and result.error is not None:
+        if connection.is_remote and result.error is not None:
             result.error = SentError.of(result.error)
-    return number, results
+    return index, results
 
 
 def train_together(fits: list[Fit], *, report: Callable | None = None, **options) -> list[FitResult]:
-    """Return the results of fits of the same structure; errors lie in them.
+    """Return the results of fits of the same structure, which hold their errors.
 
-    An error that is not one member's own, such as that of a user's loss or of memory, is looked for member by member.
+    After an error of the whole population, such as that of a user's loss or of memory, its fits are made one by one.
     """
     results = [None] * len(fits)
     try:
@@ -98,12 +98,12 @@ def train_fits(
     verbose : bool, default=False
         Whether to show a progress bar.
     on_progress : callable or None, default=None
-        Called with what has been done meanwhile, in fits: an epoch is its share of one.
+        Called with the number of fits that have been done since the last call; an epoch is a share of a fit.
 
     Returns
     -------
     list of FitResult
-        In the order of the fits; errors lie in them.
+        In the order of the fits; they hold the errors.
 
     Raises
     ------
@@ -115,40 +115,41 @@ def train_fits(
     if not fits:
         return []
     n_workers = n_workers_of(n_jobs, len(fits))
-    chunks = make_populations(fits, memory_limit, n_workers)
+    populations = make_populations(fits, memory_limit, n_workers)
     block_bytes = block_size(memory_limit, n_workers)
-    n_epochs = [sum(fits[number][0].stopping.max_epochs for number in chunk) for chunk in chunks]
+    n_epochs = [sum(fits[k][0].stopping.max_epochs for k in population) for population in populations]
     lock = threading.Lock()
-    reported = [0] * len(chunks)
+    reported = [0] * len(populations)
     with tqdm(total=sum(n_epochs), desc="epochs of all networks", disable=not verbose) as bar:
 
-        def report(chunk: int, n_done: int) -> None:
+        def report(index: int, n_done: int) -> None:
             with lock:
-                reported[chunk] += n_done
+                reported[index] += n_done
                 bar.update(n_done)
                 if on_progress is not None:
-                    on_progress(n_done * len(chunks[chunk]) / n_epochs[chunk])
+                    on_progress(n_done * len(populations[index]) / n_epochs[index])
 
-        line = Line(report)
+        connection = Connection(report)
         tasks = [
-            delayed(train_population)(number, [fits[k] for k in chunk], line, n_workers, block_bytes)
-            for number, chunk in enumerate(chunks)
+            delayed(train_population)(index, [fits[k] for k in population], connection, n_workers, block_bytes)
+            for index, population in enumerate(populations)
         ]
         try:
             returned = Parallel(n_jobs=n_workers, prefer="threads")(tasks)
         finally:
-            line.stopped.set()
-        for number in range(len(chunks)):  # of populations elsewhere, or that have failed on the way
-            report(number, n_epochs[number] - reported[number])
-    return results_of_fits(returned, chunks, len(fits))
+            connection.stopped.set()
+        for index in range(len(populations)):  # those in other processes, or that have failed, have not reported all
+            report(index, n_epochs[index] - reported[index])
+    return results_of_fits(returned, populations, len(fits))
 
 
-def results_of_fits(returned: Sequence[tuple], chunks: list[list[int]], n_fits: int) -> list[FitResult]:
-    """Return the results of populations, which come in any order, in the order of the fits."""
-    for number, of_chunk in returned:
-        if len(of_chunk) != len(chunks[number]):
-            raise RuntimeError(f"Of {len(chunks[number])} networks, joblib's backend has returned {len(of_chunk)}.")
-    of_fits = (pair for number, of_chunk in returned for pair in zip(chunks[number], of_chunk, strict=True))
+def results_of_fits(returned: Sequence[tuple], populations: list[list[int]], n_fits: int) -> list[FitResult]:
+    """Return the results of the fits in their order, from those of the populations in any order."""
+    for index, results in returned:
+        n_networks = len(populations[index])
+        if len(results) != n_networks:
+            raise RuntimeError(f"Of {n_networks} networks, joblib's backend has returned {len(results)}.")
+    of_fits = (pair for index, results in returned for pair in zip(populations[index], results, strict=True))
     results = dict(checked_results(range(n_fits), of_fits))
     for result in results.values():
         if isinstance(result.error, SentError):

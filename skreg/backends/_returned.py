@@ -1,17 +1,17 @@
-"""Results that come back from a backend of joblib, in any order."""
+"""A check of the results that a backend of joblib returns in any order."""
 
 from collections.abc import Hashable, Iterable, Iterator
 
 
 def checked_results(keys: Iterable[Hashable], returned: Iterable[tuple]) -> Iterator[tuple]:
-    """Yield results as they come, after checking that each belongs to a fit that has none yet.
+    """Yield results in their order of arrival, after a check that each belongs to a fit that has none yet.
 
     Parameters
     ----------
     keys : iterable of hashable
         One for each fit.
     returned : iterable of (key, result)
-        What comes back.
+        The results of the backend.
 
     Yields
     ------

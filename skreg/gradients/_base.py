@@ -1,4 +1,4 @@
-"""What changes gradients before a step."""
+"""Base class of the rules that change gradients before a step."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Losses: what the network's outputs are compared with, row by row.
+"""Base class of the losses, which compare outputs with targets row by row.
 
 Tensors of outputs have the shape (n_members, n_rows, n_outputs), targets (n_rows, n_targets) or (n_members, n_rows,
 n_targets): numbers for regression, numbers between 0 and 1 for classification, one column for each class or label.
@@ -38,16 +38,16 @@ class Loss(torch.nn.Module, ABC):
     out_activation: str
     #: Whether the loss is known to have a derivative everywhere.
     smooth: bool = True
-    #: Whether nothing of it is the user's own, or needs autograd.
+    #: Whether its gradient is known in closed form, without a user's code and autograd.
     closed_form: bool = True
-    #: Whether a few rows, if they are wrong, can hold most of a mean loss and should not choose an epoch by themselves.
-    #: Not for probabilities: there the few rows that are surely wrong are what overfitting looks like.
+    #: Whether the losses of rows are bounded in the choice of an epoch, because a few wrong rows can hold most of the
+    #: mean. Not for probabilities: there a few rows with large losses are how overfitting shows.
     bounds_rows: bool = False
     #: Whether outputs are in the unit of the targets.
     in_units: bool = False
 
     def _structure(self):
-        """Return what networks that are trained together must have in common of their losses."""
+        """Return what the losses of networks in one population must have in common."""
         if not self.closed_form:  # a user's function that cannot be hashed, such as a lambda, is itself alone
             return type(self), type(self.link_loss), content_hash(self) or id(self.function)
         return type(self), *(item for item in vars(self).items() if not item[0].startswith("_"))
@@ -78,8 +78,8 @@ class Loss(torch.nn.Module, ABC):
     def start_outputs(self, T: Tensor, weight: Tensor) -> Tensor:
         """Return the outputs, of shape (n_outputs,) and in float64, that training starts around.
 
-        They are those of :meth:`fit_intercept_only`, but where these are too extreme for training to come back from:
-        the rows may be the first of many. Arguments are those of :meth:`fit_intercept_only`, in any precision.
+        They are those of :meth:`fit_intercept_only`, unless these are so extreme that training could not recover if
+        these rows are the first of many. Arguments are those of :meth:`fit_intercept_only`, in any precision.
         """
         return self.fit_intercept_only(*exact(T, weight))
 
@@ -101,7 +101,7 @@ class Loss(torch.nn.Module, ABC):
         """Raise ValueError if targets of shape (n_rows, n_targets) are out of the loss's range."""
 
     def check_whole(self, targets: np.ndarray) -> None:
-        """Raise ValueError if no constant output is best for targets that are all there will ever be."""
+        """Raise ValueError if no constant output is best for the targets of a whole fit."""
 
     def smooth_targets(self, T: Tensor, rate: float | Tensor) -> Tensor:
         """Return targets with label smoothing; only classification has it.

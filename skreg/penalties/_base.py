@@ -1,4 +1,4 @@
-"""What a penalty is, and how one comes to act on the weight matrices of a network."""
+"""Base class of the penalties, and penalties of single weight matrices."""
 
 import math
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ from skreg.proximal import Scalars
 
 DEFAULT_ALPHA = 1e-4
 DEFAULT_L1_RATIO = 0.5
-# What every penalty says of its strength, and those with a share of L1 of that.
+# Constraints of the parameters that several penalties have.
 ALPHA_CONSTRAINT = {"alpha": [Interval(Real, 0, None, closed="left"), "array-like"]}
 L1_RATIO_CONSTRAINT = {"l1_ratio": [Interval(Real, 0, 1, closed="both")]}
 
@@ -75,7 +75,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
     _parameter_constraints: ClassVar[dict] = {}
 
     def __init_subclass__(cls, **options):
-        """Let a subclass that says what it is in another way not inherit the shortcuts for it."""
+        """Reset the shortcuts of a subclass that overrides what they stand for."""
         super().__init_subclass__(**options)
         own = vars(cls)
         if "prox" in own and "prox_" not in own:
@@ -224,7 +224,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
         raise NotImplementedError(f"{type(self).__name__} has no weights")
 
     def _structure(self):
-        """Return what networks that are trained together must have in common of their penalties."""
+        """Return what the penalties of networks in one population must have in common."""
         return structure_of_parameters(self, {"alpha", *self.member_parameters})
 
     def for_layers(self, layer_units: Sequence[int]) -> "list[LayerPenalty | None]":
@@ -246,14 +246,14 @@ class Penalty(DocLink, BaseEstimator, ABC):
 
 @dataclass
 class LayerPenalty:
-    """A penalty on one weight matrix, with its strength and what else its methods need to know of the matrix."""
+    """Penalty of one weight matrix, with its strength and the options of its methods for this matrix."""
 
     penalty: Penalty
     alpha: float | Tensor
     options: dict = field(default_factory=dict)
 
     def to(self, dtype: torch.dtype, device: torch.device | str) -> "LayerPenalty":
-        """Return the same with the tensors among the options in a type and on a device."""
+        """Return a copy with the tensors among the options in a type and on a device."""
         options = {
             name: value.to(device, dtype) if hasattr(value, "to") else value for name, value in self.options.items()
         }

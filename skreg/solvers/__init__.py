@@ -1,4 +1,4 @@
-"""Solvers: how weights move, one file each, and the schedules of their learning rates.
+"""Solvers, one file each, and the schedules of their learning rates.
 
 A new solver is a class of settings, derived from ``Solver``, whose ``make`` returns what takes the steps: a
 ``FlatOptimizer``, which works on one flat buffer of all members and ends a step with the proximal step of the

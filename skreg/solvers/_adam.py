@@ -31,14 +31,14 @@ class SeparableRun:
     buffers : tuple of list of Tensor
         Their parameters, gradients and moments, as Adam's kernel wants them.
     bound : Tensor
-        For every weight the square of the metric: its floor before, what the kernel has made of it after a step.
+        For every weight the square of the metric: its floor before the kernel runs, the metric afterwards.
     floors : list of tuple
         For every layer the gradients, the moments v and the bounds, of shape (n_members, n_weights), and the share of
         the sum of v that is the square of the floor.
     tiny : float
         The smallest square of a floor.
-    pieces : list of tuple of Tensor
-        Weights and bounds, cut for the proximal step.
+    chunks : list of tuple of Tensor
+        Weights and bounds, in the parts that a proximal step takes at a time.
     """
 
     def __init__(self, layers: list[RegularizedLayer], buffers: tuple[list[Tensor], ...]):
@@ -58,7 +58,7 @@ class SeparableRun:
         else:
             shape, n_rows = (n_members, n_inputs, n_outputs), n_inputs
         weights, bounds = (tensor.view(shape).split(n_rows, dim=1) for tensor in (flat, self.bound))
-        self.pieces = list(zip(weights, bounds, strict=True))
+        self.chunks = list(zip(weights, bounds, strict=True))
 
 
 class ProximalAdam(FlatOptimizer):
@@ -86,7 +86,7 @@ class ProximalAdam(FlatOptimizer):
         self._spans = self._plain_spans()
         self._parts = [self._buffers_of(span) for span, _ in self._spans]
         self._runs = self._separable_runs()
-        # By what each layer needs in a step before the kernel runs.
+        # Layers with work before the kernel runs.
         self._smooth = [layer for layer in self.layers if not (layer.proximal or layer.decay)]
         self._tied = [layer for layer in self.layers if layer.proximal and not layer.is_separable]
         # The fused kernel reads its step number from a tensor of each parameter and does not advance it.
@@ -103,9 +103,9 @@ class ProximalAdam(FlatOptimizer):
         return tuple([buffer[span]] for buffer in (self.module.flat, self.module.flat_grad, self.mean, self.square))
 
     def _separable_runs(self) -> list[SeparableRun]:
-        """Return the layers with separable proximal steps; neighbours with the same penalty of one network together.
+        """Return the layers with separable proximal steps; of one network, neighbours with the same penalty together.
 
-        With members, each layer stays for itself, because its weights are ordered by member.
+        Of several members each layer is a run of its own, because its weights are ordered by member.
         """
         groups: list[list[RegularizedLayer]] = []
         for layer in self.layers:
@@ -160,7 +160,7 @@ class ProximalAdam(FlatOptimizer):
         self._fill_with_floors(run, self.epsilon * correction)
         self._adam(run.buffers, lr, 0.0, bound=[run.bound])
         penalty = run.layers[0].penalty
-        for W, bound in run.pieces:
+        for W, bound in run.chunks:
             penalty.prox_(W, bound.rsqrt_(), lr * correction)
 
     def _fill_with_floors(self, run: SeparableRun, epsilon: float) -> None:

@@ -1,4 +1,4 @@
-"""What a fit says of its solver."""
+"""Base class of the settings of a solver."""
 
 from dataclasses import dataclass, fields
 from typing import ClassVar
@@ -15,11 +15,11 @@ class Solver:
     Attributes
     ----------
     optimizer : type
-        Class attribute. What takes the steps.
+        Class attribute. Class of the optimizer.
     n_buffers : int
-        Class attribute. Numbers that the optimizer keeps for every parameter.
+        Class attribute. Number of buffers of the optimizer, each of the size of the parameters.
     takes_steps : bool
-        Class attribute. Whether the solver goes from batch to batch; otherwise it has iterations of its own.
+        Class attribute. Whether the solver takes a step with every batch; otherwise it has iterations of its own.
     """
 
     optimizer: ClassVar[type]

@@ -1,4 +1,4 @@
-"""One flat buffer of parameters, what regularizes them, and how a step of a solver begins and ends.
+"""Optimizers over one flat buffer of parameters, and the regularization of these.
 
 Why not ``torch.optim``: a penalty with kinks needs its proximal step in the optimizer's own metric, which no
 stock optimizer offers, and constructing a ``torch.optim.Optimizer`` imports ``torch._dynamo`` (0.9 s a process).
@@ -16,15 +16,15 @@ from skreg.constraints import Constraint
 from skreg.layers import MLP
 from skreg.penalties._base import LayerPenalty
 
-# Numbers below this size are set to zero now and then: L2 shrinks the weights of dead inputs, and Adam its
-# moments, geometrically into the denormal range, where arithmetic is 5 to 20 times slower.
+# Smaller numbers are set to zero at intervals: L2 shrinks the weights of dead inputs, and Adam its moments,
+# geometrically into the denormal range, where arithmetic is 5 to 20 times slower.
 NEGLIGIBLE = 1e-20
 STEPS_BETWEEN_FLUSHES = 50
 
 
 @dataclass
 class RegularizedLayer:
-    """A weight matrix with its gradient, the slice of the flat buffers that it occupies, and what acts on it."""
+    """A weight matrix with its gradient, its span of the flat buffers, its penalty and its constraint."""
 
     W: Tensor
     grad: Tensor
@@ -34,8 +34,8 @@ class RegularizedLayer:
     member_lr: float | Tensor
 
     @property
-    def parts(self) -> list[object]:
-        """The penalty and the constraint, as far as there are any."""
+    def regularizers(self) -> list[object]:
+        """The penalty and the constraint, if there are any."""
         penalty = None if self.penalty is None else self.penalty.penalty
         return [part for part in (penalty, self.constraint) if part is not None]
 
@@ -49,7 +49,7 @@ class RegularizedLayer:
         if self.constraint is not None:
             return self.constraint.prox(self.W, step, self.penalty)
         result = self.penalty.prox(self.W, step)
-        # A member without strength has no bound on its weights either.
+        # A member whose strength is zero has no bound on its weights either.
         return result if self.penalized is None else torch.where(self.penalized, result, self.W)
 
     @cached_property
@@ -60,20 +60,20 @@ class RegularizedLayer:
 
     @cached_property
     def is_separable(self) -> bool:
-        """Whether the proximal step treats every weight for itself, with the layer's own rate and strength."""
+        """Whether the proximal step treats every weight for itself, with one learning rate and strength."""
         alone = self.constraint is None and not self.penalty.has_blocks and self.penalized is None
         return self.proximal and alone and isinstance(self.member_lr, float)
 
     @cached_property
     def decay(self) -> float:
-        """What multiplies the weights in the gradient of a quadratic penalty that is the same for all members."""
+        """Factor of the weights in the gradient of a quadratic penalty; 0 unless the members share one."""
         quadratic = not self.proximal and self.penalty.penalty.quadratic and isinstance(self.penalty.alpha, float)
         return self.penalty.alpha if quadratic else 0.0
 
     def mean_over_blocks(self, T: Tensor) -> Tensor:
         """Return the mean over each block of weights that must share a step.
 
-        A constraint that ties weights together admits no penalty that ties others.
+        A constraint that ties weights together cannot be combined with a penalty that ties others.
         """
         if self.constraint is not None:
             T = self.constraint.mean_over_blocks(T)
@@ -84,16 +84,16 @@ class RegularizedLayer:
 
 
 class Regularization:
-    """What acts on the weight matrices of a module: penalties and constraints.
+    """Penalties and constraints of the weight matrices of a module.
 
     Parameters
     ----------
     module : MLP
         The networks.
     penalties : sequence of LayerPenalty or None
-        What is penalized on every weight matrix.
+        The penalty of every weight matrix.
     constraints : sequence of Constraint or None, default=()
-        What constrains every weight matrix; empty if nothing does.
+        The constraint of every weight matrix; empty if there is none.
     member_lr : float or Tensor of shape (n_members, 1, 1), default=1.0
         Learning rate of each member, as a multiple of that of the step.
     """
@@ -121,7 +121,7 @@ class Regularization:
     @property
     def regularizers(self) -> list[object]:
         """The penalties and constraints."""
-        return [part for layer in self.layers for part in layer.parts]
+        return [part for layer in self.layers for part in layer.regularizers]
 
     @torch.no_grad()
     def penalty_values(self) -> Tensor:
@@ -134,7 +134,7 @@ class Regularization:
 
     @torch.no_grad()
     def project(self) -> None:
-        """Move the weights to the nearest ones that the penalties allow."""
+        """Project the weights on the nearest ones that the penalties allow."""
         for layer in self.layers:
             if layer.penalty is None:
                 continue
@@ -146,16 +146,16 @@ class Regularization:
         """Return the penalty of a population of one."""
         return float(self.penalty_values())
 
-    # Numbers of those buffers that hold no negative numbers.
+    # Indices of the buffers that hold no negative numbers.
     nonnegative_buffers: tuple[int, ...] = ()
 
     def buffers(self) -> list[Tensor]:
-        """Return the flat state tensors, beside ``n_steps`` all that a solver remembers."""
+        """Return the flat state tensors, which with ``n_steps`` are the whole state of a solver."""
         return []
 
 
 class FlatOptimizer(Regularization, ABC):
-    """Base of the optimizers: updates the flat buffer of a module from that of its gradients, step by step.
+    """Base class of the optimizers, whose steps update the flat buffer of a module from that of its gradients.
 
     Parameters
     ----------
@@ -180,12 +180,12 @@ class FlatOptimizer(Regularization, ABC):
         member_lr: float | Tensor = 1.0,
     ):
         super().__init__(module, penalties, constraints, member_lr=member_lr)
-        # The members' numbers at every coordinate of the flat buffers, as one number where they are all the same.
+        # At every coordinate of the flat buffers; one number where the members share it.
         self.weight_decay = self._at_every_coordinate(weight_decay)
         self.flat_member_lr = self._at_every_coordinate(member_lr)
 
     def _at_every_coordinate(self, values: float | Tensor) -> float | Tensor:
-        """Return the members' numbers in the layout of the flat buffers; a number as it is."""
+        """Return a number of each member in the layout of the flat buffers; one number of all members as it is."""
         if not isinstance(values, Tensor):
             return values
         return torch.cat([values.expand_as(parameter).reshape(-1) for parameter in self.module.parameters()])
@@ -207,7 +207,7 @@ class FlatOptimizer(Regularization, ABC):
         """Take one step."""
 
     def _plain_spans(self) -> list[tuple[slice, float]]:
-        """Return the runs of the flat buffers without proximal steps, and what decays the weights in each."""
+        """Return the spans of the flat buffers without proximal steps, and the factor of decay in each."""
         runs, start = [], 0
         for layer in self.layers:
             if not (layer.proximal or layer.decay):

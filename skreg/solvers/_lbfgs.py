@@ -1,4 +1,4 @@
-"""L-BFGS, of SciPy: the settings of a solver whose iterations are epochs."""
+"""Settings of SciPy's L-BFGS, whose iterations are epochs."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -23,5 +23,5 @@ class LBFGS:
     member_parameters: ClassVar[tuple[str, ...]] = ()
 
     def make(self, module, penalties, constraints=()) -> Regularization:
-        """Return what regularizes a network, whose penalties must be smooth."""
+        """Return the regularization of a network, whose penalties must be smooth."""
         return Regularization(module, penalties)

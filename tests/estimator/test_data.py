@@ -389,7 +389,7 @@ def test_nan_in_a_tensor_is_an_error(kind):
 @pytest.fixture
 def small_files_count(monkeypatch):
     """Treat every mapped file as a large one, read in several blocks and regions."""
-    monkeypatch.setattr(_arrays, "LARGEST_KEPT_FILE", 512)
+    monkeypatch.setattr(_arrays, "MAX_RESIDENT_BYTES", 512)
     monkeypatch.setattr(_arrays, "BLOCK_BYTES", 1024)
 
 
