@@ -15,7 +15,7 @@ from skreg._estimator.fitted import attributes_of
 from skreg._estimator.prepare import PendingFit, schedule_of
 from skreg.adapters.skorch import RegularizedNet
 from skreg.callbacks import TaskCallback, callbacks_of_batches
-from skreg.checkpoints import check_like, named_arrays
+from skreg.engine.checkpoints import check_like, named_arrays
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitResult, RowChoice, StoppingRule
 from skreg.engine.state import BEST_WEIGHTS, name_of_best_weights, snapshot_of

@@ -12,7 +12,6 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_consistent_length
 
-from skreg._arrays import mapped_file
 from skreg._axes import AXES
 from skreg._estimator.alone import train_pending
 from skreg._estimator.checks import ChecksMixin
@@ -21,13 +20,15 @@ from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.incremental import IncrementalMixin
 from skreg._estimator.prepare import finish, prepare
 from skreg._sklearn_private import HasMethods, Hidden, Interval, Options, StrOptions, fit_context, num_samples
-from skreg.constraints import ALIASES as CONSTRAINTS
 from skreg.constraints import Constraint
+from skreg.constraints._resolve import ALIASES as CONSTRAINTS
+from skreg.engine.arrays import mapped_file
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import ClassWeights, RowChoice
 from skreg.engine.threads import StopSignal
-from skreg.layers import ACTIVATIONS, NORMALIZATION_AXES
 from skreg.losses import LabelSmoothing
+from skreg.network.activation import ACTIVATIONS
+from skreg.network.norm import NORMALIZATION_AXES
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import ALIASES
 from skreg.stopping import Following, RowStructure, split_by, split_validation, takes_groups

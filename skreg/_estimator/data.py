@@ -9,8 +9,8 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.sparsefuncs import min_max_axis
 from sklearn.utils.validation import validate_data
 
-from skreg._arrays import gathered, mapped_file, row_blocks
 from skreg._sklearn_private import check_sample_weight, safe_indexing
+from skreg.engine.arrays import gathered, mapped_file, row_blocks
 from skreg.engine.dataset import rescaled
 
 TEXT_IN_X = "X holds strings."

@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._axes import AXES
-from skreg._devices import device_here
 from skreg._docs import DocLink
 from skreg._estimator.data import as_numpy, check_inputs
+from skreg._estimator.devices import device_here
 from skreg._estimator.state import TRAINING_STATE, check_restored, with_fitted_parameters
 from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
@@ -25,9 +25,10 @@ from skreg.engine.batches import Rows
 from skreg.engine.objective import AUTO_BATCH_SIZE, outputs_in_blocks
 from skreg.engine.spec import NetworkSpec
 from skreg.engine.threads import limited_threads, step_flops
-from skreg.layers import MLP, NORMALIZATION_PARAMETERS
 from skreg.losses import Loss
-from skreg.pruning import Weights, prune_weights
+from skreg.network.mlp import MLP
+from skreg.network.norm import NORMALIZATION_PARAMETERS
+from skreg.network.pruning import Weights, prune_weights
 
 
 def dropout_rates(dropout, n_hidden: int) -> list[float]:

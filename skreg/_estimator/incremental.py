@@ -18,7 +18,7 @@ from skreg._estimator.prepare import (
     network_of_estimator,
 )
 from skreg._seeds import SEED_LIMIT, SEEDS, draw_seeds, seed_arrays
-from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, load_state, save_state
+from skreg.engine.checkpoints import LARGEST_COUNT, check_like, check_range, load_state, save_state
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import RowChoice, StoppingRule
 from skreg.engine.state import BEST_WEIGHTS

@@ -17,7 +17,7 @@ from skreg._estimator.fitted import attributes_of, computed, dropout_rates, modu
 from skreg._estimator.history import PreviousHistory, joined
 from skreg._hashing import content_hash
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
-from skreg.constraints import resolve_constraint
+from skreg.constraints._resolve import resolve_constraint
 from skreg.engine.batches import Rows
 from skreg.engine.dataset import Dataset
 from skreg.engine.objective import outputs_in_blocks

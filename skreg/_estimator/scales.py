@@ -10,8 +10,8 @@ with pixels from 0 to 255 had an accuracy of 0.86 instead of 0.94.
 import numpy as np
 import scipy.sparse
 
-from skreg._arrays import gathered, mapped_file
 from skreg._estimator.data import column_ranges
+from skreg.engine.arrays import gathered, mapped_file
 
 # A ratio of the ranges of two columns beyond the first gets a warning, if that of their robust spreads is
 # beyond the second: scaled indicators of rare categories have a tenth of the spread of others.

@@ -10,7 +10,8 @@ from numbers import Integral, Real
 import numpy as np
 
 from skreg._sklearn_private import check_parameters, validate_parameter_constraints
-from skreg.layers import ACTIVATIONS, NORMALIZATION_PARAMETERS
+from skreg.network.activation import ACTIVATIONS
+from skreg.network.norm import NORMALIZATION_PARAMETERS
 from skreg.penalties import Penalty
 
 # Attributes of an estimator that a pickle leaves out: the training state, and a checkpoint that was read.

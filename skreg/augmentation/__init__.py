@@ -1,7 +1,7 @@
 """Changes of the batches that training sees: one file each.
 
 Validation and predictions see the rows as they are. A new change derives from :class:`BatchTransform`; see
-:doc:`/user_guide/augmentation`.
+:doc:`/user_guide/augmentation`. Changes know tensors alone; the engine and the estimators import them.
 """
 
 from skreg.augmentation._base import BatchTransform

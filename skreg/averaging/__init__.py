@@ -1,7 +1,8 @@
 """Averages of weights over the steps of a training: one file each.
 
 The parameter `averaging` of the estimators takes an object of this module, or the name of one. A new average derives
-from :class:`Averaging`; see :doc:`/extending/adding_an_axis`.
+from :class:`Averaging`; see :doc:`/extending/adding_an_axis`. Averages know the network; the engine and the estimators
+import them.
 """
 
 from skreg.averaging._base import Averaging

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from skreg._axis_parameter import AxisObject
-from skreg.layers import MLP
+from skreg.network.mlp import MLP
 
 
 class Averaging(AxisObject, ABC):

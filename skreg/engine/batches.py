@@ -14,8 +14,8 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from skreg._arrays import BLOCK_BYTES, chosen, gathered, mapped_file
-from skreg.layers import MIN_GEMM_COLUMNS
+from skreg.engine.arrays import BLOCK_BYTES, chosen, gathered, mapped_file
+from skreg.network.linear import MIN_GEMM_COLUMNS
 
 
 class Batch(NamedTuple):

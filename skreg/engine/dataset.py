@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from skreg._arrays import mapped_file
+from skreg.engine.arrays import mapped_file
 from skreg.engine.batches import Rows
 from skreg.engine.spec import FitSpec, RowChoice
 from skreg.losses import changed_targets

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from sklearn.utils import gen_even_slices
 
-from skreg._arrays import BLOCK_BYTES
 from skreg._hashing import structure_of
+from skreg.engine.arrays import BLOCK_BYTES
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitSpec
 

@@ -10,8 +10,8 @@ from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skreg.engine.batches import Batch, Rows
-from skreg.layers import MLP, LayerRecord
 from skreg.losses import Loss
+from skreg.network.mlp import MLP, LayerRecord
 from skreg.solvers import Regularization
 
 # scikit-learn's MLP takes batches of 200 rows unless told otherwise.

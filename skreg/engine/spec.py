@@ -18,8 +18,8 @@ from sklearn.utils import gen_even_slices
 
 from skreg.constraints import Constraint
 from skreg.engine.batches import n_epoch_batches
-from skreg.layers import MLP
 from skreg.losses import LabelSmoothing, Loss
+from skreg.network.mlp import MLP
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty
 from skreg.solvers import Schedule, Solver
@@ -27,7 +27,7 @@ from skreg.solvers import Schedule, Solver
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A network before it has weights: see :class:`~skreg.layers.MLP`."""
+    """A network before it has weights: see :class:`~skreg.network.mlp.MLP`."""
 
     layer_units: tuple[int, ...]
     activation: str
@@ -239,7 +239,7 @@ class FitResult:
     Attributes
     ----------
     weights : list of ndarray
-        The best weights, in the order of :meth:`~skreg.layers.MLP.arrays`.
+        The best weights, in the order of :meth:`~skreg.network.mlp.MLP.arrays`.
     epochs : list of dict
         What was recorded of every epoch.
     best_epoch : int

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skreg.checkpoints import LARGEST_COUNT, check_like, check_range, named_arrays, tensors_of
-from skreg.layers import MLP
+from skreg.engine.checkpoints import LARGEST_COUNT, check_like, check_range, named_arrays, tensors_of
+from skreg.network.mlp import MLP
 
 # In checkpoints, the best weights are "kept": "best" are those of early stopping, before callbacks may change them.
 BEST_WEIGHTS = "kept"

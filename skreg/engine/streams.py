@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from skreg._seeds import augmentation_seed, generator_of
-from skreg.layers import random_bits
+from skreg.network.dropout import random_bits
 
 
 class MemberStreams:

@@ -38,8 +38,8 @@ from skreg.engine.spec import FitResult, FitSpec
 from skreg.engine.state import restore_state, training_state
 from skreg.engine.streams import MemberStreams, make_batch_random, make_dropout_streams
 from skreg.engine.threads import AbandonedError, StopSignal
-from skreg.layers import join_rows
 from skreg.losses import weighted_sum
+from skreg.network.linear import join_rows
 from skreg.stopping import bounded_mean
 
 

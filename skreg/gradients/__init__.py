@@ -1,6 +1,7 @@
 """Rules that change gradients before a step: one file each.
 
-A new rule derives from :class:`GradientRule`; :doc:`/extending/adding_an_axis` shows how it becomes a parameter.
+A new rule derives from :class:`GradientRule`; :doc:`/extending/adding_an_axis` shows how it becomes a parameter. Rules
+know neither networks nor solvers; the engine and the estimators import them.
 """
 
 from skreg.gradients._base import GradientRule

@@ -1,4 +1,9 @@
-"""Which regularization generalizes best, and why: comparisons and displays."""
+"""Which regularization generalizes best, and why: comparisons and displays.
+
+Nothing imports this folder. A new display is a file of its own: a class with `from_estimator` (or a like constructor),
+`frame`, which returns the numbers, and `plot`, which draws them and leaves `ax_` and `figure_`. Whatever is measured in
+a comparison is a function in `_measures.py`; what is said of it in words stands in `_verdict.py`.
+"""
 
 from skreg.inspection._compare import compare_regularizers
 from skreg.inspection._comparison import RegularizerComparison

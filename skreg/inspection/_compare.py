@@ -16,12 +16,12 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import indexable
 
-from skreg._bar import FitsBar
 from skreg._seeds import random_numbers
 from skreg._sklearn_private import HasMethods, Interval, StrOptions, num_samples, safe_indexing, validate_params
 from skreg._version import __version__
 from skreg._warnings import warn_user
 from skreg.compose import quantile_levels, quantile_score
+from skreg.inspection._bar import FitsBar
 from skreg.inspection._comparison import Best, RegularizerComparison
 from skreg.inspection._design import (
     INNER_FOLDS,

@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skreg._context import set_context_var
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._warnings import SILENCED_WARNINGS
-from skreg.constraints import Nonnegative, resolve_constraint
+from skreg.constraints import Nonnegative
+from skreg.constraints._resolve import resolve_constraint
 from skreg.losses import changed_targets
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import resolve_penalty

@@ -7,6 +7,10 @@ rate.
 
 Pass a string for the common case (``penalty="l1", alpha=1e-3``) or one of these objects
 (``penalty=L1(alpha=1e-3)``), whose parameters can be swept as ``penalty__alpha``.
+
+A family a file. A new penalty derives from :class:`Penalty` and has a `value` and a `prox`; see
+:doc:`/extending/adding_a_penalty`. Its string, if it has one, stands in `_resolve.py`. Penalties import the formulas of
+:mod:`skreg.proximal`; constraints, solvers, the engine and the estimators import penalties.
 """
 
 from skreg.penalties._base import Penalty

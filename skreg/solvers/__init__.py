@@ -2,7 +2,8 @@
 
 A new solver is a class of settings, derived from ``Solver``, whose ``make`` returns what takes the steps: a
 ``FlatOptimizer``, which works on one flat buffer of all members and ends a step with the proximal step of the
-penalties in its own metric. It knows networks, penalties and constraints, but neither rows nor losses.
+penalties in its own metric. It knows networks, penalties and constraints, but neither rows nor losses; the engine and
+the estimators import solvers.
 """
 
 from skreg.solvers._adam import Adam, ProximalAdam

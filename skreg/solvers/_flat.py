@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from skreg.constraints import Constraint
-from skreg.layers import MLP
+from skreg.network.mlp import MLP
 from skreg.penalties._base import LayerPenalty
 
 # Smaller numbers are set to zero at intervals: L2 shrinks the weights of dead inputs, and Adam its moments,

@@ -13,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.constraints import ALIASES, Constraint, MaxNorm, Nonnegative, resolve_constraint
+from skreg.constraints import Constraint, MaxNorm, Nonnegative
+from skreg.constraints._resolve import ALIASES, resolve_constraint
 from skreg.penalties import L1, L2, MCP, SCAD, ElasticNet, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
 
 CONSTRAINTS = [MaxNorm(0.8), MaxNorm(3.0), Nonnegative()]
@@ -176,7 +177,7 @@ def test_strings_and_objects_become_new_objects_for_every_matrix():
         ("positive", r"must be one of \['max_norm', 'nonnegative'\], a constraint object or None .*; got 'positive'"),
         ([None, 3], "for every weight matrix; got 3"),
         ([["max_norm"], None], r"for every weight matrix; got \['max_norm'\]"),
-        ([MaxNorm, None], "for every weight matrix; got <class 'skreg.constraints.MaxNorm'>"),
+        ([MaxNorm, None], "for every weight matrix; got <class 'skreg.constraints._max_norm.MaxNorm'>"),
         (
             MaxNorm(0),
             r"The 'max_value' parameter of MaxNorm must be a float in the range \(0\.0, inf\)\. Got 0 instead\.",

@@ -17,8 +17,8 @@ from sklearn.callback import ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.fixes import CSC_CONTAINERS, CSR_CONTAINERS
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, _arrays
-from skreg.engine import batches
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.engine import arrays, batches
 
 KINDS = [RegularizedMLPClassifier, RegularizedMLPRegressor]
 BOTH = pytest.mark.parametrize("kind", KINDS)
@@ -389,8 +389,8 @@ def test_nan_in_a_tensor_is_an_error(kind):
 @pytest.fixture
 def small_files_count(monkeypatch):
     """Treat every mapped file as a large one, read in several blocks and regions."""
-    monkeypatch.setattr(_arrays, "MAX_RESIDENT_BYTES", 512)
-    monkeypatch.setattr(_arrays, "BLOCK_BYTES", 1024)
+    monkeypatch.setattr(arrays, "MAX_RESIDENT_BYTES", 512)
+    monkeypatch.setattr(arrays, "BLOCK_BYTES", 1024)
 
 
 def mapped(folder, data, mode="r", **options):

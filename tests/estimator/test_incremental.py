@@ -683,7 +683,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_that_was_there(saved
     model, _, _, path = saved
     before = path.read_bytes()
     with (
-        mock.patch("skreg.checkpoints.np.savez", side_effect=OSError("no space left")),
+        mock.patch("skreg.engine.checkpoints.np.savez", side_effect=OSError("no space left")),
         pytest.raises(OSError, match="space"),
     ):
         model.save_checkpoint(path)

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.constraints import MaxNorm
-from skreg.layers import NORMALIZATION_EPSILON
+from skreg.network.norm import NORMALIZATION_EPSILON
 from skreg.penalties import GroupLasso
 
 RNG = np.random.default_rng(0)

@@ -28,7 +28,6 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import skreg
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._bar import in_notebook
 from skreg.inspection import (
     RegularizerComparison,
     calibration_error,
@@ -36,6 +35,7 @@ from skreg.inspection import (
     corrected_ttest,
     default_regularizers,
 )
+from skreg.inspection._bar import in_notebook
 from skreg.inspection._regularizers import default_network
 
 INF = float("inf")
@@ -758,7 +758,7 @@ def bar_of(monkeypatch, iris, *, is_terminal, verbose, delay):
     """Compare four estimators, each of which ends in another way; return what is on the screen, and how many fits."""
     screen = Screen(is_terminal)
     monkeypatch.setattr("sys.stderr", screen)
-    monkeypatch.setattr("skreg._bar.DELAY", delay)
+    monkeypatch.setattr("skreg.inspection._bar.DELAY", delay)
     estimators = {
         "stopped": network(early_stopping=True, n_iter_no_change=1, max_iter=30),
         "l1": (network(penalty="l1"), {"alpha": [0.001, 0.1]}),

@@ -13,7 +13,6 @@ from sklearn.datasets import load_digits, make_multilabel_classification
 from sklearn.model_selection import KFold, PredefinedSplit, StratifiedKFold
 
 from skreg.constraints import MaxNorm, Nonnegative
-from skreg.layers import ACTIVATIONS
 from skreg.model_selection import (
     GridSearchCV,
     RandomizedSearchCV,
@@ -23,6 +22,7 @@ from skreg.model_selection import (
     learning_curve,
     validation_curve,
 )
+from skreg.network.activation import ACTIVATIONS
 from skreg.penalties import L1, L2, MCP, SCAD, ElasticNet, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
 from tests.search_helpers import (
     KINDS,

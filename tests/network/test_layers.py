@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from skreg.layers import ACTIVATIONS, MLP, dropout_mask
+from skreg.network.activation import ACTIVATIONS
+from skreg.network.dropout import dropout_mask
+from skreg.network.mlp import MLP
 
 UNITS = (5, 7, 6, 3)
 REFERENCE = {"identity": lambda z: z, "relu": F.relu, "tanh": torch.tanh, "logistic": torch.sigmoid}

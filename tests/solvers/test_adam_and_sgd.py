@@ -7,7 +7,7 @@ from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
 
 from skreg.adapters.skorch import as_torch_optimizer
 from skreg.constraints import MaxNorm, Nonnegative
-from skreg.layers import MLP
+from skreg.network.mlp import MLP
 from skreg.penalties import L1, L2, MCP, ElasticNet, GroupLasso, Hierarchical, Penalty, SparseGroupLasso, WeightedL1
 from skreg.penalties._base import LayerPenalty
 from skreg.solvers import ProximalAdam, ProximalSGD

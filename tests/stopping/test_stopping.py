@@ -12,14 +12,8 @@ from sklearn.model_selection import PredefinedSplit
 from skreg import RegularizedMLPRegressor
 from skreg.engine.monitor import TrainingMonitor
 from skreg.engine.spec import StoppingRule
-from skreg.stopping import (
-    MAX_LOSS_OF_ROW,
-    Patience,
-    bounded_mean,
-    patience_in_epochs,
-    split_validation,
-    validation_size,
-)
+from skreg.stopping import Patience, bounded_mean, patience_in_epochs, split_validation, validation_size
+from skreg.stopping._bounded_mean import MAX_LOSS_OF_ROW
 
 
 @pytest.mark.parametrize(

@@ -12,114 +12,25 @@ without it). The tests compare them with autograd in float64.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-aten = torch.ops.aten
-
-NORMALIZATION_EPSILON = 1e-5
-# Products with fewer columns than this run at a quarter of the speed in MKL (200 x 100 by 100 x 10: 50 us, transposed
-# 12 us; at 16 columns both take 16 us). So the outputs, and gradients of narrow weights, are computed transposed.
-MIN_GEMM_COLUMNS = 16
-# Weight of the newest batch in the running statistics of batch normalization.
-RUNNING_MOMENTUM = 0.1
-
-
-@dataclass(frozen=True)
-class Activation:
-    """An elementwise function, and its backward pass in terms of its output; both work in place.
-
-    The gradient of a population is as large as a cache: one in memory of its own took four times as long.
-    """
-
-    apply_: Callable[[Tensor], Tensor]
-    backward: Callable[[Tensor, Tensor], Tensor]
-
-
-ACTIVATIONS = {
-    "identity": Activation(lambda Z: Z, lambda dA, A: dA),
-    "relu": Activation(torch.relu_, lambda dA, A: aten.threshold_backward.grad_input(dA, A, 0, grad_input=dA)),
-    "tanh": Activation(torch.tanh_, lambda dA, A: aten.tanh_backward.grad_input(dA, A, grad_input=dA)),
-    "logistic": Activation(torch.sigmoid_, lambda dA, A: aten.sigmoid_backward.grad_input(dA, A, grad_input=dA)),
-}
-
-# The axis along which each kind of normalization takes its mean and variance.
-NORMALIZATION_AXES = {"batch": -2, "layer": -1}
-# What each kind has for every hidden layer.
-NORMALIZATION_PARAMETERS = {"batch": {"gain", "shift", "mean", "variance"}, "layer": {"gain", "shift"}}
-
-
-def weighted_moments(Z: Tensor, axis: int, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return mean and (population) variance along an axis; ``weight`` sums to 1 along it, None is uniform."""
-    if weight is None:
-        variance, mean = torch.var_mean(Z, dim=axis, correction=0, keepdim=True)
-    else:
-        mean = (Z * weight).sum(dim=axis, keepdim=True)
-        variance = ((Z - mean).square() * weight).sum(dim=axis, keepdim=True)
-    return mean, variance
-
-
-def standardize_backward(dY: Tensor, Y: Tensor, inverse_sd: Tensor, axis: int, weight: Tensor | None) -> Tensor:
-    """Return the gradient with respect to Z of ``Y = (Z - mean(Z)) / sd(Z)``, given that with respect to Y.
-
-    With weights p that sum to 1 along the axis: ``(dY_i - p_i * sum(dY) - p_i * Y_i * sum(dY * Y)) / sd``
-    (Ioffe and Szegedy, 2015, section 3, where p_i = 1/n).
-    """
-    if weight is None:
-        weight = 1 / Y.shape[axis]
-    total = dY.sum(dim=axis, keepdim=True) + Y * (dY * Y).sum(dim=axis, keepdim=True)
-    return (dY - weight * total) * inverse_sd
-
-
-def join_rows(outputs: Sequence[Tensor]) -> Tensor:
-    """Return outputs of several batches as one tensor, which lies in memory as they do."""
-    if len(outputs) == 1:
-        return outputs[0]
-    if outputs[0].mT.is_contiguous():
-        return torch.cat([Z.mT for Z in outputs], dim=-1).mT
-    return torch.cat(outputs, dim=-2)
-
-
-def random_bits(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Return uniform 16-bit integers in the shape of ``like``.
-
-    Four are cut from each 64-bit draw: four times faster than ``Tensor.bernoulli_``.
-    """
-    if like.shape[-1] % 4 == 0:
-        bits = torch.empty_like(like, dtype=torch.int16, memory_format=torch.contiguous_format)
-        bits.view(torch.int64).random_(-(2**63), None, generator=generator)
-        return bits
-    draws = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
-    draws.random_(-(2**63), None, generator=generator)
-    return draws.view(torch.int16)[: like.numel()].view(like.shape)
-
-
-def dropout_mask(like: Tensor, rate: float | Tensor, generator) -> Tensor:
-    """Return a mask of zeros (with probability ``rate``) and ``1 / (1 - rate)``, of the shape of ``like``.
-
-    The rate is rounded to a multiple of 2**-16, and the scale is that of the rounded rate, so the mask's mean is
-    exactly 1. ``generator`` is a :class:`torch.Generator`, or an object with a method ``bits(like)`` that returns
-    integers such as those of :func:`random_bits`, which broadcast to the shape of ``like``.
-    """
-    levels = 2**16
-    # At least one level is kept: a rate just below 1 must not become 1.
-    if isinstance(rate, Tensor):
-        # In double precision, as numbers are; the result is exact in any.
-        n_dropped = torch.round(rate.double() * levels).clamp_max(levels - 1).to(like.dtype)
-    else:
-        n_dropped = min(round(rate * levels), levels - 1)
-    is_torch = isinstance(generator, torch.Generator)
-    bits = random_bits(like, generator) if is_torch else generator.bits(like)
-    # Compared right into numbers of the type: as booleans, to be converted, they would cost six times as much.
-    is_number = isinstance(n_dropped, int)
-    result = torch.empty_like(bits, dtype=like.dtype) if is_number else like.new_empty(0)
-    return torch.ge(bits, n_dropped - levels // 2, out=result).mul_(levels / (levels - n_dropped))
+from skreg.network.activation import ACTIVATIONS
+from skreg.network.dropout import dropout_mask
+from skreg.network.layout import Layout
+from skreg.network.linear import MIN_GEMM_COLUMNS
+from skreg.network.norm import (
+    NORMALIZATION_AXES,
+    NORMALIZATION_EPSILON,
+    RUNNING_MOMENTUM,
+    standardize_backward,
+    weighted_moments,
+)
 
 
 class Operands(NamedTuple):
@@ -207,6 +118,7 @@ class MLP(nn.Module):
 
         self.skip = skip and len(hidden_units) > 0
 
+        self._layout = Layout(self.layer_units, normalized=bool(normalization), skip=self.skip, n_members=n_members)
         self._make_parameters(dtype, device)
 
         # What the passes work on: the same memory, for a population of one without the member axis.
@@ -222,19 +134,10 @@ class MLP(nn.Module):
 
     def _make_parameters(self, dtype: torch.dtype, device: torch.device | str) -> None:
         """Make the flat buffers, and the parameters and statistics of layers that are views of them."""
-        n_members, hidden_units = self.n_members, self.layer_units[1:-1]
-        normalized = hidden_units if self.normalization else ()
-        weight_shapes = [(n_members, n_in, n_out) for n_in, n_out in pairwise(self.layer_units)]
-        if self.skip:
-            weight_shapes[0] = (n_members, self.layer_units[0], self.layer_units[1] + self.layer_units[-1])
-        bias_shapes = [(n_members, 1, n_out) for n_out in self.layer_units[1:]]
-        scale_shapes = [(n_members, 1, n_units) for n_units in normalized]
-        shapes = self._shapes = [*weight_shapes, *bias_shapes, *scale_shapes, *scale_shapes]
-        sizes = self._sizes = [math.prod(shape) for shape in shapes]
-        self.flat = torch.zeros(sum(sizes), dtype=dtype, device=device)
+        layout = self._layout
+        self.flat = torch.zeros(layout.n_parameters, dtype=dtype, device=device)
         self.flat_grad = torch.zeros_like(self.flat)
-        blocks = iter(self._views(self.flat, sizes, shapes))
-        gradients = iter(self._views(self.flat_grad, sizes, shapes))
+        blocks, gradients = iter(layout.views(self.flat)), iter(layout.views(self.flat_grad))
 
         def take(name: str, n_blocks: int) -> list[nn.Parameter]:
             parameters = []
@@ -246,23 +149,19 @@ class MLP(nn.Module):
             return parameters
 
         # Plain lists beside the registered names: looking a parameter up in a ParameterList costs 3 microseconds.
-        self.weights, self.biases = take("weight", len(weight_shapes)), take("bias", len(bias_shapes))
-        self.gains, self.shifts = take("gain", len(normalized)), take("shift", len(normalized))
+        self.weights, self.biases = take("weight", len(layout.weights)), take("bias", len(layout.biases))
+        self.gains, self.shifts = take("gain", len(layout.scales)), take("shift", len(layout.scales))
         for gain in self.gains:
             gain.data.fill_(1)
-        self.n_weights = sum(sizes[: len(weight_shapes)])
+        self.n_weights = layout.n_weights
 
         self.running_means, self.running_variances = [], []
-        for i, shape in enumerate(scale_shapes if self.normalization == "batch" else ()):
+        for i, shape in enumerate(layout.scales if self.normalization == "batch" else ()):
             self.register_buffer(f"running_mean_{i}", self.flat.new_zeros(shape))
             self.register_buffer(f"running_variance_{i}", self.flat.new_ones(shape))
             self.running_means.append(self.get_buffer(f"running_mean_{i}"))
             self.running_variances.append(self.get_buffer(f"running_variance_{i}"))
         self.n_batches = 0
-
-    @staticmethod
-    def _views(flat: Tensor, sizes: Sequence[int], shapes: Sequence[tuple]) -> list[Tensor]:
-        return [part.view(shape) for part, shape in zip(flat.split(sizes), shapes, strict=True)]
 
     def _inner(self, tensors: list[Tensor]) -> list[Tensor]:
         """Return tensors as the passes work on them: for a population of one without the member axis."""
@@ -359,7 +258,7 @@ class MLP(nn.Module):
 
     def _linear(self, A: Tensor, operands: Operands, i: int, out: Tensor | None = None) -> Tensor:
         W, W_T, b, b_column, _, _ = operands
-        if self.layer_units[i + 1] < MIN_GEMM_COLUMNS:
+        if self._is_narrow[i]:
             return self._affine(b_column[i], W_T[i], A.mT).mT
         return self._affine(b[i], A, W[i], out=out)
 
@@ -488,7 +387,7 @@ class MLP(nn.Module):
 
         The first buffer is cut into one part for each parameter; others are returned as they are.
         """
-        return [*self._views(state[0], self._sizes, self._shapes), *state[1:]]
+        return [*self._layout.views(state[0]), *state[1:]]
 
     def arrays(self) -> list[np.ndarray]:
         """Return copies of the state of a population of one: its parameters, and the statistics of its layers."""

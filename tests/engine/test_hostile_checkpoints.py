@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.checkpoints import load_state
+from skreg.engine.checkpoints import load_state
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 3)), np.arange(40) % 3

@@ -15,9 +15,9 @@ from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.preprocessing import scale
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.layers import ACTIVATIONS
+from skreg.network.activation import ACTIVATIONS
+from skreg.network.pruning import Weights, prune_weights
 from skreg.penalties import GroupLasso, Hierarchical
-from skreg.pruning import Weights, prune_weights
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 6))

@@ -8,8 +8,8 @@ import torch
 
 import skreg._estimator.fitted
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._devices import device_here, n_devices
-from skreg.layers import MLP
+from skreg._estimator.devices import device_here, n_devices
+from skreg.network.mlp import MLP
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
 Y = np.arange(40) % 2

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skreg.layers import ACTIVATIONS, NORMALIZATION_EPSILON
+from skreg.network.activation import ACTIVATIONS
+from skreg.network.norm import NORMALIZATION_EPSILON
 
 
 @dataclass

@@ -1,0 +1,15 @@
+"""Constraints on the weights: sets that every training step projects them onto.
+
+A constraint restricts the weight matrices of a network, never biases or normalization parameters. Pass a string for all
+matrices, one of these objects, or a list with one of either (or None) for each weight matrix, the output layer's last.
+
+One file each. A new constraint derives from :class:`Constraint` and gives the nearest weights that obey it (`project`)
+and the minimizer of a penalty's proximal problem among them (`prox`); its name goes into `_resolve.py`. Constraints
+import penalties; solvers, the engine and the estimators import constraints.
+"""
+
+from skreg.constraints._base import Constraint
+from skreg.constraints._max_norm import MaxNorm
+from skreg.constraints._nonnegative import Nonnegative
+
+__all__ = ["Constraint", "MaxNorm", "Nonnegative"]

@@ -1,0 +1,47 @@
+"""Where the parameters of networks lie in memory."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor
+
+
+class Layout:
+    """Places of all parameters of K networks in one flat buffer: weights, then biases, gains and shifts.
+
+    Parameters
+    ----------
+    layer_units : sequence of int
+        Number of inputs, of units in every hidden layer, and of outputs.
+    normalized : bool
+        Whether hidden layers have gains and shifts.
+    skip : bool
+        Whether the first weight matrix also has the columns of a skip connection.
+    n_members : int
+        Number of networks.
+
+    Attributes
+    ----------
+    weights, biases, scales : list of tuple
+        Shapes of the weight matrices, of the biases, and of the gains (and of the shifts) of hidden layers.
+    n_parameters : int
+        Numbers in the buffer.
+    n_weights : int
+        Those of them that belong to weight matrices, which are the first.
+    """
+
+    def __init__(self, layer_units: Sequence[int], *, normalized: bool, skip: bool, n_members: int):
+        self.weights = [(n_members, n_in, n_out) for n_in, n_out in pairwise(layer_units)]
+        if skip:
+            self.weights[0] = (n_members, layer_units[0], layer_units[1] + layer_units[-1])
+        self.biases = [(n_members, 1, n_out) for n_out in layer_units[1:]]
+        self.scales = [(n_members, 1, n_units) for n_units in layer_units[1:-1]] if normalized else []
+        self._shapes = [*self.weights, *self.biases, *self.scales, *self.scales]
+        self._sizes = [math.prod(shape) for shape in self._shapes]
+        self.n_parameters = sum(self._sizes)
+        self.n_weights = sum(self._sizes[: len(self.weights)])
+
+    def views(self, flat: Tensor) -> list[Tensor]:
+        """Return the parts of a buffer, one view for each parameter."""
+        return [part.view(shape) for part, shape in zip(flat.split(self._sizes), self._shapes, strict=True)]
