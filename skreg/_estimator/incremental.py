@@ -1,4 +1,4 @@
-"""Training that goes on: epoch by epoch on other rows, or where a checkpoint was taken."""
+"""Incremental training: epoch by epoch with `partial_fit`, or from a checkpoint."""
 
 from collections.abc import Callable
 
@@ -63,7 +63,7 @@ def _are_best_weights(weights: tuple[np.ndarray, ...], state: dict[str, np.ndarr
 
 
 class IncrementalMixin:
-    """Methods of an estimator whose training can go on."""
+    """Methods of an estimator whose training can be continued."""
 
     # Whether it can; not that of an estimator that chooses among many fits.
     _goes_on_later = True

@@ -1,4 +1,4 @@
-"""How features leave a network along a path, drawn."""
+"""Display of a regularization path."""
 
 from itertools import cycle
 
@@ -8,7 +8,7 @@ import pandas as pd
 from skreg._plotting import COLORS, axes_for, labels_of
 from skreg.model_selection._path import regularization_path
 
-# Solid first, then dashed.
+# Line styles of highlighted features: solid ones first.
 HIGHLIGHTS = [{"color": color, "linestyle": line} for line in ("-", "--") for color in COLORS]
 
 
@@ -110,7 +110,7 @@ class RegularizationPathDisplay:
         chosen = (
             self._longest()
             if highlight is None
-            else [self._number(feature, names) for feature in np.atleast_1d(highlight).tolist()]
+            else [self._index(feature, names) for feature in np.atleast_1d(highlight).tolist()]
         )
         importances = path.importances
         labels = labels_of(names)
@@ -136,7 +136,7 @@ class RegularizationPathDisplay:
         named = hasattr(model, "feature_names_in_")
         return [str(name) for name in (model.feature_names_in_ if named else range(model.n_features_in_))]
 
-    def _number(self, feature, names: list[str]) -> int:
+    def _index(self, feature, names: list[str]) -> int:
         if str(feature) not in names:
             raise ValueError(f"The 'highlight' parameter must hold features of the path; got {feature!r}.")
         return names.index(str(feature))

@@ -1,4 +1,4 @@
-"""What a fold of a cross-validation along a path consists of: its problem, its fits, their scores, and the choice."""
+"""Folds of a cross-validation along a path: their fits and scores, and the choice of a strength."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from skreg.model_selection._routines import Request, Routine
 from skreg.model_selection._warm_fits import WarmFits
 from skreg.stopping import Following, RowStructure
 
-# The strengths that are tried from scratch, too: all of a coarse grid, of a finer one those that are this far apart.
+# Strengths that are also fitted from scratch: all of up to so many, of more those that are this ratio apart.
 N_ALL_FROM_SCRATCH = 12
 RATIO_FROM_SCRATCH = 2.5
 
@@ -25,7 +25,7 @@ def columns(X, features: np.ndarray):
 
 @dataclass
 class Problem:
-    """An estimator and the features that it may use: all of them, or those that an earlier fit has kept."""
+    """An estimator and the features that it may use: all, or those that an earlier fit has selected."""
 
     estimator: BaseRegularizedMLP
     features: np.ndarray
@@ -38,28 +38,28 @@ class Problem:
         return Problem(clone(self.estimator).set_params(early_stopping=rule), self.features)
 
     def path(self, X, y, sample_weight, alphas, **options) -> Routine:
-        """Return a fitted estimator for each strength; it takes the columns of the features."""
+        """Return an estimator for each strength, fitted along the path to the columns of the features."""
         return fit_path(
             self.estimator, columns(X, self.features), y, sample_weight, alphas, second_pass=False, **options
         )
 
     def from_scratch(self, X, y, sample_weight, alphas) -> Routine:
-        """Return a fitted estimator for each of some strengths, none of which knows of another."""
+        """Return an estimator for each strength, fitted from scratch."""
         return WarmFits(self.estimator, columns(X, self.features), y, sample_weight, None).from_scratch(alphas)
 
     def reweighted(self, model) -> "Problem | None":
-        """Return the problem of the second stage after a fit of this one; None if the fit uses no feature."""
+        """Return the problem of the adaptive second stage after a fit of this one; None if the fit uses no feature."""
         if not model.feature_importances_.any():
             return None
-        penalty, kept = model.penalty_.reweighted(model.coefs_[0])
+        penalty, selected = model.penalty_.reweighted(model.coefs_[0])
         return Problem(
-            clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None), self.features[kept]
+            clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None), self.features[selected]
         )
 
     def relaxed(self, models, X, y, sample_weight) -> Routine:
-        """Return, for each of some fits, its features and a fit on them alone without the selecting penalty.
+        """Return, for each fit, its features and a fit to them alone without the penalty that has selected them.
 
-        A fit that uses none is the best constant already, and takes all columns of this problem.
+        A fit without features is returned as it is, with all features of this problem.
         """
         known, requests = {}, []
         for model in models:
@@ -78,7 +78,7 @@ class Problem:
 
 
 def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None) -> None:
-    """Turn an estimator that was fitted on some columns into one that takes all of them."""
+    """Turn an estimator that was fitted to some columns into one that takes all of them."""
 
     def spread(W):
         full = np.zeros((n_features, W.shape[1]), dtype=W.dtype)
@@ -96,7 +96,7 @@ def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None
 
 @dataclass
 class FoldPath:
-    """What a fold says of each strength, for fits along the path and for fits from scratch.
+    """Results of a fold for each strength, of fits along the path (first row) and from scratch (second row).
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class FoldPath:
     n_selected : ndarray of shape (2, n_alphas)
         Numbers of features that the fits use.
     problems : list of two dicts
-        Problems of a second stage by number of the strength, if they are wanted.
+        Problems of the second stage by index of the strength; empty unless they are asked for.
     """
 
     scores: np.ndarray
@@ -119,11 +119,11 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, kee
     Parameters
     ----------
     problem : Problem
-        What to fit.
+        The estimator and its features.
     X, y, sample_weight : array-like
         All rows.
     split : tuple of ndarray
-        Numbers of the rows for training and for testing.
+        Indices of the rows for training and for testing.
     alphas : ndarray
         Strengths, ascending.
     score : callable
@@ -131,14 +131,14 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, kee
     relax : bool
         Whether the features that a fit has selected are scored after a fit without the penalty.
     keep_problems : bool
-        Whether the problems of a second stage are wanted.
+        Whether to return the problems of the second stage.
     **options : dict
-        Of the path.
+        Options of :func:`~skreg.model_selection._path.fit_path`.
 
     Returns
     -------
     FoldPath
-        Its entries have the order of ``alphas``; as a routine.
+        The results, in the order of ``alphas``; as a routine.
     """
     (X_train, y_train, w_train), (X_test, y_test, w_test) = (
         (safe_indexing(X, rows), safe_indexing(y, rows), None if sample_weight is None else sample_weight[rows])
@@ -178,10 +178,10 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, kee
 
 
 def strengths_from_scratch(estimator, alphas: np.ndarray, direction: str) -> np.ndarray:
-    """Return the indices of the strengths that are tried from scratch, beside the path.
+    """Return the indices of the strengths that are also fitted from scratch.
 
-    A path trains longer than a fit from scratch, and ends elsewhere. That is mostly, but not always, for the better.
-    Without hidden layers both come to the same end.
+    A path trains longer than a fit from scratch, and ends at other weights, which are mostly, but not always, better.
+    Without hidden layers both end at the same weights.
     """
     if not has_hidden_layers(estimator) or starts_strong(estimator, direction):
         return np.arange(0)
@@ -195,11 +195,11 @@ def strengths_from_scratch(estimator, alphas: np.ndarray, direction: str) -> np.
 
 
 def better_way(folds: list[FoldPath]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return which fits do better at each strength, 0 along the path or 1 from scratch, their scores and selections."""
+    """Return which fits are better at each strength (0: path, 1: from scratch), and their scores and selections."""
     scores, n_selected = (np.stack([getattr(fold, name) for fold in folds]) for name in ("scores", "n_selected"))
     ways = np.nan_to_num(scores.mean(axis=0), nan=-np.inf).argmax(axis=0)
-    places = np.arange(scores.shape[2])
-    return ways, scores[:, ways, places], n_selected[:, ways, places]
+    strengths = np.arange(scores.shape[2])
+    return ways, scores[:, ways, strengths], n_selected[:, ways, strengths]
 
 
 def choose(scores: np.ndarray, selection: str) -> int:

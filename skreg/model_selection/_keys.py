@@ -1,6 +1,6 @@
-"""Keys by which results are found: of parameters, by what they say, and of rows, by their content.
+"""Keys of parameters and of rows, made of their content, by which results are looked up.
 
-A key is equal for two objects if one is a copy of the other, as :func:`sklearn.base.clone` makes them.
+Two objects have equal keys if one is a copy of the other, as :func:`sklearn.base.clone` makes them.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 
 from skreg._sklearn_private import num_samples
 
-# Objects that a copy shares with the original.
+# Types of objects that a copy shares with the original.
 SHARED = (
     type,
     types.FunctionType,
@@ -26,18 +26,18 @@ SHARED = (
     property,
     weakref.ref,
 )
-# Beside the parameters, this is what a clone has of an estimator.
+# Attributes that a clone has beside the parameters.
 CLONED = ("_metadata_request", "_sklearn_output_config")
-# Kinds of numbers and of text, whose bytes say all.
+# Kinds of dtypes of numbers and text, whose content is their bytes.
 PLAIN_KINDS = "biufcmMSUV"
 
 
 class NoKeyError(Exception):
-    """An object cannot be told from others by its content."""
+    """An object has no key, because its content cannot be read."""
 
 
 def parameters_key(parameters: dict) -> tuple | None:
-    """Return the key of a candidate's parameters; None if one of them cannot be told from others."""
+    """Return the key of a candidate's parameters; None if one of them has no key."""
     try:
         return tuple((name, value_key(value)) for name, value in sorted(parameters.items()))
     except NoKeyError:
@@ -47,8 +47,8 @@ def parameters_key(parameters: dict) -> tuple | None:
 def value_key(value) -> tuple:
     """Return the key of a parameter.
 
-    Numbers of different types are different, as are 0.0 and -0.0; NaN is NaN. An estimator is what a clone keeps of it;
-    functions and classes are themselves; anything else is its content.
+    Numbers of different types are different, as are 0.0 and -0.0; NaN equals NaN. The key of an estimator is made of
+    what its clones have, that of functions and classes of their names, and any other of the content.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def value_key(value) -> tuple:
     if isinstance(value, SHARED):
         return kind, _name(value)
     if hasattr(value, "get_params") and _is_cloned_by_parameters(kind):
-        # What a metadata request says is its repr.
+        # The repr of a metadata request holds its whole content.
         own = {name: repr(getattr(value, name)) for name in CLONED if name in getattr(value, "__dict__", ())}
         return kind, tuple(
             (name, value_key(item)) for name, item in sorted((value.get_params(deep=False) | own).items())
@@ -78,7 +78,7 @@ def value_key(value) -> tuple:
 
 
 def rows_key(X, y, fit_parameters: dict) -> bytes:
-    """Return the key of the rows of a fit: of X, y, and whatever else it is given for each row."""
+    """Return the key of the rows of a fit: of X, y, and its other arguments with one entry for each row."""
     digest, n_rows = hashlib.sha256(), num_samples(X)
     of_rows = {name: value for name, value in sorted(fit_parameters.items()) if _n_rows(value) == n_rows}
     for name, value in [("X", X), ("y", y), *of_rows.items()]:
@@ -100,7 +100,7 @@ def _is_cloned_by_parameters(kind: type) -> bool:
 
 
 def _name(shared) -> str:
-    """Return by what name an object is found in any process, or else its place in this one's memory."""
+    """Return the name by which any process can import an object, or its id if there is none."""
     module, name = getattr(shared, "__module__", None), getattr(shared, "__qualname__", "")
     found = sys.modules.get(module) if isinstance(module, str) and module != "__main__" else None
     for part in name.split("."):
@@ -134,7 +134,7 @@ def _update(digest, value) -> None:
 
 
 def _update_by_items(digest, value) -> None:
-    """Add data to a digest of which some cannot be read: folds share these items with the whole."""
+    """Add data with parts that cannot be read to a digest, these by id: folds share them with the whole."""
     if isinstance(value, list | tuple):
         digest.update(f"{type(value).__qualname__} {len(value)}".encode())
         for item in value:
@@ -147,7 +147,7 @@ def _content(value) -> bytes:
     """Return a digest of the content of an object."""
     try:
         return _pickled(value, fast=True)
-    except (ValueError, RecursionError):  # it contains itself
+    except (ValueError, RecursionError):  # the object contains itself
         pass
     except Exception as error:  # whatever a user's own object raises
         raise NoKeyError(repr(error)) from error
@@ -160,24 +160,24 @@ def _content(value) -> bytes:
 def _pickled(value, *, fast: bool) -> bytes:
     digest = hashlib.sha256()
     pickler = _Content(_Sink(digest), protocol=5)
-    # Then it makes no difference whether two equal objects are one.
+    # Without references inside of the pickle, equal objects and one object twice are the same.
     pickler.fast = fast
     pickler.dump(value)
     return digest.digest()
 
 
 class _Sink:
-    """A file that keeps nothing but a digest."""
+    """File that adds what is written to a digest."""
 
     def __init__(self, digest):
         self.write = digest.update
 
 
 class _Content(pickle.Pickler):
-    """Writes what an object says, without regard to places in memory and the order in sets."""
+    """Pickler whose output depends on content alone, not on places in memory or the order of sets."""
 
     def persistent_id(self, item):
-        """Return what is written of an object; None for its pickle."""
+        """Return the replacement of an object's pickle, or None."""
         if isinstance(item, SHARED):
             return _name(item)
         if _is_plain(item) or isinstance(item, torch.Tensor):

@@ -1,4 +1,4 @@
-"""Transformers are fitted once for each fold, whatever candidates share them."""
+"""Memory of fitted transformers, which the candidates of a search share."""
 
 import copy
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from skreg._hashing import content_hash
 
 
 class FoldMemory:
-    """Stands in for the memory of a pipeline: what a transformer has made of a fold serves all candidates that have it.
+    """Memory of a pipeline in a search: a transformer is fitted once to a fold, for all candidates that have it.
 
     Parameters
     ----------
     known : dict
-        What has been transformed so far.
+        Results so far.
     memory : object
-        The pipeline's own memory, which is asked for what is not known.
+        The pipeline's own memory, for all that is not known.
     """
 
     def __init__(self, known: dict, memory):
@@ -27,12 +27,12 @@ class FoldMemory:
         self.memory = memory
 
     def cache(self, function, **options):
-        """Return a function that remembers."""
+        """Return a function that looks up its results."""
         transform = check_memory(self.memory).cache(function, **options)
         ignored = options.get("ignore", ())
 
         def run(transformer, X, y, **arguments):
-            # As everywhere in scikit-learn, a transformer may write into what it is given.
+            # A transformer may write into its input.
             return transform(transformer, copy.deepcopy(X), y, **arguments)
 
         @wraps(function)
@@ -46,14 +46,14 @@ class FoldMemory:
                 return run(transformer, X, y, **arguments) if own is None else (transformed, own)
             result = run(transformer, X, y, **arguments)
             if content is not None:
-                # The data are kept with the result, so that their ids stay theirs.
+                # The data are stored with the result, so that no other object gets their ids.
                 self.known[key] = (result, X, y)
             return result
 
         return remembered
 
     def __deepcopy__(self, memo):
-        """Return itself: clones of a pipeline share what is known."""
+        """Return itself: clones of a pipeline share the results."""
         return self
 
 
@@ -66,7 +66,7 @@ def copied(fitted):
 
 
 def remember(estimator, known: dict) -> None:
-    """Give all pipelines on the way to the network a memory in common."""
+    """Give all pipelines around the network a common memory."""
     for pipeline in _pipelines(estimator):
         pipeline.memory = FoldMemory(known, pipeline.memory)
 

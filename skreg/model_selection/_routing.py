@@ -1,4 +1,4 @@
-"""What the parts of a cross-validation are given, and its fits, made before scikit-learn asks for them."""
+"""Splits and metadata routing of a cross-validation, and its fits, made before scikit-learn asks for them."""
 
 import contextlib
 from collections.abc import Iterable
@@ -19,28 +19,28 @@ from skreg.stopping import RowStructure
 
 @dataclass
 class Routed:
-    """What the parts of a cross-validation are given.
+    """Splits and routed parameters of a cross-validation.
 
     Attributes
     ----------
     splits : list of tuple
-        Numbers of the rows for training and for testing.
+        Indices of the rows for training and for testing.
     structure : RowStructure
-        That these splits respect.
+        Structure of the rows that these splits respect.
     fit : dict
         Further arguments of `fit`.
-    left : dict
-        What is left for a call with these splits.
+    others : dict
+        Parameters for scikit-learn's function, which gets these splits.
     """
 
     splits: list
     structure: RowStructure
     fit: dict
-    left: dict
+    others: dict
 
 
 def route(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
-    """Return what the splitter says, and who is given which of ``params``."""
+    """Return the splits, and ``params`` by the method that they are routed to."""
     check_groups_routing_disabled(groups)
     cv = check_cv(cv, y, classifier=is_classifier(estimator))
     params = {} if params is None else params
@@ -53,12 +53,12 @@ def route(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
     wanted = router.consumes("fit", params)
     router.add(splitter=cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
     routed = process_routing(router, "fit", **params)
-    left = {key: value for key, value in params.items() if key in wanted}
-    return Routed(*splits_of(cv, X, y, **routed.splitter.split), routed.estimator.fit, left)
+    others = {key: value for key, value in params.items() if key in wanted}
+    return Routed(*splits_of(cv, X, y, **routed.splitter.split), routed.estimator.fit, others)
 
 
 @contextlib.contextmanager
-def fitted_before(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs, pre_dispatch, verbose):
+def fitted_beforehand(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs, pre_dispatch, verbose):
     """Fit tasks together; yield an estimator that looks the results up, and the seconds of each fit."""
     tasks, known = list(tasks), Outcomes()
     outcomes = fit_tasks(
@@ -76,7 +76,7 @@ def fitted_before(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs
     raise_common_error(outcomes)
     known.add(X, y, routed.fit, tasks, outcomes, routed.structure)
     seconds = np.array([0.0 if outcome is None else outcome.seconds for outcome in outcomes])
-    # What is left to do is to look up results and to score them: less work than to start processes for it.
+    # Looking up and scoring results takes less time than starting processes.
     all_left = all(outcome is None for outcome in outcomes)
     with contextlib.nullcontext() if all_left else joblib.parallel_config(backend="sequential"), known.given_out():
         yield with_outcomes(estimator, known), seconds

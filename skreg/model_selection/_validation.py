@@ -22,7 +22,7 @@ from skreg.model_selection._docs import (
     VERBOSE,
     documented,
 )
-from skreg.model_selection._routing import fitted_before, route
+from skreg.model_selection._routing import fitted_beforehand, route
 from skreg.model_selection._together import Task, has_network
 from skreg.stopping import row_numbers
 
@@ -49,7 +49,7 @@ from skreg.stopping import row_numbers
         Whether to return the fitted estimators. As after a pickle, their solvers' states are not known: `partial_fit`
         goes on from the weights with new moments, and `save_checkpoint` raises.
     return_indices : bool, default=False
-        Whether to return the numbers of the rows of every fold.
+        Whether to return the indices of the rows of every fold.
     {ERROR_SCORE}
 
     Returns
@@ -117,8 +117,8 @@ def cross_validate(
     scorer = check_scoring(estimator, scoring=scoring)
     routed = route("cross_validate", estimator, X, y, cv, groups, scorer, params)
     tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
-    with fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, seconds):
-        results = function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
+    with fitted_beforehand(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (stand_in, seconds):
+        results = function(stand_in, X, y, cv=routed.splits, **arguments | {"params": routed.others})
     results["fit_time"] = results["fit_time"] + seconds
     return results
 
@@ -194,16 +194,16 @@ def cross_val_score(
     return results["test_score"]
 
 
-def _numbers_of_classes(y: np.ndarray) -> np.ndarray:
-    """Return what scikit-learn fits where a fold may lack a class, and columns have to be put in order."""
+def _encoded_classes(y: np.ndarray) -> np.ndarray:
+    """Return classes as codes, as scikit-learn encodes them to order the columns of folds that lack a class."""
     if y.ndim == 1:
         return LabelEncoder().fit_transform(y)
     if y.ndim != 2:
         return y
-    numbers = np.zeros_like(y, dtype=int)
-    for number, column in enumerate(y.T):
-        numbers[:, number] = LabelEncoder().fit_transform(column)
-    return numbers
+    codes = np.zeros_like(y, dtype=int)
+    for j, column in enumerate(y.T):
+        codes[:, j] = LabelEncoder().fit_transform(column)
+    return codes
 
 
 @documented(
@@ -263,10 +263,10 @@ def cross_val_predict(
     X, y = indexable(X, y)
     routed = route("cross_val_predict", estimator, X, y, cv, groups, None, params)
     if method != "predict" and y is not None:
-        y = _numbers_of_classes(np.asarray(y))
+        y = _encoded_classes(np.asarray(y))
     tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
-    with fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, _):
-        return function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
+    with fitted_beforehand(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (stand_in, _):
+        return function(stand_in, X, y, cv=routed.splits, **arguments | {"params": routed.others})
 
 
 @documented(
@@ -371,8 +371,8 @@ def learning_curve(
     if shuffle:
         splits = [(random_state.permutation(train), test) for train, test in splits]
     tasks = (Task(estimator, {}, train[:size]) for train, _ in splits for size in sizes)
-    with fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, seconds):
-        results = function(pick_up, X, y, cv=splits, return_times=True, **arguments | {"params": routed.left})
+    with fitted_beforehand(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (stand_in, seconds):
+        results = function(stand_in, X, y, cv=splits, return_times=True, **arguments | {"params": routed.others})
     fit_times = results[3] + seconds.reshape(-1, len(sizes)).T
     return (*results[:3], fit_times, results[4]) if return_times else results[:3]
 
@@ -463,5 +463,5 @@ def validation_curve(
     tasks = (
         Task(estimator, {param_name: value}, row_numbers(train)) for train, _ in routed.splits for value in param_range
     )
-    with fitted_before(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (pick_up, _):
-        return function(pick_up, X, y, cv=routed.splits, **arguments | {"params": routed.left})
+    with fitted_beforehand(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (stand_in, _):
+        return function(stand_in, X, y, cv=routed.splits, **arguments | {"params": routed.others})

@@ -1,14 +1,14 @@
-"""Fits along a path: each goes on from a neighbour, and none is worse than what is known already.
+"""Warm-started fits along a path, none of them worse than a known solution.
 
 On the way up, from weak to strong penalties, weights have to shrink, and a short fit can end before they have: its
-objective then lies above that of a fit from scratch. Three rules mend that.
+objective is then above that of a fit from scratch. Three rules prevent that.
 
-1. *Train on.* A fit whose objective is above that of the best constant prediction is trained for as many epochs as a
-   fit from scratch takes, then anew from scratch. Only if that is no better is the strength too strong for any feature.
-2. *Look back.* Every fit is a candidate for every strength: what it costs elsewhere is its loss plus its penalty at
-   that strength. So a second pass, from strong to weak, goes on from the stronger neighbour wherever that costs less,
-   and keeps the better of the two fits.
-3. *Compare.* That pass also has a fit from scratch for every strength, all of them trained together, and keeps it
+1. *Continue.* A fit whose objective is above that of the best constant prediction is trained for as many epochs as a
+   fit from scratch takes, then from scratch. Only if that is no better is the strength too strong for any feature.
+2. *Look back.* Every fit is a candidate for every strength: its objective there is its loss plus its penalty at that
+   strength. So a second pass, from strong to weak, starts from the stronger neighbour wherever its objective is lower,
+   and takes the better of the two fits.
+3. *Compare.* That pass also has a fit from scratch for every strength, all of them trained together, and takes it
    where its objective is the lowest.
 """
 
@@ -24,18 +24,18 @@ from skreg.model_selection._alphas import NullModel, has_hidden_layers, is_empty
 from skreg.model_selection._routines import Request, Routine
 from skreg.solvers import Regularization
 
-# A fit that goes on takes a share of the epochs in proportion to the logarithm of the ratio of the strengths, a whole
+# A warm-started fit takes a share of the epochs in proportion to the logarithm of the ratio of the strengths, a whole
 # fit for this ratio (50 strengths over three decades then cost as much as 8.5 fits, and 10 do, too).
 RATIO_OF_WHOLE_FIT = 2.5
-# A rate that anneals does so in every such fit, from this multiple of the estimator's rate on. Any other rate has a
-# phase to go somewhere and one to settle there: pairs of a multiple of the estimator's rate and a share of the epochs.
+# An annealed learning rate starts at this multiple of the estimator's in every such fit. Any other has a phase to move
+# and one to settle: pairs of a multiple of the estimator's rate and a share of the epochs.
 ANNEALING = {"cosine", "invscaling"}
 RATE_OF_ANNEALING = 0.3
 PHASES = ((1.0, 0.6), (0.1, 0.4))
 # A phase ends when so many epochs have not lowered the objective by this share of the null model's loss.
 PATIENCE = 3
 TOLERANCE = 1e-3
-# Multiple of the estimator's learning rate at which an epoch leaves a record and nothing else.
+# Multiple of the estimator's learning rate at which an epoch has a history but does not change weights.
 NEGLIGIBLE_RATE = 1e-6
 
 
@@ -46,7 +46,7 @@ def objective_of(model) -> float:
 
 
 def objective_at(model, alpha: float) -> float:
-    """Return what the weights of a fitted estimator would cost with another strength of its penalty."""
+    """Return the objective of the weights of a fitted estimator at another strength of its penalty."""
     module = model._fitted_module()
     penalties = penalty_of(with_alpha(model, alpha)).for_layers(module.layer_units)
     penalty = Regularization(module, penalties).penalty_value()
@@ -59,25 +59,25 @@ def _best_row(model) -> int:
 
 
 def without_training_state(model):
-    """Return a model that has forgotten where its training stands: that is several times as large as its weights."""
+    """Return a model after its training state, several times as large as its weights, is removed from it."""
     for name in TRAINING_STATE:
         vars(model).pop(name, None)
     return model
 
 
 class WarmFits:
-    """Fits of one estimator to some data, for one strength after another.
+    """Warm-started fits of one estimator to some data, for one strength after another.
 
     Parameters
     ----------
     estimator : estimator
-        What to fit; its strength is ignored.
+        The estimator; its strength is ignored.
     X, y, sample_weight : array-like
         Data.
     null : NullModel or None
-        Of these data, which no fit of a network with hidden layers may be worse than; None lets them be.
+        Null model of these data, than which no fit of a network with hidden layers is worse; None for no check.
     max_iter : int or None, default=None
-        Largest number of epochs of a fit that goes on; None for a number that depends on the strengths.
+        Largest number of epochs of a warm-started fit; None for a number that depends on the strengths.
     up : bool, default=True
         Whether strengths grow from fit to fit.
     """
@@ -89,38 +89,38 @@ class WarmFits:
         self.max_iter = max_iter
         self.up = up
         self.last = None
-        self.came_to_nothing = False
+        self.scratch_is_empty = False
         # Validation has its own rule; L-BFGS its own meaning of tol.
         has_rule = not up or self.null is None or estimator.early_stopping or estimator.solver == "lbfgs"
         self._stopping = {} if has_rule else {"tol": TOLERANCE * self.null.loss, "n_iter_no_change": PATIENCE}
 
     def fit(self, alpha: float) -> Routine:
-        """Return an estimator fitted with a strength, going on from the last."""
+        """Return an estimator fitted with a strength, from the weights of the last."""
         if self.last is None:
             (model,) = yield from self.from_scratch([alpha], is_short=False)
         elif self.up and self.null is not None and is_empty(self.last):
-            # Training does not come back from zeros.
-            model = yield from (self._null_model(alpha) if self.came_to_nothing else self._anew_or_null(alpha))
+            # Training does not leave weights of zero.
+            model = yield from (self._null_model(alpha) if self.scratch_is_empty else self._from_scratch_or_null(alpha))
         else:
             model = yield from self._checked(self.last, alpha)
         self.last = model
         return model
 
     def from_scratch(self, alphas: Sequence[float], *, is_short: bool = True) -> Routine:
-        """Return an estimator for each of some strengths, none of which knows of another."""
+        """Return an estimator for each strength, fitted from scratch."""
         models = [with_alpha(self.estimator, alpha) for alpha in alphas]
         if models:
             yield [Request(model, self.data, is_short=is_short) for model in models]
         return [without_training_state(model) for model in models]
 
-    def going_on(self, neighbour, alpha: float) -> Routine:
+    def warm_started(self, neighbour, alpha: float) -> Routine:
         """Return an estimator fitted with a strength, from the weights of a neighbour."""
         model = self._start(neighbour, alpha)
         yield from self._train(model, self._n_epochs(penalty_of(neighbour).alpha, alpha))
         return self._finished(model)
 
     def _checked(self, neighbour, alpha: float) -> Routine:
-        """Return a fit that goes on from a neighbour, and is trained on as long as it is worse than the null model."""
+        """Return a fit from the weights of a neighbour, continued as long as it is worse than the null model."""
         model = self._start(neighbour, alpha)
         n_epochs = self._n_epochs(penalty_of(neighbour).alpha, alpha)
         yield from self._train(model, n_epochs)
@@ -131,17 +131,17 @@ class WarmFits:
             yield from self._train(model, n_epochs)
             n_done += n_epochs
         if self._is_worse_than_null(model):
-            return (yield from self._anew_or_null(alpha))
+            return (yield from self._from_scratch_or_null(alpha))
         return self._finished(model)
 
-    def _anew_or_null(self, alpha: float) -> Routine:
+    def _from_scratch_or_null(self, alpha: float) -> Routine:
         """Return a fit from scratch if it is better than the null model, else that.
 
-        One that ends without any feature says the same of all stronger penalties. One that keeps some, at too high a
-        cost, does not: with another strength it may have been trained better.
+        One without any feature decides for all stronger penalties. One with features and too high an objective does
+        not: at another strength, training may do better.
         """
         (model,) = yield from self.from_scratch([alpha])
-        self.came_to_nothing = is_empty(model)
+        self.scratch_is_empty = is_empty(model)
         if self._is_worse_than_null(model):
             return (yield from self._null_model(alpha))
         return model
@@ -150,7 +150,7 @@ class WarmFits:
         return is_empty(model) or objective_of(model) > self.null.loss
 
     def _null_model(self, alpha: float) -> Routine:
-        """Return the best constant prediction as a fitted estimator, after one epoch that leaves a record."""
+        """Return the best constant prediction as a fitted estimator, with a history of one epoch."""
         model = self._start(self.last, alpha)
         self._set_null(model)
         rate = NEGLIGIBLE_RATE * self.estimator.learning_rate_init
@@ -166,16 +166,16 @@ class WarmFits:
             model.skip_coef_ = np.zeros_like(model.skip_coef_)
 
     def _start(self, neighbour, alpha: float):
-        """Return a copy of a fitted neighbour that is to be trained with a strength; its own record begins."""
+        """Return a copy of a fitted neighbour to train with a strength, with an empty history."""
         model = with_alpha(self.estimator, alpha).set_params(warm_start=True)
         parameters = model.get_params(deep=False)
         learned = {name: value for name, value in vars(neighbour).items() if name not in parameters}
-        # Not the estimator as a whole: it would be checked like a file.
+        # A copy of the whole estimator would be checked as an unpickled one is.
         vars(model).update(copy.deepcopy(learned), loss_curve_=[], t_=0, history_={}, n_iter_=0)
         return model
 
     def _train(self, model, n_epochs: int) -> Routine:
-        """Train a started model for about some epochs; its record goes on."""
+        """Train a model for about ``n_epochs`` more epochs, and extend its history."""
         for rate, schedule, n in self._phases(n_epochs):
             history, n_before = model.history_, model.n_iter_
             model.set_params(max_iter=n, learning_rate=schedule, learning_rate_init=rate, **self._stopping)
@@ -190,17 +190,18 @@ class WarmFits:
     def _phases(self, n_epochs: int) -> list[tuple[float, str, int]]:
         """Return learning rate, schedule and number of epochs of every phase."""
         schedule, rate = self.estimator.learning_rate, self.estimator.learning_rate_init
-        # A path that begins with zeros has a long way to go and keeps rate and schedule; L-BFGS has neither.
+        # A path from the strongest penalty has a long way to go, and uses the estimator's rate and schedule; L-BFGS has
+        # neither.
         if not self.up or self.estimator.solver == "lbfgs":
             return [(rate, schedule, n_epochs)]
         if schedule in ANNEALING:
             return [(RATE_OF_ANNEALING * rate, schedule, n_epochs)]
         n_first = math.ceil(PHASES[0][1] * n_epochs)
         numbers = (n_first, n_epochs - n_first)
-        return [(factor * rate, schedule, n) for (factor, _), n in zip(PHASES, numbers, strict=True) if n]
+        return [(multiple * rate, schedule, n) for (multiple, _), n in zip(PHASES, numbers, strict=True) if n]
 
     def _finished(self, model):
-        """Return a trained model with the estimator's own parameters."""
+        """Return a trained model after its parameters are set back to the estimator's."""
         names = ("warm_start", "max_iter", "learning_rate", "learning_rate_init", "tol", "n_iter_no_change")
         model.set_params(**{name: getattr(self.estimator, name) for name in names})
         return without_training_state(model)
@@ -218,7 +219,7 @@ def look_back(fits: WarmFits, models: list, alphas: np.ndarray, report: Callable
     Parameters
     ----------
     fits : WarmFits
-        What has fitted them.
+        The fits' origin, for further ones.
     models : list of estimators
         The fits.
     alphas : ndarray
@@ -229,7 +230,7 @@ def look_back(fits: WarmFits, models: list, alphas: np.ndarray, report: Callable
     Returns
     -------
     list of estimators
-        Fits with objectives that are nowhere higher, neither than before nor than from scratch. As a routine.
+        Fits whose objectives are nowhere higher than before, or than from scratch; as a routine.
     """
     models = list(models)
     from_scratch = yield from fits.from_scratch(alphas[1:])
@@ -238,7 +239,7 @@ def look_back(fits: WarmFits, models: list, alphas: np.ndarray, report: Callable
         best = min(candidates, key=objective_of)
         stronger = models[k + 1] if 0 < k < len(models) - 1 else None
         if stronger is not None and not is_empty(stronger) and objective_at(stronger, alphas[k]) < objective_of(best):
-            best = min(best, (yield from fits.going_on(stronger, alphas[k])), key=objective_of)
+            best = min(best, (yield from fits.warm_started(stronger, alphas[k])), key=objective_of)
         models[k] = best
         report()
     return models

@@ -123,13 +123,13 @@ class TestRules:
             np.testing.assert_allclose(model.predict(self.X), self.y.mean(), atol=1e-9)
             assert model.get_params() == with_alpha(fits.estimator, model.penalty_.alpha).get_params()
 
-    @pytest.mark.parametrize("came_to_nothing", [False, True])
-    def test_a_null_model_is_left_unless_a_fit_from_scratch_came_to_nothing(self, came_to_nothing):
+    @pytest.mark.parametrize("scratch_is_empty", [False, True])
+    def test_a_null_model_is_left_unless_a_fit_from_scratch_is_empty(self, scratch_is_empty):
         fits = self.fits()
         run(fits.fit(0.05))
         fits.last.coefs_ = [np.zeros_like(W) for W in fits.last.coefs_]
-        fits.came_to_nothing = came_to_nothing
-        assert is_empty(run(fits.fit(0.06))) == came_to_nothing
+        fits.scratch_is_empty = scratch_is_empty
+        assert is_empty(run(fits.fit(0.06))) == scratch_is_empty
 
     def test_what_weights_cost_elsewhere(self):
         model = with_alpha(self.network, 0.02).fit(self.X, self.y)
