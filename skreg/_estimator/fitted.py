@@ -1,4 +1,4 @@
-"""What a fitted network can do: predict, transform, tell which features it uses, be pruned and be saved."""
+"""Fitted networks: predictions, hidden outputs, selected features, pruning and pickles."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -73,7 +73,7 @@ def attributes_of(weights: list[np.ndarray], network: NetworkSpec, dtype) -> dic
     shapes += [(1, n) for _ in names for n in units[1:-1]]
     if shapes != [array.shape for array in weights]:
         raise ValueError(f"The result is of another network: its arrays have not the shapes {shapes}.")
-    # What is lost on the way from float64 to float32 is judged by what it does to predictions.
+    # An overflow in float32 is found by its effect on predictions: see `check_precision`.
     with np.errstate(over="ignore"):
         arrays = [array.astype(dtype) for array in weights]
     coefs, skip_coef = arrays[:n_layers], None
@@ -115,7 +115,7 @@ def rows_for(estimator, X, module: MLP) -> Rows:
 
 
 def computed(module: MLP, rows: Rows, *what) -> torch.Tensor:
-    """Return what a fitted network computes for rows; see :func:`~skreg.engine.objective.outputs_in_blocks`."""
+    """Return the outputs of a fitted network for rows; see :func:`~skreg.engine.objective.outputs_in_blocks`."""
     with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
         return outputs_in_blocks(module, rows, *what)[0].cpu()
 
@@ -137,13 +137,13 @@ class DropoutSamples(NamedTuple):
 
 
 class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
-    """What the estimators can do once they are fitted.
+    """Base class with the methods of fitted estimators.
 
-    It depends on fitted attributes alone, so that a parameter that is set after `fit` acts from the next fit on. Only
+    They depend on fitted attributes alone: a parameter that is set after `fit` acts from the next fit on. Only
     `device`, where to compute, is the present one, or one that exists on this machine.
     """
 
-    # Parameters that what a fitted network computes depends on. `_fitted_parameters` holds them as they were in `fit`.
+    # Parameters on which predictions depend. `_fitted_parameters` holds their values in `fit`.
     _kept_parameters: ClassVar[tuple[str, ...]] = ("activation", "loss", "dropout", "input_dropout", "scoring")
 
     @classmethod
@@ -155,22 +155,22 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     @abstractmethod
     def _loss_of(self, parameters: dict) -> Loss:
-        """Return the loss of the encoded targets that some parameters stand for."""
+        """Return the loss, of encoded targets, for some parameters."""
 
     @abstractmethod
     def _check_restored_targets(self, state: dict) -> None:
-        """Raise ValueError if what a pickle says of targets does not fit the network's outputs."""
+        """Raise ValueError if a pickle's attributes of the targets do not match the network's outputs."""
 
     @abstractmethod
     def _encode_known(self, y) -> np.ndarray:
-        """Return targets for the loss of a fitted estimator, which may lack some of its classes."""
+        """Return encoded targets for a fitted estimator, which may lack some of its classes."""
 
     @abstractmethod
     def _predictions(self, Z: torch.Tensor) -> np.ndarray:
         """Return probabilities or predicted numbers from the network's outputs."""
 
     def _make_loss(self) -> Loss:
-        """Return the loss that the present parameters stand for."""
+        """Return the loss for the present parameters."""
         return self._loss_of(vars(self))
 
     def _fitted_loss(self) -> Loss:
@@ -178,9 +178,9 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self._loss_of(self._fitted_parameters)
 
     def _keep_parameters(self) -> None:
-        """Keep what the network is fitted with."""
+        """Store the parameters on which predictions depend."""
         values = {name: getattr(self, name) for name in self._kept_parameters}
-        # Copies, for a list or a dict can be changed in place; a function is its own.
+        # Copies, because a list or a dict can be changed in place; functions are shared.
         self._fitted_parameters = {
             name: value if callable(value) else copy.deepcopy(value) for name, value in values.items()
         }
@@ -411,8 +411,8 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def __getstate__(self):
         """Return what is pickled: parameters and fitted attributes.
 
-        Where training stands is for a checkpoint. Callbacks leave behind what they have learned in a fit: a scheduler
-        holds an optimizer, which has no place in a saved model.
+        The training state is for checkpoints. Callbacks lose the attributes of a fit: a scheduler has an optimizer,
+        which does not belong in a saved model.
         """
         state = {name: value for name, value in super().__getstate__().items() if name not in TRAINING_STATE}
         if isinstance(state.get("callbacks"), list | tuple):
@@ -420,12 +420,12 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return state
 
     def __setstate__(self, state):
-        """Restore a pickled estimator, refusing with ValueError what no fit can have left.
+        """Restore a pickled estimator; raise ValueError for a state that no fit can have.
 
-        Pickles of earlier versions hold no `_fitted_parameters`: what they predict depends on their parameters, as they
-        were pickled.
+        Pickles of earlier versions have no `_fitted_parameters`: their predictions depend on the parameters at the time
+        of pickling.
         """
-        if isinstance(state, dict):  # of a version without some of the axes
+        if isinstance(state, dict):  # earlier versions do not have all axes
             state = {axis.name: None for axis in AXES} | state
         if isinstance(state, dict) and "coefs_" in state:
             state = with_fitted_parameters(state, self._kept_parameters)

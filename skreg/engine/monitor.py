@@ -1,4 +1,4 @@
-"""How the training of one network is judged, epoch by epoch: divergence, patience, the best epoch, and the end."""
+"""Monitor of the training of one network: divergence, patience, the best epoch, and the end of training."""
 
 import math
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ SMALLEST_ADAPTIVE_RATE = 1e-6
 
 
 class TrainingMonitor:
-    """Judges the epochs of one network.
+    """Monitor of the epochs of one network.
 
     Parameters
     ----------
     rule : StoppingRule
-        When training ends.
+        Rule of when training ends.
     initial_lr : float
         Learning rate at the start.
     schedule : str or None
-        Rule of the learning rate; None if the solver has none, and a rule of its own for when it has converged.
+        Rule of the learning rate; None if the solver has no learning rate, but a stopping rule of its own.
     n_batches : int
         Steps in an epoch.
     batch_transforms : sequence of BatchTransform, default=()
-        What changes the rows; a fit that diverges names it.
+        Transforms of the batches, named in the error of a fit that diverges.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class TrainingMonitor:
     lowest, is_lowest : dict
         The lowest training and validation losses so far, and whether those of the last epoch are.
     history : list of dict
-        What :meth:`update` was given of every epoch.
+        The values that :meth:`update` was given in every epoch.
     stopping_reason : str
         Why training has ended; empty as long as it goes on.
     converged : bool
@@ -65,9 +65,9 @@ class TrainingMonitor:
         patience = rule.n_iter_no_change
         if rule.is_early:
             patience = patience_in_epochs(patience, n_batches)
-        # An adaptive rate has a wait of its own for every rate.
-        is_longer = rule.is_early and schedule != "adaptive"
-        self.patience = Patience(rule.tol, patience, WAITING_SHARE if is_longer else 0.0)
+        # An adaptive schedule waits anew at every learning rate.
+        waits_longer = rule.is_early and schedule != "adaptive"
+        self.patience = Patience(rule.tol, patience, WAITING_SHARE if waits_longer else 0.0)
         self.epoch = self.best_epoch = 0
         self.first_loss: float | None = None
         self.lowest = {"train_loss": math.inf, "valid_loss": math.inf}
@@ -77,7 +77,7 @@ class TrainingMonitor:
         self.converged = False
 
     def update(self, measured: dict[str, float], *, is_finite: bool, bounded_loss: float | None = None) -> bool:
-        """Record and judge the present epoch.
+        """Record the present epoch and update the patience.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class TrainingMonitor:
         is_finite : bool
             Whether all weights are.
         bounded_loss : float or None, default=None
-            Compared instead of the validation loss, where there is one: see :func:`~skreg.stopping.bounded_mean`.
+            Monitored instead of the validation loss, if given: see :func:`~skreg.stopping.bounded_mean`.
 
         Returns
         -------
@@ -127,13 +127,13 @@ class TrainingMonitor:
                 "values: scale them, for instance with make_pipeline(StandardScaler(), ...)." + "".join(others)
             )
 
-    def check_stopping(self, stopper: str | None = None) -> None:
-        """Set the reason why training ends after this epoch, if it does; ``stopper`` names a callback that asks for it.
+    def check_stopping(self, callback: str | None = None) -> None:
+        """Set the reason why training ends after this epoch, if it does; ``callback`` names one that asks for it.
 
-        Where training goes on on a plateau because its rate is adaptive, that is lowered.
+        On a plateau, an adaptive schedule lowers the learning rate instead, down to a smallest one.
         """
-        if stopper is not None:
-            self.stopping_reason = f"The callback {stopper} asked to stop."
+        if callback is not None:
+            self.stopping_reason = f"The callback {callback} asked to stop."
         elif self.patience.exhausted and not self._ignores_plateau:
             if self.schedule == "adaptive" and self.lr > SMALLEST_ADAPTIVE_RATE:
                 self.lr /= ADAPTIVE_DIVISOR
@@ -146,7 +146,7 @@ class TrainingMonitor:
         if not self.stopping_reason and self.epoch >= self.last_epoch:
             self.stopping_reason = f"All max_iter={self.rule.max_epochs!r} epochs are done."
         is_waiting = math.isfinite(self.patience.n_iter_no_change) and not self._ignores_plateau
-        self.converged = stopper is not None or self.patience.exhausted or not is_waiting
+        self.converged = callback is not None or self.patience.exhausted or not is_waiting
 
     @property
     def _ignores_plateau(self) -> bool:

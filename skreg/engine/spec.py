@@ -1,4 +1,4 @@
-"""Descriptions of fits, and of what comes of them.
+"""Descriptions of fits, and their results.
 
 They are plain data: nothing of the estimator, no rows, no functions but those of the user's own loss. So they can be
 pickled and sent to other processes. Parts that regularize are objects that declare their
@@ -27,7 +27,7 @@ from skreg.solvers import Schedule, Solver
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A network before it has weights: see :class:`~skreg.network.mlp.MLP`."""
+    """Description of a network: see :class:`~skreg.network.mlp.MLP`."""
 
     layer_units: tuple[int, ...]
     activation: str
@@ -42,7 +42,7 @@ class NetworkSpec:
 
     @property
     def dropout_rates(self) -> tuple[float, ...]:
-        """The rates in front of every linear layer: first that of the inputs."""
+        """The rates before every linear layer, beginning with that of the inputs."""
         return (self.input_dropout, *self.dropout)
 
     @property
@@ -51,7 +51,7 @@ class NetworkSpec:
         return 2 if self.normalization == "batch" else 1
 
     def module(self, n_members: int = 1, rates: Sequence | None = None) -> MLP:
-        """Return networks of this kind; ``rates`` of dropout are those of the members, where these differ."""
+        """Return networks; ``rates`` are the dropout rates of the members where these differ."""
         input_dropout, *dropout = rates or self.dropout_rates
         return MLP(
             self.layer_units,
@@ -68,7 +68,7 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """When training ends.
+    """Rule of when training ends.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class StoppingRule:
     tol, n_iter_no_change : float
         See :class:`~skreg.stopping.Patience`.
     n_epochs : int or None
-        Number of epochs from where this training begins; None goes on up to ``max_epochs``.
+        Number of epochs after those of a training state; None goes on up to ``max_epochs``.
     """
 
     max_epochs: int
@@ -107,7 +107,7 @@ class ClassWeights:
         )
 
     def codes(self, targets: np.ndarray) -> list[np.ndarray]:
-        """Return the number of each row's class; with several labels, one array for each."""
+        """Return the code of each row's class; with several labels, one array for each."""
         if len(self.of_class) == targets.shape[1]:
             return list(targets.astype(int).T)
         return [targets.argmax(axis=1)]
@@ -115,16 +115,16 @@ class ClassWeights:
 
 @dataclass(frozen=True, eq=False)
 class RowChoice:
-    """Rows of a data set, and what a fit makes of their weights.
+    """Rows of a data set for a fit, and its class weights.
 
     Attributes
     ----------
     indices : ndarray of int of shape (n_rows,)
-        Which rows.
+        Indices of the rows.
     class_weights : ClassWeights or None
-        Beside the weights of the data.
+        Factors of the weights of the data.
     of_validation_data : bool
-        Whether the rows are those of a data set of their own, given to validate on.
+        Whether the rows are those of a separate validation data set.
     """
 
     indices: np.ndarray
@@ -137,7 +137,7 @@ class RowChoice:
 
 @dataclass(frozen=True, eq=False)
 class FitSpec:
-    """How a network is to be trained.
+    """Description of a fit.
 
     Attributes
     ----------
@@ -146,31 +146,31 @@ class FitSpec:
     loss : Loss
         The loss.
     penalty : Penalty or None
-        On the weights.
+        The penalty.
     penalties : tuple of LayerPenalty or None
-        What that is on every weight matrix.
+        The penalty of every weight matrix.
     constraints : tuple of Constraint or None
-        On every weight matrix.
+        The constraint of every weight matrix.
     solver : Solver
-        What takes the steps.
+        Settings of the solver.
     schedule : Schedule
-        Of the learning rate.
+        Schedule of the learning rate.
     target_rules : tuple of LabelSmoothing
-        What changes the targets of the training rows.
+        Rules that change the targets of the training rows.
     batch_transforms : tuple of BatchTransform
-        What changes a batch before the network sees it.
+        Rules that change a batch before the network sees it.
     gradient_rules : tuple of GradientRule
-        What changes gradients before a step.
+        Rules that change gradients before a step.
     averaging : Averaging or None
-        Which mean of the weights of all steps takes the place of the last ones.
+        Average of the weights of all steps, which takes the place of the last ones.
     stopping : StoppingRule
-        When training ends.
+        Rule of when training ends.
     train, valid : RowChoice
         Rows to train on and (or None) to validate on.
     seeds : mapping of str to int
         Of the generators 'init', 'shuffle' and 'dropout'.
     batch_size : int
-        Rows of a step.
+        Number of rows of a step.
     shuffle : bool
         Whether the rows are shuffled in every epoch.
     start : tuple of ndarray or None
@@ -178,7 +178,7 @@ class FitSpec:
     n_rows_before : int
         Number of training rows seen in earlier calls.
     token : str
-        Tells the fit from all others; its result has it, too.
+        Identifies the fit; its result has the same token.
     """
 
     network: NetworkSpec
@@ -202,8 +202,8 @@ class FitSpec:
     n_rows_before: int = 0
     token: str = field(default_factory=partial(secrets.token_hex, 8))
 
-    # How many steps an epoch has is structure, however many rows each of them takes: see `n_batches`. What a penalty is
-    # on every matrix follows from it and the network.
+    # The number of steps in an epoch is structure (see `n_batches`), their size is not; `penalties` follow from
+    # `penalty` and `network`.
     member_parameters: ClassVar[tuple[str, ...]] = (
         "penalties",
         "train",
@@ -245,7 +245,7 @@ class FitResult:
     best_epoch : int
         The epoch of these weights, counted from 1.
     stops_early : bool
-        Whether validation has decided which.
+        Whether validation has decided when training ended.
     is_validated : bool
         Whether there was validation.
     stopping_reason : str
@@ -257,13 +257,13 @@ class FitResult:
     n_rows : int
         Number of training rows.
     training_state : dict of str to ndarray or None
-        What a training needs to go on from here; None if many networks were trained together.
+        State from which training can be continued; None for members of a population.
     seconds : float
         Time, or a share of the time of all networks that were trained together.
     error : Exception or None
-        Why training has failed; all else then has no meaning.
+        Error of a failed fit, which has no other results.
     token : str
-        That of the spec.
+        Token of the spec.
     """
 
     weights: list[np.ndarray] = field(default_factory=list)
