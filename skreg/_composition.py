@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
-from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.fitted import FittedMLP
 
 
 def opened(estimator) -> Iterator:
@@ -15,7 +15,7 @@ def opened(estimator) -> Iterator:
     """
     while estimator is not None:
         yield estimator
-        if isinstance(estimator, BaseRegularizedMLP):
+        if isinstance(estimator, FittedMLP):
             return
         if hasattr(estimator, "best_estimator_"):  # a search
             estimator = estimator.best_estimator_

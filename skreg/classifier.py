@@ -14,8 +14,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from skreg._axes import axes_docstring, with_axes
 from skreg._docs import estimator_docstring
+from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy, rescaled
+from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.incremental import takes_steps
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from skreg.engine.spec import ClassWeights
@@ -95,7 +97,150 @@ def _is_ascending(classes: np.ndarray) -> bool:
         return False
 
 
-class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
+class FittedClassifier(ClassifierMixin, FittedMLP):
+    """What a fitted classifier predicts, however it was fitted."""
+
+    _kept_parameters = (*FittedMLP._kept_parameters, "class_weight", "label_smoothing")
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or a label indicator matrix if `fit` was given one.
+        """
+        decision = self.decision_function(X)
+        if self._multilabel:
+            return (decision > 0).astype(int)
+        if len(self.classes_) == 2:
+            return self.classes_[(decision > 0).astype(int)]
+        return self.classes_[decision.argmax(axis=1)]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy; for label indicator matrices, the share of rows with every label right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or a label indicator matrix.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            The accuracy.
+        """
+        return super().score(X, as_numpy(y), as_numpy(sample_weight))
+
+    def decision_function(self, X):
+        """Return the outputs of the network before the softmax or logistic function (logits).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Logits; with two classes those of ``classes_[1]``.
+        """
+        Z = self._outputs(X).numpy()
+        is_binary = not self._multilabel and len(self.classes_) == 2
+        return Z[:, 0] if is_binary else Z
+
+    def predict_proba(self, X):
+        """Return the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`. Rows sum to 1, except for label indicator matrices, where
+            each label has its own.
+        """
+        return self._predictions(self._outputs(X))
+
+    def _predictions(self, Z):
+        positive = self._fitted_loss().link(Z).numpy()
+        if not self._multilabel and len(self.classes_) == 2:
+            return np.hstack([1 - positive, positive])
+        return positive
+
+    def predict_log_proba(self, X):
+        """Return the logarithms of the probabilities, accurate also where these underflow.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Log-probabilities in the order of `classes_`.
+        """
+        Z = self._outputs(X)
+        if self._multilabel:
+            return torch.nn.functional.logsigmoid(Z).numpy()
+        if len(self.classes_) == 2:
+            return torch.nn.functional.logsigmoid(torch.hstack([-Z, Z])).numpy()
+        return torch.log_softmax(Z, dim=1).numpy()
+
+    def _check_restored_targets(self, state):
+        classes, multilabel, n_outputs = state.get("classes_"), state.get("_multilabel"), state["n_outputs_"]
+        n_classes = n_outputs if multilabel is True or n_outputs > 2 else {1: 2}.get(n_outputs)
+        is_array = isinstance(multilabel, bool) and isinstance(classes, np.ndarray)
+        if not (is_array and classes.shape == (n_classes,) and _is_ascending(classes)):
+            raise ValueError("'classes_' does not match the outputs, or is not sorted, or '_multilabel' is no bool")
+        if state["_n_targets"] != n_outputs:
+            raise ValueError(f"'_n_targets' must be {n_outputs}, got {state['_n_targets']!r}")
+        loss = classification_loss(state["_fitted_parameters"]["loss"], is_multiclass=not multilabel and n_classes > 2)
+        if loss.out_activation != state["out_activation_"]:
+            raise ValueError(f"'out_activation_' does not match the classes: {state['out_activation_']!r}")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _encode_known(self, y):
+        if self._multilabel:
+            y = np.array(y.toarray() if scipy.sparse.issparse(y) else y, dtype=np.float64)
+            if y.ndim != 2 or y.shape[1] != len(self.classes_) or not np.isin(y, (0, 1)).all():
+                raise ValueError(
+                    f"y must be a label indicator matrix of zeros and ones with {len(self.classes_)} columns; got an "
+                    f"array of shape {y.shape} with values such as {y.ravel()[:3].tolist()!r}."
+                )
+            return y
+        y = column_or_1d(y, warn=True)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y holds classes that are not among {self.classes_.tolist()!r}, which the network knows: "
+                f"{unknown.tolist()!r}."
+            )
+        return indicators(np.searchsorted(self.classes_, y), len(self.classes_))
+
+    def _loss_of(self, parameters):
+        is_multiclass = not self._multilabel and len(self.classes_) > 2
+        return classification_loss(parameters["loss"], is_multiclass=is_multiclass)
+
+
+class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
     """Put together below."""
 
     __doc__ = estimator_docstring(
@@ -117,7 +262,6 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
-    _kept_parameters = (*BaseRegularizedMLP._kept_parameters, "class_weight", "label_smoothing")
     _data_parameters = (*BaseRegularizedMLP._data_parameters, "class_weight")
     _data_attributes = (*BaseRegularizedMLP._data_attributes, "classes_", "_multilabel")
 
@@ -236,7 +380,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         ValueError
             If the data or `classes` are not as described, or training diverges. The estimator is then as it was.
         """
-        with self._unchanged_on_error():
+        with unchanged_on_error(self):
             self._validate_params()
             self._set_classes(y, classes)
             self._partial_fit(X, y, sample_weight, lambda labels, dtype: self._encode_known(labels).astype(dtype))
@@ -283,28 +427,6 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
                 f"{type(self).__name__} needs rows (with positive weight) of at least 2 classes; got {n_present} class."
             )
 
-    def _encode_known(self, y):
-        if self._multilabel:
-            y = np.array(y.toarray() if scipy.sparse.issparse(y) else y, dtype=np.float64)
-            if y.ndim != 2 or y.shape[1] != len(self.classes_) or not np.isin(y, (0, 1)).all():
-                raise ValueError(
-                    f"y must be a label indicator matrix of zeros and ones with {len(self.classes_)} columns; got an "
-                    f"array of shape {y.shape} with values such as {y.ravel()[:3].tolist()!r}."
-                )
-            return y
-        y = column_or_1d(y, warn=True)
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y holds classes that are not among {self.classes_.tolist()!r}, which the network knows: "
-                f"{unknown.tolist()!r}."
-            )
-        return indicators(np.searchsorted(self.classes_, y), len(self.classes_))
-
-    def _loss_of(self, parameters):
-        is_multiclass = not self._multilabel and len(self.classes_) > 2
-        return classification_loss(parameters["loss"], is_multiclass=is_multiclass)
-
     def _given_class_weights(self, targets):
         if self.class_weight is None or isinstance(self.class_weight, str):
             return None
@@ -348,120 +470,3 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         if self._multilabel:
             return None
         return targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0]
-
-    # -- prediction ----------------------------------------------------------------------------------------
-
-    def predict(self, X):
-        """Predict class labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Labels, or a label indicator matrix if `fit` was given one.
-        """
-        decision = self.decision_function(X)
-        if self._multilabel:
-            return (decision > 0).astype(int)
-        if len(self.classes_) == 2:
-            return self.classes_[(decision > 0).astype(int)]
-        return self.classes_[decision.argmax(axis=1)]
-
-    def score(self, X, y, sample_weight=None):
-        """Return the accuracy; for label indicator matrices, the share of rows with every label right.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels, or a label indicator matrix.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
-
-        Returns
-        -------
-        float
-            The accuracy.
-        """
-        return super().score(X, as_numpy(y), as_numpy(sample_weight))
-
-    def decision_function(self, X):
-        """Return the outputs of the network before the softmax or logistic function (logits).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Logits; with two classes those of ``classes_[1]``.
-        """
-        Z = self._outputs(X).numpy()
-        is_binary = not self._multilabel and len(self.classes_) == 2
-        return Z[:, 0] if is_binary else Z
-
-    def predict_proba(self, X):
-        """Return the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities in the order of `classes_`. Rows sum to 1, except for label indicator matrices, where
-            each label has its own.
-        """
-        return self._predictions(self._outputs(X))
-
-    def _predictions(self, Z):
-        positive = self._fitted_loss().link(Z).numpy()
-        if not self._multilabel and len(self.classes_) == 2:
-            return np.hstack([1 - positive, positive])
-        return positive
-
-    def predict_log_proba(self, X):
-        """Return the logarithms of the probabilities, accurate also where these underflow.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Log-probabilities in the order of `classes_`.
-        """
-        Z = self._outputs(X)
-        if self._multilabel:
-            return torch.nn.functional.logsigmoid(Z).numpy()
-        if len(self.classes_) == 2:
-            return torch.nn.functional.logsigmoid(torch.hstack([-Z, Z])).numpy()
-        return torch.log_softmax(Z, dim=1).numpy()
-
-    def _check_restored_targets(self, state):
-        classes, multilabel, n_outputs = state.get("classes_"), state.get("_multilabel"), state["n_outputs_"]
-        n_classes = n_outputs if multilabel is True or n_outputs > 2 else {1: 2}.get(n_outputs)
-        is_array = isinstance(multilabel, bool) and isinstance(classes, np.ndarray)
-        if not (is_array and classes.shape == (n_classes,) and _is_ascending(classes)):
-            raise ValueError("'classes_' does not match the outputs, or is not sorted, or '_multilabel' is no bool")
-        if state["_n_targets"] != n_outputs:
-            raise ValueError(f"'_n_targets' must be {n_outputs}, got {state['_n_targets']!r}")
-        loss = classification_loss(state["_fitted_parameters"]["loss"], is_multiclass=not multilabel and n_classes > 2)
-        if loss.out_activation != state["out_activation_"]:
-            raise ValueError(f"'out_activation_' does not match the classes: {state['out_activation_']!r}")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags

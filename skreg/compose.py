@@ -11,7 +11,7 @@ from skreg._docs import DocLink
 from skreg._estimator.data import as_numpy
 from skreg._sklearn_private import check_sample_weight
 from skreg.losses import Quantile, regression_loss
-from skreg.regressor import RegularizedMLPRegressor
+from skreg.regressor import FittedRegressor
 
 # Rounding of an inverse transformation, relative to the largest prediction.
 ROUNDING = 1e-6
@@ -138,7 +138,7 @@ def quantile_levels(estimator) -> tuple[float, ...] | None:
     """Return the levels of an estimator, fitted or not, that predicts several quantiles; None of another one."""
     *_, innermost = opened(estimator)
     network = last_of(innermost)
-    if not isinstance(network, RegularizedMLPRegressor):
+    if not isinstance(network, FittedRegressor):
         return None
     if network.loss != "quantile" or np.ndim(network.quantile) == 0:
         return None

@@ -12,8 +12,10 @@ from sklearn.utils.metaestimators import available_if
 
 from skreg._axes import axes_docstring, with_axes
 from skreg._docs import estimator_docstring
+from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
+from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.incremental import takes_steps
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
 from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
@@ -71,7 +73,87 @@ True
 """
 
 
-class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
+class FittedRegressor(RegressorMixin, FittedMLP):
+    """What a fitted regressor predicts, however it was fitted."""
+
+    _kept_parameters = (*FittedMLP._kept_parameters, "quantile", "delta")
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predictions, of the shape that `fit` was given. With several quantiles there is one more axis, the last,
+            with one entry for each, in ascending order.
+        """
+        return self._predictions(self._outputs(X))
+
+    def _predictions(self, Z):
+        loss = self._fitted_loss()
+        predictions = loss.link(Z).numpy()
+        if isinstance(loss, Quantile) and len(loss.quantiles) > 1:
+            predictions = predictions.reshape(len(predictions), -1, len(loss.quantiles))
+        return predictions[:, 0] if self._target_ndim == 1 else predictions
+
+    def score(self, X, y, sample_weight=None):
+        """Return R², or for several quantiles their mean D².
+
+        D² is the share of the pinball loss of the best constant quantile that the predictions save
+        (:func:`sklearn.metrics.d2_pinball_score`), averaged over quantiles and outputs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            The score; 1 is best.
+        """
+        y, sample_weight = as_numpy(y), as_numpy(sample_weight)
+        loss = self._fitted_loss() if hasattr(self, "coefs_") else self._make_loss()
+        if not (isinstance(loss, Quantile) and len(loss.quantiles) > 1):
+            return super().score(X, y, sample_weight)
+        Z = self._outputs(X).to(torch.float64)
+        weight = check_sample_weight(sample_weight, Z.numpy(), dtype=np.float64)
+        targets = torch.from_numpy(self._encode_known(y))
+        return float(loss.score(Z.unsqueeze(0), targets, torch.from_numpy(weight / weight.sum()))[0])
+
+    def _check_restored_targets(self, state):
+        loss, n_targets = self._loss_of(state["_fitted_parameters"]), state["_n_targets"]
+        if state.get("_target_ndim") not in (1, 2) or (state["_target_ndim"] == 1 and n_targets != 1):
+            raise ValueError(f"'_target_ndim' does not match {n_targets} targets: {state.get('_target_ndim')!r}")
+        if loss.n_outputs(n_targets) != state["n_outputs_"]:
+            raise ValueError(f"{n_targets} targets need other outputs than n_outputs_={state['n_outputs_']!r}")
+        if loss.out_activation != state["out_activation_"]:
+            raise ValueError(f"'out_activation_' does not match the loss: {state['out_activation_']!r}")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
+        return tags
+
+    def _encode_known(self, y):
+        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(len(y), -1)
+        return np.array(targets)  # torch takes no read-only arrays, as frames have them
+
+    def _loss_of(self, parameters):
+        return regression_loss(parameters["loss"], quantile=parameters["quantile"], delta=parameters["delta"])
+
+
+class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
     """Put together below."""
 
     __doc__ = estimator_docstring(
@@ -93,7 +175,6 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         "delta": [Interval(Real, 0, None, closed="neither")],
     }
 
-    _kept_parameters = (*BaseRegularizedMLP._kept_parameters, "quantile", "delta")
     _data_parameters = (*BaseRegularizedMLP._data_parameters, "quantile", "delta")
     _data_attributes = (*BaseRegularizedMLP._data_attributes, "_target_ndim")
 
@@ -210,7 +291,7 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         ValueError
             If the data are not as described, or training diverges. The estimator is then as it was.
         """
-        with self._unchanged_on_error():
+        with unchanged_on_error(self):
             self._validate_params()
             is_first = not hasattr(self, "coefs_")
             self._partial_fit(X, y, sample_weight, self._encode_targets if is_first else self._encode_more)
@@ -229,13 +310,6 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
             raise ValueError(f"y must have {self._n_targets} outputs, as before; got {targets.shape[1]}.")
         return targets.astype(dtype)
 
-    def _encode_known(self, y):
-        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(len(y), -1)
-        return np.array(targets)  # torch takes no read-only arrays, as frames have them
-
-    def _loss_of(self, parameters):
-        return regression_loss(parameters["loss"], quantile=parameters["quantile"], delta=parameters["delta"])
-
     def _strata(self, targets):
         return None
 
@@ -243,75 +317,6 @@ class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
         of_loss = {"quantile": "quantile", "delta": "huber"}
         names = [name for name, loss in of_loss.items() if self.loss != loss and not self._has_default(name)]
         return super()._unused_parameters() | dict.fromkeys(names, "loss")
-
-    # -- prediction ----------------------------------------------------------------------------------------
-
-    def predict(self, X):
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions, of the shape that `fit` was given. With several quantiles there is one more axis, the last,
-            with one entry for each, in ascending order.
-        """
-        return self._predictions(self._outputs(X))
-
-    def _predictions(self, Z):
-        loss = self._fitted_loss()
-        predictions = loss.link(Z).numpy()
-        if isinstance(loss, Quantile) and len(loss.quantiles) > 1:
-            predictions = predictions.reshape(len(predictions), -1, len(loss.quantiles))
-        return predictions[:, 0] if self._target_ndim == 1 else predictions
-
-    def score(self, X, y, sample_weight=None):
-        """Return R², or for several quantiles their mean D².
-
-        D² is the share of the pinball loss of the best constant quantile that the predictions save
-        (:func:`sklearn.metrics.d2_pinball_score`), averaged over quantiles and outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
-
-        Returns
-        -------
-        float
-            The score; 1 is best.
-        """
-        y, sample_weight = as_numpy(y), as_numpy(sample_weight)
-        loss = self._fitted_loss() if hasattr(self, "coefs_") else self._make_loss()
-        if not (isinstance(loss, Quantile) and len(loss.quantiles) > 1):
-            return super().score(X, y, sample_weight)
-        Z = self._outputs(X).to(torch.float64)
-        weight = check_sample_weight(sample_weight, Z.numpy(), dtype=np.float64)
-        targets = torch.from_numpy(self._encode_known(y))
-        return float(loss.score(Z.unsqueeze(0), targets, torch.from_numpy(weight / weight.sum()))[0])
-
-    def _check_restored_targets(self, state):
-        loss, n_targets = self._loss_of(state["_fitted_parameters"]), state["_n_targets"]
-        if state.get("_target_ndim") not in (1, 2) or (state["_target_ndim"] == 1 and n_targets != 1):
-            raise ValueError(f"'_target_ndim' does not match {n_targets} targets: {state.get('_target_ndim')!r}")
-        if loss.n_outputs(n_targets) != state["n_outputs_"]:
-            raise ValueError(f"{n_targets} targets need other outputs than n_outputs_={state['n_outputs_']!r}")
-        if loss.out_activation != state["out_activation_"]:
-            raise ValueError(f"'out_activation_' does not match the loss: {state['out_activation_']!r}")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
-        return tags
 
 
 def _check_numbers(y) -> None:

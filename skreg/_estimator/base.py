@@ -1,6 +1,5 @@
 """What the classifier and the regressor share: parameters and `fit`."""
 
-import contextlib
 from abc import abstractmethod
 from numbers import Integral, Real
 from typing import ClassVar
@@ -14,9 +13,11 @@ from sklearn.utils import check_consistent_length
 
 from skreg._axes import AXES
 from skreg._estimator.alone import train_pending
+from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.checks import ChecksMixin
 from skreg._estimator.data import Table, as_numpy
 from skreg._estimator.fitted import FittedMLP
+from skreg._estimator.groups import GroupsMixin
 from skreg._estimator.incremental import IncrementalMixin
 from skreg._estimator.prepare import finish, prepare
 from skreg._sklearn_private import HasMethods, Hidden, Interval, Options, StrOptions, fit_context, num_samples
@@ -31,10 +32,10 @@ from skreg.network.activation import ACTIVATIONS
 from skreg.network.norm import NORMALIZATION_AXES
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import ALIASES
-from skreg.stopping import Following, RowStructure, split_by, split_validation, takes_groups
+from skreg.stopping import Following, split_by, split_validation, takes_groups
 
 
-class BaseRegularizedMLP(CallbackSupportMixin, ChecksMixin, IncrementalMixin, FittedMLP):
+class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, IncrementalMixin, FittedMLP):
     """Base class of the estimators; use a subclass."""
 
     _parameter_constraints: ClassVar[dict] = {
@@ -221,24 +222,9 @@ class BaseRegularizedMLP(CallbackSupportMixin, ChecksMixin, IncrementalMixin, Fi
 
     def _fit_unless_stopped(self, stopped: StopSignal | None, X, y, sample_weight=None, **validation):
         """Fit the network, but for the case that a signal says to give that up."""
-        with self._unchanged_on_error():
+        with unchanged_on_error(self):
             self._fit(X, y, sample_weight, stopped=stopped, **validation)
         return self
-
-    @contextlib.contextmanager
-    def _unchanged_on_error(self):
-        """Undo every change of attributes if the block raises (Ctrl-C included)."""
-        before = self.__dict__.copy()
-        try:
-            yield
-        except BaseException:
-            self.__dict__ = before
-            raise
-
-    def _forget(self) -> None:
-        """Remove what an earlier fit has left: nothing else would take the place of all of it."""
-        for name in [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]:
-            delattr(self, name)
 
     @staticmethod
     def _as_weights(sample_weight, X):
@@ -304,34 +290,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, ChecksMixin, IncrementalMixin, Fi
         self._check_weighted_targets(table.targets[train])
         return train, valid
 
-    def _stopping_rule(self) -> tuple[object, RowStructure]:
-        """Return the user's `early_stopping`, and what is known of the rows from a cross-validation around the fit."""
-        rule = self.early_stopping
-        return (rule.early_stopping, rule.structure) if isinstance(rule, Following) else (rule, RowStructure())
-
     def _row_weight(self, table: Table, indices: np.ndarray) -> np.ndarray | None:
         """Return the weights of some rows to train on, the largest of which is 1; None if all are equal."""
         choice = RowChoice(indices, self._class_weights(table, indices))
         return Dataset(table.X, table.targets, table.sample_weight).weights(choice)
-
-    @property
-    def _wants_groups(self) -> bool:
-        """Whether `fit` has a use for groups."""
-        rule, _ = self._stopping_rule()
-        return takes_groups(rule) or (isinstance(rule, bool | np.bool_) and bool(rule))
-
-    def get_metadata_routing(self):
-        """Return what metadata the methods take.
-
-        With early stopping, or a splitter that asks for groups, `fit` takes groups if there are any, unless a request
-        has been set.
-
-        Returns
-        -------
-        MetadataRequest
-            The requests of every method.
-        """
-        routing = super().get_metadata_routing()
-        if self._wants_groups and routing.fit.requests.get("groups") is None:
-            routing.fit.add_request(param="groups", alias=True)
-        return routing

@@ -50,10 +50,10 @@ def _checked_history(checkpoint: dict[str, np.ndarray], n_epochs: int) -> dict[s
 
 
 def takes_steps(estimator) -> bool:
-    """Return whether training can be continued; raise AttributeError, as `available_if` wants it, if not."""
+    """Return True; raise AttributeError, as `available_if` wants it, if training cannot be continued."""
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit and checkpoints are there for solvers that take steps; got solver='lbfgs'.")
-    return estimator._goes_on_later
+    return True
 
 
 def _are_best_weights(weights: tuple[np.ndarray, ...], state: dict[str, np.ndarray]) -> bool:
@@ -64,9 +64,6 @@ def _are_best_weights(weights: tuple[np.ndarray, ...], state: dict[str, np.ndarr
 
 class IncrementalMixin:
     """Methods of an estimator whose training can be continued."""
-
-    # Whether it can; not that of an estimator that chooses among many fits.
-    _goes_on_later = True
 
     def _partial_fit(self, X, y, sample_weight, encode: Callable) -> None:
         """Train for one more epoch. ``encode`` turns targets into those of the loss."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from skreg._axes import axis_fields
+from skreg._estimator.attributes import data_attributes, forget
 from skreg._estimator.data import Table
 from skreg._estimator.fitted import attributes_of, computed, dropout_rates, module_of
 from skreg._estimator.history import PreviousHistory, joined
@@ -90,18 +91,13 @@ class SharedChecks:
         if parameters is None or key not in self._known:
             table = estimator._learnable_data(X, y, sample_weight)
             # The data are kept with what was found, so that their ids stay theirs.
-            found = (table, estimator._advice_on_scale(table), fitted_attributes(estimator), (X, y, sample_weight))
+            found = (table, estimator._advice_on_scale(table), data_attributes(estimator), (X, y, sample_weight))
             if parameters is None:
                 return found[:2]
             self._known[key] = found
         table, advice, attributes, _ = self._known[key]
         vars(estimator).update(copy.deepcopy(attributes))
         return replace(table), advice
-
-
-def fitted_attributes(estimator) -> dict:
-    """Return what the checks of data have left in an estimator."""
-    return {name: value for name, value in vars(estimator).items() if name in estimator._data_attributes}
 
 
 def prepare(
@@ -142,7 +138,7 @@ def prepare(
     """
     is_warm_start = checkpoint is None and estimator.warm_start and hasattr(estimator, "coefs_")
     if not is_warm_start:
-        estimator._forget()
+        forget(estimator)
     estimator._warn_of_unused(() if X_val is None else ("scoring",))
     penalty = estimator._check_parameters_together()
     if checks is None or is_warm_start:

@@ -3,10 +3,10 @@
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._composition import opened
-from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.fitted import FittedMLP
 
 
-def fitted_network(estimator) -> BaseRegularizedMLP | None:
+def fitted_network(estimator) -> FittedMLP | None:
     """Return the fitted network inside pipelines, searches and transformations of the target.
 
     Parameters
@@ -16,7 +16,7 @@ def fitted_network(estimator) -> BaseRegularizedMLP | None:
 
     Returns
     -------
-    BaseRegularizedMLP or None
+    FittedMLP or None
         The network; None if there is none of ours.
 
     Raises
@@ -25,13 +25,13 @@ def fitted_network(estimator) -> BaseRegularizedMLP | None:
         If the network is not fitted.
     """
     *_, innermost = opened(estimator)
-    if not isinstance(innermost, BaseRegularizedMLP):
+    if not isinstance(innermost, FittedMLP):
         return None
     check_is_fitted(innermost)
     return innermost
 
 
-def required_network(estimator) -> BaseRegularizedMLP:
+def required_network(estimator) -> FittedMLP:
     """Return the fitted network inside an estimator.
 
     Raises

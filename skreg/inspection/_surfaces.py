@@ -9,7 +9,7 @@ import scipy.optimize
 import scipy.sparse
 import torch
 
-from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.fitted import FittedMLP
 from skreg.inspection._networks import opened
 from skreg.losses import HalfSquaredError, Loss, changed_targets
 from skreg.penalties import Penalty
@@ -149,7 +149,7 @@ class RowsLoss:
         raise ValueError("The loss has no lowest point over intercepts on these rows.")
 
 
-def loss_on_rows(network: BaseRegularizedMLP, X, y, sample_weight=None) -> Quadratic | RowsLoss:
+def loss_on_rows(network: FittedMLP, X, y, sample_weight=None) -> Quadratic | RowsLoss:
     """Return the loss of a fitted network without hidden layers as a function of its two weights."""
     network = network._as_fitted()
     table = network._check_data(

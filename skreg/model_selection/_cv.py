@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from skreg._axes import with_axes
 from skreg._docs import cv_docstring
-from skreg.classifier import RegularizedMLPClassifier
+from skreg.classifier import FittedClassifier, RegularizedMLPClassifier
 from skreg.model_selection._path_cv import PathCV
-from skreg.regressor import RegularizedMLPRegressor
+from skreg.regressor import FittedRegressor, RegularizedMLPRegressor
 
 _EXAMPLE = """
 Which of 15 features matter, of which five do and five are correlated with those?
@@ -23,7 +23,7 @@ array([0, 1, 2, 3, 4])
 """
 
 
-class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
+class RegularizedMLPClassifierCV(PathCV, FittedClassifier):
     """Put together below."""
 
     __doc__ = cv_docstring(
@@ -38,6 +38,7 @@ class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
         },
         **PathCV._cv_constraints,
     }
+    _plain_class = RegularizedMLPClassifier
 
     @with_axes
     def __init__(
@@ -88,42 +89,40 @@ class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
         direction="auto",
         n_jobs=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            loss=loss,
-            class_weight=class_weight,
-            penalty=penalty,
-            l1_ratio=l1_ratio,
-            constraint=constraint,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            normalization=normalization,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            solver=solver,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            refit_on_all=refit_on_all,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            device=device,
-            callbacks=callbacks,
-        )
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.class_weight = class_weight
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
+        self.constraint = constraint
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.normalization = normalization
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.solver = solver
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.refit_on_all = refit_on_all
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.device = device
+        self.callbacks = callbacks
         self.alphas = alphas
         self.eps = eps
         self.cv = cv
@@ -135,11 +134,8 @@ class RegularizedMLPClassifierCV(PathCV, RegularizedMLPClassifier):
         self.direction = direction
         self.n_jobs = n_jobs
 
-    def _plain_class(self):
-        return RegularizedMLPClassifier
 
-
-class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
+class RegularizedMLPRegressorCV(PathCV, FittedRegressor):
     """Put together below."""
 
     __doc__ = cv_docstring(
@@ -152,6 +148,7 @@ class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
         **{k: v for k, v in RegularizedMLPRegressor._parameter_constraints.items() if k not in ("alpha", "warm_start")},
         **PathCV._cv_constraints,
     }
+    _plain_class = RegularizedMLPRegressor
 
     @with_axes
     def __init__(
@@ -202,42 +199,40 @@ class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
         direction="auto",
         n_jobs=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            loss=loss,
-            quantile=quantile,
-            delta=delta,
-            penalty=penalty,
-            l1_ratio=l1_ratio,
-            constraint=constraint,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            normalization=normalization,
-            weight_decay=weight_decay,
-            solver=solver,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            refit_on_all=refit_on_all,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            device=device,
-            callbacks=callbacks,
-        )
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.quantile = quantile
+        self.delta = delta
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
+        self.constraint = constraint
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.normalization = normalization
+        self.weight_decay = weight_decay
+        self.solver = solver
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.refit_on_all = refit_on_all
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.device = device
+        self.callbacks = callbacks
         self.alphas = alphas
         self.eps = eps
         self.cv = cv
@@ -248,6 +243,3 @@ class RegularizedMLPRegressorCV(PathCV, RegularizedMLPRegressor):
         self.refit = refit
         self.direction = direction
         self.n_jobs = n_jobs
-
-    def _plain_class(self):
-        return RegularizedMLPRegressor

@@ -1,4 +1,4 @@
-"""What the estimators share that choose the strength of their penalty by cross-validation along a path."""
+"""The choice of a penalty's strength by cross-validation along a path, made with an estimator of a given strength."""
 
 from abc import abstractmethod
 from numbers import Integral, Real
@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from sklearn.base import is_classifier
-from sklearn.callback import with_callbacks
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
@@ -16,7 +16,9 @@ from sklearn.utils.multiclass import type_of_target
 from tqdm import tqdm
 
 from skreg._estimator.alone import check_takes_weights
-from skreg._estimator.data import as_numpy
+from skreg._estimator.attributes import data_attributes, forget, unchanged_on_error
+from skreg._estimator.data import as_numpy, check_inputs
+from skreg._estimator.groups import GroupsMixin
 from skreg._estimator.state import TRAINING_STATE
 from skreg._seeds import draw_seeds, seeded_splitter
 from skreg._sklearn_private import (
@@ -48,8 +50,8 @@ from skreg.stopping import RowStructure, check_groups, row_numbers, takes_groups
 N_ROWS_LOOKED_AT = 1000
 
 
-class PathCV:
-    """What the estimators with cross-validation share."""
+class PathCV(CallbackSupportMixin, GroupsMixin):
+    """Estimators that choose the strength of another one, and take over what it has learned with it."""
 
     _cv_constraints: ClassVar[dict] = {
         "alphas": [Interval(Integral, 2, None, closed="left"), "array-like"],
@@ -64,9 +66,10 @@ class PathCV:
         "n_jobs": [Integral, None],
     }
 
+    @property
     @abstractmethod
     def _plain_class(self) -> type:
-        """Return the class of the estimator without cross-validation."""
+        """The class of the estimator with a given strength."""
 
     def _doc_link_url_param_generator(self):
         return {"page": f"skreg.{type(self).__name__}"}  # beside the estimator without cross-validation
@@ -76,13 +79,16 @@ class PathCV:
         return takes_groups(self.cv) or takes_groups(self._stopping_rule()[0])
 
     def _plain_estimator(self):
-        kind = self._plain_class()
         # These two mean something else here: they are those of the folds.
-        passed_on = kind().get_params(deep=False).keys() - {"scoring", "verbose"}
-        return kind(**{name: value for name, value in self.get_params(deep=False).items() if name in passed_on})
+        passed_on = {*self._plain_class().get_params(deep=False)} - {"scoring", "verbose"}
+        given = self.get_params(deep=False)
+        return self._plain_class(**{name: value for name, value in given.items() if name in passed_on})
 
-    # A choice among many fits has no one training that could go on.
-    _goes_on_later = False
+    def _as_fitted(self):
+        own = self.get_params(deep=False)
+        plain = self._plain_estimator()
+        vars(plain).update({name: value for name, value in vars(self).items() if name not in own})
+        return plain._as_fitted()
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, groups=None):
@@ -111,13 +117,13 @@ class PathCV:
             If a parameter or the data are not as described, or if training diverges. The estimator is then as
             it was before.
         """
-        with self._unchanged_on_error():
+        with unchanged_on_error(self):
             self._fit(X, y, sample_weight, groups)
         return self
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, groups):
-        self._forget()
+        forget(self)
         task = self._init_callback_context(max_subtasks=None)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -135,8 +141,11 @@ class PathCV:
         plain.set_params(random_state=seeds["path"])
         alphas = check_alphas(self.alphas)
         X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
-        # Raises what fit would raise, before anything is trained, and tells what the estimator has seen.
-        self._learnable_data(X, y, sample_weight)
+        # These raise what fit would raise, before anything is trained, and tell what the estimator has seen. The first
+        # one names this class in its errors.
+        check_inputs(self, X, y, multi_output=True, reset=True)
+        plain._learnable_data(X, y, sample_weight)
+        vars(self).update(data_attributes(plain))
         X, y = (np.asarray(data) if isinstance(data, list) else data for data in indexable(X, y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X)

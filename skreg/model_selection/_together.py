@@ -22,6 +22,7 @@ from skreg._composition import last_of, nested, opened, with_last
 from skreg._context import set_context_var
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import is_about_text, with_encoding_hint
+from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.prepare import PendingFit, SharedChecks, finish
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
@@ -125,15 +126,15 @@ def network_of(estimator) -> BaseRegularizedMLP | None:
 
 def has_network(estimator) -> bool:
     """Return whether there is a network at the end of an estimator, of whatever class of ours."""
-    return isinstance(last_if_plain(estimator), BaseRegularizedMLP)
+    return isinstance(last_if_plain(estimator), FittedMLP)
 
 
-def networks_of(estimator) -> Iterator[BaseRegularizedMLP]:
+def networks_of(estimator) -> Iterator[FittedMLP]:
     """Yield the network at the end of an estimator, of whatever class of ours, and the copies that a fit has made."""
     for part in () if last_if_plain(estimator) is None else nested(estimator):
         if isinstance(part, DeferredFit):
             yield part.network
-        elif isinstance(part, BaseRegularizedMLP):
+        elif isinstance(part, FittedMLP):
             yield part
 
 
@@ -169,7 +170,7 @@ class Fold:
 
 def has_callbacks(estimator) -> bool:
     """Return whether an estimator, or a part of one, tells scikit-learn's callbacks of its fit."""
-    is_network = isinstance(estimator, BaseRegularizedMLP)
+    is_network = isinstance(estimator, FittedMLP)
     parts = () if is_network or not hasattr(estimator, "get_params") else estimator.get_params().values()
     return any(getattr(part, "_skl_callbacks", None) for part in (estimator, *parts))
 

@@ -1,0 +1,36 @@
+"""Groups of rows as metadata of `fit`, for early stopping."""
+
+import numpy as np
+
+from skreg.stopping import Following, RowStructure, takes_groups
+
+
+class GroupsMixin:
+    """Estimators whose `fit` takes groups where its splitters have a use for them."""
+
+    def _stopping_rule(self) -> tuple[object, RowStructure]:
+        """Return the user's `early_stopping`, and what is known of the rows from a cross-validation around the fit."""
+        rule = self.early_stopping
+        return (rule.early_stopping, rule.structure) if isinstance(rule, Following) else (rule, RowStructure())
+
+    @property
+    def _wants_groups(self) -> bool:
+        """Whether `fit` has a use for groups."""
+        rule, _ = self._stopping_rule()
+        return takes_groups(rule) or (isinstance(rule, bool | np.bool_) and bool(rule))
+
+    def get_metadata_routing(self):
+        """Return what metadata the methods take.
+
+        With early stopping, or a splitter that asks for groups, `fit` takes groups if there are any, unless a request
+        has been set.
+
+        Returns
+        -------
+        MetadataRequest
+            The requests of every method.
+        """
+        routing = super().get_metadata_routing()
+        if self._wants_groups and routing.fit.requests.get("groups") is None:
+            routing.fit.add_request(param="groups", alias=True)
+        return routing
