@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
@@ -11,6 +12,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._axes import AXES
@@ -22,7 +24,7 @@ from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg.callbacks import without_learned_attributes
 from skreg.engine.batches import Rows
-from skreg.engine.objective import AUTO_BATCH_SIZE, outputs_in_blocks
+from skreg.engine.objective import AUTO_BATCH_SIZE
 from skreg.engine.spec import NetworkSpec
 from skreg.engine.threads import limited_threads, step_flops
 from skreg.losses import Loss
@@ -114,10 +116,32 @@ def rows_for(estimator, X, module: MLP) -> Rows:
     return Rows(data, module.flat.new_empty(data.shape[0], module.layer_units[-1]), None)
 
 
-def computed(module: MLP, rows: Rows, *what) -> torch.Tensor:
-    """Return the outputs of a fitted network for rows; see :func:`~skreg.engine.objective.outputs_in_blocks`."""
-    with limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
-        return outputs_in_blocks(module, rows, *what)[0].cpu()
+def outputs_in_blocks(
+    module: MLP, rows: Rows, compute: Callable | None = None, n_columns: int | None = None
+) -> torch.Tensor:
+    """Return the outputs of a fitted network for all rows, computed block by block.
+
+    Parameters
+    ----------
+    module : MLP
+        The network.
+    rows : Rows
+        The rows.
+    compute : callable, default=None
+        Takes a block of inputs; None is the module itself.
+    n_columns : int, default=None
+        Number of columns that it returns; None is the number of outputs.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_columns)
+        The outputs, on the CPU.
+    """
+    results = module.flat.new_empty(len(rows), n_columns or module.layer_units[-1])
+    with torch.no_grad(), limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
+        for span in gen_batches(len(rows), rows.rows_per_block(1)):
+            results[span] = (compute or module)(rows.inputs(np.arange(span.start, span.stop)))[0]
+    return results.cpu()
 
 
 class DropoutSamples(NamedTuple):
@@ -323,7 +347,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_is_fitted(self)
         module = self._fitted_module()
         rows = rows_for(self, X, module)
-        return computed(module, rows)
+        return outputs_in_blocks(module, rows)
 
     def _mean_loss(self, X, y, sample_weight=None) -> float:
         """Return the mean loss on some rows, without the penalty."""
@@ -348,7 +372,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_is_fitted(self)
         module = self._fitted_module()
         rows = rows_for(self, X, module)
-        return computed(module, rows, module.last_hidden, module.layer_units[-2]).numpy()
+        return outputs_in_blocks(module, rows, module.last_hidden, module.layer_units[-2]).numpy()
 
     @property
     def _n_features_out(self) -> int:
@@ -403,7 +427,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         seed = draw_seeds(random_state, "masks")["masks"]
         generator = generator_of(seed, module.flat.device)
         with_masks = partial(module, generator=generator)
-        samples = np.stack([self._predictions(computed(module, rows, with_masks)) for _ in range(n_samples)])
+        samples = np.stack([self._predictions(outputs_in_blocks(module, rows, with_masks)) for _ in range(n_samples)])
         return DropoutSamples(samples, samples.mean(axis=0), samples.std(axis=0))
 
     # -- state ---------------------------------------------------------------------------------------------

@@ -14,14 +14,13 @@ import torch
 from skreg._axes import axis_fields
 from skreg._estimator.attributes import data_attributes, forget
 from skreg._estimator.data import Table
-from skreg._estimator.fitted import attributes_of, computed, dropout_rates, module_of
+from skreg._estimator.fitted import attributes_of, dropout_rates, module_of, outputs_in_blocks
 from skreg._estimator.history import PreviousHistory, joined
 from skreg._hashing import content_hash
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
 from skreg.constraints._resolve import resolve_constraint
 from skreg.engine.batches import Rows
 from skreg.engine.dataset import Dataset
-from skreg.engine.objective import outputs_in_blocks
 from skreg.engine.spec import FitResult, FitSpec, NetworkSpec, RowChoice, StoppingRule
 from skreg.losses import Loss
 from skreg.penalties import Penalty
@@ -342,10 +341,10 @@ def check_precision(pending: PendingFit, result: FitResult) -> None:
     if network.dtype != torch.float64 or dtype == np.float64:
         return
     rows = pending.dataset.rows(pending.spec.train, network.dtype, network.device)
-    trained = outputs_in_blocks(module_of(result.weights, network), rows)[0].cpu()
+    trained = outputs_in_blocks(module_of(result.weights, network), rows)
     fitted = estimator._fitted_module()
     kept = Rows(rows.X, fitted.flat.new_empty(len(rows), estimator.n_outputs_), None, rows.indices)
-    difference = computed(fitted, kept).double() - trained
+    difference = outputs_in_blocks(fitted, kept).double() - trained
     spread = (trained - trained.mean(dim=0)).square().mean().sqrt()
     largest = LARGEST_ROUNDING * spread + ROUNDING_OF_OUTPUTS * trained.square().mean().sqrt()
     if not difference.square().mean().sqrt() <= largest:

@@ -1,8 +1,8 @@
-"""The objective, its gradient, and the outputs of networks."""
+"""The objective and its gradient."""
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -80,32 +80,6 @@ def loss_at_start(of_first_batch: float, of_constant: float) -> float:
     The first batch may have a small loss by chance, where the targets of the others are far away.
     """
     return max(of_first_batch, of_constant) if math.isfinite(of_constant) else of_first_batch
-
-
-def outputs_in_blocks(module: MLP, rows: Rows, compute: Callable | None = None, n_columns: int | None = None) -> Tensor:
-    """Return the outputs of a module for all rows, computed block by block.
-
-    Parameters
-    ----------
-    module : MLP
-        The networks.
-    rows : Rows
-        The rows.
-    compute : callable, default=None
-        Takes a block of inputs; None is the module itself.
-    n_columns : int, default=None
-        Number of columns that it returns; None is the number of outputs.
-
-    Returns
-    -------
-    Tensor of shape (n_members, n_rows, n_columns)
-        The outputs.
-    """
-    results = module.flat.new_empty(module.n_members, len(rows), n_columns or module.layer_units[-1])
-    with torch.no_grad():
-        for span in gen_batches(len(rows), rows.rows_per_block(1)):
-            results[:, span] = (compute or module)(rows.inputs(np.arange(span.start, span.stop)))
-    return results
 
 
 class FullObjective:
