@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo fashion test browser-test lint docs bench selection clean
+.PHONY: help demo fashion test browser-test lint docs figures bench selection clean
 
 help:
 	@echo "make demo     compare regularizations on the digits (about a minute)"
 	@echo "make test     lint and run all tests"
 	@echo "make fashion  the reference experiment on Fashion-MNIST (three seeds, some minutes)"
 	@echo "make docs     build the site into docs/_build/html"
+	@echo "make figures  draw the figure of the README and the landing page anew (half a minute)"
 	@echo "make browser-test  look at site and report in Chromium (builds the site first)"
 	@echo "make bench    time fits and searches beside scikit-learn and skorch (about half an hour)"
 	@echo "make selection  which features are found, over ten seeds (about half an hour)"
@@ -39,6 +40,9 @@ test: lint
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+figures: $(VENV)/.installed-plot
+	$(BIN)/python docs/make_figures.py
 
 # Chromium comes from the system: apt-get install chromium.
 browser-test: docs $(VENV)/.installed-test,browser

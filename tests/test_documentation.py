@@ -2,14 +2,19 @@
 
 import ast
 import importlib
+import io
 import re
+import runpy
 import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_diabetes, load_wine
+
+from skreg.inspection import default_regularizers
 
 ROOT = Path(__file__).parent.parent
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
@@ -61,6 +66,28 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     assert "group_lasso" in (tmp_path / "report.html").read_text(encoding="utf-8")
     (figure,) = map(plt.figure, plt.get_fignums())
     assert len(figure.axes[0].get_yticklabels()) == 7
+
+
+def test_the_figure_at_the_top_is_what_the_lines_beside_it_draw(monkeypatch):
+    figures = runpy.run_path(DOCS / "make_figures.py")
+    lines = figures["opening_lines"]()
+    readme, landing_page = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/index.rst"))
+    assert textwrap.indent(lines, "    ").replace("\n    \n", "\n\n") in landing_page
+    (drawn,) = re.findall(r"<dc:description>(.*?)</dc:description>", figures["FIGURE"].read_text("utf-8"), re.DOTALL)
+    drawn = pd.read_csv(io.StringIO(drawn), index_col="regularizer")
+    span = f"by {drawn['difference'].min():.2f} to {drawn['difference'].max():.2f}"
+    for text in (readme, landing_page):
+        assert text.count(span) == 2
+        assert f"{len(load_diabetes().target)} rows" in text
+    # The networks of a regularizer do not depend on the other regularizers, and these two have nothing to tune.
+    names = ["none", "early_stopping"]
+    monkeypatch.setattr(
+        "skreg.inspection._compare.default_regularizers",
+        lambda network: {name: default_regularizers(network)[name] for name in names},
+    )
+    computed = figures["display_of"](lines).frame()[drawn.columns]
+    # Other processors round otherwise.
+    pd.testing.assert_frame_equal(drawn.loc[names[1:]], computed, check_exact=False, rtol=0, atol=0.01)
 
 
 def names_in(path: Path) -> set[str]:
