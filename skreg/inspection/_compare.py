@@ -1,4 +1,4 @@
-"""The comparison itself: every regularizer is tuned and scored on the same folds."""
+"""Nested cross-validation that tunes and scores every regularizer on the same folds."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -90,12 +90,12 @@ def compare_regularizers(
     refit=True,
     verbose=None,
 ):
-    """Find out which regularization generalizes best, by nested cross-validation.
+    """Compare regularizers by nested cross-validation.
 
-    Every regularizer is scored on the same test rows: those of the outer folds. Its strength is chosen anew in each of
-    them, by cross-validation within the fold's training rows, so that no test row has a say in it. In a fold, all
-    regularizers have the same inner folds and, in so far as they are networks of the same shape, the same initial
-    weights. Networks that differ only in numbers are trained together, as in :class:`GridSearchCV
+    Every regularizer is scored on the same test rows: those of the outer folds. In each outer fold its strength is
+    chosen by cross-validation on the training rows, so that test rows have no influence on it. Within a fold all
+    regularizers have the same inner folds and, where they are networks of the same shape, the same initial weights.
+    Networks that differ only in numbers are trained together, as in :class:`GridSearchCV
     <skreg.model_selection.GridSearchCV>`.
 
     Parameters
@@ -105,79 +105,83 @@ def compare_regularizers(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Classes, label indicators or numbers.
     estimators : dict of str to estimator or tuple, default=None
-        Name to estimator, or name to a pair of an estimator and a grid as in
-        :class:`~sklearn.model_selection.GridSearchCV`, whose values are chosen from. The first one is the reference of
-        tests. Estimators that are not ours can be among them. A `random_state` that is None is given a seed in every
-        fold. None takes :func:`default_regularizers` of `network`.
+        Estimators by name, each alone or in a pair with a grid as for
+        :class:`~sklearn.model_selection.GridSearchCV`. The first one is the reference of the tests. Any scikit-learn
+        estimator is allowed. A `random_state` that is None gets a seed in every fold. None means
+        :func:`default_regularizers` of `network`.
     network : estimator, default=None
-        What the default set regularizes; not allowed beside `estimators`. None is a pipeline of a
-        :class:`~sklearn.preprocessing.StandardScaler` and one hidden layer of 64 units, trained in single precision and
-        batches of 32 rows with a cosine schedule for about 1,000 steps, but 20 epochs at least and 60 at most; a
-        regressor standardizes its target, too. Whether that is a classifier or a regressor depends on `y`: strings,
-        booleans, integers and indicators are classes, as are floats of which there are only two; other floats are
-        regressed on.
+        Network that the default set regularizes; must be None if `estimators` is given. None means a pipeline of a
+        :class:`~sklearn.preprocessing.StandardScaler` and one hidden layer of 64 units, trained in single precision on
+        batches of 32 rows, with a cosine schedule, for about 1,000 steps but at least 20 and at most 60 epochs; a
+        regressor standardizes its target, too. It is a classifier if `y` holds strings, booleans, integers, indicators
+        or floats of only two values, and otherwise a regressor.
     cv : int, cross-validation splitter or iterable, default=5
-        Outer folds. An int, at least 2, means as many shuffled folds: stratified for classes, with whole groups where
+        Outer folds. An int, at least 2, is a number of shuffled folds: stratified for classes, and with whole groups if
         `groups` are given.
     n_repeats : int, default=None
-        How often to repeat these folds, shuffled anew, with an int as `cv`; None means 2. Splitters repeat themselves.
+        Number of repetitions of these folds, each with another shuffle, if `cv` is an int; None means 2. Must be None
+        beside a splitter.
     inner_cv : int or cross-validation splitter, default=None
-        Inner folds, on the training rows of an outer one. None is 3 folds as described above, or, if `cv` is a
-        splitter, that splitter again.
+        Inner folds, on the training rows of an outer fold. None means the splitter in `cv`, or 3 folds as described
+        above if `cv` is an int.
     scoring : str or callable, default=None
-        Score to report; greater is better. None is accuracy or R², or for several quantiles their mean D².
+        Scorer to report, greater is better. None means accuracy or R², or the mean D² of several quantiles.
     tuning_scoring : str or callable, default=None
-        Score that the strength is chosen by. None is `scoring` if that is given, and otherwise minus the loss: minus
-        log-loss for classifiers (accuracy for those without probabilities), minus the mean squared error for
-        regressors, minus the mean pinball loss for several quantiles. On few rows the loss tells candidates apart that
-        have the same accuracy, and a strength chosen by accuracy can ruin the probabilities.
+        Scorer that the strength is chosen by. None means `scoring` if that is given, and otherwise minus the loss:
+        minus log-loss for classifiers (accuracy for those without probabilities), minus the mean squared error for
+        regressors, minus the mean pinball loss for several quantiles. On few rows the loss distinguishes candidates of
+        equal accuracy, and a strength chosen by accuracy can give poor probabilities.
     groups : array-like of shape (n_samples,), default=None
-        Group of each row; handed to the splitters of `cv` and `inner_cv`, and to those that networks have as
-        `early_stopping`, not to searches among the `estimators`.
+        Group of each row, for the splitters in `cv`, `inner_cv` and `early_stopping`; searches among the `estimators`
+        do not get them.
     random_state : int, RandomState instance or None, default=None
-        For the folds, also of splitters without a random state of their own, and the seeds of the networks. None is
-        fresh entropy.
+        Seed of the folds (also of splitters whose own random state is None) and of the networks. None means fresh
+        entropy.
     n_jobs : int, default=None
         Number of populations of networks that are trained at the same time, in threads or by the backend of
-        :func:`joblib.parallel_config`, and of processes for all other estimators: those that are not ours, searches,
-        and ours that choose their strength themselves. None is the number of the configuration, else 1.
+        :func:`joblib.parallel_config`, and number of processes for other estimators, searches, and estimators with
+        cross-validation. None means the number of the joblib configuration, else 1.
     memory_limit : int, default=None
         As in :class:`GridSearchCV <skreg.model_selection.GridSearchCV>`.
     refit : bool, default=True
-        Whether to fit the regularizer with the highest mean test score to all rows, with the strength that inner folds
-        of all rows choose: `best_estimator_` of the result. That costs as many fits as the regularizer takes in one
-        outer fold, on some more rows: about a tenth of what it has taken in ten.
+        Whether to fit the regularizer with the highest mean test score to all rows, as `best_estimator_` of the result,
+        with the strength that inner folds of all rows choose. That costs as many fits as the regularizer takes in one
+        outer fold.
     verbose : int, default=None
-        None shows a progress bar in a terminal or a notebook, if the comparison takes more than some seconds; from 1 on
-        it is shown everywhere, 0 shows none.
+        Whether to show a progress bar: 0 never, 1 and more always, None only in a terminal or a notebook and after some
+        seconds.
 
     Returns
     -------
     RegularizerComparison
-        Scores of all folds, paired tests, a summary in words, a plot, a report, and the best one, fitted to all rows.
+        Scores of all folds, with tests, a summary, a plot, a report, and the best regularizer, fitted to all rows.
 
     Raises
     ------
     ValueError
-        If a parameter is not allowed, if `y` does not tell whether it holds classes or numbers, or if all fits of an
-        estimator fail. If some fail, because training diverges or they cannot be scored, their scores are NaN, and a
-        FitFailedWarning says so; so it does if the last fit, to all rows, fails.
+        If a parameter is not allowed, if `y` can be both classes and numbers, or if all fits of an estimator fail.
     TypeError
-        If `estimators` holds something else than estimators and pairs, or `network` is none of ours.
+        If `estimators` holds anything but estimators and pairs, or if `network` is not a network of skreg.
+
+    Warns
+    -----
+    FitFailedWarning
+        If some fits fail, because training diverges or they cannot be scored: their scores are NaN. Also if the fit to
+        all rows fails.
 
     See Also
     --------
-    default_regularizers : The default set, to change it.
-    skreg.model_selection.GridSearchCV : Tunes one of them.
+    default_regularizers : The default set, to be changed.
+    skreg.model_selection.GridSearchCV : Search over the parameters of one estimator.
 
     Notes
     -----
-    Networks with ``early_stopping=True`` hold out rows as the outer folds do: whole groups, if no group is in the
-    training and the test rows of a fold; the last rows, if all test rows come after all training rows in every fold. A
-    splitter given as `early_stopping` is taken as it is.
+    Networks with ``early_stopping=True`` hold out rows as the outer folds do: whole groups, if no group is in both the
+    training and the test rows of a fold; the last rows, if in every fold all test rows come after all training rows. A
+    splitter given as `early_stopping` is used as it is.
 
-    The estimate is that of the whole procedure, tuning included, on as many rows as the outer training sets have. The
-    best mean of several is optimistic as an estimate of *its* score: it is the largest of several noisy numbers.
+    A score estimates that of the whole procedure, tuning included, on as many rows as the outer training sets have. The
+    highest of several means is an optimistic estimate: it is the largest of several noisy numbers.
 
     References
     ----------
@@ -265,7 +269,7 @@ def compare_regularizers(
 def _check_network(network, estimators) -> None:
     if estimators is not None and network is not None:
         raise ValueError(
-            "The 'network' parameter is what the default set varies, so it must be None beside 'estimators'; "
+            "The 'network' parameter must be None if 'estimators' is given, which replaces the default set; "
             f"got {network!r}."
         )
 
@@ -324,7 +328,7 @@ class NestedCV:
         return lines
 
     def best_of(self, results: pd.DataFrame, whole: OuterFold) -> Best | None:
-        """Fit the best by the results to all rows; return None, with a warning, if that fails or there is no best."""
+        """Fit the regularizer with the best results to all rows; return None, with a warning, if that fails."""
         means = results.groupby("regularizer", sort=False)["test_score"].agg(lambda scores: scores.mean(skipna=False))
         if means.isna().all():
             self.bar.expect(0)
@@ -338,7 +342,7 @@ class NestedCV:
             outcome = Outcome(None, None, error)
         if outcome.error is not None:
             warn_user(
-                f"The fit of {named.name!r}, the best one, to all rows failed, so there is no 'best_estimator_': "
+                f"The fit of the best regularizer, {named.name!r}, to all rows failed, so there is no 'best_estimator_': "
                 f"{outcome.error!r}",
                 FitFailedWarning,
             )
@@ -367,12 +371,12 @@ class NestedCV:
         means = np.reshape(scores, (len(named.candidates), len(fold.inner))).mean(axis=1)
         if np.isnan(means).all():
             reason = f"the first error: {errors[0]!r}" if errors else "scores are NaN"
-            message = f"No candidate of {named.name!r} has a score in all inner folds of an outer one; {reason}"
+            message = f"No candidate of {named.name!r} has a score in all inner folds of an outer fold; {reason}"
             raise ValueError(message) from (errors[0] if errors else None)
         if errors:
             warn_user(
                 f"{len(errors)} of {len(outcomes)} inner fits of {named.name!r} failed, so their candidates were "
-                f"not taken; the first: {errors[0]!r}",
+                f"excluded; the first error: {errors[0]!r}",
                 FitFailedWarning,
             )
         return Choice(named.candidates[np.nanargmax(means)], sum(outcome.seconds for outcome in outcomes))
@@ -398,7 +402,7 @@ class NestedCV:
 
 @dataclass
 class Choice:
-    """The candidate that was chosen, and how long it took."""
+    """The chosen candidate, and the seconds that the choice took."""
 
     candidate: Candidate
     seconds: float
@@ -439,10 +443,11 @@ def _report_failures(named_estimators: list[NamedEstimator], outcomes: list[Outc
         raise_common_error(own)
         errors = [outcome.error for outcome in own if outcome.error is not None]
         if len(errors) == len(own):
-            raise ValueError(f"All {len(own)} fits of {name!r} failed; the first: {errors[0]!r}") from errors[0]
+            raise ValueError(f"All {len(own)} fits of {name!r} failed; the first error: {errors[0]!r}") from errors[0]
         if errors:
             warn_user(
-                f"{len(errors)} of {len(own)} fits of {name!r} failed, so its scores are NaN; the first: {errors[0]!r}",
+                f"{len(errors)} of {len(own)} fits of {name!r} failed, so its scores are NaN there; the first error: "
+                f"{errors[0]!r}",
                 FitFailedWarning,
             )
         for message, category in dict.fromkeys(warning for outcome in own for warning in _warnings_of(outcome)):

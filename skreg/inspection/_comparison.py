@@ -1,4 +1,4 @@
-"""The result of a comparison of regularizers: numbers, tests, words, a picture and a report."""
+"""Result of a comparison of regularizers: scores, tests, summary, plot and report."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -19,7 +19,7 @@ LOSSES = {
 
 
 class Best(NamedTuple):
-    """The best of several regularizers, fitted to all rows, with the parameters that were chosen for it."""
+    """The best regularizer, fitted to all rows, with its chosen parameters."""
 
     name: str
     estimator: object
@@ -34,15 +34,15 @@ class RegularizerComparison:
     Parameters
     ----------
     folds : DataFrame
-        One line for every regularizer and outer fold, see below.
+        One row per regularizer and outer fold, see below.
     score_name : str
-        What the scores are called.
+        Name of the score.
     n_train, n_test : float
         Mean number of training and of test rows of an outer fold.
     settings : dict of str to object
-        How the comparison was made, for the report.
+        Settings of the comparison, for the report.
     best : Best, default=None
-        Name, estimator and parameters of the best one, fitted to all rows.
+        Name, estimator and parameters of the best regularizer, fitted to all rows.
     notes : sequence of str, default=()
         Sentences for the end of the summary.
 
@@ -51,41 +51,40 @@ class RegularizerComparison:
     folds : DataFrame
         Columns:
 
-        - 'regularizer', 'fold': name, and number of the outer fold, from 0;
-        - 'test_score', 'train_score', 'gap': score of the test rows, of the training rows, and the latter minus the
-          former;
-        - 'log_loss' (classifiers): in nats, on the test rows;
-        - 'calibration_error', 'classwise_calibration_error' (classifiers): on the test rows, that of the most probable
-          class of each row, and the mean of those of all classes, which with two classes is that of the positive one;
-          see :func:`calibration_error`. Of several labels, the former pools all their probabilities;
-        - 'mean_squared_error' (regressors): on the test rows; for several quantiles 'pinball_loss', the mean over them;
+        - 'regularizer', 'fold': name, and index of the outer fold;
+        - 'test_score', 'train_score', 'gap': score of the test rows, of the training rows, and training minus test;
+        - 'log_loss' (classifiers): on the test rows, in nats;
+        - 'calibration_error', 'classwise_calibration_error' (classifiers): on the test rows, of the most probable
+          class, and the mean over all classes (with two classes, of the positive one); see :func:`calibration_error`.
+          With several labels the former pools the probabilities of all labels;
+        - 'mean_squared_error' (regressors): on the test rows; with several quantiles 'pinball_loss', their mean;
         - 'zeros': share of all weights that are exactly zero;
-        - 'parameters': number of weights and biases that are not zero;
+        - 'parameters': number of nonzero weights and biases;
         - 'epochs': number of training epochs;
         - 'fit_time', 'tuning_time': seconds for the fit, and for all fits of the inner folds; for networks that are
           trained together, their shares;
-        - 'chosen': dict of the parameters that the inner folds have chosen.
+        - 'chosen': dict of the parameters that the inner folds chose.
 
-        What an estimator does not have, as others than ours have no weights, is NaN.
+        Values that an estimator does not have are NaN, as 'zeros' for an estimator that is no network.
     names : list of str
-        The regularizers, in the order in which they were given.
+        The regularizers, in the order given.
     score_name : str
-        What the scores are called.
+        Name of the score.
     n_train, n_test : float
         Mean number of training and of test rows of an outer fold.
     settings : dict of str to object
-        How the comparison was made.
+        Settings of the comparison.
     best_estimator_ : estimator
         The regularizer with the highest mean test score, fitted to all rows with the parameters that inner folds of all
-        rows have chosen. This and the next exist after a comparison with ``refit=True``, if that fit has not failed.
+        rows chose. Only with ``refit=True``, and if that fit succeeded.
     best_params_ : dict
-        These parameters.
+        The parameters of `best_estimator_` that inner folds chose; likewise.
 
     See Also
     --------
-    compare_regularizers : Makes one.
-    ComparisonDisplay : Draws the differences.
-    GeneralizationGapDisplay : Draws training and test scores.
+    compare_regularizers : Compare regularizers by nested cross-validation.
+    ComparisonDisplay : Paired differences of test scores.
+    GeneralizationGapDisplay : Training and test scores.
 
     Examples
     --------
@@ -116,7 +115,7 @@ class RegularizerComparison:
         return f"<RegularizerComparison of {len(self.names)} regularizers on {self._n_folds} outer folds>"
 
     def _repr_html_(self):
-        """Return what notebooks show: the conclusion and a short table."""
+        """Return the conclusion and a short table as HTML, for notebooks."""
         # The report draws displays, which can make comparisons, so they import this module.
         from skreg.inspection._report import comparison_in_short
 
@@ -129,14 +128,13 @@ class RegularizerComparison:
 
     @property
     def best_params_(self) -> dict:
-        """The parameters that inner folds of all rows have chosen for it."""
+        """The parameters of `best_estimator_` that inner folds of all rows chose."""
         return self._fitted_best("best_params_").parameters
 
     def _fitted_best(self, attribute: str) -> Best:
         if self._best is None:
             raise AttributeError(
-                f"This comparison has no '{attribute}': it was made with refit=False, or the best one could not be "
-                "fitted to all rows."
+                f"This comparison has no {attribute!r}: it was made with refit=False, or the fit to all rows failed."
             )
         return self._best
 
@@ -146,18 +144,18 @@ class RegularizerComparison:
 
     @property
     def has_tests(self) -> bool:
-        """Whether there is anything to test: at least two regularizers, on at least two folds."""
+        """Whether differences can be tested: at least two regularizers, on at least two folds."""
         return len(self.names) > 1 and self._n_folds > 1
 
     def frame(self):
-        """Return mean and standard deviation over the outer folds.
+        """Return means and standard deviations over the outer folds.
 
         Returns
         -------
         DataFrame
-            One line for each regularizer, the best mean test score first; for every number of `folds` a column whose
-            name begins with ``mean_`` and one that begins with ``std_`` (with divisor n - 1; NaN for a single fold). A
-            regularizer one of whose fits has failed has NaN and comes last.
+            One row per regularizer, the highest mean test score first; for every numeric column of `folds` one with the
+            prefix ``mean_`` and one with ``std_`` (divisor n - 1; NaN for a single fold). A regularizer with a failed
+            fit has NaN and comes last.
         """
         columns = [name for name in self.folds.columns if name not in KEYS]
         groups = self.folds.groupby("regularizer", sort=False)[columns]
@@ -173,35 +171,36 @@ class RegularizerComparison:
         return pd.concat(pairs, axis=1).sort_values("mean_test_score", ascending=False, kind="stable")
 
     def tests(self, reference=None, *, confidence=0.95):
-        """Compare all regularizers with one, in pairs, by the corrected paired t-test.
+        """Compare all regularizers with a reference by the corrected paired t-test.
 
         Parameters
         ----------
         reference : str, default=None
-            Which one the others are compared with; None is the one that was given first.
+            Name of the regularizer that the others are compared with; None means the first.
         confidence : float, default=0.95
-            Of each interval by itself, between 0 and 1.
+            Confidence level of each single interval, in (0, 1).
 
         Returns
         -------
         DataFrame
-            One line for each of the others, in the order given: 'difference' of the test scores (positive where the
-            other is better than the reference), its confidence interval from 'low' to 'high', 'statistic' and 'pvalue'
-            of the test by itself (see :func:`corrected_ttest`), and 'pvalue_adjusted', which also holds if you look at
-            all lines and pick the best: among them all, one below 0.05 comes up by chance in one comparison of twenty.
+            One row per other regularizer, in the order given: mean 'difference' of the test scores (positive if it is
+            better than the reference), its confidence interval from 'low' to 'high', 'statistic' and 'pvalue' of the
+            single test (see :func:`corrected_ttest`), and 'pvalue_adjusted', adjusted for multiple comparisons: if no
+            difference is real, any of them is below 0.05 in one comparison of twenty.
 
         Raises
         ------
         ValueError
-            If `reference` is not one of the names, or there are fewer than two outer folds.
+            If `reference` is not one of the names, if there are fewer than two outer folds, or if `confidence` is out
+            of range.
 
         Notes
         -----
         P-values are adjusted by the step-down max-t procedure of Westfall and Young [1]_: the largest statistic is
-        compared with the largest of several that belong to no difference at all. As in Dunnett's test [2]_, all
-        differences are from the same reference, and the procedure makes use of their correlations. It keeps the
-        corrected statistic, rotates the folds at random [3]_ with a fixed seed, and never gives a larger p-value than
-        Holm's or Bonferroni's procedure.
+        compared with the distribution of the largest under the hypothesis of no difference. As in Dunnett's test [2]_,
+        all differences are from the same reference, and their correlations are taken into account. The procedure uses
+        the corrected statistic and random rotations of the folds [3]_ with a fixed seed, and never gives a larger
+        p-value than Holm's or Bonferroni's.
 
         References
         ----------
@@ -212,7 +211,7 @@ class RegularizerComparison:
         """
         reference = self.reference(reference)
         if self._n_folds < 2:
-            raise ValueError("A paired test needs at least two outer folds; this comparison has one.")
+            raise ValueError("A paired test needs at least two outer folds; got a comparison with one.")
         scores = self.scores()
         others = [name for name in self.names if name != reference]
         differences = np.array([scores[name] - scores[reference] for name in others]).reshape(len(others), -1).T
@@ -229,7 +228,7 @@ class RegularizerComparison:
         Parameters
         ----------
         name : str, default=None
-            One of the names; None is the first of them.
+            One of the names; None means the first.
 
         Returns
         -------
@@ -258,7 +257,7 @@ class RegularizerComparison:
         Returns
         -------
         DataFrame
-            One line for each outer fold, one column for each regularizer.
+            One row per outer fold, one column per regularizer.
 
         Raises
         ------
@@ -270,15 +269,14 @@ class RegularizerComparison:
         return self.folds.pivot(index="fold", columns="regularizer", values=column)[self.names]
 
     def choices(self):
-        """Return which parameters the inner folds have chosen.
+        """Return the parameters that the inner folds chose.
 
         Returns
         -------
         DataFrame
-            One line for each regularizer and parameter that it had a choice of; a column for each outer fold by its
-            number, and before them 'typical', the value in the combination that most folds have chosen (of several, the
-            one that was chosen first), and 'share', the share of folds that have chosen that combination. A small share
-            says that the rows hardly determine the strength.
+            One row per regularizer and tuned parameter. Columns: 'typical', the value in the combination that most
+            folds chose (of several, the one chosen first); 'share', the share of folds that chose it; and the values of
+            each outer fold, by its index. A small share means that the rows hardly determine the strength.
         """
         lines = {}
         for name in self.names:
@@ -294,7 +292,7 @@ class RegularizerComparison:
         return pd.DataFrame(list(lines.values()), index=index, columns=columns, dtype=object).astype({"share": float})
 
     def summary(self):
-        """Say in words what was found, and how sure that is.
+        """Summarize the results and their uncertainty in words.
 
         Returns
         -------
@@ -303,9 +301,9 @@ class RegularizerComparison:
 
         Notes
         -----
-        A difference from the reference, the first of the names, counts if its adjusted p-value is below 0.05 (see
-        :meth:`tests`). Whether another one is worse than the best is tested by the same max-t procedure, over the pairs
-        of all those that may still be the best, because it was not known before which one that is.
+        A difference from the reference, the first regularizer, counts if its adjusted p-value is below 0.05 (see
+        :meth:`tests`). Whether a regularizer is worse than the best is tested by the same max-t procedure over the
+        pairs of all that may still be the best, because the best is chosen after seeing the scores.
         """
         frame = self.frame()
         if np.isnan(frame["mean_test_score"].iloc[0]):
@@ -339,11 +337,11 @@ class RegularizerComparison:
             return []
         return [
             f"Gap between training and test score: widest {widest} ({gaps[widest]:+.3g}), narrowest {narrowest} "
-            f"({gaps[narrowest]:+.3g}). A narrow gap is no merit by itself: what counts is the test score."
+            f"({gaps[narrowest]:+.3g}). A narrow gap is no merit in itself: the test score counts."
         ]
 
     def plot(self, *, reference=None, ax=None):
-        """Draw the differences to one regularizer, with their intervals.
+        """Draw the differences from a reference, with confidence intervals.
 
         Parameters
         ----------
@@ -370,7 +368,7 @@ class RegularizerComparison:
         path : str or path-like
             The file to write.
         title : str, default=None
-            Headline of the page.
+            Headline of the page; None means "Which regularization generalizes best?".
 
         Returns
         -------
@@ -380,7 +378,7 @@ class RegularizerComparison:
         Raises
         ------
         OSError
-            If it cannot be written.
+            If the file cannot be written.
         ImportError
             If matplotlib is not installed.
         """

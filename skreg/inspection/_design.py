@@ -30,7 +30,7 @@ class Candidate:
     parameters : dict
         Names and values.
     unseeded : list of str
-        The parameters called `random_state`, of parts of the estimator too, that are None with it.
+        Names of the `random_state` parameters, nested ones included, that are None with these parameters.
     """
 
     parameters: dict
@@ -48,7 +48,7 @@ class NamedEstimator:
     estimator : estimator
         The estimator, which is cloned for each fit.
     candidates : list of Candidate
-        The parameters to choose from; a single one without any if there is nothing to choose.
+        The parameters to choose from; without a grid, a single candidate without parameters.
     """
 
     name: str
@@ -67,7 +67,7 @@ class OuterFold:
 
 
 def checked_target(y) -> np.ndarray:
-    """Return targets as an array, those in a single column as a vector."""
+    """Return targets as an array; a single column becomes a vector."""
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y.ravel()
@@ -83,7 +83,7 @@ def check_estimators(estimators: Mapping) -> list[NamedEstimator]:
         is_pair = isinstance(value, tuple) and len(value) == 2
         estimator, grid = value if is_pair else (value, {})
         if not isinstance(name, str):
-            raise TypeError(f"The names in the 'estimators' parameter must be strings; got {name!r}.")
+            raise TypeError(f"The keys of the 'estimators' parameter must be strings; got {name!r}.")
         if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
             raise TypeError(
                 "The values in the 'estimators' parameter must be estimators, or pairs of an estimator and a grid; "
@@ -108,7 +108,7 @@ def common_quantiles(named_estimators: Sequence[NamedEstimator]) -> tuple[float,
 
 
 def _candidate(estimator, parameters: dict) -> Candidate:
-    """Return a candidate; raise if the estimator has not its parameters, which can also exchange parts of it."""
+    """Return a candidate; raise if the estimator does not have its parameters (which can also replace its parts)."""
     changed = with_parameters(estimator, parameters)
     unseeded = [
         name
@@ -123,12 +123,18 @@ def is_classification(estimators: Sequence, y: np.ndarray) -> bool:
     if estimators:
         kinds = {is_classifier(estimator) for estimator in estimators}
         if len(kinds) > 1 or not all(is_classifier(e) or is_regressor(e) for e in estimators):
-            raise ValueError("The 'estimators' parameter must hold classifiers alone, or regressors alone.")
+            names = sorted({type(estimator).__name__ for estimator in estimators})
+            raise ValueError(
+                f"The 'estimators' parameter must hold only classifiers or only regressors; got {names!r}."
+            )
         classifier = kinds.pop()
     else:
         classifier = _holds_classes(y)
     if classifier and type_of_target(y) == "multiclass-multioutput":
-        raise ValueError("The 'y' parameter must not hold several columns of more than two classes each.")
+        raise ValueError(
+            "The 'y' parameter must hold one column of classes, or label indicators; got an array of shape "
+            f"{y.shape} with more than two classes in a column."
+        )
     return classifier
 
 
@@ -139,8 +145,9 @@ def _holds_classes(y: np.ndarray) -> bool:
         return len(values) == 2
     if y.ndim == 1 and y.dtype.kind in "iu" and len(values) > MANY_CLASSES and len(y) / len(values) < FEW_ROWS:
         raise ValueError(
-            f"'y' holds {len(values)} different integers in {len(y)} rows, which may be classes or numbers. Give a "
-            "RegularizedMLPClassifier or a RegularizedMLPRegressor as 'network', or turn 'y' into strings or floats."
+            f"The 'y' parameter must hold either classes or numbers; got {len(values)} different integers in {len(y)} "
+            "rows, which may be either. Give a RegularizedMLPClassifier or a RegularizedMLPRegressor as 'network', or "
+            "convert 'y' to strings or floats."
         )
     return True
 
@@ -160,8 +167,7 @@ def outer_splits(X, y, groups, classifier: bool, cv, n_repeats, random) -> list[
     if not isinstance(cv, Integral) and cv is not None:
         if n_repeats is not None:
             raise ValueError(
-                "The 'n_repeats' parameter is for an int as 'cv', and must be None beside a splitter; "
-                f"got {n_repeats!r}."
+                f"The 'n_repeats' parameter must be None if 'cv' is not an int; got n_repeats={n_repeats!r}, cv={cv!r}."
             )
         splitter = seeded_splitter(check_cv(cv, y, classifier=classifier), fresh_seed(random))
         return list(splitter.split(X, y, groups))
@@ -200,6 +206,6 @@ def outer_fold(X, y, groups, inner, train, test, random) -> OuterFold:
         return OuterFold(train, test, of_inner, seed)
     except (ValueError, IndexError) as error:
         raise ValueError(
-            f"The 'inner_cv' parameter must split the {len(train)} training rows of an outer fold; {inner!r} does not: "
+            f"The 'inner_cv' parameter must split the {len(train)} training rows of an outer fold; got {inner!r}: "
             f"{error}"
         ) from error

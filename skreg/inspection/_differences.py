@@ -1,4 +1,4 @@
-"""Paired differences between regularizers, drawn."""
+"""Display of the paired differences between regularizers."""
 
 import numpy as np
 
@@ -7,21 +7,20 @@ from skreg.inspection._compare import compare_regularizers
 
 
 class ComparisonDisplay:
-    """Draws how much better or worse each regularizer is than one of them, with intervals.
+    """Paired differences of test scores between each regularizer and a reference, with confidence intervals.
 
-    Every dot is a mean of paired differences of test scores, the line through it the corrected 95 % confidence interval
-    (see :func:`corrected_ttest`). An interval that holds zero means that the folds cannot tell the two apart. The
-    intervals are not corrected for being several; the column 'pvalue_adjusted' of
-    :meth:`RegularizerComparison.tests` is.
+    Every dot is a mean difference over the outer folds, the line through it the corrected 95 % confidence interval (see
+    :func:`corrected_ttest`). Where an interval includes zero, the folds do not distinguish the two. The intervals are
+    not adjusted for multiple comparisons; the column 'pvalue_adjusted' of :meth:`RegularizerComparison.tests` is.
 
     Parameters
     ----------
     tests : DataFrame
         As from :meth:`RegularizerComparison.tests`.
     reference : str
-        Which regularizer the differences are to.
+        Name of the regularizer that the others are compared with.
     score_name : str, default='score'
-        What the scores are called.
+        Name of the score, for the axis label.
 
     Attributes
     ----------
@@ -32,12 +31,12 @@ class ComparisonDisplay:
     errorbar_ : matplotlib ErrorbarContainer
         Dots and intervals, from bottom to top.
     zero_ : matplotlib Line2D
-        The line of no difference.
+        Line at a difference of zero.
 
     See Also
     --------
-    compare_regularizers : Makes the comparison.
-    GeneralizationGapDisplay : Draws training and test scores.
+    compare_regularizers : Compare regularizers by nested cross-validation.
+    GeneralizationGapDisplay : Training and test scores.
 
     Examples
     --------
@@ -64,7 +63,7 @@ class ComparisonDisplay:
         Parameters
         ----------
         comparison : RegularizerComparison
-            What :func:`compare_regularizers` returns.
+            Result of :func:`compare_regularizers`.
         reference : str, default=None
             The regularizer that others are compared with; None is the first.
         ax : matplotlib Axes, default=None
@@ -78,7 +77,7 @@ class ComparisonDisplay:
         Raises
         ------
         ValueError
-            If `reference` is not one of the names, or there are fewer than two outer folds.
+            If `reference` is not one of the names, or if there are fewer than two outer folds.
         """
         reference = comparison.reference(reference)
         return cls(comparison.tests(reference), reference=reference, score_name=comparison.score_name).plot(ax=ax)
@@ -115,7 +114,7 @@ class ComparisonDisplay:
         Returns
         -------
         DataFrame
-            A copy of the tests: one line for each regularizer, with 'difference', 'low' and 'high'.
+            A copy of the tests: one row per regularizer, with 'difference', 'low' and 'high'.
         """
         return self.tests.copy()
 

@@ -1,4 +1,4 @@
-"""Which features a network uses, and how sure that is, drawn."""
+"""Display of the features that a network uses, and in how many folds it does."""
 
 from numbers import Integral
 
@@ -15,32 +15,32 @@ WIDTH, HEIGHT_OF_A_BAR, HEIGHT_OF_THE_REST = 7.0, 0.28, 1.2
 
 
 class FeatureSelectionDisplay:
-    """Draws the norm of each feature's weights, largest first, and in how many folds the feature is used.
+    """Bar chart of the norm of each feature's weights, with the share of folds in which the feature is used.
 
-    A feature whose weights are all exactly zero takes no part in the network's predictions. It has an open circle at
-    zero instead of a bar. Norms are comparable where the features have the same scale.
+    A feature whose weights are all exactly zero has no effect on the predictions. It has an open circle at zero instead
+    of a bar. Norms are comparable only between features of the same scale.
 
     Parameters
     ----------
     importances : array-like of shape (n_features,)
         Norms of the features' weights, at least 0.
     names : sequence of shape (n_features,), default=None
-        Names of the features; None means their numbers.
+        Names of the features; None means their indices.
     frequencies : array-like of shape (n_features,), default=None
         Share of the folds in which each feature is used, between 0 and 1. None leaves them out.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        The axes.
     figure_ : matplotlib Figure
         The figure.
     bars_ : matplotlib BarContainer
-        One bar for each feature drawn, from the top down.
+        One bar per feature drawn, from top to bottom.
     zeros_ : matplotlib Line2D
         The open circles of the features that are exactly zero.
     frequency_axis_ : matplotlib SecondaryAxis or None
-        The axis at the right that holds the shares of folds.
+        The axis at the right, with the shares of folds.
 
     See Also
     --------
@@ -76,23 +76,23 @@ class FeatureSelectionDisplay:
     def from_estimator(cls, estimator, X=None, y=None, *, cv=None, groups=None, max_features=20, ax=None):
         """Draw the features of a fitted estimator; with data, also the share of folds in which each is used.
 
-        With `X` and `y`, copies of the estimator are fitted on the training rows of every fold, together where that is
-        possible (:func:`~skreg.model_selection.cross_validate`). A feature that is used in all folds depends little on
-        which rows happened to be there. The bars are always those of the fitted estimator.
+        With `X` and `y`, copies of the estimator are fitted on the training rows of every fold (by
+        :func:`~skreg.model_selection.cross_validate`). A feature that is used in all folds hardly depends on the choice
+        of rows. The bars are always those of the fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
             A fitted RegularizedMLPClassifier or RegularizedMLPRegressor, alone, at the end of a pipeline, or in a
-            search. In a pipeline the features are those that reach the network; where they are named by the steps
-            before (`get_feature_names_out`), folds are matched by name, and a feature that a fold's steps do not make
-            counts as one that is not used there.
+            search. In a pipeline the features are those that reach the network. Where the steps before it have
+            `get_feature_names_out`, folds are matched by feature name, and a feature that is missing in a fold counts
+            as not used there.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
             Inputs, for the folds.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets, for the folds.
         cv : int, cross-validation splitter or iterable, default=None
-            The folds; None is 5 of them. It needs `X` and `y`.
+            Splitting strategy; None means 5 folds. Needs `X` and `y`.
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the splitter.
         max_features : int or None, default=20
@@ -108,11 +108,12 @@ class FeatureSelectionDisplay:
         Raises
         ------
         TypeError
-            If there is no network of ours in the estimator.
+            If the estimator contains no network of skreg.
         NotFittedError
             If it is not fitted.
         ValueError
-            If `X` and `y` do not come together, `cv` comes without them, or the fit of a fold fails.
+            If only one of `X` and `y` is given, if `cv` or `groups` is given without them, or if the fit of a fold
+            fails.
         """
         importances = required_network(estimator).feature_importances_
         names = feature_names(estimator)
@@ -139,9 +140,14 @@ class FeatureSelectionDisplay:
         Returns
         -------
         DataFrame
-            One line for each feature, also for those that `max_features` leaves out: 'feature' (its name or number),
-            'importance', 'selected' (whether any of its weights is not zero) and, if it is known, 'frequency'. Largest
-            importance first, then highest frequency, then in the order of the columns.
+            One row per feature, including those that `max_features` leaves out: 'feature' (its name or index),
+            'importance', 'selected' (whether any of its weights is not zero) and, with folds, 'frequency'. Sorted by
+            descending importance, then by descending frequency, then in the order of the columns.
+
+        Raises
+        ------
+        ValueError
+            If importances, names or frequencies are not as described.
         """
         importances = checked(self.importances, "importances", np.inf)
         names = np.arange(len(importances)) if self.names is None else self.names
@@ -164,7 +170,7 @@ class FeatureSelectionDisplay:
         Parameters
         ----------
         max_features : int or None, default=20
-            How many features to draw at most, at least 1; None draws all.
+            Largest number of features to draw, at least 1; None draws all.
         color : matplotlib colour, default='#0072B2'
             Colour of the bars.
         ax : matplotlib Axes, default=None
@@ -212,7 +218,7 @@ class FeatureSelectionDisplay:
         return self
 
     def _draw_frequencies(self, positions, frame):
-        """Write at the right in what share of the folds each feature is used."""
+        """Write the share of folds in which each feature is used at the right."""
         self.frequency_axis_ = None
         if "frequency" in frame:
             self.frequency_axis_ = self.ax_.secondary_yaxis("right")
@@ -230,7 +236,7 @@ def checked(values, name: str, largest: float) -> np.ndarray:
 
 
 def feature_names(estimator) -> np.ndarray | None:
-    """Return the names of the features that reach the network in a fitted estimator; None if nobody has named them."""
+    """Return the names of the features that reach the network in a fitted estimator; None if they have no names."""
     names = None
     *wrappers, network = opened(estimator)
     for wrapper in wrappers:
@@ -240,7 +246,7 @@ def feature_names(estimator) -> np.ndarray | None:
 
 
 def names_after(pipeline, names: np.ndarray | None) -> np.ndarray | None:
-    """Return what a pipeline of transformers calls its features, given what it is told; None if it cannot say."""
+    """Return the names of a pipeline's output features, given those of its inputs; None if they are unknown."""
     if not len(pipeline):
         return names
     try:

@@ -1,4 +1,4 @@
-"""Training and test scores, and the gap between them, drawn."""
+"""Display of training and test scores, and of the gap between them."""
 
 import numpy as np
 import pandas as pd
@@ -9,17 +9,17 @@ from skreg.model_selection import cross_validate
 
 
 class GeneralizationGapDisplay:
-    """Draws the training and the test score of estimators, and how far they are apart.
+    """Training and test scores of several estimators, and the gap between them.
 
-    Filled dots are mean test scores, open ones mean training scores; the line between them is the gap, and its length
-    is written beside it. Faint dots are single folds.
+    Filled dots are mean test scores, open ones mean training scores; the line between them is the gap, whose size is
+    written above it. Faint dots are single folds.
 
     Parameters
     ----------
     train_scores, test_scores : dict of str to array-like of shape (n_folds,)
-        Scores for each name.
+        Scores of each estimator, by name.
     score_name : str, default='score'
-        What the scores are called.
+        Name of the score, for the axis label.
 
     Attributes
     ----------
@@ -28,15 +28,15 @@ class GeneralizationGapDisplay:
     figure_ : matplotlib Figure
         The figure.
     gaps_ : list of matplotlib Line2D
-        For each name, from top to bottom, the line from mean training to mean test score.
+        The lines from mean training to mean test score, from top to bottom.
     train_, test_ : matplotlib Line2D
         Mean training and mean test scores, from top to bottom.
     folds_ : list of matplotlib Line2D
-        Training scores of the folds, and test scores.
+        Training scores and test scores of the folds.
 
     See Also
     --------
-    compare_regularizers : Whether differences between test scores mean anything.
+    compare_regularizers : Tests of the differences between test scores.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class GeneralizationGapDisplay:
     def __init__(self, train_scores, test_scores, *, score_name="score"):
         if list(train_scores) != list(test_scores):
             raise ValueError(
-                f"The 'test_scores' parameter must have the names of 'train_scores', {list(train_scores)}; "
+                f"The 'test_scores' parameter must have the same names as 'train_scores', {list(train_scores)}; "
                 f"got {list(test_scores)}."
             )
         self.train_scores = {name: np.asarray(scores, dtype=float) for name, scores in train_scores.items()}
@@ -62,12 +62,12 @@ class GeneralizationGapDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, cv=None, scoring=None, groups=None, n_jobs=None, name=None, ax=None):
-        """Score one estimator by cross-validation, and draw its gap.
+        """Score an estimator by cross-validation, and draw the gap.
 
         Parameters
         ----------
         estimator : estimator
-            What to fit and score.
+            Estimator to fit and score.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -75,13 +75,13 @@ class GeneralizationGapDisplay:
         cv : int, cross-validation splitter or iterable, default=None
             As for :func:`skreg.model_selection.cross_validate`.
         scoring : str or callable, default=None
-            Score; greater is better. None is the estimator's own.
+            Scorer, greater is better; None means the estimator's `score`.
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the splitter.
         n_jobs : int, default=None
             As for :func:`skreg.model_selection.cross_validate`.
         name : str, default=None
-            What to call it; None is the name of its class.
+            Label of the estimator; None means the name of its class.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
 
@@ -95,12 +95,12 @@ class GeneralizationGapDisplay:
 
     @classmethod
     def from_estimators(cls, estimators, X, y, *, cv=None, scoring=None, groups=None, n_jobs=None, ax=None):
-        """Score several estimators by cross-validation, and draw their gaps.
+        """Score several estimators on the same folds, and draw their gaps.
 
         Parameters
         ----------
         estimators : dict of str to estimator
-            Name to estimator.
+            Estimators by name.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -108,7 +108,7 @@ class GeneralizationGapDisplay:
         cv : int, cross-validation splitter or iterable, default=None
             As for :func:`skreg.model_selection.cross_validate`. All estimators have the same folds.
         scoring : str or callable, default=None
-            Score; greater is better. None is each estimator's own.
+            Scorer, greater is better; None means the `score` of each estimator.
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the splitter.
         n_jobs : int, default=None
@@ -140,7 +140,7 @@ class GeneralizationGapDisplay:
         Parameters
         ----------
         comparison : RegularizerComparison
-            What :func:`compare_regularizers` returns.
+            Result of :func:`compare_regularizers`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
 
@@ -159,8 +159,8 @@ class GeneralizationGapDisplay:
         Returns
         -------
         DataFrame
-            One line for each name: means 'train_score', 'test_score' and 'gap' (the former minus the latter), and the
-            standard deviations over the folds, 'std_train_score' and 'std_test_score'.
+            One row per estimator: means 'train_score', 'test_score' and 'gap' (training minus test), and the standard
+            deviations over the folds, 'std_train_score' and 'std_test_score'.
         """
         train, test = pd.DataFrame(self.train_scores), pd.DataFrame(self.test_scores)
         frame = pd.DataFrame({"train_score": train.mean(skipna=False), "test_score": test.mean(skipna=False)})

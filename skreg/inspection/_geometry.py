@@ -1,4 +1,4 @@
-"""Why a penalty sets weights to zero, drawn for two weights."""
+"""Display of why a penalty sets weights to zero, for two weights."""
 
 from numbers import Integral, Real
 
@@ -31,12 +31,12 @@ CONTOURS = np.arange(1, 8) / 4
 
 
 class PenaltyGeometryDisplay:
-    r"""Draws contours of a loss of two weights, and the ball of the penalty that touches them at the solution.
+    r"""Contours of a loss of two weights, and the ball of the penalty that they touch at the solution.
 
-    The ball :math:`\{w: \Omega(w) \le \Omega(\hat w)\}`, filled, has the solution :math:`\hat w` on its edge. No
-    point of it has a lower loss than the solution, so the contour of the loss through the solution (dark) touches the
-    ball and does not enter it. At a corner, contours of many directions touch the ball in one and the same point:
-    corners on the axes are where weights become exactly zero.
+    The filled ball :math:`\{w: \Omega(w) \le \Omega(\hat w)\}` has the solution :math:`\hat w` on its boundary. No
+    point of the ball has a lower loss than the solution, so the contour of the loss through the solution (dark) touches
+    the ball and does not enter it. Contours of many directions touch the ball at the same corner: at corners on the
+    axes, weights become exactly zero.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class PenaltyGeometryDisplay:
     solution : array-like of shape (2,)
         The penalized solution.
     minimum : array-like of shape (2,), default=None
-        Where the loss is lowest. None if it has no minimum.
+        Minimizer of the loss; None if it has none.
     names : sequence of two str, default=None
         Names of the two features, for the axes' labels.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        The axes.
     figure_ : matplotlib Figure
         The figure.
     ball_ : matplotlib QuadContourSet
@@ -64,12 +64,12 @@ class PenaltyGeometryDisplay:
     solution_ : matplotlib Line2D
         Marker of the solution.
     minimum_ : matplotlib Line2D or None
-        Marker of the minimum of the loss, if it has one.
+        Marker of the minimum of the loss; None if it has none.
 
     See Also
     --------
-    FeatureSelectionDisplay : Which features are exactly zero.
-    skreg.model_selection.RegularizationPathDisplay : How weights become zero as the strength grows.
+    FeatureSelectionDisplay : Norms of the features' weights, and exact zeros.
+    skreg.model_selection.RegularizationPathDisplay : Norms of the weights by strength.
 
     Examples
     --------
@@ -94,24 +94,23 @@ class PenaltyGeometryDisplay:
     ):
         r"""Minimize a quadratic loss plus a penalty, and draw both.
 
-        The loss is :math:`\frac12 (w - m)^\top H (w - m)`. The solution is found by proximal steps with the penalty's
-        own proximal operator, to ten digits, from five starts: the minimum of the loss, half of it, zero, and the
-        lowest point on either axis. Of a penalty that is not convex they can end in different local minima; the one
-        with the lowest objective is taken.
+        The loss is :math:`\frac12 (w - m)^\top H (w - m)`. The solution is found by proximal gradient steps, to ten
+        digits, from five starts: the minimum of the loss, half of it, zero, and the minimum along either axis. For a
+        nonconvex penalty these can end in different local minima; the one with the lowest objective is drawn.
 
         Parameters
         ----------
         penalty : str or Penalty
-            The name or object of a penalty, as for the estimators. The weights are those of two features into one
+            Name of a penalty, or an object, as for the estimators. The weights are those from two features to one
             output, without hidden layers. So ``GroupLasso(groups=[[0, 1]])`` (with a factor :math:`\sqrt 2`) and
             ``GroupLasso(groups="neurons")`` have both in one group, and ``GroupLasso()`` each in its own.
         alpha : float, default=None
-            Strength, positive, where `penalty` is a string; None stands for 1. An object brings its own.
+            Strength, positive, if `penalty` is a string; None means 1. Must be None beside an object.
         minimum : array-like of shape (2,), default=(2.0, 0.6)
-            Where the loss is lowest, m; not zero.
+            Minimizer m of the loss; not zero.
         hessian : array-like of shape (2, 2), default=((1.0, 0.5), (0.5, 1.0))
-            The second derivatives of the loss, H: for half the mean squared error, the covariance of the features.
-            Symmetric and positive definite, with eigenvalues at most a factor of 1000 apart.
+            Hessian H of the loss: for half the mean squared error, the covariance of the features. Symmetric and
+            positive definite, with eigenvalues at most a factor of 1000 apart.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         **options : dict
@@ -127,7 +126,7 @@ class PenaltyGeometryDisplay:
         ValueError
             If a parameter is not as described.
         RuntimeError
-            If the steps do not come to rest, as those of a penalty whose `prox` is wrong.
+            If the proximal steps do not converge, as with a penalty whose `prox` is wrong.
         """
         validate_parameter_constraints(
             {
@@ -148,10 +147,10 @@ class PenaltyGeometryDisplay:
     def from_estimator(cls, estimator, X, y, *, sample_weight=None, ax=None, **options):
         """Draw the loss and the penalty of a fitted estimator with two features, one output and no hidden layers.
 
-        The loss is the estimator's own, on the rows given (with class weights and label smoothing, without dropout),
-        and for every pair of weights with the intercept that is best for them. The solution is the fitted weights. If
-        these do not minimize the objective on these rows (because there is a constraint, or dropout, or training has
-        stopped early), the drawing shows it: the contour through the solution enters the ball.
+        The loss is that of the estimator on the given rows (with class weights and label smoothing, without dropout),
+        minimized over the intercept for every pair of weights. The solution is the fitted weights. If these do not
+        minimize the objective on these rows (because of a constraint, dropout or early stopping), the contour through
+        the solution enters the ball.
 
         Parameters
         ----------
@@ -159,7 +158,7 @@ class PenaltyGeometryDisplay:
             A fitted RegularizedMLPClassifier or RegularizedMLPRegressor, alone, at the end of a pipeline, or in a
             search.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs; what comes before the network in a pipeline is applied to them.
+            Inputs, before the transformers of a pipeline.
         y : array-like of shape (n_samples,)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -167,8 +166,8 @@ class PenaltyGeometryDisplay:
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         **options : dict
-            Passed to :meth:`plot`. With losses other than the squared error, 500 rows take about a second, and more
-            rows longer in proportion: a smaller `grid_resolution` saves time.
+            Passed to :meth:`plot`. With losses other than the squared error, the time is proportional to the number of
+            rows, about a second for 500; a smaller `grid_resolution` saves time.
 
         Returns
         -------
@@ -178,18 +177,18 @@ class PenaltyGeometryDisplay:
         Raises
         ------
         TypeError
-            If there is no network of ours in the estimator.
+            If the estimator contains no network of skreg.
         NotFittedError
             If it is not fitted.
         ValueError
-            If the network has hidden layers, other than two features or one output, or no penalty.
+            If the network has hidden layers, not exactly two features and one output, or no penalty.
         """
         network = required_network(estimator)
         shapes = [W.shape for W in network.coefs_]
         if len(shapes) > 1 or network.n_features_in_ != 2 or network.n_outputs_ != 1:
             raise ValueError(
-                "The 'estimator' parameter must be without hidden layers, and with two features and one output; got "
-                f"{network.n_features_in_} features and weight matrices of the shapes {shapes!r}."
+                "The 'estimator' parameter must have two features, one output and no hidden layers; got "
+                f"{network.n_features_in_} features and weight matrices of shapes {shapes!r}."
             )
         if network.penalty_ is None:
             raise ValueError(f"The 'estimator' parameter must have a penalty to draw; got penalty={network.penalty!r}.")
@@ -207,7 +206,7 @@ class PenaltyGeometryDisplay:
         Returns
         -------
         DataFrame
-            One line for the minimum of the loss (if it has one) and one for the solution: 'point', the coordinates 'w1'
+            One row for the minimum of the loss (if it has one) and one for the solution: 'point', the coordinates 'w1'
             and 'w2', the 'loss', the 'penalty' (with its strength), and their sum, the 'objective'.
         """
         points = {} if self.minimum is None else {"minimum": self.minimum}
@@ -227,8 +226,8 @@ class PenaltyGeometryDisplay:
         legend : bool, default=True
             Whether to write a legend below the axes.
         grid_resolution : int, default=81
-            Number of points of the grid along each axis, at least 11. Whatever it is, lines of the grid run through
-            both axes, where penalties have corners, and through the solution.
+            Number of grid points along each axis, at least 11. Grid lines always include both axes, where penalties
+            have corners, and the solution.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
 
@@ -240,7 +239,7 @@ class PenaltyGeometryDisplay:
         Raises
         ------
         ValueError
-            If a parameter is not as described, or the loss is lowest where both weights are zero.
+            If a parameter is not as described, or if the minimum of the loss is at zero.
         """
         validate_parameter_constraints(
             {"grid_resolution": [Interval(Integral, 11, None, closed="left")], "legend": ["boolean"]},
@@ -275,8 +274,8 @@ class PenaltyGeometryDisplay:
         rise = self.loss(np.zeros((1, 2)))[0] - lowest
         if not rise > 0:
             raise ValueError(
-                "The loss must be lower somewhere than where both weights are zero, or there is nothing to penalize; "
-                f"it is {rise + lowest:.3g} there."
+                "The loss must not be lowest where both weights are zero, which leaves nothing to penalize; got "
+                f"{rise + lowest:.3g} there, and {lowest:.3g} at its minimum."
             )
         levels = np.union1d(lowest + rise * CONTOURS**2, at_solution)
         is_dark = levels == at_solution

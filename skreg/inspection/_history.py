@@ -1,4 +1,4 @@
-"""How loss and score went, epoch by epoch, drawn."""
+"""Display of the training history."""
 
 import pandas as pd
 
@@ -16,18 +16,18 @@ N_MARKERS = 8  # along a curve
 
 
 class TrainingHistoryDisplay:
-    """Draws loss or score against the epochs of training: dashed on the training rows, solid on validation rows.
+    """Loss or score by epoch: a dashed line for the training rows, a solid one for the validation rows.
 
-    The two curves are not measured in the same way. Training loss and score are taken during the epoch: on weights that
-    still change, and with dropout, augmentation and whatever else acts in training only. Validation loss and score are
-    taken after the epoch, by the network that predicts. A training curve above the validation curve is therefore no
-    error, and its height is not that of the fitted network on the training rows.
+    The two curves are not measured in the same way. Training loss and score are means over the steps of an epoch, while
+    weights change and with dropout, augmentation and whatever else acts in training only. Validation loss and score are
+    measured after the epoch, with the network that predicts. So the training loss can lie above the validation loss,
+    and it is not the loss of the fitted network on the training rows.
 
     Parameters
     ----------
     history : dict of array-like of shape (n_epochs,), or DataFrame
-        As the fitted attribute ``history_``: 'epoch' (counted from 1), and of 'train_loss', 'penalty', 'valid_loss',
-        'train_score', 'valid_score' and 'lr' those that are known.
+        As the fitted attribute ``history_``: 'epoch' (counted from 1), and any of 'train_loss', 'penalty',
+        'valid_loss', 'train_score', 'valid_score' and 'lr'.
     best_epoch : int, default=None
         Epoch to mark, counted from 1; None marks none.
     name : str, default=None
@@ -40,13 +40,13 @@ class TrainingHistoryDisplay:
     figure_ : matplotlib Figure
         The figure.
     lines_ : dict of str to matplotlib Line2D
-        The curves, 'train' and 'valid', that there are.
+        The curves drawn: 'train', 'valid' or both.
     best_ : matplotlib Line2D or None
-        The mark of the best epoch, on the validation curve if there is one.
+        Marker of the best epoch, on the validation curve if there is one.
 
     See Also
     --------
-    WeightDistributionDisplay : What the weights have become.
+    WeightDistributionDisplay : Histograms of the fitted weights.
     sklearn.model_selection.LearningCurveDisplay : Score against the number of training rows.
     sklearn.model_selection.ValidationCurveDisplay : Score against a parameter.
 
@@ -76,18 +76,18 @@ class TrainingHistoryDisplay:
     def from_estimator(cls, estimator, *, metric="loss", name=None, ax=None, **line_kw):
         """Draw the history of a fitted network.
 
-        The epoch whose weights early stopping has restored is marked; without early stopping (or after
-        ``partial_fit``, whose weights are the last ones) none is. With ``refit_on_all=True`` the history, and the
-        mark, are those of the fit that has found the number of epochs.
+        The epoch whose weights early stopping restored is marked. No epoch is marked without early stopping, or after
+        ``partial_fit``, which keeps the last weights. With ``refit_on_all=True`` the history and the mark are those of
+        the fit that determined the number of epochs.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier or regressor of this package, alone, at the end of a Pipeline, in a
+            A fitted classifier or regressor of skreg, alone, at the end of a Pipeline, in a
             TransformedTargetRegressor, or in a search (then its best one).
         metric : {'loss', 'score', 'objective'}, default='loss'
-            As for :meth:`plot`. If early stopping has watched another ``scoring`` than the loss, the scores of the
-            validation rows are of that kind, and those of the training rows, which are not, are left out.
+            As for :meth:`plot`. If early stopping monitored a ``scoring`` other than the loss, the validation scores
+            are that metric; the training scores are another one, and are left out.
         name : str, default=None
             Name of the network in the legend.
         ax : matplotlib Axes, default=None
@@ -105,7 +105,7 @@ class TrainingHistoryDisplay:
         NotFittedError
             If the network is not fitted.
         TypeError
-            If there is no network of this package.
+            If the estimator contains no network of skreg.
         """
         network = required_network(estimator)
         history = dict(network.history_)
@@ -123,27 +123,25 @@ class TrainingHistoryDisplay:
         Returns
         -------
         DataFrame
-            One line for each epoch: 'epoch' (counted from 1), 'train_loss', 'penalty', 'valid_loss', 'train_score',
-            'valid_score' and 'lr' (the learning rate; NaN for the solver 'lbfgs'), as far as the history holds them.
+            One row per epoch: 'epoch' (counted from 1), 'train_loss', 'penalty', 'valid_loss', 'train_score',
+            'valid_score' and 'lr' (learning rate; NaN for the solver 'lbfgs'), as far as the history has them.
         """
         return pd.DataFrame({name: self.history[name] for name in COLUMNS if name in self.history})
 
     def plot(self, *, metric="loss", name=None, color=None, ax=None, **line_kw):
         """Draw the curves.
 
-        Several networks can be drawn on the same axes, one call after the other; each gets a colour and a marker of
-        its own.
+        Several networks can be drawn on the same axes, one call after the other; each gets its own colour and marker.
 
         Parameters
         ----------
         metric : {'loss', 'score', 'objective'}, default='loss'
-            The loss without the penalty; the score (accuracy, R², or what the history holds); or the loss plus the
-            penalty. After the training curve, which is what is minimized, 'objective' draws the loss on the validation
-            rows plus the same penalty.
+            The loss without the penalty; the score (accuracy, R², or that of the history); or the objective, which is
+            the loss plus the penalty. On the validation rows the objective is their loss plus the same penalty.
         name : str, default=None
             Name of the network in the legend; None takes that of the display, if it has one.
         color : matplotlib color, default=None
-            Of the curves; None takes the next one.
+            Colour of the curves; None takes the next one of the palette.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         **line_kw : dict
@@ -157,7 +155,7 @@ class TrainingHistoryDisplay:
         Raises
         ------
         ValueError
-            If the metric is unknown, if the history does not hold it, or if the best epoch is none of its epochs.
+            If the metric is unknown or not in the history, or if `best_epoch` is none of its epochs.
         """
         validate_parameter_constraints(
             {"metric": [StrOptions(set(YLABELS))]}, {"metric": metric}, caller_name="TrainingHistoryDisplay.plot"
@@ -191,7 +189,7 @@ class TrainingHistoryDisplay:
         return self
 
     def _curves(self, table, metric) -> dict[str, pd.Series]:
-        """Return the curves that there are, 'train' and 'valid'."""
+        """Return the curves that the history has: 'train', 'valid' or both."""
         penalty, quantity = (table.get("penalty"), "loss") if metric == "objective" else (0.0, metric)
         found = {rows: table[f"{rows}_{quantity}"] for rows in ("train", "valid") if f"{rows}_{quantity}" in table}
         if "epoch" not in table or penalty is None or not found:

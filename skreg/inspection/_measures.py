@@ -1,4 +1,4 @@
-"""What is measured of a fitted estimator on the rows of a fold."""
+"""Scores, losses and sizes of a fitted estimator on the rows of a fold."""
 
 import numpy as np
 from sklearn.metrics import mean_squared_error
@@ -9,7 +9,7 @@ from skreg.inspection._networks import fitted_network
 
 
 def names_of_measures(classifier: bool, has_quantiles: bool = False) -> list[str]:
-    """Return what :func:`measures_of` measures, in order."""
+    """Return the names of the measures of :func:`measures_of`, in order."""
     losses = ["pinball_loss" if has_quantiles else "mean_squared_error"]
     if classifier:
         losses = ["log_loss", "calibration_error", "classwise_calibration_error"]
@@ -90,7 +90,7 @@ def _calibration_error(estimator, y, proba: np.ndarray, kind: str) -> float:
 
 
 def _of_network(estimator) -> dict[str, float]:
-    """Return what can be counted in one of our networks; nothing for other estimators."""
+    """Return sizes and epochs of a network of skreg; an empty dict for other estimators."""
     network = fitted_network(estimator)
     if network is None:
         return {}

@@ -1,4 +1,4 @@
-"""How far probabilities are from what happens."""
+"""Metrics of predicted probabilities."""
 
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
@@ -8,24 +8,24 @@ KINDS = ("confidence", "classwise")
 
 
 def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quantile", kind="confidence"):
-    """Return the expected calibration error: how far confidences are, on average, from frequencies.
+    """Compute the expected calibration error: the mean difference between confidence and accuracy.
 
-    The predictions are put into bins by their confidence. In each bin the mean confidence is compared with the share
-    of predictions that are right, and the absolute differences are averaged, each bin counting by its number of rows:
+    Predictions are binned by confidence. In each bin the mean confidence is compared with the accuracy, and the
+    absolute differences are averaged, weighted by the number of rows:
 
-        sum_b  n_b / n  *  abs(mean confidence in b  -  share that is right in b)
+        sum_b  n_b / n  *  abs(mean confidence in b  -  accuracy in b)
 
     With one column for each class, the confidence is the largest probability of a row, and a prediction is right if it
     is the true class [1]_. With one probability for each row, it is that of the second class, and compared with the
-    share of that class, as in :func:`sklearn.calibration.calibration_curve`.
+    frequency of that class, as in :func:`sklearn.calibration.calibration_curve`.
 
-    The largest probability can hide what happens to a rare class. If half of the rows have a probability of 0.4 that
-    should be 0.2, and half one of 0.6 that should be 0.4, all confidences are 0.6, and 0.6 of the predictions are
-    right: no error, though every probability is too large by 0.2. With ``kind="classwise"`` the probability of each
-    class is compared with the share of that class, and the mean over the classes is returned [2]_ [3]_. With two
-    classes that is the calibration error of the positive one, the second, as from its column alone.
+    The largest probability can hide errors on a rare class. If half of the rows have a probability of 0.4 that should
+    be 0.2, and half one of 0.6 that should be 0.4, all confidences are 0.6 and the accuracy is 0.6: no error, though
+    every probability is too large by 0.2. With ``kind="classwise"`` the probability of each class is compared with its
+    frequency, and the mean over the classes is returned [2]_ [3]_. With two classes that is the calibration error of
+    the second, positive one, as from its column alone.
 
-    A bin with few rows differs from its expectation by chance, so the value is too large on few rows, even for perfect
+    In a bin with few rows the accuracy varies by chance, so the value is biased upwards on few rows, even for perfect
     probabilities: by up to 0.1 with 100 rows and ten bins. Compare values from the same rows, not across data sets.
 
     Parameters
@@ -39,15 +39,15 @@ def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quan
     n_bins : int, default=10
         Number of bins, at least 1.
     strategy : {'quantile', 'uniform'}, default='quantile'
-        Bins with about as many rows each, or of the same width on [0, 1].
+        Bins with about equally many rows, or of equal width on [0, 1].
     kind : {'confidence', 'classwise'}, default='confidence'
-        Which probabilities of a matrix are judged: the largest of each row, or those of every class. A single
-        probability for each row is that of the second class in any case.
+        Which probabilities of a matrix are evaluated: the largest of each row, or those of every class. One
+        probability for each row is always that of the second class.
 
     Returns
     -------
     float
-        Between 0 and 1; 0 where every bin's confidence is its frequency.
+        Between 0 and 1; 0 is best.
 
     Raises
     ------
@@ -56,8 +56,8 @@ def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quan
 
     See Also
     --------
-    sklearn.calibration.CalibrationDisplay : Draws the bins.
-    sklearn.metrics.brier_score_loss : Measures calibration and sharpness together, without bins.
+    sklearn.calibration.CalibrationDisplay : Calibration curve, with the same bins.
+    sklearn.metrics.brier_score_loss : Calibration and sharpness together, without bins.
 
     References
     ----------
@@ -97,7 +97,9 @@ def calibration_error(y_true, y_proba, *, labels=None, n_bins=10, strategy="quan
         )
     unknown = np.setdiff1d(y_true, labels)
     if len(unknown):
-        raise ValueError(f"'y_true' holds classes that 'labels' does not name: {unknown.tolist()!r}.")
+        raise ValueError(
+            f"The 'labels' parameter must name all classes of 'y_true'; got none for {unknown.tolist()!r}."
+        )
     if y_proba.ndim == 2 and kind == "confidence":
         pairs = [(y_proba.max(axis=1), y_true == labels[y_proba.argmax(axis=1)])]
     elif n_classes == 2:

@@ -1,4 +1,4 @@
-"""The network inside a fitted estimator, and what is wrapped around it."""
+"""The network inside a fitted estimator, and its wrappers."""
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -37,7 +37,7 @@ def required_network(estimator) -> FittedMLP:
     Raises
     ------
     TypeError
-        If there is none of ours.
+        If the estimator contains no network of skreg.
     NotFittedError
         If it is not fitted.
     """

@@ -37,8 +37,8 @@ def notes_of_constants(constant: dict[str, int], n_folds: int) -> list[str]:
     for name, number in constant.items():
         where = "every fold" if number == n_folds else f"{number} of {n_folds} folds"
         notes.append(
-            f"{name} predicts the same for all test rows in {where}: its penalty is too strong there, or its training "
-            "too short."
+            f"{name} predicts the same for all test rows in {where}: its penalty is too strong, or its training too "
+            "short."
         )
         if number == n_folds:
             warn_user(notes[-1])
@@ -63,7 +63,7 @@ def notes_of_edges(pairs: list[tuple[NamedEstimator, Candidate]]) -> list[str]:
                 number = sum(isinstance(value, Real) and value == edge for value in taken)
                 if 2 * number > len(own):
                     notes.append(
-                        f"{name} takes the {word} {short}, {edge:.3g}, in {number} of {len(own)} folds: a grid that "
-                        "goes further may do better."
+                        f"{name} takes the {word} {short}, {edge:.3g}, in {number} of {len(own)} folds: a wider grid "
+                        "may do better."
                     )
     return notes

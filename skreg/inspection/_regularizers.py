@@ -1,4 +1,4 @@
-"""What is compared when nobody says otherwise: one network, regularized in eight ways."""
+"""Default set of a comparison: one network, regularized in eight ways."""
 
 import math
 
@@ -31,31 +31,31 @@ EPOCHS = (20, 60)
 
 
 def default_regularizers(network) -> dict[str, tuple]:
-    """Return one network regularized in eight ways, each with the strengths to choose from.
+    """Return a network regularized in eight ways, each with a grid of strengths.
 
     Parameters
     ----------
     network : estimator
         :class:`~skreg.RegularizedMLPClassifier` or :class:`~skreg.RegularizedMLPRegressor`, alone, at the end of a
         :class:`~sklearn.pipeline.Pipeline` or in a :class:`~sklearn.compose.TransformedTargetRegressor`. Its
-        `penalty`, `dropout` and `early_stopping` are replaced; all else stays as it is. If it trains for a fixed number
-        of epochs (``n_iter_no_change=np.inf``), early stopping gets a patience of 20 epochs.
+        `penalty`, `dropout` and `early_stopping` are replaced; other parameters are kept. If it trains for a fixed
+        number of epochs (``n_iter_no_change=np.inf``), early stopping gets a patience of 20 epochs.
 
     Returns
     -------
     dict of str to tuple
-        Name to estimator and grid, as :func:`compare_regularizers` takes them: 'none', 'l1', 'l2', 'elasticnet'
-        (``l1_ratio=0.5``), 'group_lasso' (which leaves out features), 'dropout', 'early_stopping', and
-        'l2 + dropout + early_stopping'. Add, replace and delete entries as you like.
+        Pairs of estimator and grid by name, as for :func:`compare_regularizers`: 'none', 'l1', 'l2', 'elasticnet'
+        (``l1_ratio=0.5``), 'group_lasso' (over features), 'dropout', 'early_stopping', and
+        'l2 + dropout + early_stopping'. Entries can be added, replaced and deleted.
 
     Raises
     ------
     TypeError
-        If there is no network of ours in the estimator.
+        If `network` contains no network of skreg.
 
     See Also
     --------
-    compare_regularizers : Compares them.
+    compare_regularizers : Compare regularizers by nested cross-validation.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def in_single_precision(X):
 
 
 def parameter_prefix(estimator) -> str:
-    """Return what stands before the names of the network's parameters, as in 'regularizedmlpclassifier__'."""
+    """Return the prefix of the network's parameters, such as 'regularizedmlpclassifier__'."""
     _, *inner = path = path_to_last(estimator)
     _, last = path[-1]
     if not isinstance(last, BaseRegularizedMLP):

@@ -1,4 +1,4 @@
-"""A comparison as one page of HTML that needs nothing else: no network, no library, no font."""
+"""Report of a comparison: one HTML page that loads nothing, no script, style or font."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What a difference between two estimators means, when both were scored on the same folds."""
+"""Significance tests of differences between estimators that were scored on the same folds."""
 
 from functools import cache
 from typing import NamedTuple
@@ -39,9 +39,9 @@ class CorrectedTTest(NamedTuple):
 def corrected_ttest(differences, *, n_train, n_test, confidence=0.95):
     """Test whether the scores of two estimators differ on the same splits, by the corrected paired t-test.
 
-    Training sets of cross-validation overlap, so the differences of the folds go together, and the usual paired t-test,
-    which takes them for independent, finds differences where there are none. Nadeau and Bengio [1]_ enlarge the
-    variance of the mean of J differences with sample variance s²:
+    Training sets of cross-validation overlap, so the differences of the folds are correlated, and the usual paired
+    t-test, which assumes independence, rejects too often. Nadeau and Bengio [1]_ enlarge the variance of the mean of J
+    differences with sample variance s²:
 
         variance = (1 / J + n_test / n_train) * s²
 
@@ -53,16 +53,16 @@ def corrected_ttest(differences, *, n_train, n_test, confidence=0.95):
     differences : array-like of shape (n_splits,)
         Score of one estimator minus score of the other, for each split. At least two.
     n_train, n_test : float
-        Number of training and of test rows of a split; its mean, if splits differ.
+        Number of training and of test rows of a split; the mean, if splits differ.
     confidence : float, default=0.95
-        Of the interval, between 0 and 1.
+        Confidence level of the interval, in (0, 1).
 
     Returns
     -------
     CorrectedTTest
         Named tuple of `difference`, `low`, `high`, `statistic`, `pvalue` and `df`. If all differences are zero, the
-        p-value is 1. If all are the same, but not zero, their spread cannot be estimated (it is chance that a few
-        splits agree to the last row), and interval and p-value are NaN. Where one is NaN, all but `df` are.
+        p-value is 1. If all are equal but not zero, their variance cannot be estimated, and interval and p-value are
+        NaN. If a difference is NaN, everything but `df` is.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def corrected_ttest(differences, *, n_train, n_test, confidence=0.95):
 
     See Also
     --------
-    RegularizerComparison.tests : All regularizers against one.
+    RegularizerComparison.tests : Tests of all regularizers against a reference.
 
     References
     ----------
@@ -90,14 +90,14 @@ def corrected_ttest(differences, *, n_train, n_test, confidence=0.95):
     differences = np.asarray(differences, dtype=np.float64)
     if differences.ndim != 1 or len(differences) < 2:
         raise ValueError(
-            f"The 'differences' parameter must hold one number for each of at least two splits; "
+            "The 'differences' parameter must be one-dimensional, with at least two numbers; "
             f"got an array of shape {differences.shape}."
         )
     for name, value in (("n_train", n_train), ("n_test", n_test)):
         if not value > 0:
-            raise ValueError(f"The '{name}' parameter must be a number of rows above 0; got {value!r}.")
+            raise ValueError(f"The {name!r} parameter must be a positive number of rows; got {value!r}.")
     if not 0 < confidence < 1:
-        raise ValueError(f"The 'confidence' parameter must lie between 0 and 1, without the ends; got {confidence!r}.")
+        raise ValueError(f"The 'confidence' parameter must be in (0, 1); got {confidence!r}.")
     n_splits = len(differences)
     mean, df = float(differences.mean()), n_splits - 1
     error = float(np.sqrt((1 / n_splits + n_test / n_train) * differences.var(ddof=1)))
@@ -164,12 +164,12 @@ def adjusted_pvalues(differences, *, n_train, n_test) -> np.ndarray:
 
 
 def pvalues_of_the_best(scores, *, n_train, n_test) -> np.ndarray:
-    """Return how sure it is that the best of several columns of scores is better than each of the others.
+    """Return p-values of the differences between the best of several columns of scores and each of the others.
 
-    Which one is best was not known before, so its lead over another is compared with the largest difference of any two
-    of those that are still in the race, by rotations as in :func:`adjusted_pvalues`. The one that is surest to be worse
-    is tested first, and then leaves the race, as in model confidence sets [1]_: those that are left at the end hold the
-    best one.
+    The best is chosen after seeing the scores, so its lead over another is compared with the largest difference between
+    any two columns that remain, by rotations as in :func:`adjusted_pvalues`. The column with the largest statistic is
+    tested first and then removed, as in model confidence sets [1]_: the columns that remain at the end contain the best
+    one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Losses and penalties as functions of two weights, and where they are lowest."""
+"""Losses and penalties as functions of two weights, and their minimizers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,7 +146,7 @@ class RowsLoss:
             old, old_slope = torch.where(goes_on, new, old), torch.where(goes_on, new_slope, old_slope)
             new = new + goes_on * downhill * 2.0**k
             new_slope = torch.where(goes_on, self._slope(outputs, new), new_slope)
-        raise ValueError("The loss has no lowest point over intercepts on these rows.")
+        raise ValueError("The loss has no minimum over the intercept on these rows. Give other rows.")
 
 
 def loss_on_rows(network: FittedMLP, X, y, sample_weight=None) -> Quadratic | RowsLoss:
@@ -202,12 +202,12 @@ def penalty_of_two(penalty: Penalty) -> LayerPenalty:
     """Return what a penalty is for two features and one output; raise ValueError if nothing is penalized."""
     (layer,) = penalty.for_layers((2, 1))
     if layer is None:
-        raise ValueError(f"The strength of the penalty must be positive to be drawn; got penalty={penalty!r}.")
+        raise ValueError(f"The 'penalty' parameter must have a positive strength to be drawn; got {penalty!r}.")
     return layer.to(torch.float64, "cpu")
 
 
 def checked_quadratic(minimum, hessian) -> Quadratic:
-    """Return a quadratic loss; raise ValueError if it is none that has one minimum, away from zero."""
+    """Return a quadratic loss; raise ValueError unless it has a unique minimum, and that is not at zero."""
     m, H = (np.array(values, dtype=np.float64) for values in (minimum, hessian))
     if m.shape != (2,) or not np.isfinite(m).all() or not m.any():
         raise ValueError(f"The 'minimum' parameter must hold two finite numbers, not both zero; got {minimum!r}.")
@@ -242,6 +242,6 @@ def minimize_penalized(loss: Quadratic, layer: LayerPenalty) -> np.ndarray:
             points = W[:, :, 0].numpy() + 0.0  # no minus before a zero
             return points[np.argmin(loss(points) + PenaltyOfTwo(layer)(points))]
     raise RuntimeError(
-        f"The proximal steps of {layer.penalty!r} have not come to rest within {MAX_STEPS} steps; the last one moved a "
-        f"weight by {change:.3g}."
+        f"The proximal steps of {layer.penalty!r} did not converge within {MAX_STEPS} steps; the last one moved a "
+        f"weight by {change:.3g}. Check its prox."
     )

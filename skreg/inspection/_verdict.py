@@ -1,4 +1,4 @@
-"""What tests say of the best of several regularizers, in words."""
+"""Verdict of the tests on the best regularizer, in words."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ MANY_NAMES = 4
 
 @dataclass
 class Verdict:
-    """What tests say of the best of several regularizers.
+    """Verdict of the tests on the best of several regularizers.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Verdict:
             n_tests = self.tests["pvalue"].notna().sum()
             among = f" by itself and {_p(test['pvalue_adjusted'])} among {n_tests} comparisons" if n_tests > 1 else ""
             is_clear = reference in self.worse
-            verdict = "chance hardly explains it" if is_clear else "these folds cannot tell the two apart for sure"
+            verdict = "chance hardly explains it" if is_clear else "these folds do not clearly distinguish the two"
             lines.append(
                 f"Against {reference}: {test['difference']:+.3g}, 95 % interval {low} to {high}, "
                 f"p {_p(test['pvalue'])}{among}: {verdict}."
@@ -102,9 +102,9 @@ class Verdict:
         if self.failed:
             lines.append(f"Without a score in at least one fold: {', '.join(self.failed)}.")
         lines.append(
-            "(Paired t-tests with Nadeau and Bengio's correction; a max-t procedure adjusts p-values for looking at "
-            "several differences at once, and for not having known before which is best. Not to be distinguishable is "
-            "no proof of equality: more rows tell more apart. The best of several means is a little optimistic.)"
+            "(Paired t-tests with Nadeau and Bengio's correction; a max-t procedure adjusts p-values for multiple "
+            "comparisons, and for choosing the best after seeing the scores. Not distinguishable does not mean equal: "
+            "more rows distinguish more. The highest of several means is a little optimistic.)"
         )
         return lines
 

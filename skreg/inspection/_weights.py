@@ -1,4 +1,4 @@
-"""How the weights of a network are distributed, layer by layer, drawn."""
+"""Display of the distribution of weights, layer by layer."""
 
 from numbers import Integral
 
@@ -14,14 +14,14 @@ SHARE_OF_BIN, SHARE_OF_AXIS = 0.6, 0.01
 
 
 class WeightDistributionDisplay:
-    """Draws a histogram of the weights of each layer, with a bar of their own for those that are exactly zero.
+    """Histograms of the weights of each layer, with a separate bar for weights that are exactly zero.
 
     Parameters
     ----------
     weights : list of array-like
         The weights of each layer, of any shape, finite.
     names : list of str, default=None
-        Name of each layer; None calls them as in the fitted attribute, ``coefs_[0]`` and so on.
+        Name of each layer; None means ``coefs_[0]``, ``coefs_[1]`` and so on.
 
     Attributes
     ----------
@@ -30,14 +30,14 @@ class WeightDistributionDisplay:
     figure_ : matplotlib Figure
         The figure.
     bars_ : list of matplotlib BarContainer
-        The histogram of each layer: how many of the weights that are not zero lie in each bin.
+        The histogram of each layer: number of nonzero weights in each bin.
     zeros_ : list of matplotlib BarContainer or None
-        The bar of the exact zeros of each layer; None where there are none.
+        The bar of exact zeros of each layer; None if there are none.
 
     See Also
     --------
-    TrainingHistoryDisplay : How training went.
-    FeatureSelectionDisplay : Which features the weights leave in use.
+    TrainingHistoryDisplay : Loss and score by epoch.
+    FeatureSelectionDisplay : Features that the network uses.
 
     Examples
     --------
@@ -70,11 +70,11 @@ class WeightDistributionDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier or regressor of this package, alone, at the end of a Pipeline, in a
+            A fitted classifier or regressor of skreg, alone, at the end of a Pipeline, in a
             TransformedTargetRegressor, or in a search (then its best one).
         layers : int or sequence of int, default=None
-            Which weight matrices to draw, in this order, by their number in ``coefs_``, from 0. If there is a skip
-            connection, its weights ``skip_coef_`` come after the last. None draws all.
+            Indices of the weight matrices to draw, in ``coefs_``. If there is a skip connection, its weights
+            ``skip_coef_`` have the index after the last. None draws all.
         bins : int, str or array-like, default=50
             As for :meth:`plot`.
         log : bool, default=True
@@ -92,7 +92,7 @@ class WeightDistributionDisplay:
         NotFittedError
             If the network is not fitted.
         TypeError
-            If there is no network of this package.
+            If the estimator contains no network of skreg.
         ValueError
             If a layer does not exist.
         """
@@ -110,9 +110,9 @@ class WeightDistributionDisplay:
         Returns
         -------
         DataFrame
-            One line for each layer: its name ('layer'), 'n_weights', 'n_zeros' (weights that are exactly zero),
-            'zeros' (their share), and 'mean', 'std', 'min' and 'max' of all its weights, zeros included. Of a layer
-            without weights, shares and the like are NaN.
+            One row per layer: its name ('layer'), 'n_weights', 'n_zeros' (weights that are exactly zero), 'zeros'
+            (their share), and 'mean', 'std', 'min' and 'max' of all weights, zeros included. For a layer without
+            weights, all but the counts are NaN.
         """
         return pd.DataFrame(
             [
@@ -127,11 +127,11 @@ class WeightDistributionDisplay:
         Parameters
         ----------
         bins : int, str or array-like, default=50
-            Number of bins between the smallest and the largest weight of each layer that is not zero, or what else
-            :func:`numpy.histogram_bin_edges` takes. Weights outside of given edges are not drawn.
+            Number of bins between the smallest and the largest nonzero weight of each layer, or any other value that
+            :func:`numpy.histogram_bin_edges` accepts. Weights outside given edges are not drawn.
         log : bool, default=True
-            Whether numbers of weights have a logarithmic axis. Without it, a few large weights cannot be seen beside
-            many zeros.
+            Whether the count axis is logarithmic. On a linear axis, a few large weights cannot be seen beside many
+            zeros.
         ax : matplotlib Axes or sequence of them, default=None
             Where to draw, one Axes for each layer; None makes a figure with the layers side by side.
 
@@ -143,7 +143,7 @@ class WeightDistributionDisplay:
         Raises
         ------
         ValueError
-            If there is another number of axes than of layers, of names than of layers, or if weights are not finite.
+            If the number of axes or of names is not that of the layers, or if weights are not finite.
         """
         values, names = self._values(), self._names()
         self.ax_ = axes_for(ax, len(values), figsize=(4.5 * len(values), 3.8))
@@ -172,10 +172,11 @@ class WeightDistributionDisplay:
         """Return the weights of each layer as a vector."""
         values = [np.asarray(W, dtype=np.float64).ravel() for W in self.weights]
         if not values:
-            raise ValueError("The 'weights' parameter must hold at least one layer; got none.")
+            raise ValueError(f"The 'weights' parameter must hold at least one layer; got {self.weights!r}.")
         for i, weights in enumerate(values):
             if not np.isfinite(weights).all():
-                raise ValueError(f"The 'weights' parameter must hold finite numbers; got others in layer {i}.")
+                worst = weights[~np.isfinite(weights)][0]
+                raise ValueError(f"The 'weights' parameter must hold finite numbers; got {worst} in layer {i}.")
         return values
 
     def _names(self) -> list[str]:
@@ -196,7 +197,7 @@ def _checked_layers(layers, n_layers: int) -> list[int]:
     valid = all(isinstance(i, Integral) and not isinstance(i, bool) and 0 <= i < n_layers for i in numbers)
     if not numbers or not valid:
         raise ValueError(
-            f"The 'layers' parameter must hold numbers of weight matrices from 0 to {n_layers - 1}; got {layers!r}."
+            f"The 'layers' parameter must hold indices of weight matrices, from 0 to {n_layers - 1}; got {layers!r}."
         )
     return [int(i) for i in numbers]
 

@@ -355,7 +355,7 @@ def test_some_fits_fail(iris):
 
 def test_all_fits_fail(iris):
     numbers = np.arange(150.0)[:, None]
-    with pytest.raises(ValueError, match=r"All 4 fits of 'failing' failed; the first: ArithmeticError") as caught:
+    with pytest.raises(ValueError, match=r"All 4 fits of 'failing' failed; the first error: ArithmeticError") as caught:
         compare_regularizers(numbers, iris[1], {"failing": Failing()}, cv=2)
     assert isinstance(caught.value.__cause__, ArithmeticError)
     with pytest.raises(ValueError, match=r"No candidate of 'failing' has a score in all inner folds"):
@@ -383,7 +383,7 @@ def test_divergence_is_a_failure(iris):
 def test_a_candidate_that_fails_is_not_taken(iris):
     grid = {"learning_rate_init": [1e4, 0.02]}
     estimators = {"sgd": (network(solver="sgd", penalty=None), grid)}
-    with pytest.warns(FitFailedWarning, match="3 of 6 inner fits of 'sgd' failed, so their candidates were not taken"):
+    with pytest.warns(FitFailedWarning, match="3 of 6 inner fits of 'sgd' failed, so their candidates were excluded"):
         comparison = compare_regularizers(*iris, estimators, cv=2, n_repeats=1, random_state=0)
     assert comparison.folds["chosen"].tolist() == [{"learning_rate_init": 0.02}] * 2
 
@@ -405,12 +405,16 @@ def test_warnings_of_fits_name_the_estimator(iris):
         (
             {"estimators": {"a": LogisticRegression(), "b": RegularizedMLPRegressor()}},
             ValueError,
-            "must hold classifiers alone, or regressors alone",
+            "must hold only classifiers or only regressors; got \\['LogisticRegression', 'RegularizedMLPRegressor'\\]",
         ),
         ({"estimators": {"a": (LogisticRegression(), {"nothing": [1]})}}, ValueError, "Invalid parameter 'nothing'"),
-        ({"estimators": {"a": network()}, "network": network()}, ValueError, "must be None beside 'estimators'"),
+        ({"estimators": {"a": network()}, "network": network()}, ValueError, "must be None if 'estimators' is given"),
         ({"network": LogisticRegression()}, TypeError, "'network' parameter must be a RegularizedMLPClassifier"),
-        ({"cv": KFold(2), "n_repeats": 2}, ValueError, "'n_repeats' parameter is for an int as 'cv'.*got 2"),
+        (
+            {"cv": KFold(2), "n_repeats": 2},
+            ValueError,
+            "'n_repeats' parameter must be None if 'cv' is not an int; got n_repeats=2, cv=KFold",
+        ),
         ({"n_repeats": 0}, ValueError, "'n_repeats' parameter of compare_regularizers must be.*Got 0"),
         ({"cv": 1}, ValueError, "'cv' parameter of compare_regularizers must be.*Got 1"),
         ({"inner_cv": [([0], [1])]}, ValueError, "'inner_cv' parameter of compare_regularizers must be"),
@@ -429,15 +433,13 @@ def test_bad_arguments(iris, arguments, error, message):
 
 def test_targets_that_are_neither_clear_classes_nor_numbers():
     X = np.random.default_rng(0).normal(size=(100, 2))
-    with pytest.raises(
-        ValueError, match="'y' holds 50 different integers in 100 rows, which may be classes or numbers"
-    ):
+    with pytest.raises(ValueError, match="must hold either classes or numbers; got 50 different integers in 100 rows"):
         compare_regularizers(X, np.arange(100) // 2)
     with pytest.raises(ValueError, match="Input y contains NaN"):
         compare_regularizers(X, np.full(100, np.nan))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         compare_regularizers(X, np.arange(99))
-    with pytest.raises(ValueError, match="several columns of more than two classes"):
+    with pytest.raises(ValueError, match="must hold one column of classes, or label indicators; got an array of shape"):
         compare_regularizers(X, np.random.default_rng(0).integers(3, size=(100, 2)))
 
 
@@ -925,5 +927,5 @@ class TestNotes:
             two=(network, {"alpha": [0.5, 2.0]}),
             wide=(network, {"alpha": [1e-9, 0.5, 2.0]}),
         )
-        assert "weak takes the smallest alpha, 0.5, in 3 of 3 folds: a grid that goes further may do better." in summary
+        assert "weak takes the smallest alpha, 0.5, in 3 of 3 folds: a wider grid may do better." in summary
         assert "two takes" not in summary

@@ -94,7 +94,8 @@ class TestGap:
 
     def test_names_must_agree(self):
         with pytest.raises(
-            ValueError, match=r"'test_scores' parameter must have the names of 'train_scores', \['a'\]; got \['b'\]"
+            ValueError,
+            match=r"'test_scores' parameter must have the same names as 'train_scores', \['a'\]; got \['b'\]",
         ):
             GeneralizationGapDisplay({"a": [1.0]}, {"b": [1.0]})
         with pytest.raises(ValueError, match="'ax' parameter must hold 1 matplotlib Axes; got 2"):

@@ -358,7 +358,7 @@ def test_functions_of_ones_own():
         (None, {}, "The 'penalty' parameter .* Got None instead"),
         ("l1", {"alpha": 0}, "The 'alpha' parameter .* must be a float in the range \\(0.0, inf\\).*Got 0 instead"),
         (L1(0.1), {"alpha": 1.0}, "'alpha' must be None when 'penalty' is an object"),
-        (L1(0.0), {}, r"The strength of the penalty must be positive to be drawn; got penalty=L1\(alpha=0.0\)"),
+        (L1(0.0), {}, r"The 'penalty' parameter must have a positive strength to be drawn; got L1\(alpha=0.0\)"),
         (L1(alpha=(0.1, 0.2)), {}, "one for each of the 1 weight matrices"),
         (Hierarchical(alpha=(0.1, 0)), {}, "one for each of the 1 weight matrices"),
         (Lopsided("much"), {}, "The 'alpha' parameter of Lopsided must"),
@@ -383,7 +383,7 @@ def test_errors(penalty, options, message):
 
 def test_steps_that_do_not_come_to_rest(monkeypatch):
     monkeypatch.setattr(_surfaces, "MAX_STEPS", 50)
-    with pytest.raises(RuntimeError, match=r"steps of Restless\(\) have not come to rest within 50 steps"):
+    with pytest.raises(RuntimeError, match=r"steps of Restless\(\) did not converge within 50 steps"):
         from_penalty(Restless())
 
 
@@ -391,7 +391,7 @@ def test_a_loss_that_is_lowest_at_zero_is_refused():
     display = PenaltyGeometryDisplay(
         lambda W: np.abs(W).sum(axis=1), lambda W: (W**2).sum(axis=1), solution=(1, 0), minimum=(0, 0)
     )
-    with pytest.raises(ValueError, match="must be lower somewhere than where both weights are zero"):
+    with pytest.raises(ValueError, match="must not be lowest where both weights are zero"):
         display.plot()
 
 
@@ -583,7 +583,7 @@ QUICK = {"max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
         (RegularizedMLPRegressor((), **QUICK), X, np.c_[Y, Y], r"one output; got 2 features and .* \[\(2, 2\)\]"),
         (RegularizedMLPClassifier((), **QUICK), X, np.arange(80) % 3, r"one output; got .* \[\(2, 3\)\]"),
         (RegularizedMLPRegressor((), penalty=None, **QUICK), X, Y, "must have a penalty to draw; got penalty=None"),
-        (RegularizedMLPRegressor((), alpha=0.0, **QUICK), X, Y, "strength of the penalty must be positive"),
+        (RegularizedMLPRegressor((), alpha=0.0, **QUICK), X, Y, "must have a positive strength to be drawn"),
     ],
 )
 def test_networks_that_cannot_be_drawn(model, data, target, message):
@@ -601,7 +601,7 @@ def test_other_errors_of_estimators(monkeypatch):
         PenaltyGeometryDisplay.from_estimator(model, X, np.full(80, "yes"))
     with monkeypatch.context() as patch:
         patch.setattr(_surfaces, "MAX_STRIDES", 1)
-        with pytest.raises(ValueError, match="The loss has no lowest point over intercepts on these rows"):
+        with pytest.raises(ValueError, match="The loss has no minimum over the intercept on these rows"):
             PenaltyGeometryDisplay.from_estimator(model, X, LABELS)
-    with pytest.raises(ValueError, match="lower somewhere than where both weights are zero"):
+    with pytest.raises(ValueError, match="must not be lowest where both weights are zero"):
         PenaltyGeometryDisplay.from_estimator(fitted(), X, np.ones(80))

@@ -103,7 +103,7 @@ def test_is_biased_upwards_on_few_rows_as_the_docstring_says():
         ({"strategy": "equal"}, "'strategy' parameter must be 'quantile' or 'uniform'; got 'equal'"),
         ({"kind": "top"}, "'kind' parameter must be 'confidence' or 'classwise'; got 'top'"),
         ({"labels": [0, 1, 2]}, r"'labels' parameter must name the 2 classes of 'y_proba'; got \[0, 1, 2\]"),
-        ({"labels": [0, 2]}, r"'y_true' holds classes that 'labels' does not name: \[1\]"),
+        ({"labels": [0, 2]}, r"must name all classes of 'y_true'; got none for \[1\]"),
         ({"y_proba": [0.5, 1.5]}, "must hold probabilities between 0 and 1; got values from 0.5 to 1.5"),
         ({"y_proba": [0.5, np.nan]}, "NaN"),
         ({"y_proba": [0.5]}, "inconsistent numbers of samples"),
@@ -197,9 +197,9 @@ def test_a_nan_is_passed_on():
     [
         ({"differences": [0.1]}, r"one number for each of at least two splits; got an array of shape \(1,\)"),
         ({"differences": [[0.1, 0.2]]}, r"got an array of shape \(1, 2\)"),
-        ({"n_train": 0}, "'n_train' parameter must be a number of rows above 0; got 0"),
-        ({"n_test": -1}, "'n_test' parameter must be a number of rows above 0; got -1"),
-        ({"confidence": 1}, "'confidence' parameter must lie between 0 and 1, without the ends; got 1"),
+        ({"n_train": 0}, "'n_train' parameter must be a positive number of rows; got 0"),
+        ({"n_test": -1}, "'n_test' parameter must be a positive number of rows; got -1"),
+        ({"confidence": 1}, "'confidence' parameter must be in \\(0, 1\\); got 1"),
     ],
 )
 def test_bad_test_arguments(arguments, message):

@@ -207,7 +207,7 @@ def test_plot_changes_nothing_that_was_given(sparse):
 
 @pytest.mark.parametrize("layers", [3, -1, [0, 3], [], True, ["coefs_[0]"], 1.0])
 def test_layers_that_there_are_not(sparse, layers):
-    with pytest.raises(ValueError, match=r"'layers' parameter must hold numbers of weight matrices from 0 to 2; got "):
+    with pytest.raises(ValueError, match=r"'layers' parameter must hold indices of weight matrices, from 0 to 2; got "):
         WeightDistributionDisplay.from_estimator(sparse, layers=layers)
     assert not plt.get_fignums()
 
@@ -220,9 +220,9 @@ def test_wrong_number_of_axes(sparse):
 
 
 def test_wrong_weights_and_names():
-    with pytest.raises(ValueError, match="'weights' parameter must hold at least one layer; got none"):
+    with pytest.raises(ValueError, match=r"'weights' parameter must hold at least one layer; got \[\]"):
         WeightDistributionDisplay([]).plot()
-    with pytest.raises(ValueError, match="'weights' parameter must hold finite numbers; got others in layer 1"):
+    with pytest.raises(ValueError, match="'weights' parameter must hold finite numbers; got nan in layer 1"):
         WeightDistributionDisplay([[1.0], [np.nan]]).plot()
     with pytest.raises(ValueError, match=r"'names' parameter must hold a name for each of the 2 layers; got \['a'\]"):
         WeightDistributionDisplay([[1.0], [2.0]], names=["a"]).plot()
