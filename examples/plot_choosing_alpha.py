@@ -127,7 +127,7 @@ print(f"difference of the two {difference.mean():.3f} ± {standard_error(differe
 # The same in one estimator
 # -------------------------
 #
-# :class:`~skreg.model_selection.RegularizedMLPClassifierCV` (and its sibling for regression) makes a path of fits in
+# :class:`~skreg.RegularizedMLPClassifierCV` (and its sibling for regression) makes a path of fits in
 # every fold, chooses, and fits all rows. Each fit of a path goes on from the one before, so its scores differ a little
 # from those above, where each begins anew. (Some strengths are tried from scratch, too; the better way counts.) Two
 # options are for those who want few columns: ``relax=True`` fits the columns that are left without the penalty, which

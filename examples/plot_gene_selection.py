@@ -179,7 +179,7 @@ print(f"{seconds:.0f} seconds")
 # The choice, and its names
 # -------------------------
 #
-# :class:`~skreg.model_selection.RegularizedMLPClassifierCV` does all of this inside the training rows: two stages,
+# :class:`~skreg.RegularizedMLPClassifierCV` does all of this inside the training rows: two stages,
 # relaxed refits, and the strongest penalty whose cross-validated loss is within one standard error of the best.
 
 start = time.perf_counter()

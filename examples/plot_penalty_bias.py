@@ -249,6 +249,6 @@ plt.show()
 #
 # **Limits.** MCP and SCAD are not convex: a fit ends in one of several local minima, and from another start maybe in
 # another one. Their ``gamma`` was left at 3 and 3.7. The adaptive weights come from all training rows, so the folds of
-# the second search are not quite honest; ``adaptive=True`` of :class:`~skreg.model_selection.RegularizedMLPRegressorCV`
+# the second search are not quite honest; ``adaptive=True`` of :class:`~skreg.RegularizedMLPRegressorCV`
 # takes them from each fold's own rows. Five draws and four, of one kind of data each, show differences as large as
 # these, but none between MCP and SCAD.

@@ -238,6 +238,6 @@ print(f"norms above zero, but below 0.001: {frame['importance'][used].lt(0.001).
 # time, and changes predictions by rounding only.
 #
 # **Limits.** Two small data sets, three splits of each. Strong penalties shrink what they keep. The relaxed fits of
-# :class:`~skreg.model_selection.RegularizedMLPClassifierCV` (``relax=True``), not tried here, train the inputs that are
+# :class:`~skreg.RegularizedMLPClassifierCV` (``relax=True``), not tried here, train the inputs that are
 # left once more without that; for units there is no such option. Zeros save time only where whole units or inputs go:
 # L1 makes more zeros, and no prediction faster.

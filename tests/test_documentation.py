@@ -30,7 +30,9 @@ MODULES = (
     "skreg.inspection",
     "skreg.datasets",
 )
-PUBLIC = [(module, name) for module in MODULES for name in importlib.import_module(module).__all__ if name[0] != "_"]
+EXPORTED = [(module, name) for module in MODULES for name in importlib.import_module(module).__all__ if name[0] != "_"]
+# An object that two modules export has one page, under the first of them.
+PUBLIC = list({id(getattr(importlib.import_module(m), name)): (m, name) for m, name in reversed(EXPORTED)}.values())
 
 pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the documentation is not part of a wheel")
 
@@ -110,3 +112,13 @@ def test_every_public_name_has_a_page_and_an_example(module, name):
         if re.search(rf"`~?{module}\.{name}`", path.read_text(encoding="utf-8"))
     ]
     assert in_gallery or mentioned, f"no example uses {module}.{name}"
+
+
+def test_no_object_has_two_pages():
+    # Sphinx calls that a duplicate description, and references to it ambiguous.
+    sections = (DOCS / "api.rst").read_text(encoding="utf-8").split(".. currentmodule:: ")[1:]
+    pages = [(section.split()[0], name) for section in sections for name in re.findall(r"^   (\w+)$", section, re.M)]
+    of_object = {}
+    for module, name in pages:
+        of_object.setdefault(id(getattr(importlib.import_module(module), name)), []).append(f"{module}.{name}")
+    assert [names for names in of_object.values() if len(names) > 1] == []

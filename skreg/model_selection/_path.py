@@ -292,7 +292,7 @@ def regularization_path(
     See Also
     --------
     RegularizationPathDisplay : Draws it.
-    skreg.model_selection.RegularizedMLPRegressorCV : Chooses a strength by cross-validation.
+    skreg.RegularizedMLPRegressorCV : Chooses a strength by cross-validation.
 
     References
     ----------

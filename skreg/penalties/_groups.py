@@ -235,7 +235,7 @@ class GroupLasso(GroupPenalty):
     --------
     SparseGroupLasso : Zeros inside of the groups that are kept, too.
     Hierarchical : Selects features by their weights in a skip connection.
-    skreg.model_selection.RegularizedMLPClassifierCV : Chooses alpha.
+    skreg.RegularizedMLPClassifierCV : Chooses alpha.
 
     References
     ----------
