@@ -1,6 +1,6 @@
 """Callbacks of skorch and of scikit-learn: which can be used, and how they are notified of epochs.
 
-:mod:`sklearn.callback` knows tasks within tasks: here a fit is a task, and each of its epochs a task within it.
+:mod:`sklearn.callback` has nested tasks: here a fit is a task, and each of its epochs a subtask.
 """
 
 import copy
@@ -27,13 +27,13 @@ UNSUPPORTED_CALLBACKS = {
 
 
 def check_callbacks(callbacks) -> None:
-    """Raise unless all are skorch callbacks, or named pairs of them, that have something to act on here."""
+    """Raise unless all are skorch callbacks, or (name, callback) pairs, of a supported kind."""
     for item in callbacks or []:
         kind = _kind(item)
         if not issubclass(kind, Callback):
             raise TypeError(
                 "The 'callbacks' parameter must be a list of skorch callbacks or of (name, callback) pairs; "
-                f"got {item!r} in it. Callbacks of scikit-learn are given to set_callbacks."
+                f"got {item!r} in it. Use set_callbacks for callbacks of scikit-learn."
             )
         for unsupported, reason in UNSUPPORTED_CALLBACKS.items():
             if issubclass(kind, unsupported):

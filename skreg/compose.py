@@ -18,24 +18,24 @@ ROUNDING = 1e-6
 
 
 class TransformedTargetRegressor(DocLink, sklearn.compose.TransformedTargetRegressor):
-    """Regressor on a transformed target, also of several quantiles.
+    """Regressor on a transformed target, with support for several quantiles.
 
-    A subclass of :class:`sklearn.compose.TransformedTargetRegressor` with the same arguments and results, but for a
-    network with ``loss="quantile"`` and several levels, whose predictions have an axis more than y: scikit-learn's
-    class cannot score them, nor transform those of several targets back.
+    A subclass of :class:`sklearn.compose.TransformedTargetRegressor` with the same arguments and results. It differs
+    for a network with ``loss="quantile"`` and several levels, whose predictions have one axis more than y:
+    scikit-learn's class cannot score them, nor apply the inverse transformation to several targets.
 
-    Quantiles pass through increasing transformations only.
+    With several quantiles the transformation must be increasing.
 
     Parameters
     ----------
     regressor : estimator, default=None
-        What to fit, such as a :class:`~skreg.RegularizedMLPRegressor`, alone or at the end of a pipeline.
+        Regressor to fit, such as a :class:`~skreg.RegularizedMLPRegressor`, alone or at the end of a pipeline.
     transformer : transformer, default=None
-        Of the target, such as :class:`~sklearn.preprocessing.StandardScaler`. None takes the functions.
+        Transformer of the target, such as :class:`~sklearn.preprocessing.StandardScaler`. None means the functions.
     func, inverse_func : callable, default=None
-        In place of a transformer: a function of the target and its inverse. None is the identity.
+        Function of the target and its inverse, instead of a transformer. None means the identity.
     check_inverse : bool, default=True
-        Whether to check that they are inverse to each other.
+        Whether to check that the transformation and its inverse are inverse to each other.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class TransformedTargetRegressor(DocLink, sklearn.compose.TransformedTargetRegre
 
     See Also
     --------
-    RegularizedMLPRegressor : The network.
+    RegularizedMLPRegressor : Regressor with quantile loss.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class TransformedTargetRegressor(DocLink, sklearn.compose.TransformedTargetRegre
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Inputs.
         **predict_params : dict
-            As in scikit-learn.
+            Passed to `predict` of the regressor.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class TransformedTargetRegressor(DocLink, sklearn.compose.TransformedTargetRegre
         Raises
         ------
         ValueError
-            If the inverse transformation turns the order of quantiles round.
+            If the inverse transformation changes the order of the quantiles.
         """
         levels = quantile_levels(self)
         if levels is None:
@@ -97,8 +97,8 @@ class TransformedTargetRegressor(DocLink, sklearn.compose.TransformedTargetRegre
         quantiles = np.stack([np.asarray(q).reshape(columns.shape[:2]) for q in quantiles], axis=-1)
         if (np.diff(quantiles, axis=-1) < -ROUNDING * np.abs(quantiles).max(initial=0)).any():
             raise ValueError(
-                "The transformation of the target must be increasing in each output, because it takes quantiles to "
-                f"quantiles only then; got transformer={self.transformer!r}, func={self.func!r}."
+                "The 'transformer' or 'func' parameter must be increasing in each output, or its inverse does not map "
+                f"quantiles to quantiles; got transformer={self.transformer!r}, func={self.func!r}."
             )
         return quantiles[:, 0] if predictions.ndim == 2 else quantiles
 
@@ -112,7 +112,7 @@ class TransformedTargetRegressor(DocLink, sklearn.compose.TransformedTargetRegre
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
+            Sample weights.
 
         Returns
         -------

@@ -267,7 +267,7 @@ def test_callbacks_of_scikit_learn_do_not_belong_to_the_other_parameter():
             model.fit(X, y)
         assert str(error.value) == (
             "The 'callbacks' parameter must be a list of skorch callbacks or of (name, callback) pairs; got "
-            f"{given!r} in it. Callbacks of scikit-learn are given to set_callbacks."
+            f"{given!r} in it. Use set_callbacks for callbacks of scikit-learn."
         )
         assert vars(model) == before
     with pytest.raises(TypeError, match="callbacks must be instances following the FitCallback protocol"):

@@ -110,7 +110,7 @@ def test_a_decreasing_transformation_is_an_error(options):
     y = Y / 50  # of size 1 as it is and after the transformation
     model = transformed(**options).fit(X, y)
     for call in (lambda: model.predict(X), lambda: model.score(X, y)):
-        with pytest.raises(ValueError, match="transformation of the target must be increasing in each output"):
+        with pytest.raises(ValueError, match="'transformer' or 'func' parameter must be increasing in each output"):
             call()
 
 

@@ -1,4 +1,4 @@
-"""Changes of the batches that training sees: one file each.
+"""Augmentation: transforms of training batches, one in each file.
 
 Validation and predictions see the rows as they are. A new change derives from :class:`BatchTransform`; see
 :doc:`/user_guide/augmentation`. Changes know tensors alone; the engine and the estimators import them.

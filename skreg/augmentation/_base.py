@@ -9,12 +9,12 @@ from skreg._axis_parameter import AxisObject
 
 
 class BatchTransform(AxisObject, ABC):
-    """Base class of the rules that change a batch of training rows before the network sees it.
+    """Base class of transforms of a batch of training rows, before the forward pass.
 
     Attributes
     ----------
     member_parameters : tuple of str
-        Class attribute. Names of the numbers that networks that are trained together may have for themselves: each is
+        Class attribute. Names of the parameters that may differ between networks that are trained together: each is
         then a tensor of shape (n_members, 1, 1), of the type of the inputs.
 
     See Also
@@ -23,8 +23,8 @@ class BatchTransform(AxisObject, ABC):
 
     Examples
     --------
-    A transform returns another batch, and leaves the tensors of the first as they are: several networks may share
-    them. Who knows that targets do not depend on the sign of the inputs can tell so:
+    A transform returns a new batch, and does not change the tensors of the given one, which several networks may share.
+    If the targets do not depend on the sign of the inputs:
 
     >>> import numpy as np
     >>> from skreg import RegularizedMLPRegressor
@@ -41,7 +41,7 @@ class BatchTransform(AxisObject, ABC):
 
     @abstractmethod
     def __call__(self, batch, random):
-        """Return another batch.
+        """Return the transformed batch.
 
         Parameters
         ----------
@@ -60,8 +60,8 @@ class BatchTransform(AxisObject, ABC):
         Returns
         -------
         named tuple
-            ``batch._replace(X=..., target=...)``, with tensors of the same shapes and types, on the same device. The
-            weights stay, and no tensor of the batch is changed in place.
+            ``batch._replace(X=..., target=...)``, with tensors of the same shapes, types and device, and the same
+            weights.
         """
 
 
@@ -73,24 +73,23 @@ def transformed(batch, transforms: Sequence[BatchTransform], random):
         _check_changed(batch, changed, transform)
         if _versions(batch) != before:
             raise ValueError(
-                "The 'augmentation' parameter must not change tensors in place, which networks that are trained "
-                f"together share; {transform!r} has changed those of the batch that it was given."
+                "The 'augmentation' parameter must not change tensors in place, because networks that are trained "
+                f"together share them; got {transform!r}, which changed the batch."
             )
         batch = batch._replace(X=changed.X, target=changed.target)
     return batch
 
 
 def _check_changed(batch, changed, transform: BatchTransform) -> None:
-    """Raise ValueError if a transform has not returned a batch like the one that it was given."""
+    """Raise ValueError unless a transform has returned a batch with the weights, shapes and types of the given one."""
     if not isinstance(changed, type(batch)):
         raise ValueError(
             "The 'augmentation' parameter must return a batch, as batch._replace(X=..., target=...) does; "
-            f"{transform!r} has returned {changed!r}."
+            f"{transform!r} returned {changed!r}."
         )
     if changed.weight is not batch.weight:
         raise ValueError(
-            "The 'augmentation' parameter must leave the weights of rows as they are; "
-            f"{transform!r} has returned others."
+            f"The 'augmentation' parameter must not change the weights of rows; {transform!r} returned others."
         )
     for name in ("X", "target"):
         before, after = getattr(batch, name), getattr(changed, name)
@@ -99,7 +98,7 @@ def _check_changed(batch, changed, transform: BatchTransform) -> None:
             got = _description(after) if is_tensor else repr(after)
             raise ValueError(
                 f"The 'augmentation' parameter must return {name} as a tensor of {_description(before)}; "
-                f"{transform!r} has returned {got}."
+                f"{transform!r} returned {got}."
             )
 
 

@@ -8,21 +8,21 @@ from skreg.augmentation._base import BatchTransform
 
 
 class GaussianNoise(BatchTransform):
-    r"""Add normal random numbers to the inputs, new ones in every step.
+    r"""Gaussian noise on the inputs, drawn anew in every step.
 
     .. math:: \tilde x = x + \sigma \varepsilon, \qquad \varepsilon \sim N(0, I)
 
-    For a linear model with the squared loss that is, in expectation, an L2 penalty of the strength σ² on the weights;
-    for a network, with small σ, one on the derivatives of its outputs with respect to the inputs [1]_.
+    For a linear model with the squared loss that is, in expectation, an L2 penalty of strength σ² on the weights; for a
+    network and small σ, a penalty on the derivatives of the outputs with respect to the inputs [1]_.
 
     Parameters
     ----------
     stddev : float, default=0.1
-        The standard deviation σ, at least 0, the same for all columns: so give these the same scale.
+        Standard deviation σ, at least 0, the same for all columns, which should therefore have the same scale.
 
     See Also
     --------
-    skreg.RegularizedMLPClassifier : Takes it as `augmentation`.
+    skreg.RegularizedMLPClassifier : Classifier with the parameter `augmentation`.
 
     References
     ----------
@@ -47,18 +47,18 @@ class GaussianNoise(BatchTransform):
         self.stddev = stddev
 
     def __call__(self, batch, random):
-        """Return a batch with noise on its inputs.
+        """Return the batch with noise on its inputs.
 
         Parameters
         ----------
         batch : named tuple
-            Has inputs `X` of shape (n_members, n_rows, n_features).
+            Batch with inputs `X` of shape (n_members, n_rows, n_features).
         random : object
-            Where random numbers come from.
+            Random numbers, as for :class:`BatchTransform`.
 
         Returns
         -------
         named tuple
-            The batch, with other inputs.
+            The batch with noisy inputs.
         """
         return batch._replace(X=batch.X + self.stddev * random.normal(batch.X))

@@ -1,4 +1,4 @@
-"""The parameter of the estimators that changes batches."""
+"""The parameter `augmentation` of the estimators."""
 
 from skreg._axis_parameter import AxisParameter
 from skreg.augmentation._base import BatchTransform

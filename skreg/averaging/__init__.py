@@ -1,4 +1,4 @@
-"""Averages of weights over the steps of a training: one file each.
+"""Averages of the weights over training steps: one in each file.
 
 The parameter `averaging` of the estimators takes an object of this module, or the name of one. A new average derives
 from :class:`Averaging`; see :doc:`/extending/adding_an_axis`. Averages know the network; the engine and the estimators

@@ -12,12 +12,12 @@ from skreg.network.mlp import MLP
 
 
 class Averaging(AxisObject, ABC):
-    """Base class of the rules by which weights are averaged: a moving mean over the steps.
+    """Base class of averages of the weights over training steps.
 
     Attributes
     ----------
     member_parameters : tuple of str
-        Class attribute. Names of the numbers that networks that are trained together may have for themselves: each is
+        Class attribute. Names of the parameters that may differ between networks that are trained together: each is
         then a tensor of shape (n_members, 1, 1).
 
     See Also
@@ -44,12 +44,12 @@ class Averaging(AxisObject, ABC):
     def share(self, step: int) -> float | Tensor:
         """Return the share of the newest weights in the mean after a step.
 
-        The mean moves by this share of the way to the newest weights.
+        The new mean is ``(1 - share) * mean + share * weights``.
 
         Parameters
         ----------
         step : int
-            Number of the step, counted from 1.
+            Index of the step, counted from 1.
 
         Returns
         -------

@@ -15,17 +15,17 @@ class EMA(Averaging):
 
     .. math:: \bar{w}_t = \frac{\sum_{i=1}^t d^{t-i} w_i}{\sum_{i=1}^t d^{t-i}}
 
-    The mean is what is validated and kept. It lies nearer to the middle of a valley than the last step does, as if the
-    learning rate had been lowered at the end.
+    The mean weights are validated and kept. They vary less than the weights of the last step, as if the learning rate
+    had been lowered at the end.
 
     Parameters
     ----------
     decay : float, default=0.99
-        The factor d, in [0, 1): the mean is about that of the last ``1 / (1 - decay)`` steps. 0 keeps the last weights.
+        Factor d, in [0, 1): the mean is over about the last ``1 / (1 - decay)`` steps. 0 keeps the last weights.
 
     See Also
     --------
-    skreg.RegularizedMLPClassifier : Takes it as `averaging`.
+    skreg.RegularizedMLPClassifier : Classifier with the parameter `averaging`.
 
     References
     ----------
@@ -56,7 +56,7 @@ class EMA(Averaging):
         Parameters
         ----------
         step : int
-            Number of the step, counted from 1.
+            Index of the step, counted from 1.
 
         Returns
         -------

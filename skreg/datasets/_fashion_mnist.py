@@ -1,4 +1,4 @@
-"""Fashion-MNIST: where its files may lie, how they are read and how they are checked."""
+"""Fashion-MNIST: sources, readers and checks."""
 
 import gzip
 import hashlib
@@ -145,7 +145,7 @@ def fetch_fashion_mnist(*, data_home=None, download_if_missing=True, return_X_y=
     Raises
     ------
     OSError
-        If no source has the data. The message lists every source and what was wrong with it.
+        If no source has the data. The message lists every source with its error.
     ValueError
         If a file is damaged, or if the data of a source are not those of Fashion-MNIST. A damaged file is never
         skipped in favour of the next source.

@@ -1,4 +1,4 @@
-"""Data whose truth is known."""
+"""Synthetic data with known informative features."""
 
 from numbers import Integral, Real
 
@@ -19,7 +19,7 @@ def make_interactions(
     noise=0.3,
     random_state=None,
 ):
-    r"""Make data of which five features matter, through main effects, squares and interactions.
+    r"""Generate data with five informative features, which act by main effects, a square and interactions.
 
     With standard normal features, the signal is
 
@@ -27,9 +27,9 @@ def make_interactions(
 
         f(x) = x_0 + 0.7 x_1 + x_0 x_1 + \frac{x_2^2 - 1}{\sqrt 2} + x_3 + 0.7 x_4 + 0.7 x_3 x_4
 
-    and the target is :math:`f(x) / \mathrm{sd}(f)` plus normal noise, or for classification whether that is positive.
-    Features 0 to 4 are informative; :math:`x_2` has no linear effect at all. Features 5 to 9 are decoys, each
-    correlated with one of them, and the others are independent of everything.
+    and the target is :math:`f(x) / \mathrm{sd}(f)` plus normal noise, or for classification its sign. Features 0 to 4
+    are informative; :math:`x_2` has no linear effect. Features 5 to 9 are decoys, each correlated with one of them; all
+    others are independent noise.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def make_interactions(
     n_features : int, default=200
         Number of columns, at least 10.
     task : {'regression', 'classification'}, default='regression'
-        Whether the target is a number or one of the classes 0 and 1.
+        Kind of target: numbers, or the classes 0 and 1.
     decoy_correlation : float, default=0.6
         Correlation of each decoy with its informative feature, in [0, 1).
     noise : float, default=0.3

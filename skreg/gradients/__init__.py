@@ -1,4 +1,4 @@
-"""Rules that change gradients before a step: one file each.
+"""Gradient rules, which change the gradient before a step: one in each file.
 
 A new rule derives from :class:`GradientRule`; :doc:`/extending/adding_an_axis` shows how it becomes a parameter. Rules
 know neither networks nor solvers; the engine and the estimators import them.

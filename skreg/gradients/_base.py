@@ -9,12 +9,12 @@ from skreg._axis_parameter import AxisObject
 
 
 class GradientRule(AxisObject, ABC):
-    """Base class of the rules that change the gradient of a batch before the solver takes its step.
+    """Base class of rules that change the gradient of a batch before the step of the solver.
 
     Attributes
     ----------
     member_parameters : tuple of str
-        Class attribute. Names of the numbers that networks that are trained together may have for themselves: each is
+        Class attribute. Names of the parameters that may differ between networks that are trained together: each is
         then a tensor of shape (n_members, 1, 1).
 
     See Also
@@ -44,5 +44,5 @@ class GradientRule(AxisObject, ABC):
         Parameters
         ----------
         gradients : sequence of Tensor of shape (n_members, ...)
-            Of the loss, for all parameters of the networks.
+            Gradients of the loss, one tensor for each parameter of the networks.
         """

@@ -1,4 +1,4 @@
-"""Gradients of bounded norm."""
+"""Gradient clipping by norm."""
 
 from numbers import Real
 from typing import ClassVar
@@ -11,20 +11,20 @@ from skreg.gradients._base import GradientRule
 
 
 class ClipByNorm(GradientRule):
-    r"""Bound the norm of the gradient of all parameters together.
+    r"""Gradient clipping: a bound on the norm of the gradient of all parameters together.
 
     .. math:: g \leftarrow g \cdot \min\left(1, \frac{c}{\lVert g \rVert_2}\right)
 
-    It keeps the direction, and takes the force out of batches with a few very wrong rows.
+    It keeps the direction, and limits the influence of batches with a few outliers.
 
     Parameters
     ----------
     max_norm : float, default=1.0
-        The bound c, above 0.
+        The bound c, positive.
 
     See Also
     --------
-    skreg.RegularizedMLPClassifier : Takes the bound as `max_grad_norm`.
+    skreg.RegularizedMLPClassifier : Classifier with the bound as parameter `max_grad_norm`.
 
     References
     ----------

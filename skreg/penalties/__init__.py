@@ -1,4 +1,4 @@
-r"""Penalties on the weights: what is added to the loss, and its proximal operator.
+r"""Penalties on the weights: terms that are added to the loss, with their proximal operators.
 
 A penalty adds :math:`\sum_l \alpha_l\,\Omega(W_l)` to the mean loss. It acts on the weight matrices
 :math:`W_1, \dots, W_L` and never on biases or normalization parameters. The strength :math:`\alpha` multiplies

@@ -27,28 +27,28 @@ L1_RATIO_CONSTRAINT = {"l1_ratio": [Interval(Real, 0, 1, closed="both")]}
 class Penalty(DocLink, BaseEstimator, ABC):
     """Base class of all penalties.
 
-    A subclass pairs :meth:`value` with :meth:`prox` and knows nothing of optimizers, layers or training loops.
-    Weights carry a leading axis of ``n_members`` networks that are trained together.
+    A subclass pairs :meth:`value` with :meth:`prox`, and does not depend on optimizers, layers or training loops.
+    Weights have a leading axis of ``n_members`` networks that are trained together.
 
     Attributes
     ----------
     smooth : bool
         Class attribute. True if the penalty is differentiable everywhere; it then has a method
-        ``gradient(W, alpha)``, and the optimizer may add that to the gradient of the loss instead of taking a
-        proximal step. Both have the same minimizer.
+        ``gradient(W, alpha)``, which the optimizer may add to the gradient of the loss instead of taking a proximal
+        step. Both have the same minimizer.
     convex : bool
         Class attribute. True if :meth:`value` is a convex function of the weights.
     quadratic : bool
-        Class attribute. True if the penalty is half the sum of squares: optimizers have its gradient built in.
+        Class attribute. True if the penalty is half the sum of squares, whose gradient optimizers have built in.
     elementwise : bool
-        Class attribute. True if the proximal operator does the same with every weight, wherever it stands, so that
-        optimizers may cut and join matrices.
+        Class attribute. True if the proximal operator acts on every weight alike, independently of its position, so
+        that optimizers may split and join matrices.
     skip : bool
         Class attribute. True if the network needs a skip connection from its inputs to its outputs. The first weight
         matrix is then that of the first hidden layer and, in the last columns, that of the skip connection.
     member_parameters : tuple of str
-        Class attribute. Names of the numbers, beside `alpha`, of which the methods also take one for each member, as a
-        tensor of shape (n_members, 1, 1). Networks that differ in nothing else can be trained together.
+        Class attribute. Names of the parameters, beside `alpha`, that may also be tensors of shape (n_members, 1, 1)
+        with one value per member. Networks that differ only in these can be trained together.
 
     See Also
     --------
@@ -111,31 +111,31 @@ class Penalty(DocLink, BaseEstimator, ABC):
         W : Tensor of shape (n_members, n_inputs, n_outputs)
             One weight matrix of every member.
         step : float or Tensor that broadcasts to the shape of W
-            The step of each coordinate; positive, and the same for all weights that the penalty ties together.
+            Step size of each coordinate; positive, and equal within each block of weights of the penalty.
         alpha : float or Tensor that broadcasts to (n_members, 1, 1)
             The strength; at least 0.
 
         Returns
         -------
         Tensor of the shape of W
-            A new tensor; ``W`` is left as it is. Of a penalty that is not convex, the global minimizer.
+            The minimizer, as a new tensor; for a nonconvex penalty, the global one.
         """
 
     def prox_(self, W: Tensor, step: Tensor, scale: float, alpha: Scalars, **options) -> Tensor:
-        """Apply :meth:`prox` in place, in what way takes the least time: optimizers call this after every step.
+        """Apply :meth:`prox` in place, in the fastest way: optimizers call this after every step.
 
         Parameters
         ----------
         W : Tensor of shape (n_members, n_inputs, n_outputs)
-            One weight matrix of every member, or a part of it; it is moved to the minimizer.
+            One weight matrix of every member, or a part of it; it is overwritten.
         step : Tensor that broadcasts to the shape of W
-            The step of each coordinate, up to a factor; it is overwritten.
+            Step size of each coordinate, divided by `scale`; it is overwritten.
         scale : float
-            The factor.
+            Factor of `step`.
         alpha : float or Tensor that broadcasts to (n_members, 1, 1)
             The strength.
         **options : dict
-            What the penalty has said of the weight matrix in :meth:`for_layers`.
+            Options of the weight matrix, from :meth:`for_layers`.
 
         Returns
         -------
@@ -145,14 +145,14 @@ class Penalty(DocLink, BaseEstimator, ABC):
         return W.copy_(self.prox(W, step.mul_(scale), alpha, **options))
 
     def project(self, W: Tensor, **options) -> Tensor:
-        """Return the nearest weights that the penalty allows; a mean of weights that it allows may not be among them.
+        """Project weights onto the set that the penalty allows, which need not be convex.
 
         Parameters
         ----------
         W : Tensor of shape (n_members, n_inputs, n_outputs)
             One weight matrix of every member.
         **options : dict
-            What the penalty has said of the weight matrix in :meth:`for_layers`.
+            Options of the weight matrix, from :meth:`for_layers`.
 
         Returns
         -------
@@ -169,7 +169,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
         gradient : Tensor of shape (n_members, n_inputs, n_outputs)
             Gradient of the loss where all weights are zero.
         **options : dict
-            What the penalty has said of the weight matrix in :meth:`for_layers`.
+            Options of the weight matrix, from :meth:`for_layers`.
 
         Returns
         -------
@@ -179,56 +179,56 @@ class Penalty(DocLink, BaseEstimator, ABC):
         return gradient.new_full((len(gradient),), math.inf)
 
     def mean_over_blocks(self, T: Tensor, **options) -> Tensor:
-        """Return the mean of T over each block of weights that the penalty ties together.
+        """Return the mean of T over each block of weights that share a step size.
 
         Parameters
         ----------
         T : Tensor of shape (n_members, n_inputs, n_outputs)
-            One number for every weight.
+            One number per weight.
         **options : dict
-            What the penalty has said of the weight matrix in :meth:`for_layers`.
+            Options of the weight matrix, from :meth:`for_layers`.
 
         Returns
         -------
         Tensor that broadcasts to the shape of T
-            ``T`` itself where every weight stands alone.
+            ``T`` itself if every weight is a block of its own.
         """
         return T
 
     @property
     def supports_reweighting(self) -> bool:
-        """Whether the penalty has weights for features or groups of them, and so :meth:`reweighted`."""
+        """Whether the penalty has weights of features or groups, and so supports :meth:`reweighted`."""
         return False
 
     def reweighted(self, W: np.ndarray) -> "tuple[Penalty, np.ndarray]":
-        """Return the adaptive form of the penalty, in which what was small in an earlier fit is penalized more.
+        """Return the adaptive form of the penalty, which penalizes features that were small in an earlier fit more.
 
         Parameters
         ----------
         W : ndarray of shape (n_features, n_units)
-            First weight matrix of the earlier fit; not all of it may be zero.
+            First weight matrix of the earlier fit; not all zero.
 
         Returns
         -------
         penalty : Penalty
-            With weights that are inverse to the size of the weights or groups, 1 for the largest, for the features
-            that are kept.
+            Penalty on the features that are kept, with weights inverse to the size of their weights or groups; 1 for
+            the largest.
         features : ndarray of int
-            The features that the earlier fit has used; the others are to be left out.
+            Indices of the features that the earlier fit used; the others are to be dropped.
 
         Raises
         ------
         NotImplementedError
-            If the penalty is not :attr:`supports_reweighting`.
+            If :attr:`supports_reweighting` is False.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no weights")
+        raise NotImplementedError(f"{type(self).__name__} has no weights of features or groups")
 
     def _structure(self):
         """Return what the penalties of networks in one population must have in common."""
         return structure_of_parameters(self, {"alpha", *self.member_parameters})
 
     def for_layers(self, layer_units: Sequence[int]) -> "list[LayerPenalty | None]":
-        """Return what the penalty is for every weight matrix of a network.
+        """Return the penalty on each weight matrix of a network.
 
         Parameters
         ----------
@@ -238,7 +238,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
         Returns
         -------
         list of LayerPenalty or None
-            One for every weight matrix; None where nothing is penalized.
+            One per weight matrix; None where nothing is penalized.
         """
         strengths = layer_strengths(self.alpha, len(layer_units) - 1)
         return [LayerPenalty(self, alpha) if alpha else None for alpha in strengths]
@@ -270,7 +270,7 @@ class LayerPenalty:
 
     @property
     def has_blocks(self) -> bool:
-        """Whether the penalty ties weights together."""
+        """Whether blocks of weights share a step size."""
         return type(self.penalty).mean_over_blocks is not Penalty.mean_over_blocks
 
     @property

@@ -1,4 +1,4 @@
-"""Penalties that treat every weight by itself, on all layers alike."""
+"""Penalties on single weights, the same on all layers."""
 
 from numbers import Real
 from typing import ClassVar
@@ -31,7 +31,7 @@ class L1(Penalty):
     See Also
     --------
     L2 : Shrinks weights without setting them to zero.
-    ElasticNet : A mixture of L1 and L2.
+    ElasticNet : Mixture of L1 and L2.
 
     References
     ----------
@@ -75,8 +75,8 @@ class L1(Penalty):
 class L2(Penalty):
     r"""Ridge penalty: :math:`\Omega(W) = \frac12 \sum_{ij} w_{ij}^2`.
 
-    Shrinks all weights. None becomes exactly zero unless the loss does not depend on it: weights of inputs that
-    never vary and of units that are never active decay geometrically, and are zero below 1e-20. Note the one half:
+    Shrinks all weights. None becomes exactly zero unless the loss does not depend on it: weights of constant inputs and
+    of units that are never active decay geometrically, and are set to zero below 1e-20. Note the factor one half:
     Keras' ``l2(0.01)`` is ``alpha=0.02`` here.
 
     Parameters
@@ -87,7 +87,7 @@ class L2(Penalty):
     See Also
     --------
     L1 : Sets weights to exactly zero.
-    ElasticNet : A mixture of L1 and L2.
+    ElasticNet : Mixture of L1 and L2.
 
     References
     ----------
@@ -201,28 +201,28 @@ class ElasticNet(Penalty):
 
 
 class MCP(Penalty):
-    r"""Minimax concave penalty, which spares large weights: :math:`\Omega(W) = \sum_{ij} \rho(w_{ij}) / \alpha`.
+    r"""Minimax concave penalty, unbiased for large weights: :math:`\Omega(W) = \sum_{ij} \rho(w_{ij}) / \alpha`.
 
     .. math::
 
         \rho(w) = \alpha |w| - \frac{w^2}{2 \gamma} \;\; \text{if } |w| \le \gamma \alpha,
         \qquad \rho(w) = \frac{\gamma \alpha^2}{2} \;\; \text{beyond}
 
-    So :math:`\alpha` is the slope at zero, as that of L1, and weights beyond :math:`\gamma \alpha` are not shrunk at
-    all. It is not convex: a fit finds a local minimum. ``prox`` is the global minimizer for every step :math:`t`: the
-    firm threshold for :math:`t < \gamma`, and a hard threshold at :math:`\alpha \sqrt{\gamma t}` for longer steps.
-    ``alpha_max`` is that of L1: from there on zero is a local minimum.
+    So :math:`\alpha` is the slope at zero, as for L1, and weights larger than :math:`\gamma \alpha` are not shrunk. The
+    penalty is not convex: a fit finds a local minimum. ``prox`` is the global minimizer for every step size :math:`t`:
+    the firm threshold for :math:`t < \gamma`, and a hard threshold at :math:`\alpha \sqrt{\gamma t}` otherwise.
+    ``alpha_max`` is that of L1: for this and larger strengths, zero is a local minimum.
 
     Parameters
     ----------
     alpha : float or sequence of floats, default=1e-4
         Strength, at least 0: one for all weight matrices, or one for each (the output layer's last).
     gamma : float, default=3.0
-        Where the penalty becomes constant, in units of `alpha`; larger than 1. Towards inf it becomes L1.
+        Weight, in units of `alpha`, from which the penalty is constant; larger than 1. The limit inf is L1.
 
     See Also
     --------
-    SCAD : Another penalty that spares large weights.
+    SCAD : Another penalty that does not shrink large weights.
     L1 : Shrinks all weights alike.
 
     References
@@ -234,7 +234,7 @@ class MCP(Penalty):
 
     Examples
     --------
-    The two weights that matter are hardly shrunk; L1 of the same strength takes 0.3 from each:
+    The two informative weights are hardly shrunk; L1 of the same strength shrinks each by 0.3:
 
     >>> import numpy as np
     >>> from skreg import RegularizedMLPRegressor
@@ -274,7 +274,7 @@ class MCP(Penalty):
 
 
 class SCAD(Penalty):
-    r"""Smoothly clipped absolute deviation, SCAD: :math:`\Omega(W) = \sum_{ij} \rho(w_{ij}) / \alpha`.
+    r"""Smoothly clipped absolute deviation (SCAD) penalty: :math:`\Omega(W) = \sum_{ij} \rho(w_{ij}) / \alpha`.
 
     .. math::
 
@@ -284,20 +284,20 @@ class SCAD(Penalty):
         \dfrac{\alpha^2 (\gamma + 1)}{2} & |w| > \gamma \alpha
         \end{cases}
 
-    So :math:`\alpha` is the slope at zero, as that of L1, and large weights, beyond :math:`\gamma \alpha`, are not
-    shrunk at all. It is not convex: a fit finds a local minimum. ``prox`` is the global minimizer for every step.
-    ``alpha_max`` is that of L1: from there on zero is a local minimum.
+    So :math:`\alpha` is the slope at zero, as for L1, and weights larger than :math:`\gamma \alpha` are not shrunk. The
+    penalty is not convex: a fit finds a local minimum. ``prox`` is the global minimizer for every step size.
+    ``alpha_max`` is that of L1: for this and larger strengths, zero is a local minimum.
 
     Parameters
     ----------
     alpha : float or sequence of floats, default=1e-4
         Strength, at least 0: one for all weight matrices, or one for each (the output layer's last).
     gamma : float, default=3.7
-        Where the penalty becomes constant, in units of `alpha`; larger than 2. Towards inf it becomes L1.
+        Weight, in units of `alpha`, from which the penalty is constant; larger than 2. The limit inf is L1.
 
     See Also
     --------
-    MCP : Another penalty that spares large weights.
+    MCP : Another penalty that does not shrink large weights.
     L1 : Shrinks all weights alike.
 
     References

@@ -1,4 +1,4 @@
-"""Penalties that set whole groups of weights to zero, and how groups are chosen."""
+"""Penalties that set whole groups of weights to zero, and partitions into groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class Groups:
         The axis along which a group extends: 2 for rows (a feature's outgoing weights), 1 for columns (a unit's
         incoming weights).
     index : Tensor of shape (n_inputs,) or None
-        Number of the group of every row; None if every row is a group.
+        Index of the group of every row; None if every row is a group.
     multiplier : float or Tensor that broadcasts to (1, n_inputs, n_outputs)
-        What each group's norm is multiplied by in the penalty.
+        Factor of each group's norm in the penalty.
     """
 
     axis: int
@@ -207,11 +207,11 @@ class GroupPenalty(SelectingPenalty):
 
 
 class GroupLasso(GroupPenalty):
-    r"""Lasso of groups, kept or dropped whole: :math:`\Omega(W) = \sum_g \omega_g \sqrt{p_g} \, \lVert W_g \rVert_2`.
+    r"""Group lasso, which zeroes whole groups: :math:`\Omega(W) = \sum_g \omega_g \sqrt{p_g} \, \lVert W_g \rVert_2`.
 
     :math:`p_g` is the number of features in group g where `groups` are lists, and 1 otherwise; :math:`\omega_g` is 1
     unless `group_weights` are given. Without hidden layers and with ``groups="features"`` the coefficients are those
-    of :class:`~sklearn.linear_model.MultiTaskLasso`. With t the step and :math:`u_g` the group's weights before,
+    of :class:`~sklearn.linear_model.MultiTaskLasso`. With t the step size and :math:`u_g` the weights of a group,
     ``prox`` is :math:`u_g \max(1 - t \alpha \omega_g \sqrt{p_g} / \lVert u_g \rVert, 0)`. ``alpha_max`` is the largest
     :math:`\lVert G_g \rVert / (\omega_g \sqrt{p_g})` for a gradient G.
 
@@ -223,9 +223,8 @@ class GroupLasso(GroupPenalty):
     alpha : float or sequence of floats, default=1e-4
         Strength, at least 0: one number, or one for each weight matrix (the output layer's last).
     groups : {'features', 'neurons'} or list of lists of int, default='features'
-        What is kept or dropped as a whole: a feature with all its outgoing weights in the first layer, a hidden unit
-        with all its incoming weights, or a set of features, such as the columns of one category. Lists must hold
-        the index of each feature once.
+        Groups: each feature with its outgoing weights in the first layer; each hidden unit with its incoming weights;
+        or lists of feature indices, such as the columns of one category, that hold each index once.
     group_weights : array-like of shape (n_groups,), default=None
         :math:`\omega`, at least 0; ``1 / norms`` from an earlier fit makes it the adaptive group lasso. None means 1.
     later_layers_l2 : float, default=1e-3
@@ -233,9 +232,9 @@ class GroupLasso(GroupPenalty):
 
     See Also
     --------
-    SparseGroupLasso : Zeros inside of the groups that are kept, too.
+    SparseGroupLasso : Zeros within the groups that are kept, too.
     Hierarchical : Selects features by their weights in a skip connection.
-    skreg.RegularizedMLPClassifierCV : Chooses alpha.
+    skreg.RegularizedMLPClassifierCV : Choice of alpha by cross-validation.
 
     References
     ----------
@@ -283,18 +282,18 @@ class GroupLasso(GroupPenalty):
 
 
 class SparseGroupLasso(GroupPenalty):
-    r"""Sparse group lasso, which drops whole groups and single weights: a mixture of L1 and group lasso.
+    r"""Sparse group lasso, a mixture of L1 and group lasso that sets groups and single weights to zero.
 
     .. math::
 
         \Omega(W) = \rho \sum_{ij} |w_{ij}| + (1 - \rho) \sum_g \omega_g \sqrt{p_g} \, \lVert W_g \rVert_2
 
-    :math:`\rho` is `l1_ratio`; the second sum is that of :class:`GroupLasso`. It drops whole groups, and single
-    weights of the groups that it keeps. ``prox`` first soft-thresholds every weight at :math:`t \alpha \rho`, then
-    every group at :math:`t \alpha (1 - \rho) \omega_g \sqrt{p_g}`. ``alpha_max`` is the largest, over groups, root of
-    :math:`\lVert S(G_g, \alpha \rho) \rVert = \alpha (1 - \rho) \omega_g \sqrt{p_g}`, with S the soft threshold.
+    :math:`\rho` is `l1_ratio`; the second sum is that of :class:`GroupLasso`. ``prox`` first soft-thresholds every
+    weight at :math:`t \alpha \rho`, then every group at :math:`t \alpha (1 - \rho) \omega_g \sqrt{p_g}`. ``alpha_max``
+    is the largest, over groups, root of :math:`\lVert S(G_g, \alpha \rho) \rVert = \alpha (1 - \rho) \omega_g
+    \sqrt{p_g}`, with S the soft threshold.
 
-    Where `alpha` acts is as for :class:`GroupLasso`.
+    `alpha` acts on the same matrices as that of :class:`GroupLasso`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The penalty of LassoNet: a skip connection decides which features the network may use."""
+"""LassoNet's penalty: a skip connection decides which features the network may use."""
 
 from numbers import Real
 from typing import ClassVar
@@ -22,9 +22,9 @@ class Hierarchical(SelectingPenalty):
 
         |w_{jk}| \le M \, \lVert \theta_j \rVert_2 \quad \text{for every hidden unit } k
 
-    So a feature without skip weights takes no part at all, and the norm of its skip weights is its importance.
-    ``prox`` solves the joint problem of both, in the paper's equation 8, exactly; the first weight matrix that it
-    takes holds the hidden weights and, in its last columns, the skip weights. Without hidden layers it is
+    So a feature without skip weights is not used at all, and the norm of its skip weights is its importance. ``prox``
+    solves the joint problem, equation 8 of the paper, exactly; its first weight matrix holds the hidden weights and, in
+    the last columns, the skip weights. Without hidden layers it is
     :class:`GroupLasso` over features. ``alpha_max`` is the largest, over features, norm of the gradient of the skip
     weights plus :math:`M` times the sum of the absolute gradients of the hidden weights.
 
@@ -37,7 +37,7 @@ class Hierarchical(SelectingPenalty):
         Strength, at least 0. With 0 there is neither penalty nor bound.
     M : float, default=10.0
         The largest hidden weight of a feature in units of the norm of its skip weights; positive. Small values keep the
-        network close to a linear model; towards inf the skip connection loses its hold.
+        network close to a linear model; in the limit inf the skip connection has no effect.
     later_layers_l2 : float, default=1e-3
         Strength of L2 on the matrices after the first, where `alpha` is one number; at least 0.
 

@@ -1,4 +1,4 @@
-"""From the parameters of an estimator to a penalty."""
+"""Resolution of the parameters of an estimator to a penalty."""
 
 from sklearn.base import clone
 
@@ -41,7 +41,7 @@ def resolve_penalty(penalty, alpha, l1_ratio) -> Penalty | None:
     if isinstance(penalty, Penalty):
         if given:
             raise ValueError(
-                f"{given[0]!r} must be None when 'penalty' is an object, which brings its own strength; got "
+                f"The {given[0]!r} parameter must be None if 'penalty' is an object, which has its own strength; got "
                 f"{given[0]}={flat[given[0]]!r} beside penalty={penalty!r}. Set it on the object: "
                 f"penalty__{given[0]}={flat[given[0]]!r}."
             )

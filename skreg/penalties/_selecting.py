@@ -1,4 +1,4 @@
-"""Penalties that select features or units: they act on some layers, and mild L2 on the others."""
+"""Penalties that select features or units: they act on some layers, and weak L2 on the others."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -64,7 +64,7 @@ class WeightedL1(SelectingPenalty):
     r"""Lasso with a weight for every feature or weight: :math:`\Omega(W_1) = \sum_{ij} \omega_{ij} |w_{ij}|`.
 
     With :math:`\omega_{ij} = 1 / |\hat w_{ij}|` from an earlier fit it is the adaptive lasso, which shrinks large
-    weights less and so selects more sharply. ``prox`` soft-thresholds every weight at
+    weights less and selects fewer wrong features. ``prox`` soft-thresholds every weight at
     :math:`t \, \alpha \, \omega_{ij}`; ``alpha_max`` is the largest :math:`|g_{ij}| / \omega_{ij}`.
 
     If `alpha` is one number it acts on the first weight matrix, and :math:`\frac{\lambda}{2} \sum w^2` with
@@ -82,7 +82,7 @@ class WeightedL1(SelectingPenalty):
 
     See Also
     --------
-    L1 : The same without weights, on every layer.
+    L1 : Lasso penalty without weights, on every layer.
     GroupLasso : Selects whole features, with `group_weights`.
 
     References
@@ -92,7 +92,7 @@ class WeightedL1(SelectingPenalty):
 
     Examples
     --------
-    The adaptive lasso leaves out two features that the lasso keeps:
+    The adaptive lasso drops two features that the lasso keeps:
 
     >>> import numpy as np
     >>> from skreg import RegularizedMLPRegressor

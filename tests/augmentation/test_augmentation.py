@@ -309,16 +309,16 @@ def test_bad_input(options, text):
 @pytest.mark.parametrize(
     ("function", "text"),
     [
-        (lambda batch: None, "must return a batch, as batch._replace.X=..., target=.... does; .* has returned None"),
-        (lambda batch: (batch.X, batch.target), r"must return a batch, .* has returned \(tensor"),
+        (lambda batch: None, "must return a batch, as batch._replace.X=..., target=.... does; .* returned None"),
+        (lambda batch: (batch.X, batch.target), r"must return a batch, .* returned \(tensor"),
         (lambda batch: batch._replace(X=batch.X.float()), "type torch.float64 on cpu; .* torch.float32 on cpu"),
         (
             lambda batch: batch._replace(target=batch.target.half()),
             "target as a tensor of shape .* torch.float64 .* torch.float16",
         ),
         (lambda batch: batch._replace(X=batch.X.to("meta")), "on cpu; .* on meta"),
-        (lambda batch: batch._replace(X=batch.X.numpy()), "X as a tensor of shape .* has returned array"),
-        (lambda batch: batch._replace(weight=torch.ones_like(batch.X[..., :1])), "must leave the weights of rows"),
+        (lambda batch: batch._replace(X=batch.X.numpy()), "X as a tensor of shape .* returned array"),
+        (lambda batch: batch._replace(weight=torch.ones_like(batch.X[..., :1])), "must not change the weights of rows"),
         (in_place("X"), "must not change tensors in place"),
         (in_place("target"), "must not change tensors in place"),
         (in_place("weight"), "must not change tensors in place"),

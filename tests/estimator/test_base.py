@@ -35,7 +35,7 @@ BAD_PARAMETERS = [
     ({"alpha": (0.1, -0.1)}, r"'alpha' .* at least 0 .* got \(0\.1, -0\.1\)"),
     ({"alpha": np.inf}, "'alpha'.*inf"),
     ({"l1_ratio": 1.5, "penalty": "elasticnet"}, "The 'l1_ratio' parameter of .* Got 1.5 instead"),
-    ({"penalty": L1(), "alpha": 0.1}, "'alpha' must be None when 'penalty' is an object"),
+    ({"penalty": L1(), "alpha": 0.1}, "'alpha' parameter must be None if 'penalty' is an object"),
     ({"penalty": L1(alpha=-1)}, "The 'alpha' parameter of L1 must be .* Got -1 instead"),
     ({"dropout": 1.0}, r"The 'dropout' parameter of .* \[0\.0, 1\.0\).* Got 1\.0 instead"),
     ({"dropout": (0.1, 0.2)}, r"'dropout' .* each of the 1 hidden layers; got 2 numbers: \(0\.1, 0\.2\)"),

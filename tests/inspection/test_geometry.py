@@ -357,7 +357,7 @@ def test_functions_of_ones_own():
         ("lasso", {}, r"The 'penalty' parameter of PenaltyGeometryDisplay.from_penalty must be .* Got 'lasso' instead"),
         (None, {}, "The 'penalty' parameter .* Got None instead"),
         ("l1", {"alpha": 0}, "The 'alpha' parameter .* must be a float in the range \\(0.0, inf\\).*Got 0 instead"),
-        (L1(0.1), {"alpha": 1.0}, "'alpha' must be None when 'penalty' is an object"),
+        (L1(0.1), {"alpha": 1.0}, "'alpha' parameter must be None if 'penalty' is an object"),
         (L1(0.0), {}, r"The 'penalty' parameter must have a positive strength to be drawn; got L1\(alpha=0.0\)"),
         (L1(alpha=(0.1, 0.2)), {}, "one for each of the 1 weight matrices"),
         (Hierarchical(alpha=(0.1, 0)), {}, "one for each of the 1 weight matrices"),

@@ -573,7 +573,7 @@ def test_objects_are_cloned():
 @pytest.mark.parametrize("strength", [{"alpha": 0.1}, {"l1_ratio": 0.1}])
 def test_a_flat_strength_beside_an_object_is_an_error(strength):
     (name,) = strength
-    with pytest.raises(ValueError, match=rf"'{name}' must be None when 'penalty' is an object.*{name}=0.1"):
+    with pytest.raises(ValueError, match=rf"'{name}' parameter must be None if 'penalty' is an object.*{name}=0.1"):
         resolve_penalty(L1(), strength.get("alpha"), strength.get("l1_ratio"))
 
 
