@@ -342,8 +342,8 @@ class NestedCV:
             outcome = Outcome(None, None, error)
         if outcome.error is not None:
             warn_user(
-                f"The fit of the best regularizer, {named.name!r}, to all rows failed, so there is no 'best_estimator_': "
-                f"{outcome.error!r}",
+                f"The fit of the best regularizer, {named.name!r}, to all rows failed, so there is no "
+                f"'best_estimator_': {outcome.error!r}",
                 FitFailedWarning,
             )
             return None

@@ -1,4 +1,4 @@
-"""Which strengths are worth trying."""
+"""Range of strengths of a penalty: the largest useful one, and checks of given ones."""
 
 import math
 from dataclasses import dataclass
@@ -43,12 +43,11 @@ def penalty_of(estimator) -> Penalty:
     """Return the penalty that an estimator stands for; raise ValueError if there is none to choose a strength of."""
     penalty = resolve_penalty(estimator.penalty, estimator.alpha, estimator.l1_ratio)
     if penalty is None:
-        raise ValueError("The 'penalty' parameter must be a penalty whose strength can be chosen; got None.")
+        raise ValueError("The 'penalty' parameter must be a penalty, for a choice of its strength; got None.")
     if np.ndim(penalty.alpha) > 0:
         raise ValueError(
-            "A path has one number as alpha for the whole network, so the penalty's own must be one number, too; got "
-            f"alpha={penalty.alpha!r}. To penalize the first layer alone, use a penalty that selects features, such as "
-            "'group_lasso'."
+            f"The 'alpha' parameter of the penalty must be one number for a path; got {penalty.alpha!r}. To penalize "
+            "only the first layer, use a penalty that selects features, such as 'group_lasso'."
         )
     return penalty
 
@@ -63,7 +62,7 @@ def check_estimator(estimator) -> None:
     estimator._validate_params()
     if hasattr(estimator.early_stopping, "split"):
         raise ValueError(
-            "The 'early_stopping' parameter must be a bool along a path, whose fits are given no groups; got "
+            "The 'early_stopping' parameter must be a bool for a path, whose fits get no groups; got "
             f"{estimator.early_stopping!r}."
         )
     penalty_of(estimator)
@@ -92,22 +91,20 @@ def check_alphas(alphas) -> np.ndarray | int:
     """Return strengths in ascending order, or their number; raise ValueError if they are neither."""
     if isinstance(alphas, Integral) and not isinstance(alphas, bool):
         if alphas < 2:
-            raise ValueError(f"The 'alphas' parameter must be at least 2 as a number; got {alphas!r}.")
+            raise ValueError(f"The 'alphas' parameter must be at least 2 if it is an int; got {alphas!r}.")
         return int(alphas)
     try:
         values = np.asarray(alphas, dtype=np.float64)
     except (TypeError, ValueError):
         values = np.empty(())
     if values.ndim != 1 or not len(values) or not (np.isfinite(values) & (values > 0)).all():
-        raise ValueError(
-            f"The 'alphas' parameter must be a number of strengths, or a sequence of positive ones; got {alphas!r}."
-        )
+        raise ValueError(f"The 'alphas' parameter must be an int or a sequence of positive numbers; got {alphas!r}.")
     return np.unique(values)
 
 
 @dataclass
 class NullModel:
-    """The best constant prediction: what is left when all weights are zero.
+    """Null model: the constant prediction with the smallest loss, where all weights are zero.
 
     Parameters
     ----------
@@ -155,7 +152,7 @@ class NullModel:
     def check_effect(self) -> None:
         """Raise if no feature has an effect."""
         if not self.gradient.any():
-            raise ValueError("No feature has an effect on y at any strength: y or X is constant. Give other data.")
+            raise ValueError("No feature has an effect on y: y or X is constant. Give other data.")
 
     @property
     def scale(self) -> float:
@@ -175,14 +172,14 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     """Return the smallest strength of the penalty at which no feature is used.
 
     Without hidden layers it is known in closed form, from the gradient of the loss where all weights are zero. With
-    hidden layers zero is always a stationary point, and whether training ends there depends on where it starts: the
-    strength is found by fits, doubling and then halving an interval until its ends are within 5 %. That takes about ten
-    fits, all from the same start if `random_state` of the estimator is an int.
+    hidden layers zero is always a stationary point, and whether training ends there depends on the initial weights: the
+    strength is found by about ten fits, doubling it and then bisecting to within 5 %. All fits have the same initial
+    weights if `random_state` of the estimator is an int.
 
     Parameters
     ----------
     estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
-        The estimator; its strength is ignored.
+        The estimator; the strength of its penalty is ignored.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Inputs.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -193,19 +190,19 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     Returns
     -------
     float
-        A strength at which all weights of the first layer are exactly zero (with 'hierarchical': and of the skip
-        connection), less than 5 % above one at which not all are. The closed form is rounded up by 0.1 %, because at
+        A strength at which all weights of the first layer (with 'hierarchical', also of the skip connection) are
+        exactly zero, less than 5 % above one at which some are not. The closed form is rounded up by 0.1 %, because at
         the exact value training approaches zero without reaching it. It is that of all rows: with `early_stopping`,
         which trains on a part of them, the strength can be a little higher.
 
     Raises
     ------
     ValueError
-        If there is no such strength: if the penalty is smooth or None, or y is constant.
+        If there is no such strength, because the penalty is smooth or None, or y is constant.
 
     See Also
     --------
-    regularization_path : Fits for many strengths.
+    regularization_path : Fits for many strengths of a penalty.
 
     Examples
     --------

@@ -13,25 +13,25 @@ HIGHLIGHTS = [{"color": color, "linestyle": line} for line in ("-", "--") for co
 
 
 class RegularizationPathDisplay:
-    """Draws the norm of each feature's weights against the strength of the penalty, and the score below.
+    """Norm of each feature's weights by the strength of the penalty, with the score below.
 
     Parameters
     ----------
     path : RegularizationPath
-        What to draw.
+        The path to draw.
 
     Attributes
     ----------
     ax_ : ndarray of matplotlib Axes of shape (2,)
-        The axes of norms and of scores.
+        Axes of norms and of scores.
     figure_ : matplotlib Figure
         The figure.
     lines_ : list of matplotlib Line2D
-        One line for each feature.
+        One line per feature.
 
     See Also
     --------
-    regularization_path : Makes a path.
+    regularization_path : Computes the path.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class RegularizationPathDisplay:
         Parameters
         ----------
         estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
-            What to fit.
+            Estimator to fit.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -81,8 +81,8 @@ class RegularizationPathDisplay:
         Returns
         -------
         DataFrame
-            One line for each strength: 'alpha', 'n_selected', 'score', 'objective', and the norm of each feature's
-            weights in a column of the feature's name.
+            One row per strength: 'alpha', 'n_selected', 'score', 'objective', and the norm of each feature's weights in
+            a column with the feature's name.
         """
         norms = pd.DataFrame(self.path.importances, columns=self._names())
         return pd.concat([self.path.frame(), norms], axis=1)
@@ -93,10 +93,10 @@ class RegularizationPathDisplay:
         Parameters
         ----------
         highlight : array-like of int or str, default=None
-            Features to draw in colour, with a legend, as numbers or names; the others are grey. None takes the (up to
-            eight) features that stay in longest.
+            Indices or names of the features to draw in colour, with a legend; the others are grey. None means the (at
+            most eight) features that remain at the largest strengths.
         ax : sequence of two matplotlib Axes, default=None
-            Where to draw norms and scores; None makes a figure.
+            Axes for norms and scores; None makes a figure.
 
         Returns
         -------

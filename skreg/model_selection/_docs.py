@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 ESTIMATOR = """estimator : estimator
-        What to fit. Our estimators, also in pipelines and in :class:`~sklearn.compose.TransformedTargetRegressor`, are
-        fitted together; others one by one.
+        Estimator to fit. Networks of skreg, also in pipelines and in
+        :class:`~sklearn.compose.TransformedTargetRegressor`, are trained together; other estimators one by one.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Inputs.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -12,21 +12,21 @@ ESTIMATOR = """estimator : estimator
 GROUPS = """groups : array-like of shape (n_samples,), default=None
         Group of each row, for the splitter."""
 CV = """cv : int, cross-validation splitter or iterable, default=None
-        The folds; None is 5 of them."""
+        Splitting strategy; None means 5 folds."""
 SCORING = """scoring : str, callable or None, default=None
-        Score of the held-out rows; None is the estimator's own."""
+        Scorer of the held-out rows; None means the estimator's `score`."""
 N_JOBS = """n_jobs : int, default=None
-        Number of populations that are trained at the same time, in threads or by the backend of
-        :func:`joblib.parallel_config`; None is that of the configuration, else 1. Other estimators are fitted in as
-        many processes, or by that backend."""
+        Number of populations of networks that are trained at the same time, in threads or by the backend of
+        :func:`joblib.parallel_config`; other estimators are fitted in as many processes, or by that backend. None means
+        the number of the joblib configuration, else 1."""
 VERBOSE = """verbose : int, default=0
-        From 1 on, a progress bar counts the epochs of all networks."""
+        If at least 1, a progress bar counts the epochs of all networks."""
 PARAMS = """params : dict, default=None
-        Passed on to `fit` of the estimator and, with metadata routing, to the splitter and the scorer."""
+        Passed to `fit` of the estimator and, with metadata routing, to the splitter and the scorer."""
 PRE_DISPATCH = """pre_dispatch : int or str
-        As in scikit-learn, for estimators that are not ours."""
+        As in scikit-learn, for estimators that are not networks of skreg."""
 ERROR_SCORE = """error_score : 'raise' or float, default=nan
-        Score of a fit that fails."""
+        Score of a fit that fails; 'raise' raises its error."""
 RAISES = """Raises
     ------
     ValueError

@@ -1,4 +1,4 @@
-"""Fits for many strengths of a penalty, each going on from the one before."""
+"""Regularization paths: fits for many strengths of a penalty, each started from the one before."""
 
 import math
 from collections.abc import Callable
@@ -42,22 +42,22 @@ DIRECTIONS = {"auto", "up", "down"}
 
 @dataclass
 class RegularizationPath:
-    """Fits for many strengths of a penalty, from the weakest to the strongest.
+    """Regularization path: fitted estimators for many strengths of a penalty, from the weakest to the strongest.
 
     Attributes
     ----------
     alphas : ndarray of shape (n_alphas,)
         Strengths, ascending.
     estimators : list of estimators
-        A fitted estimator for each strength.
+        Fitted estimator of each strength.
     scores : ndarray of shape (n_alphas,)
-        Scores on the validation data, or without these on the training data.
+        Scores on the validation data or, if there are none, on the training data.
     coefs : ndarray of shape (n_alphas, n_features, n_units)
         Weights of the first layer, or with 'hierarchical' of the skip connection (n_units is then n_outputs).
     importances : ndarray of shape (n_alphas, n_features)
-        Their norm for each feature.
+        Norm of each feature's weights in `coefs`.
     selected : list of ndarray
-        The features that are used, as numbers or names.
+        Features that are used at each strength, as indices or names.
     n_selected : ndarray of int of shape (n_alphas,)
         Number of features that are used.
     objectives : ndarray of shape (n_alphas,)
@@ -65,8 +65,8 @@ class RegularizationPath:
 
     See Also
     --------
-    regularization_path : Makes one.
-    RegularizationPathDisplay : Draws one.
+    regularization_path : Computes the path.
+    RegularizationPathDisplay : Plot of the path.
 
     Examples
     --------
@@ -103,12 +103,12 @@ class RegularizationPath:
         return np.array([model.loss_ for model in self.estimators])
 
     def frame(self):
-        """Return a table with one line for each strength.
+        """Return a table with one row per strength.
 
         Returns
         -------
         DataFrame
-            With the columns 'alpha', 'n_selected', 'score' and 'objective'.
+            Columns 'alpha', 'n_selected', 'score' and 'objective'.
         """
         return pd.DataFrame(
             {
@@ -158,7 +158,7 @@ def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np
             while not is_empty(run(fits.fit(top))):
                 top *= 2
                 if top > LARGEST_ALPHA * null.scale:
-                    raise ValueError(f"No strength up to alpha={top:.3g} sets all weights to zero; give 'alphas'.")
+                    raise ValueError(f"No strength up to alpha={top:.3g} sets all weights to zero. Give 'alphas'.")
     return np.geomspace(top * eps, top, n_alphas)
 
 
@@ -234,65 +234,64 @@ def regularization_path(
     warm_max_iter=None,
     verbose=False,
 ):
-    """Fit an estimator for many strengths of its penalty, each fit going on from the one before.
+    """Fit an estimator for many strengths of its penalty, with warm starts.
 
-    The first fit takes the estimator's `max_iter` epochs. A further one takes a share of them that is proportional to
-    the logarithm of the ratio of the two strengths, all of them for a ratio of 2.5 or more. On the way up, a rate that
-    anneals begins at 0.3 of its value; of any other rate, 60 % of these epochs have the whole and 40 % a tenth, and
-    each part ends early when the objective no longer falls.
+    The first fit trains for the estimator's `max_iter` epochs. Each further one starts from the weights of the one
+    before, for a share of these epochs that is proportional to the logarithm of the ratio of the two strengths: all of
+    them for a ratio of 2.5 or more. On the way up, an annealed learning rate begins at 0.3 of its value; any other rate
+    is kept for 60 % of the epochs and divided by 10 for the rest, and each part ends when the objective stops falling.
 
-    With hidden layers, a fit is never given up for the best constant prediction before one from scratch was no better.
-    Then a second pass, from strong to weak, improves fits whose stronger neighbour would cost less in their place, and
-    takes a fit from scratch where that has the lowest objective, so no objective is above that of an independent fit.
-    With `early_stopping`, which chooses weights by validation, and on the way down there is no second pass. A lower
-    objective need not be a better score: with groups of neurons, in particular, the path can go from many units to very
-    few at once, which independent fits with the same strengths do not.
+    With hidden layers, a fit that collapses to the constant prediction is replaced by one from scratch if that is
+    better. Then a second pass, from strong to weak, starts fits from their stronger neighbour where that has a lower
+    objective, and keeps a fit from scratch where that has the lowest one, so no objective is above that of an
+    independent fit. There is no second pass on the way down, and none with `early_stopping`, which chooses weights by
+    validation. A lower objective need not mean a better score: with groups of neurons, in particular, the path can lose
+    many units at once, which independent fits with the same strengths do not.
 
     Parameters
     ----------
     estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
-        What to fit; the strength of its penalty is ignored.
+        Estimator to fit; the strength of its penalty is ignored.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Inputs.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets.
     alphas : int or array-like of float, default=50
-        Positive strengths, or their number (at least 2). A number makes a geometric grid up to where no feature is
-        left: from a formula without hidden layers, otherwise found by doubling, with short fits, and therefore
-        roughly. For penalties that cannot set all weights to zero, such as L2, it goes from 1e-5 to 10.
+        Positive strengths, or their number (at least 2). A number means a geometric grid up to the strength at which no
+        feature is left: in closed form without hidden layers, otherwise found roughly, by doubling, with short fits.
+        For penalties that cannot set all weights to zero, such as L2, the grid goes from 1e-5 to 10.
     eps : float, default=1e-3
-        The lowest strength of such a grid, in units of the highest; in (0, 1).
+        Ratio of the smallest to the largest strength of such a grid, in (0, 1).
     direction : {'auto', 'up', 'down'}, default='auto'
-        Whether to begin with the weakest penalty ('up') or the strongest ('down'). 'auto' is 'down' without hidden
-        layers. With hidden layers it is 'up', because training does not leave a first layer of zeros, or leaves it only
-        for a linear model.
+        Whether to begin with the weakest penalty ('up') or the strongest ('down'). 'auto' means 'down' without hidden
+        layers, and 'up' with them, because training from a first layer of zeros stays there or ends at a linear model.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights for the fits.
+        Sample weights of the fits.
     X_val, y_val : array-like, default=None
-        Rows to score on; None scores on the training data.
+        Validation data to score on; None means the training data.
     scoring : str, callable or None, default=None
-        Scorer of scikit-learn; None is accuracy or R².
+        Scorer, greater is better; None means accuracy or R².
     warm_max_iter : int, default=None
-        Largest number of epochs of each fit that goes on from another; None is the share described above.
+        Largest number of epochs of each warm-started fit; None means the share described above.
     verbose : bool, default=False
         Whether to show a progress bar.
 
     Returns
     -------
     RegularizationPath
-        Strengths, estimators, weights, scores and selected features.
+        Strengths, with estimators, weights, scores and selected features of each.
 
     Raises
     ------
     TypeError
         If the estimator is of another class.
     ValueError
-        If a parameter is not as described, the penalty is None or has several strengths, or y is constant.
+        If a parameter is not as described, if the penalty is None or has several strengths, or if y is constant.
 
     See Also
     --------
-    RegularizationPathDisplay : Draws it.
-    skreg.RegularizedMLPRegressorCV : Chooses a strength by cross-validation.
+    RegularizationPathDisplay : Plot of the path.
+    skreg.RegularizedMLPRegressorCV : Choice of the strength by cross-validation.
 
     References
     ----------
@@ -329,7 +328,8 @@ def regularization_path(
         caller_name="regularization_path",
     )
     if (X_val is None) != (y_val is None):
-        raise ValueError("X_val and y_val must be given together; got only one of them.")
+        given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+        raise ValueError(f"X_val and y_val must be given together; got {given} without {missing}.")
     check_estimator(estimator)
     alphas = check_alphas(alphas)
     estimator._warn_of_unused(("alpha",))

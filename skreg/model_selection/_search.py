@@ -29,37 +29,38 @@ from skreg.model_selection._together import (
 from skreg.stopping import row_numbers
 
 _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
-        Score or scores of the held-out rows; None is the estimator's own.
+        One or several scorers of the held-out rows; None means the estimator's `score`.
     n_jobs : int, default=None
-        Number of populations that are trained at the same time, in threads or by the backend of
-        :func:`joblib.parallel_config`; None is that of the configuration, else 1. Other estimators are fitted in as
-        many processes, or by that backend.
+        Number of populations of networks that are trained at the same time, in threads or by the backend of
+        :func:`joblib.parallel_config`; other estimators are fitted in as many processes, or by that backend. None means
+        the number of the joblib configuration, else 1.
     refit : bool, str or callable, default=True
-        Whether to fit the best candidate to all rows; with several scores, the name of the one that decides, or a
+        Whether to fit the best candidate to all rows; with several scorers, the name of the one that decides, or a
         function of `cv_results_` that returns an index.
     cv : int, cross-validation splitter or iterable, default=None
-        The folds; None is 5 of them.
+        Splitting strategy; None means 5 folds.
     verbose : int, default=0
-        From 1 on, a progress bar counts the epochs of all networks; otherwise as in scikit-learn.
+        If at least 1, a progress bar counts the epochs of all networks; otherwise as in scikit-learn.
     pre_dispatch : int or str, default='2*n_jobs'
-        As in scikit-learn, for estimators that are not ours.
+        As in scikit-learn, for estimators that are not networks of skreg.
     {random_state}error_score : 'raise' or float, default=nan
-        Score of a fit that fails, for instance because training diverges. The other networks go on.
+        Score of a fit that fails, for instance because training diverges; the other networks continue. 'raise' raises
+        its error.
     return_train_score : bool, default=False
         Whether to score the training rows, too.
     memory_limit : int, default=None
-        Largest number of bytes for the networks that are trained at the same time (weights, moments, batches), beside
-        the data. More networks than fit in run one population after the other. None is a size that the processor's
-        cache can hold.
+        Largest number of bytes for the networks that are trained at the same time (weights, moments, batches), without
+        the data. If the networks do not fit, they are trained in several populations, one after the other. None means a
+        size that the processor's cache can hold.
 
     Attributes
     ----------
     cv_results_ : dict of str to ndarray
-        Scores, times and ranks of all candidates. A fit's time is its share of the time of its population.
+        Scores, times and ranks of all candidates. The time of a fit is its share of the time of its population.
     best_estimator_ : estimator
-        The best candidate, fitted to all rows by itself.
+        The best candidate, fitted to all rows.
     best_params_, best_score_, best_index_ : dict, float, int
-        Its parameters, mean score and number.
+        Parameters, mean score and index of the best candidate.
     scorer_, n_splits_, refit_time_, multimetric_ : object
         As in scikit-learn.
 
@@ -71,23 +72,23 @@ _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
 _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ratio`, `dropout`, `input_dropout`,
     `learning_rate_init`, `weight_decay`, `label_smoothing`, `class_weight`, `augmentation__stddev`, `max_grad_norm`,
     `averaging__decay`, `random_state`, patience) are trained together, in one batched program; those that differ in
-    structure (layers, kind of penalty, solver, number of batches) form further populations. Pipelines and
-    :class:`~sklearn.compose.TransformedTargetRegressor` around our estimators are trained together, too; what their
-    transformers make of a fold is shared by the candidates that have the same ones. The results are those of single
-    fits but for rounding.
+    structure (layers, kind of penalty, solver, number of batches) form further populations. So are networks in
+    pipelines and in :class:`~sklearn.compose.TransformedTargetRegressor`; candidates with equal transformers share the
+    transformed rows of a fold. The results are those of single fits, up to rounding.
 
     Networks with ``early_stopping=True`` hold out rows as the folds do: whole groups, if no group is on both sides of a
     fold; the last rows, if in every fold all test rows come after all training rows. This holds for the refit, too. A
-    splitter given as `early_stopping` is taken as it is, and gets the groups if it asks for them.
+    splitter given as `early_stopping` is used as it is, with the groups if it needs them.
 
     Networks with callbacks, `solver="lbfgs"`, `verbose`, `refit_on_all` or, with early stopping, a `scoring` other than
     the loss are fitted one by one, in `n_jobs` threads. Other estimators are fitted as in scikit-learn, in `n_jobs`
-    processes or by whatever :func:`joblib.parallel_config` says; their results come back and are scored here. Only fits
-    that callbacks of scikit-learn hear of are left to scikit-learn's own code."""
+    processes or by the backend of :func:`joblib.parallel_config`, and scored in this process. Searches with callbacks
+    of
+    scikit-learn run scikit-learn's own code."""
 
 
 class BatchedSearchMixin(DocLink):
-    """What turns a search of scikit-learn into one that trains candidates and folds together."""
+    """Mixin for searches of scikit-learn that trains candidates and folds together."""
 
     _own_constraints: ClassVar[dict] = {"memory_limit": [Interval(Integral, 1, None, closed="left"), None]}
 
@@ -96,14 +97,14 @@ class BatchedSearchMixin(DocLink):
         grids = getattr(self, self._space)
         grids = [grids] if isinstance(grids, Mapping) else grids
         if not all(isinstance(grid, Mapping) for grid in grids):
-            return False  # which scikit-learn is going to complain of
+            return False  # scikit-learn raises an error about it
         values = [
             value for grid in grids for choice in grid.values() if isinstance(choice, list | tuple) for value in choice
         ]
         return any(hasattr(value, "fit") for value in values)
 
     def fit(self, X, y=None, **params):
-        """Run fit with all sets of parameters.
+        """Fit all candidates on all folds, and the best one on all rows.
 
         Parameters
         ----------
@@ -112,7 +113,7 @@ class BatchedSearchMixin(DocLink):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
         **params : dict
-            Passed on to `fit` of the estimator, to the splitter and the scorer, as in scikit-learn.
+            Passed to `fit` of the estimator, to the splitter and the scorer, as in scikit-learn.
 
         Returns
         -------
@@ -287,22 +288,22 @@ class RandomizedSearchCV(BatchedSearchMixin, sklearn.model_selection.RandomizedS
     Parameters
     ----------
     estimator : estimator
-        What to search for.
+        Estimator to tune.
     param_distributions : dict or list of dicts
-        For each parameter a list of values, or a distribution with a method ``rvs``, such as those of scipy.stats.
+        Lists of values, or distributions with a method ``rvs`` such as those of scipy.stats, by parameter name.
     n_iter : int, default=10
         Number of candidates.
     {
         _PARAMETERS.format(
             random_state='''random_state : int, RandomState instance or None, default=None
-        Of the candidates; None is fresh entropy.
+        Seed of the candidates; None means fresh entropy.
     '''
         )
     }
 
     See Also
     --------
-    GridSearchCV : Tries all combinations.
+    GridSearchCV : Search over all combinations of given values.
 
     Examples
     --------

@@ -28,7 +28,7 @@ from skreg.stopping import row_numbers
 
 
 @documented(
-    f"""Score an estimator by cross-validation, with the networks of all folds trained together.
+    f"""Evaluate an estimator by cross-validation, with the networks of all folds trained together.
 
     Has the arguments and the results of :func:`sklearn.model_selection.cross_validate`.
 
@@ -37,7 +37,7 @@ from skreg.stopping import row_numbers
     {ESTIMATOR}
     {GROUPS}
     scoring : str, callable, list, tuple or dict, default=None
-        Score or scores of the held-out rows; None is the estimator's own.
+        One or several scorers of the held-out rows; None means the estimator's `score`.
     {CV}
     {N_JOBS}
     {VERBOSE}
@@ -46,8 +46,8 @@ from skreg.stopping import row_numbers
     return_train_score : bool, default=False
         Whether to score the training rows, too.
     return_estimator : bool, default=False
-        Whether to return the fitted estimators. As after a pickle, their solvers' states are not known: `partial_fit`
-        goes on from the weights with new moments, and `save_checkpoint` raises.
+        Whether to return the fitted estimators. As after unpickling, they have no solver state: `partial_fit` continues
+        from the weights with new moments, and `save_checkpoint` raises.
     return_indices : bool, default=False
         Whether to return the indices of the rows of every fold.
     {ERROR_SCORE}
@@ -55,15 +55,15 @@ from skreg.stopping import row_numbers
     Returns
     -------
     dict of str to ndarray
-        'test_score' (or one entry for each score), 'fit_time' (a share of the time of all), 'score_time' and what was
-        asked for.
+        'test_score' (or ``test_<name>`` for each scorer), 'fit_time' (in seconds; a share of the time of all fits),
+        'score_time', and what the `return_*` parameters ask for.
 
     {RAISES}
 
     See Also
     --------
-    cross_val_score : Scores alone.
-    GridSearchCV : For many candidates.
+    cross_val_score : Test scores only.
+    GridSearchCV : Cross-validation of many candidates.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def cross_validate(
 
 
 @documented(
-    f"""Return the scores of cross-validation, with the networks of all folds trained together.
+    f"""Evaluate a score by cross-validation, with the networks of all folds trained together.
 
     Has the arguments and the result of :func:`sklearn.model_selection.cross_val_score`.
 
@@ -143,13 +143,13 @@ def cross_validate(
     Returns
     -------
     ndarray of shape (n_folds,)
-        One score for each fold.
+        One score per fold.
 
     {RAISES}
 
     See Also
     --------
-    cross_validate : Several scores, times and estimators.
+    cross_validate : Several scores, with times and estimators.
 
     Examples
     --------
@@ -207,7 +207,7 @@ def _encoded_classes(y: np.ndarray) -> np.ndarray:
 
 
 @documented(
-    f"""Predict every row by the network of the fold that has not seen it, with all networks trained together.
+    f"""Predict each row by the network of the fold that held it out, with all networks trained together.
 
     Has the arguments and the result of :func:`sklearn.model_selection.cross_val_predict`.
 
@@ -221,7 +221,7 @@ def _encoded_classes(y: np.ndarray) -> np.ndarray:
     {PARAMS}
     {PRE_DISPATCH}
     method : {{'predict', 'predict_proba', 'predict_log_proba', 'decision_function'}}, default='predict'
-        What to predict.
+        Method of the estimator to call.
 
     Returns
     -------
@@ -270,7 +270,7 @@ def cross_val_predict(
 
 
 @documented(
-    f"""Score an estimator for growing numbers of training rows, with all networks of a size trained together.
+    f"""Compute a learning curve, with the networks of all folds of a size trained together.
 
     Has the arguments and the results of :func:`sklearn.model_selection.learning_curve`.
 
@@ -279,38 +279,38 @@ def cross_val_predict(
     {ESTIMATOR}
     {GROUPS}
     train_sizes : array-like of float or int, default=np.linspace(0.1, 1.0, 5)
-        Shares of the training rows of a fold, or their numbers.
+        Numbers of training rows, or their shares of the training rows of a fold.
     {CV}
     {SCORING}
     exploit_incremental_learning : bool, default=False
-        Whether each size goes on from the one before, by `partial_fit`: one network after the other.
+        Whether each size continues from the one before, by `partial_fit`; networks are then trained one by one.
     {N_JOBS}
     {PRE_DISPATCH}
     {VERBOSE}
     shuffle : bool, default=False
-        Whether to shuffle the training rows before their first ones are taken.
+        Whether to shuffle the training rows before taking the first ones.
     random_state : int, RandomState instance or None, default=None
-        For the shuffling; None is fresh entropy.
+        Seed of the shuffling; None means fresh entropy.
     {ERROR_SCORE}
     return_times : bool, default=False
-        Whether to return times, too.
+        Whether to return the times of fits and scores.
     {PARAMS}
 
     Returns
     -------
     train_sizes_abs : ndarray of shape (n_sizes,)
-        Numbers of rows.
+        Numbers of training rows.
     train_scores, test_scores : ndarray of shape (n_sizes, n_folds)
         Scores.
     fit_times, score_times : ndarray of shape (n_sizes, n_folds)
-        Seconds, if they were asked for.
+        Times in seconds; only with ``return_times=True``.
 
     {RAISES}
 
     See Also
     --------
-    validation_curve : For the values of a parameter.
-    sklearn.model_selection.LearningCurveDisplay : Draws it.
+    validation_curve : Scores by the values of a parameter.
+    sklearn.model_selection.LearningCurveDisplay : Plot of the curve.
 
     Examples
     --------
@@ -378,7 +378,7 @@ def learning_curve(
 
 
 @documented(
-    f"""Score an estimator for the values of a parameter, with the networks of all values and folds trained together.
+    f"""Compute a validation curve, with the networks of all values and folds trained together.
 
     Has the arguments and the results of :func:`sklearn.model_selection.validation_curve`.
 
@@ -388,7 +388,7 @@ def learning_curve(
     param_name : str
         Name of the parameter.
     param_range : array-like of shape (n_values,)
-        Its values.
+        Values of the parameter.
     {GROUPS}
     {CV}
     {SCORING}
@@ -407,8 +407,8 @@ def learning_curve(
 
     See Also
     --------
-    learning_curve : For numbers of rows.
-    sklearn.model_selection.ValidationCurveDisplay : Draws it.
+    learning_curve : Scores by the number of training rows.
+    sklearn.model_selection.ValidationCurveDisplay : Plot of the curve.
 
     Examples
     --------

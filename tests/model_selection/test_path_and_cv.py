@@ -281,7 +281,7 @@ class TestPath:
             ({"alphas": []}, "positive ones; got"),
             ({"alphas": [np.nan]}, "positive ones; got"),
             ({"alphas": "many"}, "positive ones; got 'many'"),
-            ({"alphas": 1}, "'alphas' parameter must be at least 2 as a number; got 1"),
+            ({"alphas": 1}, "'alphas' parameter must be at least 2 if it is an int; got 1"),
             ({"alphas": True}, "positive ones; got True"),
             ({"eps": 1.0}, "'eps' parameter of regularization_path must be .* Got 1.0"),
             ({"direction": "left"}, "'direction' parameter .* Got 'left'"),
@@ -295,7 +295,10 @@ class TestPath:
 
     @pytest.mark.parametrize(
         ("penalty", "message"),
-        [(None, "must be a penalty whose strength can be chosen; got None"), (L1(alpha=(1, 0)), "one number, too")],
+        [
+            (None, "must be a penalty, for a choice of its strength; got None"),
+            (L1(alpha=(1, 0)), "must be one number for a path"),
+        ],
     )
     def test_penalties_without_one_strength(self, interactions, penalty, message):
         with pytest.raises(ValueError, match=message):
@@ -603,7 +606,7 @@ class TestCV:
             ),
             ({"adaptive": True, "penalty": "hierarchical"}, "adaptive=True needs a penalty with weights"),
             ({"adaptive": True, "penalty": GroupLasso(groups="neurons")}, "adaptive=True needs a penalty with weights"),
-            ({"penalty": None}, "penalty whose strength can be chosen; got None"),
+            ({"penalty": None}, "must be a penalty, for a choice of its strength; got None"),
             ({"cv": KFold(2)}, r"training rows of every fold must hold all 2 classes; those of fold 1 .*only \[0\]"),
             ({"cv": [(np.arange(150), np.arange(150, 200))], "selection": "one_se"}, "needs at least 2 folds; got 1"),
         ],
