@@ -719,7 +719,7 @@ def test_the_last_fit_fails(iris):
                 raise ArithmeticError("too many")
             return super().fit(X, y)
 
-    message = r"fit of 'a', the best one, to all rows failed.*ArithmeticError\('too many'"
+    message = r"fit of the best regularizer, 'a', to all rows failed.*ArithmeticError\('too many'"
     with pytest.warns(FitFailedWarning, match=message):
         comparison = compare_regularizers(*iris, {"a": FailingOnAll()}, cv=2, n_repeats=1)
     assert comparison.folds["test_score"].notna().all()

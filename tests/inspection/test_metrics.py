@@ -195,7 +195,7 @@ def test_a_nan_is_passed_on():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"differences": [0.1]}, r"one number for each of at least two splits; got an array of shape \(1,\)"),
+        ({"differences": [0.1]}, r"must be one-dimensional, with at least two numbers; got an array of shape \(1,\)"),
         ({"differences": [[0.1, 0.2]]}, r"got an array of shape \(1, 2\)"),
         ({"n_train": 0}, "'n_train' parameter must be a positive number of rows; got 0"),
         ({"n_test": -1}, "'n_test' parameter must be a positive number of rows; got -1"),

@@ -276,13 +276,13 @@ class TestPath:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"alphas": [0.1, -1.0]}, r"'alphas' parameter must be .* positive ones; got \[0\.1, -1\.0\]"),
-            ({"alphas": [0.0]}, "positive ones; got"),
-            ({"alphas": []}, "positive ones; got"),
-            ({"alphas": [np.nan]}, "positive ones; got"),
-            ({"alphas": "many"}, "positive ones; got 'many'"),
+            ({"alphas": [0.1, -1.0]}, r"'alphas' parameter must be .* positive numbers; got \[0\.1, -1\.0\]"),
+            ({"alphas": [0.0]}, "positive numbers; got"),
+            ({"alphas": []}, "positive numbers; got"),
+            ({"alphas": [np.nan]}, "positive numbers; got"),
+            ({"alphas": "many"}, "positive numbers; got 'many'"),
             ({"alphas": 1}, "'alphas' parameter must be at least 2 if it is an int; got 1"),
-            ({"alphas": True}, "positive ones; got True"),
+            ({"alphas": True}, "positive numbers; got True"),
             ({"eps": 1.0}, "'eps' parameter of regularization_path must be .* Got 1.0"),
             ({"direction": "left"}, "'direction' parameter .* Got 'left'"),
             ({"warm_max_iter": 0}, "'warm_max_iter' parameter .* Got 0"),
@@ -594,8 +594,8 @@ class TestCV:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"alphas": [-1.0, 1.0]}, "'alphas' parameter must be .* positive ones; got"),
-            ({"alphas": [0.0]}, "positive ones"),
+            ({"alphas": [-1.0, 1.0]}, "'alphas' parameter must be .* positive numbers; got"),
+            ({"alphas": [0.0]}, "positive numbers"),
             ({"alphas": 1}, "'alphas' parameter of RegularizedMLPClassifierCV must be"),
             ({"selection": "worst"}, "'selection' parameter .* Got 'worst'"),
             ({"scoring": "nice"}, "'scoring' parameter .* Got 'nice'"),
