@@ -15,7 +15,7 @@ class AxisObject(DocLink, BaseEstimator):
     Attributes
     ----------
     member_parameters : tuple of str
-        Class attribute. Names of the numbers that networks that are trained together may have for themselves: each is
+        Class attribute. Names of the parameters that may differ between networks that are trained together: each is
         then a tensor of shape (n_members, 1, 1).
     """
 

@@ -46,16 +46,16 @@ class BatchTransform(AxisObject, ABC):
         Parameters
         ----------
         batch : named tuple
-            Of `X`, a tensor of shape (n_members, n_rows, n_features); `target` of shape (n_members, n_rows,
-            n_targets), as the loss wants it, for instance with one column for each class; and `weight` of shape
-            (n_members, n_rows, 1), which sums to 1 over the rows of an epoch, or None if all rows count the same. Rows
-            of weight 0 pad a batch.
+            Fields `X`, a tensor of shape (n_members, n_rows, n_features); `target`, of shape (n_members, n_rows,
+            n_targets), encoded for the loss, for instance with one column for each class; and `weight`, of shape
+            (n_members, n_rows, 1), which sums to 1 over the rows of an epoch, or None for equal weights. Rows with
+            weight 0 are padding.
         random : object
-            Where random numbers come from, for each network its own. For a tensor of shape (n_members, n_rows,
-            n_columns), ``random.normal(like)`` and ``random.uniform(like)`` return numbers of this shape, and
-            ``random.permutation(like)`` row indices in a random order, of shape (n_members, n_rows, 1) for
-            ``like.take_along_dim(indices, dim=1)``. Where all networks draw the same numbers, the first axis has the
-            length 1 instead of n_members.
+            Random numbers, with a generator for each network. For a tensor of shape (n_members, n_rows, n_columns),
+            ``random.normal(like)`` and ``random.uniform(like)`` return numbers of this shape, and
+            ``random.permutation(like)`` permuted row indices of shape (n_members, n_rows, 1), for
+            ``like.take_along_dim(indices, dim=1)``. If all networks draw the same numbers, the first axis has length 1
+            instead of n_members.
 
         Returns
         -------

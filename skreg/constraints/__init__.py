@@ -1,10 +1,10 @@
-"""Constraints on the weights: sets that every training step projects them onto.
+"""Constraints on the weights: sets onto which every training step projects.
 
 A constraint restricts the weight matrices of a network, never biases or normalization parameters. Pass a string for all
 matrices, one of these objects, or a list with one of either (or None) for each weight matrix, the output layer's last.
 
-One file each. A new constraint derives from :class:`Constraint` and gives the nearest weights that obey it (`project`)
-and the minimizer of a penalty's proximal problem among them (`prox`); its name goes into `_resolve.py`. Constraints
+One file each. A new constraint derives from :class:`Constraint` and has the projection onto its set (`project`) and the
+minimizer of a penalty's proximal problem over that set (`prox`); its name goes into `_resolve.py`. Constraints
 import penalties; solvers, the engine and the estimators import constraints.
 """
 

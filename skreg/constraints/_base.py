@@ -17,7 +17,7 @@ class Constraint(DocLink, BaseEstimator, ABC):
     See Also
     --------
     MaxNorm : Bounds the norm of each unit's incoming weights.
-    Nonnegative : No weight is negative.
+    Nonnegative : Weights of at least 0.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class Constraint(DocLink, BaseEstimator, ABC):
 
     @abstractmethod
     def project(self, W: Tensor) -> Tensor:
-        """Return the nearest weights that obey the constraint.
+        """Project weights onto the constraint set.
 
         Parameters
         ----------
@@ -41,36 +41,36 @@ class Constraint(DocLink, BaseEstimator, ABC):
         Returns
         -------
         Tensor of the shape of W
-            A new tensor.
+            The projection, as a new tensor.
         """
 
     def mean_over_blocks(self, T: Tensor) -> Tensor:
-        """Return the mean of T over each block of weights that the constraint ties together.
+        """Return the mean of T over each block of weights that share a step size.
 
         Parameters
         ----------
         T : Tensor of shape (n_members, n_inputs, n_outputs)
-            One number for every weight.
+            One number per weight.
 
         Returns
         -------
         Tensor that broadcasts to the shape of T
-            ``T`` itself where every weight stands alone.
+            ``T`` itself if every weight is a block of its own.
         """
         return T
 
     @abstractmethod
     def prox(self, W: Tensor, step, penalty: LayerPenalty | None) -> Tensor:
-        """Return the minimizer of a penalty's proximal problem among the weights that obey the constraint.
+        """Return the minimizer of a penalty's proximal problem over the constraint set.
 
         Parameters
         ----------
         W : Tensor of shape (n_members, n_inputs, n_outputs)
             One weight matrix of every member.
         step : float or Tensor that broadcasts to the shape of W
-            The step of each coordinate, the same for all weights that the constraint or the penalty ties together.
+            Step size of each coordinate, equal within each block of the constraint and of the penalty.
         penalty : LayerPenalty or None
-            The penalty, which :meth:`check_penalty` must admit.
+            The penalty, which must have passed :meth:`check_penalty`.
 
         Returns
         -------
@@ -86,10 +86,10 @@ class Constraint(DocLink, BaseEstimator, ABC):
         penalty : LayerPenalty
             The penalty on the same weight matrix.
 
-        Returns
-        -------
-        None
-            If they have.
+        Raises
+        ------
+        ValueError
+            If they have none.
         """
         if isinstance(penalty.penalty, Hierarchical):
             raise ValueError(

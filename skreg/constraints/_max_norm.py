@@ -13,12 +13,12 @@ from skreg.penalties._groups import GroupPenalty
 class MaxNorm(Constraint):
     r"""Bound on the norm of each unit's incoming weights: :math:`\lVert W_{\cdot k} \rVert_2 \le c`.
 
-    :math:`c` is `max_value`. A column of the weight matrix that is longer is scaled down to length c. With the solver
-    'adam' all weights of a unit share one metric, the root of their mean squared gradient, because the nearest point of
-    a ball is found by scaling only where all directions count the same.
+    :math:`c` is `max_value`. Columns of the weight matrix with a larger norm are scaled down to c. With the solver
+    'adam' all weights of a unit share one step size, from their mean squared gradient, because scaling is the
+    projection onto a ball only in a metric that is the same in all directions.
 
-    It can be combined with penalties on single weights that are convex (L1, L2, elastic net, weighted L1) and with
-    groups of incoming weights (``groups="neurons"``): the minimizer of both is then the penalty's, scaled down.
+    It can be combined with convex penalties on single weights (L1, L2, elastic net, weighted L1) and with groups of
+    incoming weights (``groups="neurons"``): the joint minimizer is then that of the penalty, scaled down.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class MaxNorm(Constraint):
 
     See Also
     --------
-    Nonnegative : Another constraint.
+    Nonnegative : Weights of at least 0.
     skreg.penalties.L2 : Shrinks weights instead of bounding them.
 
     References
@@ -71,7 +71,7 @@ class MaxNorm(Constraint):
         cuts_across = isinstance(penalty.penalty, GroupPenalty) and not penalty.penalty.has_groups("neurons")
         if cuts_across or not penalty.penalty.convex:
             raise ValueError(
-                f"constraint={self!r} cannot act on a weight matrix with {penalty.penalty!r}: there is no exact step "
-                "for both. Use a convex penalty on single weights or groups='neurons', or give one constraint for each "
-                "weight matrix, with None where the penalty acts."
+                f"constraint={self!r} cannot act on a weight matrix with {penalty.penalty!r}: there is no exact "
+                "proximal step for both. Use a convex penalty on single weights or groups='neurons', or give one "
+                "constraint for each weight matrix, with None where the penalty acts."
             )

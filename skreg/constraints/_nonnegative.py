@@ -4,16 +4,16 @@ from skreg.constraints._base import Constraint
 
 
 class Nonnegative(Constraint):
-    r"""No weight is negative: :math:`w_{ij} \ge 0`.
+    r"""Bound of zero below every weight: :math:`w_{ij} \ge 0`.
 
-    Without hidden layers, and with :class:`~skreg.penalties.L1`, it is ``Lasso(positive=True)``. With an activation
-    that does not decrease, a network all of whose matrices are nonnegative never decreases in any feature; for a
-    monotone effect, constrain every matrix. It can be combined with all penalties but 'hierarchical': the minimizer
-    of both is the penalty's for the weights without their negative parts.
+    Without hidden layers, and with :class:`~skreg.penalties.L1`, it is ``Lasso(positive=True)``. With a nondecreasing
+    activation, a network whose matrices are all nonnegative is nondecreasing in every feature; for a monotone effect,
+    constrain every matrix. It can be combined with all penalties but 'hierarchical': the joint minimizer is that of the
+    penalty for the positive parts of the weights.
 
     See Also
     --------
-    MaxNorm : Another constraint.
+    MaxNorm : Bounds the norm of each unit's incoming weights.
 
     References
     ----------

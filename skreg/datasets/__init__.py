@@ -1,4 +1,4 @@
-"""Data sets of the examples.
+"""Data sets: Fashion-MNIST, and synthetic data with known informative features.
 
 Examples, tests and benchmarks import them, nothing else. A new one is a ``make_`` function that draws it, or a
 ``fetch_`` function that loads it with scikit-learn's arguments (`data_home`, `download_if_missing`).

@@ -1,8 +1,8 @@
-"""Which regularization generalizes best, and why: comparisons and displays.
+"""Comparisons of regularizers, and displays of what regularization does.
 
-Nothing imports this folder. A new display is a file of its own: a class with `from_estimator` (or a like constructor),
-`frame`, which returns the numbers, and `plot`, which draws them and leaves `ax_` and `figure_`. Whatever is measured in
-a comparison is a function in `_measures.py`; what is said of it in words stands in `_verdict.py`.
+Nothing imports this folder. A new display is a file of its own: a class with `from_estimator` (or another constructor),
+`frame`, which returns the numbers, and `plot`, which draws them and sets `ax_` and `figure_`. Measures of a comparison
+are in `_measures.py`, the sentences of its summary in `_verdict.py`.
 """
 
 from skreg.inspection._compare import compare_regularizers

@@ -1,4 +1,4 @@
-"""Losses: what the network's outputs are compared with, row by row; one family a file.
+"""Losses of the network's outputs, row by row; one family a file.
 
 A new loss derives from ``Loss``: its value and gradient for every row, the best constant outputs, a link and a score,
 all with a leading member axis. Its name goes into `_resolve.py`. Rules that change targets before training stand in

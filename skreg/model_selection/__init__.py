@@ -1,4 +1,4 @@
-"""Choosing parameters: searches and validation with networks that are trained together, and regularization paths.
+"""Model selection: searches and cross-validation that train networks together, and regularization paths.
 
 :mod:`skreg.inspection` alone imports this folder. A new function of scikit-learn's is a subclass or a function of the
 same name and signature, which lets scikit-learn do its work on fits that were trained together before (`_together.py`).

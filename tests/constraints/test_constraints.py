@@ -134,7 +134,7 @@ def test_a_step_without_penalty_is_the_projection(constraint):
 @pytest.mark.parametrize("penalty", ACROSS + NONCONVEX, ids=repr)
 def test_max_norm_refuses_penalties_without_a_common_step(penalty):
     with pytest.raises(
-        ValueError, match=r"constraint=MaxNorm\(\) cannot act on a weight matrix with .*no exact step for both"
+        ValueError, match=r"constraint=MaxNorm\(\) cannot act on a weight matrix with .*no exact proximal step for both"
     ):
         resolve_constraint("max_norm", penalty.for_layers((4, 3, 1)))
     # Only where both would act on the same matrix.
