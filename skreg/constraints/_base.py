@@ -86,6 +86,11 @@ class Constraint(DocLink, BaseEstimator, ABC):
         penalty : LayerPenalty
             The penalty on the same weight matrix.
 
+        Returns
+        -------
+        None
+            If they have one.
+
         Raises
         ------
         ValueError
