@@ -17,7 +17,7 @@ def fitted_network(estimator) -> FittedMLP | None:
     Returns
     -------
     FittedMLP or None
-        The network; None if there is none of ours.
+        The network; None if the estimator contains none of skreg.
 
     Raises
     ------
