@@ -18,7 +18,7 @@ from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy, rescaled
 from skreg._estimator.fitted import FittedMLP
-from skreg._estimator.incremental import takes_steps
+from skreg._estimator.incremental import takes_steps, train_one_epoch
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from skreg.engine.spec import ClassWeights
 from skreg.losses import CLASSIFICATION_LOSSES, LabelSmoothing, classification_loss
@@ -383,7 +383,7 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
         with unchanged_on_error(self):
             self._validate_params()
             self._set_classes(y, classes)
-            self._partial_fit(X, y, sample_weight, lambda labels, dtype: self._encode_known(labels).astype(dtype))
+            train_one_epoch(self, X, y, sample_weight, lambda labels, dtype: self._encode_known(labels).astype(dtype))
         return self
 
     def _set_classes(self, y, classes) -> None:

@@ -16,7 +16,7 @@ from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
 from skreg._estimator.fitted import FittedMLP
-from skreg._estimator.incremental import takes_steps
+from skreg._estimator.incremental import takes_steps, train_one_epoch
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
 from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
 
@@ -294,7 +294,7 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         with unchanged_on_error(self):
             self._validate_params()
             is_first = not hasattr(self, "coefs_")
-            self._partial_fit(X, y, sample_weight, self._encode_targets if is_first else self._encode_more)
+            train_one_epoch(self, X, y, sample_weight, self._encode_targets if is_first else self._encode_more)
         return self
 
     def _encode_targets(self, y, dtype, keep_classes=False):

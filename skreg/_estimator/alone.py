@@ -11,8 +11,8 @@ import torch
 from sklearn.metrics import check_scoring
 
 from skreg._estimator.data import concatenated, rescaled
-from skreg._estimator.fitted import attributes_of
 from skreg._estimator.prepare import PendingFit, schedule_of
+from skreg._estimator.weights import attributes_of
 from skreg.adapters.skorch import RegularizedNet
 from skreg.callbacks import TaskCallback, callbacks_of_batches
 from skreg.engine.checkpoints import check_like, named_arrays

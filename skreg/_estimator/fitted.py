@@ -4,7 +4,6 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from numbers import Integral, Real
 from typing import ClassVar, NamedTuple
 
@@ -20,17 +19,16 @@ from skreg._docs import DocLink
 from skreg._estimator.data import as_numpy, check_inputs
 from skreg._estimator.devices import device_here
 from skreg._estimator.state import TRAINING_STATE, check_restored, with_fitted_parameters
+from skreg._estimator.weights import load_parameters, weights_of
 from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg.callbacks import without_learned_attributes
 from skreg.engine.batches import Rows
 from skreg.engine.objective import AUTO_BATCH_SIZE
-from skreg.engine.spec import NetworkSpec
 from skreg.engine.threads import limited_threads, step_flops
 from skreg.losses import Loss
 from skreg.network.mlp import MLP
-from skreg.network.norm import NORMALIZATION_PARAMETERS
-from skreg.network.pruning import Weights, prune_weights
+from skreg.network.pruning import prune_weights
 
 
 def dropout_rates(dropout, n_hidden: int) -> list[float]:
@@ -46,59 +44,6 @@ def dropout_rates(dropout, n_hidden: int) -> list[float]:
     if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
         raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {dropout!r}.")
     return [float(rate) for rate in rates]
-
-
-def module_of(weights: list[np.ndarray], network: NetworkSpec) -> MLP:
-    """Return a network with the weights of a result."""
-    module = network.module()
-    with torch.no_grad():
-        for tensor, array in zip(module.member_views(module.state()), weights, strict=True):
-            tensor[0] = torch.from_numpy(array)
-    return module
-
-
-def attributes_of(weights: list[np.ndarray], network: NetworkSpec, dtype) -> dict:
-    """Return the weights of a result as fitted attributes.
-
-    Raises
-    ------
-    ValueError
-        If they are those of another network.
-    """
-    units = network.layer_units
-    n_layers, n_hidden = len(units) - 1, len(units) - 2
-    names = ["gain", "shift", "mean", "variance"][: {"batch": 4, "layer": 2}.get(network.normalization, 0)]
-    widths = list(units[1:])
-    if network.skip and n_hidden:
-        widths[0] += units[-1]
-    shapes = [*zip(units[:-1], widths, strict=True), *((1, n) for n in units[1:])]
-    shapes += [(1, n) for _ in names for n in units[1:-1]]
-    if shapes != [array.shape for array in weights]:
-        raise ValueError(f"The result is of another network: its arrays have not the shapes {shapes}.")
-    # An overflow in float32 is found by its effect on predictions: see `check_precision`.
-    with np.errstate(over="ignore"):
-        arrays = [array.astype(dtype) for array in weights]
-    coefs, skip_coef = arrays[:n_layers], None
-    if widths[0] != units[1]:
-        coefs[0], skip_coef = coefs[0][:, : units[1]].copy(), coefs[0][:, units[1] :].copy()
-    of_layers = [array[0] for array in arrays[2 * n_layers :]]
-    columns = {name: of_layers[i * n_hidden : (i + 1) * n_hidden] for i, name in enumerate(names)}
-    return {
-        "coefs_": coefs,
-        "skip_coef_": skip_coef,
-        "intercepts_": [b[0] for b in arrays[n_layers : 2 * n_layers]],
-        "normalization_params_": [
-            {name: values[i] for name, values in columns.items()} for i in range(n_hidden if names else 0)
-        ],
-        "input_features_": np.arange(units[0]),
-        "n_layers_": len(units),
-        "n_outputs_": units[-1],
-    }
-
-
-def weights_of(estimator) -> Weights:
-    """Return the fitted weights of an estimator."""
-    return Weights(estimator.coefs_, estimator.intercepts_, estimator.normalization_params_, estimator.skip_coef_)
 
 
 def rows_for(estimator, X, module: MLP) -> Rows:
@@ -215,45 +160,6 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         vars(twin).update(vars(self) | self._fitted_parameters)
         return twin
 
-    def _check_same_outputs(self) -> None:
-        """Raise ValueError if the present loss needs other outputs than the fitted network has."""
-        loss = self._make_loss()
-        if loss.out_activation != self.out_activation_ or loss.n_outputs(self._n_targets) != self.n_outputs_:
-            raise ValueError(
-                f"The network was fitted with {self.n_outputs_} outputs and out_activation_={self.out_activation_!r}; "
-                f"loss={self.loss!r} (with its parameters) needs others. Fit it anew."
-            )
-        return loss
-
-    # -- weights -------------------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def _load_parameters(self, module: MLP) -> None:
-        """Copy the fitted attributes into a module of the same shape."""
-        shapes = list(pairwise(module.layer_units))
-        needed = [NORMALIZATION_PARAMETERS[module.normalization]] * len(module.gains) if module.normalization else []
-        fits = shapes == [W.shape for W in self.coefs_] and needed == [set(p) for p in self.normalization_params_]
-        if not fits or module.skip != (self.skip_coef_ is not None):
-            raise ValueError(
-                "Training goes on from the fitted weights, whose shapes are "
-                f"{[W.shape for W in self.coefs_]}; the parameters and data of this call need {shapes} "
-                f"with normalization={self.normalization!r} and {'a' if module.skip else 'no'} skip connection. "
-                "Use fit with warm_start=False."
-            )
-        first, skip = module.first_weights()
-        tensors = [first, *module.weights[1:], *module.biases]
-        arrays = [*self.coefs_, *self.intercepts_]
-        if module.skip:
-            tensors, arrays = [*tensors, skip], [*arrays, self.skip_coef_]
-        for tensor, array in zip(tensors, arrays, strict=True):
-            tensor[0] = torch.as_tensor(np.array(array))
-        for i, parameters in enumerate(self.normalization_params_):
-            module.gains[i][0] = torch.as_tensor(np.array(parameters["gain"]))
-            module.shifts[i][0] = torch.as_tensor(np.array(parameters["shift"]))
-            if module.running_means:
-                module.running_means[i][0] = torch.as_tensor(np.array(parameters["mean"]))
-                module.running_variances[i][0] = torch.as_tensor(np.array(parameters["variance"]))
-
     # -- selection -----------------------------------------------------------------------------------------
 
     @property
@@ -339,7 +245,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             dtype=torch.float32 if self.coefs_[0].dtype == np.float32 else torch.float64,
             device=device_here(self.device),
         )
-        self._load_parameters(module)
+        load_parameters(self, module)
         return module
 
     def _outputs(self, X) -> torch.Tensor:

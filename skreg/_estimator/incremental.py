@@ -10,15 +10,15 @@ from skreg._estimator.alone import train
 from skreg._estimator.history import PreviousHistory
 from skreg._estimator.prepare import (
     PendingFit,
-    description,
     finish,
     fitted_start,
     keep_parameters,
     make_spec,
     network_of_estimator,
 )
-from skreg._seeds import SEED_LIMIT, SEEDS, draw_seeds, seed_arrays
-from skreg.engine.checkpoints import LARGEST_COUNT, check_like, check_range, load_state, save_state
+from skreg._estimator.resuming import check_checkpoint
+from skreg._seeds import SEEDS, draw_seeds
+from skreg.engine.checkpoints import load_state, save_state
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import RowChoice, StoppingRule
 from skreg.engine.state import BEST_WEIGHTS
@@ -26,27 +26,6 @@ from skreg.engine.trainer import Trainer
 
 # Parameters without effect unless rows are held out, which `partial_fit` does not do.
 OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
-
-
-def _checked_history(checkpoint: dict[str, np.ndarray], n_epochs: int) -> dict[str, np.ndarray]:
-    """Return the history in a checkpoint; raise ValueError if it is not one of so many epochs."""
-    history = {name: array for name, array in checkpoint.items() if name.startswith("history_")}
-    always = ("train_loss", "penalty", "train_score", "lr")
-    expected = {f"history_{name}": np.zeros(n_epochs) for name in always}
-    expected |= {"history_epoch": np.zeros(n_epochs, int), "history_stopping_reason": np.full(n_epochs, "")}
-    # A column has NaN where there was no validation, or no learning rate.
-    may_lack = {"history_valid_loss": -np.inf, "history_valid_score": -np.inf, "history_lr": 0}
-    check_like(history, expected | {name: np.zeros(n_epochs) for name in may_lack if name in history})
-    unknown = sorted(set(history) - set(expected) - set(may_lack))
-    if unknown:
-        raise ValueError(f"The checkpoint is damaged: a history has no column {unknown[0]!r:.100}.")
-    for name in always[:-1]:
-        check_range(history, f"history_{name}")
-    for name in may_lack.keys() & history.keys():
-        check_range({name: history[name][~np.isnan(history[name])]}, name, may_lack[name])
-    if not np.array_equal(history["history_epoch"], np.arange(1, n_epochs + 1)):
-        raise ValueError("The checkpoint is damaged: 'history_epoch' must count the epochs from 1.")
-    return {name.removeprefix("history_"): array for name, array in history.items()}
 
 
 def takes_steps(estimator) -> bool:
@@ -62,63 +41,80 @@ def _are_best_weights(weights: tuple[np.ndarray, ...], state: dict[str, np.ndarr
     return all(best is not None and np.array_equal(own, best) for own, best in zip(weights, best_weights, strict=True))
 
 
+def check_same_outputs(estimator) -> None:
+    """Raise ValueError if the present loss needs other outputs than the fitted network has."""
+    loss = estimator._make_loss()
+    if loss.out_activation != estimator.out_activation_ or loss.n_outputs(estimator._n_targets) != estimator.n_outputs_:
+        raise ValueError(
+            f"The network was fitted with {estimator.n_outputs_} outputs and "
+            f"out_activation_={estimator.out_activation_!r}; loss={estimator.loss!r} (with its parameters) needs "
+            "others. Fit it anew."
+        )
+
+
+def state_to_resume(estimator) -> dict[str, np.ndarray] | None:
+    """Return the state of the last training; None if another solver has left it, or one that kept no average."""
+    state = getattr(estimator, "_training_state", None)
+    if state is None or str(state["solver"]) != estimator.solver:
+        return None
+    return None if estimator.averaging is not None and "average_0" not in state else state
+
+
+def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
+    """Train for one more epoch. ``encode`` turns targets into those of the loss."""
+    is_first = not hasattr(estimator, "coefs_")
+    checkpoint = vars(estimator).pop("_checkpoint", None)
+    estimator._warn_of_unused(OF_EARLY_STOPPING)
+    penalty = estimator._check_parameters_together()
+    table = estimator._check_data(X, y, sample_weight, reset=is_first, encode=encode)
+    dtype = table.X.dtype if is_first else estimator.coefs_[0].dtype
+    if hasattr(estimator, "_n_targets") and checkpoint is None:
+        check_same_outputs(estimator)
+    network, loss, penalties = network_of_estimator(estimator, table, penalty, dtype)
+    seeds = draw_seeds(estimator.random_state, *SEEDS)
+    previous, state, start = PreviousHistory(), checkpoint, None
+    if checkpoint is not None:
+        previous = check_checkpoint(estimator, checkpoint, network)
+    elif is_first:
+        estimator._warn_of_bad_settings(estimator._advice_on_scale(table), penalties)
+    else:
+        start = fitted_start(estimator, network)
+        previous = PreviousHistory(getattr(estimator, "history_", {}), estimator.loss_curve_, estimator.t_)
+        state = state_to_resume(estimator)
+    dataset = Dataset(table.X, table.targets, table.sample_weight)
+    indices = table.nonzero_weight_indices
+    spec = make_spec(
+        estimator,
+        network,
+        loss,
+        penalty,
+        penalties,
+        train=RowChoice(indices, estimator._class_weights(table, indices)),
+        seeds=seeds,
+        start=start,
+        n_rows_before=previous.t,
+        stopping=StoppingRule(
+            estimator.max_iter, tol=estimator.tol, n_iter_no_change=estimator.n_iter_no_change, n_epochs=1
+        ),
+    )
+    keep_parameters(estimator, spec, table)
+    restore = None if checkpoint is None else "best"
+    has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
+    if has_mean and (start is None or _are_best_weights(start, state)):
+        restore = "last"  # steps go on from where they were, not from the mean
+    trainer = Trainer([(spec, dataset)], state=state, restore=restore)
+    result = train(trainer, callbacks=estimator.callbacks, verbose=estimator.verbose)
+    # One epoch says nothing of convergence.
+    result.converged = True
+    finish(PendingFit(estimator, spec, dataset, table, None, previous, start is not None, True), result, dtype)
+    estimator.best_epoch_ = len(estimator.history_["epoch"])
+    estimator.history_["epoch"] = np.arange(1, len(estimator.history_["epoch"]) + 1)
+    estimator.history_["stopping_reason"] = np.full(len(estimator.history_["epoch"]), "")
+    estimator.n_iter_ = 1
+
+
 class IncrementalMixin:
     """Methods of an estimator whose training can be continued."""
-
-    def _partial_fit(self, X, y, sample_weight, encode: Callable) -> None:
-        """Train for one more epoch. ``encode`` turns targets into those of the loss."""
-        is_first = not hasattr(self, "coefs_")
-        checkpoint = vars(self).pop("_checkpoint", None)
-        self._warn_of_unused(OF_EARLY_STOPPING)
-        penalty = self._check_parameters_together()
-        table = self._check_data(X, y, sample_weight, reset=is_first, encode=encode)
-        dtype = table.X.dtype if is_first else self.coefs_[0].dtype
-        if hasattr(self, "_n_targets") and checkpoint is None:
-            self._check_same_outputs()
-        network, loss, penalties = network_of_estimator(self, table, penalty, dtype)
-        seeds = draw_seeds(self.random_state, *SEEDS)
-        previous, state, start = PreviousHistory(), checkpoint, None
-        if checkpoint is not None:
-            previous = self._check_checkpoint(checkpoint, network)
-        elif is_first:
-            self._warn_of_bad_settings(self._advice_on_scale(table), penalties)
-        else:
-            start = fitted_start(self, network)
-            previous = PreviousHistory(getattr(self, "history_", {}), self.loss_curve_, self.t_)
-            state = getattr(self, "_training_state", None)
-            if state is not None and (str(state["solver"]) != self.solver or self._averages_anew(state)):
-                state = None  # the other solver's moments mean nothing to this one
-        dataset = Dataset(table.X, table.targets, table.sample_weight)
-        indices = table.nonzero_weight_indices
-        spec = make_spec(
-            self,
-            network,
-            loss,
-            penalty,
-            penalties,
-            train=RowChoice(indices, self._class_weights(table, indices)),
-            seeds=seeds,
-            start=start,
-            n_rows_before=previous.t,
-            stopping=StoppingRule(self.max_iter, tol=self.tol, n_iter_no_change=self.n_iter_no_change, n_epochs=1),
-        )
-        keep_parameters(self, spec, table)
-        restore = None if checkpoint is None else "best"
-        has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
-        if has_mean and (start is None or _are_best_weights(start, state)):
-            restore = "last"  # steps go on from where they were, not from the mean
-        trainer = Trainer([(spec, dataset)], state=state, restore=restore)
-        result = train(trainer, callbacks=self.callbacks, verbose=self.verbose)
-        # One epoch says nothing of convergence.
-        result.converged = True
-        finish(PendingFit(self, spec, dataset, table, None, previous, start is not None, True), result, dtype)
-        self.best_epoch_ = len(self.history_["epoch"])
-        self.history_["epoch"] = np.arange(1, len(self.history_["epoch"]) + 1)
-        self.history_["stopping_reason"] = np.full(len(self.history_["epoch"]), "")
-        self.n_iter_ = 1
-
-    def _averages_anew(self, state) -> bool:
-        return self.averaging is not None and "average_0" not in state
 
     @available_if(takes_steps)
     def save_checkpoint(self, path):
@@ -203,27 +199,3 @@ class IncrementalMixin:
         """
         self._checkpoint = load_state(path)
         return self
-
-    def _check_checkpoint(self, checkpoint: dict[str, np.ndarray], network, epochs_in_total=np.inf) -> PreviousHistory:
-        """Return the results of the epochs before a checkpoint; raise ValueError if it does not go with this fit."""
-        needed = {name: value.tolist() for name, value in description(self, network).items()}
-        found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
-        if found != needed:
-            raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
-        seeds = seed_arrays(dict.fromkeys(SEEDS, 0))
-        n_epochs, n_losses = (checkpoint.get(name, np.empty(0)).size for name in ("history_epoch", "loss_curve"))
-        n_losses = max(n_losses, n_epochs)  # a warm start had losses before
-        counts = {"t": np.asarray(0), "epoch": np.asarray(0)} | seeds
-        check_like(checkpoint, counts | {"loss_curve": np.zeros(n_losses)})
-        check_range(checkpoint, "t", 0, LARGEST_COUNT)
-        check_range(checkpoint, "epoch", 1, n_epochs)
-        check_range(checkpoint, "loss_curve")
-        for name in seeds:
-            check_range(checkpoint, name, 0, SEED_LIMIT - 1)
-        history = _checked_history(checkpoint, n_epochs)
-        if checkpoint["epoch"] >= epochs_in_total:
-            raise ValueError(
-                f"The checkpoint was taken after {checkpoint['epoch']} epochs; to go on, max_iter must be larger; got "
-                f"max_iter={self.max_iter!r}."
-            )
-        return PreviousHistory(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))

@@ -14,8 +14,10 @@ import torch
 from skreg._axes import axis_fields
 from skreg._estimator.attributes import data_attributes, forget
 from skreg._estimator.data import Table
-from skreg._estimator.fitted import attributes_of, dropout_rates, module_of, outputs_in_blocks
+from skreg._estimator.fitted import dropout_rates, outputs_in_blocks
 from skreg._estimator.history import PreviousHistory, joined
+from skreg._estimator.resuming import check_checkpoint, description
+from skreg._estimator.weights import attributes_of, load_parameters, module_of
 from skreg._hashing import content_hash
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
 from skreg.constraints._resolve import resolve_constraint
@@ -153,7 +155,7 @@ def prepare(
     seeds = draw_seeds(estimator.random_state, *SEEDS)
     previous = PreviousHistory(loss_curve=estimator.loss_curve_, t=estimator.t_) if is_warm_start else PreviousHistory()
     if checkpoint is not None:
-        previous = estimator._check_checkpoint(checkpoint, network, epochs_in_total=estimator.max_iter)
+        previous = check_checkpoint(estimator, checkpoint, network, epochs_in_total=estimator.max_iter)
         seeds = {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     train, valid = table.nonzero_weight_indices, None
@@ -269,7 +271,7 @@ def schedule_of(estimator, replayed: tuple[float, ...] | None = None) -> Schedul
 def fitted_start(estimator, network: NetworkSpec) -> tuple[np.ndarray, ...]:
     """Return the weights of a fitted estimator, to start from."""
     module = network.module()
-    estimator._load_parameters(module)
+    load_parameters(estimator, module)
     return tuple(tensor.numpy(force=True).copy() for tensor in module.state())
 
 
@@ -320,18 +322,6 @@ def take_weights(estimator, result: FitResult, spec: FitSpec, dtype) -> None:
     vars(estimator).update(attributes_of(result.weights, spec.network, dtype))
     vars(estimator).pop("pruning_", None)  # that was an earlier network
     estimator.penalty_ = spec.penalty
-
-
-def description(estimator, network: NetworkSpec) -> dict[str, np.ndarray]:
-    """Return what must be the same if training is to be continued."""
-    described = {
-        "estimator": type(estimator).__name__,
-        "loss": estimator.loss if isinstance(estimator.loss, str) else "a function",
-        "solver": estimator.solver,
-        "layer_units": list(network.layer_units),
-        "dtype": str(network.dtype),
-    }
-    return {name: np.asarray(value) for name, value in described.items()}
 
 
 def check_precision(pending: PendingFit, result: FitResult) -> None:
