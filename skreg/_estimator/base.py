@@ -273,7 +273,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
                 groups = structure.groups
             X, y = table.source
             train, valid = split_by(
-                rule, table.X if scipy.sparse.issparse(X) else X, y, groups=groups, kept=indices, seed=seed
+                rule, table.X if scipy.sparse.issparse(X) else X, y, groups=groups, indices=indices, seed=seed
             )
         else:
             if groups is None and structure.whole_groups:

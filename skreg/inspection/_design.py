@@ -14,7 +14,7 @@ from skreg._seeds import fresh_seed, seeded_splitter
 from skreg._sklearn_private import num_samples, safe_indexing
 from skreg.compose import quantile_levels
 from skreg.model_selection._together import with_parameters
-from skreg.stopping import row_numbers
+from skreg.stopping import row_indices
 
 OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
 # Integers that take more values than this, each on fewer rows than that, may be numbers as well as classes.
@@ -196,13 +196,13 @@ def n_fits_of(named: NamedEstimator, fold: OuterFold) -> int:
 def outer_fold(X, y, groups, inner, train, test, random) -> OuterFold:
     """Return an outer fold with its inner folds; without any, if there is no splitter for them."""
     n_rows = num_samples(X)
-    train, test, seed = row_numbers(train, n_rows), row_numbers(test, n_rows), fresh_seed(random)
+    train, test, seed = row_indices(train, n_rows), row_indices(test, n_rows), fresh_seed(random)
     if inner is None:
         return OuterFold(train, test, [], seed)
     own_groups = None if groups is None else safe_indexing(groups, train)
     try:
         splits = list(inner.split(safe_indexing(X, train), y[train], own_groups))
-        of_inner = [tuple(train[row_numbers(rows, len(train))] for rows in split) for split in splits]
+        of_inner = [tuple(train[row_indices(rows, len(train))] for rows in split) for split in splits]
         return OuterFold(train, test, of_inner, seed)
     except (ValueError, IndexError) as error:
         raise ValueError(

@@ -44,7 +44,7 @@ from skreg.model_selection._folds import (
 from skreg.model_selection._path import DIRECTIONS, find_alphas
 from skreg.model_selection._routines import run, run_together, silenced
 from skreg.penalties._groups import GroupPenalty
-from skreg.stopping import RowStructure, check_groups, row_numbers, takes_groups
+from skreg.stopping import RowStructure, check_groups, row_indices, takes_groups
 
 # Rows that are looked at to find out whether predictions are constant.
 N_ROWS_LOOKED_AT = 1000
@@ -204,7 +204,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         check_groups(self.cv, groups, "cv", hint)
         splitter = seeded_splitter(check_cv(self.cv, y, classifier=is_classifier(self)), seed)
         n_rows = num_samples(X)
-        splits = [tuple(row_numbers(rows, n_rows) for rows in split) for split in splitter.split(X, y, groups)]
+        splits = [tuple(row_indices(rows, n_rows) for rows in split) for split in splitter.split(X, y, groups)]
         if sample_weight is not None:
             # Rows without weight are left out, of training and of scores.
             splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]

@@ -26,7 +26,7 @@ from skreg.model_selection._together import (
     raise_common_error,
     splits_of,
 )
-from skreg.stopping import row_numbers
+from skreg.stopping import row_indices
 
 _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
         One or several scorers of the held-out rows; None means the estimator's `score`.
@@ -171,7 +171,7 @@ class BatchedSearchMixin(DocLink):
             candidates = list(candidate_params)
             splits, structure = splits_of(cv or self._checked_cv_orig, X, y, **routed.splitter.split)
             tasks = [
-                Task(estimator, parameters, row_numbers(train)) for parameters in candidates for train, _ in splits
+                Task(estimator, parameters, row_indices(train)) for parameters in candidates for train, _ in splits
             ]
             outcomes = fit_tasks(
                 X,

@@ -24,7 +24,7 @@ from skreg.model_selection._docs import (
 )
 from skreg.model_selection._routing import fitted_beforehand, route
 from skreg.model_selection._together import Task, has_network
-from skreg.stopping import row_numbers
+from skreg.stopping import row_indices
 
 
 @documented(
@@ -116,7 +116,7 @@ def cross_validate(
     X, y = indexable(X, y)
     scorer = check_scoring(estimator, scoring=scoring)
     routed = route("cross_validate", estimator, X, y, cv, groups, scorer, params)
-    tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
+    tasks = (Task(estimator, {}, row_indices(train)) for train, _ in routed.splits)
     with fitted_beforehand(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (stand_in, seconds):
         results = function(stand_in, X, y, cv=routed.splits, **arguments | {"params": routed.others})
     results["fit_time"] = results["fit_time"] + seconds
@@ -264,7 +264,7 @@ def cross_val_predict(
     routed = route("cross_val_predict", estimator, X, y, cv, groups, None, params)
     if method != "predict" and y is not None:
         y = _encoded_classes(np.asarray(y))
-    tasks = (Task(estimator, {}, row_numbers(train)) for train, _ in routed.splits)
+    tasks = (Task(estimator, {}, row_indices(train)) for train, _ in routed.splits)
     with fitted_beforehand(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (stand_in, _):
         return function(stand_in, X, y, cv=routed.splits, **arguments | {"params": routed.others})
 
@@ -366,7 +366,7 @@ def learning_curve(
     X, y, groups = indexable(X, y, groups)
     scorer = check_scoring(estimator, scoring=scoring)
     routed = route("learning_curve", estimator, X, y, cv, groups, scorer, params)
-    splits = [(row_numbers(train), test) for train, test in routed.splits]
+    splits = [(row_indices(train), test) for train, test in routed.splits]
     sizes = translate_train_sizes(train_sizes, len(splits[0][0]))
     if shuffle:
         splits = [(random_state.permutation(train), test) for train, test in splits]
@@ -461,7 +461,7 @@ def validation_curve(
     scorer = check_scoring(estimator, scoring=scoring)
     routed = route("validation_curve", estimator, X, y, cv, groups, scorer, params)
     tasks = (
-        Task(estimator, {param_name: value}, row_numbers(train)) for train, _ in routed.splits for value in param_range
+        Task(estimator, {param_name: value}, row_indices(train)) for train, _ in routed.splits for value in param_range
     )
     with fitted_beforehand(estimator, X, y, tasks, routed, n_jobs, pre_dispatch, verbose) as (stand_in, _):
         return function(stand_in, X, y, cv=routed.splits, **arguments | {"params": routed.others})

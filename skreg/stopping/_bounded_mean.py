@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-# In choosing the best epoch, the loss of a validation row counts at most so many times the mean. Measured by
+# In the choice of the best epoch, the loss of a validation row counts at most so many times the mean. Measured by
 # benchmarks/bench_stopping.py.
 MAX_LOSS_OF_ROW = 50.0
 
@@ -13,9 +13,9 @@ MAX_LOSS_OF_ROW = 50.0
 def bounded_mean(losses: Tensor, weight: Tensor, mean: Tensor) -> Tensor:
     """Return mean losses in which no row counts more than 50 times the result.
 
-    Where a few wrong rows hold most of a validation loss, it tells their story epoch by epoch, and not that of the
-    others. Their losses are lowered to the bound c that solves ``c = 50 * sum_i weight_i * min(losses_i, c)``. It does
-    not depend on how far beyond it they were, it has the unit of the losses, and it is the same for weights and for
+    A few wrong rows can hold most of a validation loss, which then depends on them more than on all others. Their
+    losses are lowered to the bound c that solves ``c = 50 * sum_i weight_i * min(losses_i, c)``. It does
+    not depend on how far beyond it they are, it has the unit of the losses, and it is the same for weights and for
     repeated rows.
 
     Parameters
@@ -35,7 +35,7 @@ def bounded_mean(losses: Tensor, weight: Tensor, mean: Tensor) -> Tensor:
     losses = torch.where(weight > 0, losses, 0.0)
     if not bool((losses.amax(dim=1) > MAX_LOSS_OF_ROW * mean).any()):
         return mean
-    ordered, order = losses.double().sort(dim=1)  # no sum of small losses is to be a difference of large ones
+    ordered, order = losses.double().sort(dim=1)  # a sum of small losses must not be a difference of large ones
     weight = weight.double().expand_as(losses).gather(1, order)
     # If the rows from here on had the bound, it would be: the loss of the rows below, over what is left of 1/50.
     below = torch.nn.functional.pad((weight * ordered)[:, :-1].cumsum(dim=1), (1, 0))

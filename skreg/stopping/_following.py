@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from skreg.stopping._splitters import row_numbers
+from skreg.stopping._splitters import row_indices
 
 
 @dataclass(frozen=True)
 class RowStructure:
-    """How rows belong together, as far as the splitter of a cross-validation tells.
+    """Groups and order of rows that the splits of a cross-validation respect.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class RowStructure:
     whole_groups : bool
         Whether the splitter keeps groups whole.
     time : ndarray of shape (n_rows,) or None
-        Place of each row in time; None if the splitter does not keep to it.
+        Position of each row in time; None if the splits do not respect an order.
     """
 
     groups: np.ndarray | None = None
@@ -30,12 +30,12 @@ class RowStructure:
 
     @classmethod
     def of(cls, splits, groups, n_rows: int) -> "RowStructure":
-        """Return the structure that all splits respect, whatever has made them.
+        """Return the structure that all splits respect.
 
         Groups count if no split has a group on both sides, and the order of rows if there are at least two splits and
         in each of them all test rows come after all training rows.
         """
-        splits = [tuple(row_numbers(rows, n_rows) for rows in split) for split in splits]
+        splits = [tuple(row_indices(rows, n_rows) for rows in split) for split in splits]
         splits = [split for split in splits if all(len(rows) for rows in split)]
         in_time = len(splits) > 1 and all(train.max() < test.min() for train, test in splits)
         whole = False
@@ -45,9 +45,9 @@ class RowStructure:
             whole = bool(splits) and all(_keeps_whole(codes, len(names), *split) for split in splits)
         return cls(groups, whole, np.arange(n_rows) if in_time else None)
 
-    def rows(self, numbers: np.ndarray) -> "RowStructure":
+    def rows(self, indices: np.ndarray) -> "RowStructure":
         """Return the structure of some of the rows."""
-        groups, time = (None if values is None else values[numbers] for values in (self.groups, self.time))
+        groups, time = (None if values is None else values[indices] for values in (self.groups, self.time))
         return RowStructure(groups, self.whole_groups, time)
 
 
@@ -59,14 +59,14 @@ def _keeps_whole(codes: np.ndarray, n_groups: int, train: np.ndarray, test: np.n
 
 @dataclass(frozen=True)
 class Following:
-    """What `early_stopping` is while a network is fitted within a cross-validation.
+    """Value of `early_stopping` while a network is fitted within a cross-validation.
 
     Attributes
     ----------
     early_stopping : True or cross-validation splitter
         The user's choice.
     structure : RowStructure
-        Of the rows of the fit, as the splitter of the cross-validation sees them.
+        Structure of the rows of the fit, which the cross-validation respects.
     """
 
     early_stopping: object
@@ -75,14 +75,14 @@ class Following:
 
 @contextlib.contextmanager
 def following(networks, structure: RowStructure) -> Iterator[None]:
-    """Let the early stopping of networks follow a structure within a block; their parameters are the same afterwards.
+    """Let the early stopping of networks follow a structure within a block, and restore their parameters afterwards.
 
     Parameters
     ----------
     networks : callable
-        Returns the networks; called again at the end, when a fit may have made copies.
+        Returns the networks; called again at the end, because a fit may have made copies.
     structure : RowStructure
-        Of the rows that they are fitted to.
+        Structure of the rows that they are fitted to.
     """
     for network in networks():
         if network.early_stopping:

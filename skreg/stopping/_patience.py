@@ -1,16 +1,16 @@
-"""How long training waits for an improvement."""
+"""Patience: how long training waits for an improvement."""
 
 import math
 
 # With few rows an epoch is one or two steps: patience is counted in epochs, and lasts at least this many steps.
 MIN_PATIENCE_STEPS = 100
-# Ten epochs without a gain say much after ten epochs, and little after a hundred: the wait for validation to improve
-# lasts at least this share of the epochs before. Measured by benchmarks/bench_stopping.py.
+# Ten epochs without improvement mean much after ten epochs, and little after a hundred: patience with validation lasts
+# at least this share of the epochs before. Measured by benchmarks/bench_stopping.py.
 WAITING_SHARE = 0.5
 
 
 class Patience:
-    """Counts the epochs since a monitored value last improved.
+    """Counter of the epochs since a monitored value last improved.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Patience:
         self.n_epochs = self.n_waiting = 0
 
     def update(self, value: float) -> bool:
-        """Take the next epoch's value; return whether it is the lowest so far, by however little."""
+        """Record the next epoch's value; return whether it is the lowest so far, by however little."""
         self.n_epochs += 1
         self.n_waiting = self.n_waiting + 1 if value > self.best - self.tol else 0
         lowest = value < self.best

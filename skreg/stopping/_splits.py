@@ -1,4 +1,4 @@
-"""Rows to validate on, held out at random, in whole groups, or at the end of time."""
+"""Validation rows, held out at random, in whole groups, or as the last in time."""
 
 import math
 
@@ -12,9 +12,9 @@ from skreg.stopping._splitters import NoSplitError
 MIN_VALIDATION_ROWS = 10
 # ... but never more than this share of the data.
 MAX_VALIDATION_SHARE = 1 / 3
-# Of the last rows, at least such a share can be held out without an exception to their order.
+# The last rows are held out without exception to their order if there are at least this share of the wanted ones.
 MIN_SHARE_IN_TIME = 0.5
-# Of so many random choices of whole groups, the one that comes nearest to the size and to the shares of classes.
+# Number of random choices of whole groups, of which the one nearest to the size and to the shares of classes is taken.
 N_GROUP_ORDERS = 20
 
 
@@ -64,7 +64,7 @@ def split_validation(
     groups: np.ndarray | None = None,
     time: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row numbers for training and for validation, shuffled unless they have an order in time.
+    """Return the row indices for training and for validation, shuffled unless they have an order in time.
 
     Classes keep their proportions when there are at least as many validation rows as classes. At least one row of
     every class is always a training row. With groups, whole ones are held out, as many as come to the number of rows;
@@ -80,17 +80,17 @@ def split_validation(
     classes : ndarray of shape (n_rows,) or None
         Class of each row; None if there are none to keep the proportions of.
     seed : int
-        Of the shuffle.
+        Seed of the shuffle.
     groups : ndarray of shape (n_rows,) or None, default=None
         Group of each row.
     time : ndarray of shape (n_rows,) or None, default=None
-        Place of each row in time. With groups, too, the groups that end last are held out, but for those that a class
-        cannot be trained without.
+        Position of each row in time. With groups, too, the groups that end last are held out, but for those that a
+        class cannot be trained without.
 
     Returns
     -------
     train, valid : ndarray of int
-        Row numbers.
+        Row indices.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def split_validation(
 
 
 def _split_time(time, validation_fraction: float, classes) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of the earlier and of the last rows, each in their order."""
+    """Return the indices of the earlier and of the last rows, each in their order."""
     order, n_rows = np.argsort(time, kind="stable"), len(time)
     size = validation_size(n_rows, validation_fraction)
     # Of every class a row is for training, its first one.
@@ -147,7 +147,7 @@ def _split_time(time, validation_fraction: float, classes) -> tuple[np.ndarray, 
 
 
 def _split_groups(groups, validation_fraction: float, classes, seed: int, time) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of the rows of some groups, and of those of the others, held out."""
+    """Return the indices of the training rows and of the held-out rows, which are those of whole groups."""
     codes, names = pd.factorize(groups, use_na_sentinel=False)
     n_rows, n_groups = len(codes), len(names)
     if n_groups < 2:
@@ -182,19 +182,20 @@ def _split_groups(groups, validation_fraction: float, classes, seed: int, time) 
 
 
 def _last_groups(counts, in_all, order: np.ndarray) -> np.ndarray:
-    """Return groups in their order, without those whose absence would leave a class no training row."""
-    left, kept = in_all.copy(), []
+    """Return the groups, in order, that can all be held out and leave every class a training row."""
+    left, held_out = in_all.copy(), []
     for group in order:
         if (counts[group] < left).all():
             left -= counts[group]
-            kept.append(group)
-    return np.array(kept, dtype=int)
+            held_out.append(group)
+    return np.array(held_out, dtype=int)
 
 
 def _first_groups(counts, in_all, size: int, order: np.ndarray) -> tuple[bool, float, np.ndarray]:
-    """Return how well the first groups can serve as validation rows, lower is better, and which ones those are.
+    """Return a rank of the first groups as validation rows, lower is better, and these groups.
 
-    There are at least ``size`` rows, if it takes no more than a third of all, in proportions as near as possible.
+    They have at least ``size`` rows, if that takes no more than a third of all, and class proportions as near as
+    possible to those of all rows.
     """
     held_out, n_rows = counts.cumsum(axis=0), in_all.sum()
     distance = np.abs(held_out - size / n_rows * in_all).sum(axis=1)

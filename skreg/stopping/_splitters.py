@@ -1,4 +1,4 @@
-"""Rows to validate on that a splitter of scikit-learn chooses, and the groups that it needs for it."""
+"""Validation rows chosen by a splitter of scikit-learn, and the groups that it needs."""
 
 import copy
 
@@ -9,7 +9,7 @@ from skreg._sklearn_private import num_samples
 
 
 class NoSplitError(ValueError):
-    """No rows can be held out for early stopping: a matter of parameters, which every fit of a search has in common."""
+    """No rows can be held out for early stopping, because of parameters that all fits of a search have in common."""
 
 
 def needs_groups(splitter) -> bool:
@@ -19,21 +19,21 @@ def needs_groups(splitter) -> bool:
 
 
 def takes_groups(splitter) -> bool:
-    """Return whether a splitter is given the groups where they are known: unless it is one of scikit-learn without use.
+    """Return whether a splitter is given the groups if there are any: not one of scikit-learn that does not need them.
 
-    A splitter of a user's own need not say what it wants.
+    A user's own splitter need not request them.
     """
     return hasattr(splitter, "split") and (needs_groups(splitter) or not hasattr(splitter, "get_metadata_routing"))
 
 
 def check_groups(splitter, groups, name: str, mending: str) -> None:
-    """Raise NoSplitError if a splitter, the value of a parameter, has not the groups that it needs."""
+    """Raise NoSplitError if a splitter, the value of a parameter, needs groups and there are none."""
     if groups is None and needs_groups(splitter):
         raise NoSplitError(f"The {name!r} parameter, {splitter!r}, needs the group of each row: {mending}")
 
 
-def row_numbers(rows, n_rows: int | None = None) -> np.ndarray:
-    """Return numbers of rows, of which a splitter may also have made a mask, of all rows if their number is given."""
+def row_indices(rows, n_rows: int | None = None) -> np.ndarray:
+    """Return the indices of rows, which a splitter may also give as a mask; check its length if ``n_rows`` is given."""
     rows = np.asarray(rows)
     if rows.dtype != bool:
         return rows
@@ -45,9 +45,9 @@ def row_numbers(rows, n_rows: int | None = None) -> np.ndarray:
 
 
 def split_by(
-    splitter, X, y, *, groups: np.ndarray | None, kept: np.ndarray, seed: int
+    splitter, X, y, *, groups: np.ndarray | None, indices: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row numbers for training and for validation from a splitter of scikit-learn.
+    """Return the row indices for training and for validation from a splitter of scikit-learn.
 
     Of several splits the last is taken: for :class:`~sklearn.model_selection.TimeSeriesSplit` the one with the most
     training rows.
@@ -57,25 +57,25 @@ def split_by(
     splitter : cross-validation splitter
         Has a method ``split(X, y, groups)``. It is copied; its random state, if None, is the seed.
     X, y : array-like
-        All rows, because the splitter may know them.
+        All rows: the splitter may depend on them.
     groups : array-like of shape (n_rows,) or None
         Group of each row.
-    kept : ndarray of int
-        Numbers of the rows that have weight; the others are on neither side.
+    indices : ndarray of int
+        Indices of the rows with positive weight; the others are on neither side.
     seed : int
-        For a splitter without a random state of its own.
+        Seed of a splitter whose random state is None.
 
     Returns
     -------
     train, valid : ndarray of int
-        Row numbers.
+        Row indices.
 
     Raises
     ------
     NoSplitError
         If the splitter needs groups and there are none.
     ValueError
-        If the splitter does, if it gives no split, or if its last split has rows that do not exist, no rows for
+        If the splitter raises it, if it gives no split, or if its last split has rows that do not exist, no rows for
         training or for validation, or some for both.
     """
     check_groups(
@@ -91,13 +91,13 @@ def split_by(
     n_rows = num_samples(X)
     sides = []
     for rows in map(np.asarray, splits[-1]):
-        numbers = row_numbers(rows)
-        if not np.isin(numbers, np.arange(n_rows)).all() or (rows.dtype == bool and len(rows) != n_rows):
+        side = row_indices(rows)
+        if not np.isin(side, np.arange(n_rows)).all() or (rows.dtype == bool and len(rows) != n_rows):
             raise ValueError(
                 f"The splitter given as 'early_stopping' must split the {n_rows} rows of X; got others, up to number "
                 f"{len(rows) - 1 if rows.dtype == bool else rows.max()}, from {splitter!r}."
             )
-        sides.append(numbers[np.isin(numbers, kept)])
+        sides.append(side[np.isin(side, indices)])
     train, valid = sides
     n_shared = np.intersect1d(train, valid).size
     if not (len(train) and len(valid)) or n_shared:
