@@ -100,7 +100,7 @@ def _is_ascending(classes: np.ndarray) -> bool:
 class FittedClassifier(ClassifierMixin, FittedMLP):
     """What a fitted classifier predicts, however it was fitted."""
 
-    _kept_parameters = (*FittedMLP._kept_parameters, "class_weight", "label_smoothing")
+    _prediction_parameters = (*FittedMLP._prediction_parameters, "class_weight", "label_smoothing")
 
     def predict(self, X):
         """Predict class labels.

@@ -76,7 +76,7 @@ True
 class FittedRegressor(RegressorMixin, FittedMLP):
     """What a fitted regressor predicts, however it was fitted."""
 
-    _kept_parameters = (*FittedMLP._kept_parameters, "quantile", "delta")
+    _prediction_parameters = (*FittedMLP._prediction_parameters, "quantile", "delta")
 
     def predict(self, X):
         """Predict targets.

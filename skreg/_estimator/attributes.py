@@ -1,4 +1,4 @@
-"""What a fit changes in an estimator: its attributes, which stay as they were if it fails."""
+"""Fitted attributes of an estimator: their removal, and their restoration after an error."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ def unchanged_on_error(estimator) -> Iterator[None]:
 
 
 def forget(estimator) -> None:
-    """Remove what an earlier fit has left: nothing else would take the place of all of it."""
+    """Remove the attributes of an earlier fit, not all of which the next fit would replace."""
     for name in [name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")]:
         delattr(estimator, name)
 
 
 def data_attributes(estimator) -> dict:
-    """Return what the checks of data have left in an estimator."""
+    """Return the attributes that the checks of data have set."""
     return {name: value for name, value in vars(estimator).items() if name in estimator._data_attributes}

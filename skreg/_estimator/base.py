@@ -151,7 +151,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
         self.device = device
         self.callbacks = callbacks
 
-    # -- what a subclass says ------------------------------------------------------------------------------
+    # -- hooks of subclasses -------------------------------------------------------------------------------
 
     @abstractmethod
     def _encode_targets(self, y, dtype, keep_classes: bool) -> np.ndarray:
@@ -159,7 +159,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
 
     @property
     def _target_rules(self) -> tuple[LabelSmoothing, ...]:
-        """What changes the targets that the network is trained towards."""
+        """Rules that change the targets of the training rows."""
         return ()
 
     @abstractmethod
@@ -167,14 +167,14 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
         """Return the class of each row whose proportions a validation split keeps, or None."""
 
     def _given_class_weights(self, targets: np.ndarray) -> ClassWeights | None:
-        """Return the weights of classes, where the user has given numbers."""
+        """Return the weights of classes that the user has given as numbers; None without."""
 
     def _class_weights(self, table: Table, rows: np.ndarray) -> ClassWeights | None:
-        """Return the weights of classes, balanced on some rows if that is asked for; None without."""
+        """Return the weights of classes, balanced on some rows with class_weight='balanced'; None without."""
         return self._given_class_weights(table.targets)
 
     def _check_weighted_targets(self, targets: np.ndarray) -> None:
-        """Raise if the rows with positive weight are not enough to learn from."""
+        """Raise if the targets of the rows with positive weight are not enough to learn from."""
 
     # -- fit -----------------------------------------------------------------------------------------------
 
@@ -221,7 +221,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
         return self._fit_unless_stopped(None, X, y, sample_weight, **validation)
 
     def _fit_unless_stopped(self, stopped: StopSignal | None, X, y, sample_weight=None, **validation):
-        """Fit the network, but for the case that a signal says to give that up."""
+        """Fit the network; raise AbandonedError if a signal is set meanwhile."""
         with unchanged_on_error(self):
             self._fit(X, y, sample_weight, stopped=stopped, **validation)
         return self
@@ -246,7 +246,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
 
     def _can_be_a_member(self, X, X_val) -> bool:
-        """Return whether the network can be trained together with others: nothing wants to see it alone."""
+        """Return whether the network can be trained together with others."""
         is_validated = bool(self.early_stopping) or X_val is not None
         return not (
             self.solver == "lbfgs"
@@ -291,6 +291,6 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
         return train, valid
 
     def _row_weight(self, table: Table, indices: np.ndarray) -> np.ndarray | None:
-        """Return the weights of some rows to train on, the largest of which is 1; None if all are equal."""
+        """Return the weights of some training rows, the largest of which is 1; None if all are equal."""
         choice = RowChoice(indices, self._class_weights(table, indices))
         return Dataset(table.X, table.targets, table.sample_weight).weights(choice)

@@ -113,7 +113,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     """
 
     # Parameters on which predictions depend. `_fitted_parameters` holds their values in `fit`.
-    _kept_parameters: ClassVar[tuple[str, ...]] = ("activation", "loss", "dropout", "input_dropout", "scoring")
+    _prediction_parameters: ClassVar[tuple[str, ...]] = ("activation", "loss", "dropout", "input_dropout", "scoring")
 
     @classmethod
     def _get_param_names(cls):
@@ -146,9 +146,9 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Return the loss that the network was fitted with."""
         return self._loss_of(self._fitted_parameters)
 
-    def _keep_parameters(self) -> None:
+    def _store_prediction_parameters(self) -> None:
         """Store the parameters on which predictions depend."""
-        values = {name: getattr(self, name) for name in self._kept_parameters}
+        values = {name: getattr(self, name) for name in self._prediction_parameters}
         # Copies, because a list or a dict can be changed in place; functions are shared.
         self._fitted_parameters = {
             name: value if callable(value) else copy.deepcopy(value) for name, value in values.items()
@@ -358,7 +358,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if isinstance(state, dict):  # earlier versions do not have all axes
             state = {axis.name: None for axis in AXES} | state
         if isinstance(state, dict) and "coefs_" in state:
-            state = with_fitted_parameters(state, self._kept_parameters)
+            state = with_fitted_parameters(state, self._prediction_parameters)
         check_restored(self, state)
         super().__setstate__(state)
 

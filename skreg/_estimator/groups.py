@@ -6,16 +6,16 @@ from skreg.stopping import Following, RowStructure, takes_groups
 
 
 class GroupsMixin:
-    """Estimators whose `fit` takes groups where its splitters have a use for them."""
+    """Metadata routing of estimators whose `fit` takes groups if its splitters need them."""
 
     def _stopping_rule(self) -> tuple[object, RowStructure]:
-        """Return the user's `early_stopping`, and what is known of the rows from a cross-validation around the fit."""
+        """Return the user's `early_stopping`, and the structure of the rows from a cross-validation around the fit."""
         rule = self.early_stopping
         return (rule.early_stopping, rule.structure) if isinstance(rule, Following) else (rule, RowStructure())
 
     @property
     def _wants_groups(self) -> bool:
-        """Whether `fit` has a use for groups."""
+        """Whether `fit` uses groups."""
         rule, _ = self._stopping_rule()
         return takes_groups(rule) or (isinstance(rule, bool | np.bool_) and bool(rule))
 

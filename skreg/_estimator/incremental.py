@@ -12,9 +12,9 @@ from skreg._estimator.prepare import (
     PendingFit,
     finish,
     fitted_start,
-    keep_parameters,
     make_spec,
     network_of_estimator,
+    set_prediction_attributes,
 )
 from skreg._estimator.resuming import check_checkpoint
 from skreg._seeds import SEEDS, draw_seeds
@@ -97,7 +97,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
             estimator.max_iter, tol=estimator.tol, n_iter_no_change=estimator.n_iter_no_change, n_epochs=1
         ),
     )
-    keep_parameters(estimator, spec, table)
+    set_prediction_attributes(estimator, spec, table)
     restore = None if checkpoint is None else "best"
     has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
     if has_mean and (start is None or _are_best_weights(start, state)):

@@ -180,7 +180,7 @@ def prepare(
         start=fitted_start(estimator, network) if is_warm_start else None,
         n_rows_before=previous.t,
     )
-    keep_parameters(estimator, spec, table)
+    set_prediction_attributes(estimator, spec, table)
     return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled=not advice)
 
 
@@ -275,10 +275,10 @@ def fitted_start(estimator, network: NetworkSpec) -> tuple[np.ndarray, ...]:
     return tuple(tensor.numpy(force=True).copy() for tensor in module.state())
 
 
-def keep_parameters(estimator, spec: FitSpec, table: Table) -> None:
-    """Let an estimator take over what decides how its network computes and how its outputs are read."""
+def set_prediction_attributes(estimator, spec: FitSpec, table: Table) -> None:
+    """Set the attributes on which predictions depend beside the weights."""
     estimator.out_activation_, estimator._n_targets = spec.loss.out_activation, table.targets.shape[1]
-    estimator._keep_parameters()
+    estimator._store_prediction_parameters()
 
 
 def finish(pending: PendingFit, result: FitResult, dtype=None) -> None:

@@ -189,7 +189,7 @@ def _check_parameters(estimator, state: dict) -> None:
     _check(isinstance(penalty, Penalty | None), "'penalty_' must be a penalty or None")
     if penalty is not None:
         check_parameters(penalty)
-    names = set(estimator._kept_parameters)
+    names = set(estimator._prediction_parameters)
     _check(
         isinstance(fitted, dict) and set(fitted) == names, f"'_fitted_parameters' must be a dict of {sorted(names)!r}"
     )

@@ -119,7 +119,7 @@ def test_no_parameter_changes_what_a_fitted_network_computes(fitted, name):
     assert set(original) <= set(others)
     before = results(model, y)
     is_whole = name in ("classes", "two numbers")  # two go through all parameters, the others through what matters
-    for parameter in original if is_whole else (*model._kept_parameters, "normalization", "hidden_layer_sizes"):
+    for parameter in original if is_whole else (*model._prediction_parameters, "normalization", "hidden_layer_sizes"):
         value = original[parameter]
         for other in others[parameter]:
             if other is not value:
