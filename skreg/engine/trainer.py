@@ -443,7 +443,7 @@ class Trainer:
         """Rebuild module and solver for the remaining members, or for all of them with other learning rates."""
         old_module, old_solver = self.module, self.solver
         if len(remaining) < len(self.members):
-            self.members = [self.members[number] for number in remaining]
+            self.members = [self.members[position] for position in remaining]
             self.batches.select(remaining)
             for streams in self.streams:
                 streams.select(remaining)
