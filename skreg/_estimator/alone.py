@@ -1,4 +1,4 @@
-"""The training of one network by itself: under skorch, with callbacks, scorers, checkpoints and a refit on all rows."""
+"""Training of a single network under skorch, with callbacks, scorers, checkpoints and a refit on all rows."""
 
 import inspect
 import time
@@ -24,7 +24,7 @@ from skreg.engine.trainer import Trainer
 
 
 def train(trainer: Trainer, *, callbacks=(), verbose: bool = False) -> FitResult:
-    """Return what comes of a training, under skorch; errors are raised."""
+    """Train under skorch and return the result; errors are raised."""
     spec, start = trainer.spec, time.perf_counter()
     with limited_threads(step_flops(spec.network.layer_units, spec.batch_size)):
         result = RegularizedNet(trainer, callbacks=list(callbacks or []), verbose=verbose).train()
@@ -35,9 +35,9 @@ def train(trainer: Trainer, *, callbacks=(), verbose: bool = False) -> FitResult
 def train_pending(
     pending: PendingFit, checkpoint: Mapping | None, task=None, stopped: StopSignal | None = None
 ) -> FitResult:
-    """Return the result of a fit.
+    """Train a pending fit by itself and return the result.
 
-    ``task`` is that of scikit-learn's callbacks, if there are any; ``stopped`` says that the fit is to be given up.
+    ``task`` is that of scikit-learn's callbacks, if there are any; ``stopped`` is the signal to abandon the fit.
     """
     estimator = pending.estimator
     trainer = Trainer(
@@ -68,7 +68,7 @@ def train_pending(
 
 
 def start_of_refit(pending: PendingFit, trainer: Trainer, checkpoint) -> tuple[list[torch.Tensor], bool]:
-    """Return the weights that a fit has begun with, and whether these were new ones."""
+    """Return the weights at the start of a fit, and whether these were newly drawn."""
     if checkpoint is None:
         return trainer.start_weights, not pending.is_warm_start
     if "origin_0" not in checkpoint:
@@ -79,12 +79,12 @@ def start_of_refit(pending: PendingFit, trainer: Trainer, checkpoint) -> tuple[l
 
 
 def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, is_new: bool) -> FitResult:
-    """Train anew on all rows, from the beginning for as many epochs as the best one was.
+    """Train on all rows, from the weights at the start up to the best epoch.
 
-    ``is_new`` says that the beginning was no fitted network.
+    ``is_new`` tells whether these weights were newly drawn.
     """
     estimator, spec, table, previous = pending.estimator, pending.spec, pending.table, pending.previous
-    # A checkpoint is of this very fit: what came before it began with fewer rows.
+    # A checkpoint is of this fit: the epochs before it had fewer rows.
     n_epochs_before = len(previous.history.get("epoch", []))
     n_rows_before = previous.t - len(spec.train) * n_epochs_before
     if n_rows_before < 0:
@@ -118,7 +118,7 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
 
 
 def task_callback(task, pending: PendingFit, trainer: Trainer) -> TaskCallback:
-    """Return what tells the callbacks of scikit-learn of epochs; they get the rows that are trained on."""
+    """Return the callback that notifies those of scikit-learn of epochs; they get the training rows."""
     table, rows, spec = pending.table, pending.spec.train.indices, pending.spec
     taken = cache(lambda: table.source_rows(rows))
     weights = table.sample_weight
@@ -138,7 +138,7 @@ def task_callback(task, pending: PendingFit, trainer: Trainer) -> TaskCallback:
 
 
 def make_validation_scorer(pending: PendingFit) -> Callable[[list], float] | None:
-    """Return a function that scores weights on the validation rows; None where the loss does."""
+    """Return a function that scores weights on the validation rows; None if the loss is monitored."""
     estimator, spec = pending.estimator, pending.spec
     if not spec.stopping.is_scored:
         return None
@@ -159,7 +159,7 @@ def make_validation_scorer(pending: PendingFit) -> Callable[[list], float] | Non
 
 def check_takes_weights(scorer, scoring) -> None:
     """Raise if a scorer does not take sample weights."""
-    # A scorer made of a metric passes on whatever it is given: the metric itself tells.
+    # A scorer made of a metric passes all arguments on: the signature is that of the metric.
     parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters.values()
     if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
         raise ValueError(

@@ -9,7 +9,7 @@ from skreg.engine.spec import NetworkSpec
 
 
 def description(estimator, network: NetworkSpec) -> dict[str, np.ndarray]:
-    """Return what must be the same if training is to be continued."""
+    """Return what must be equal for training to be continued from a checkpoint."""
     described = {
         "estimator": type(estimator).__name__,
         "loss": estimator.loss if isinstance(estimator.loss, str) else "a function",
@@ -21,28 +21,28 @@ def description(estimator, network: NetworkSpec) -> dict[str, np.ndarray]:
 
 
 def _checked_history(checkpoint: dict[str, np.ndarray], n_epochs: int) -> dict[str, np.ndarray]:
-    """Return the history in a checkpoint; raise ValueError if it is not one of so many epochs."""
+    """Return the history in a checkpoint; raise ValueError unless it has ``n_epochs`` epochs."""
     history = {name: array for name, array in checkpoint.items() if name.startswith("history_")}
     always = ("train_loss", "penalty", "train_score", "lr")
     expected = {f"history_{name}": np.zeros(n_epochs) for name in always}
     expected |= {"history_epoch": np.zeros(n_epochs, int), "history_stopping_reason": np.full(n_epochs, "")}
     # A column has NaN where there was no validation, or no learning rate.
-    may_lack = {"history_valid_loss": -np.inf, "history_valid_score": -np.inf, "history_lr": 0}
-    check_like(history, expected | {name: np.zeros(n_epochs) for name in may_lack if name in history})
-    unknown = sorted(set(history) - set(expected) - set(may_lack))
+    optional = {"history_valid_loss": -np.inf, "history_valid_score": -np.inf, "history_lr": 0}
+    check_like(history, expected | {name: np.zeros(n_epochs) for name in optional if name in history})
+    unknown = sorted(set(history) - set(expected) - set(optional))
     if unknown:
         raise ValueError(f"The checkpoint is damaged: a history has no column {unknown[0]!r:.100}.")
     for name in always[:-1]:
         check_range(history, f"history_{name}")
-    for name in may_lack.keys() & history.keys():
-        check_range({name: history[name][~np.isnan(history[name])]}, name, may_lack[name])
+    for name in optional.keys() & history.keys():
+        check_range({name: history[name][~np.isnan(history[name])]}, name, optional[name])
     if not np.array_equal(history["history_epoch"], np.arange(1, n_epochs + 1)):
         raise ValueError("The checkpoint is damaged: 'history_epoch' must count the epochs from 1.")
     return {name.removeprefix("history_"): array for name, array in history.items()}
 
 
 def check_checkpoint(estimator, checkpoint: dict[str, np.ndarray], network, epochs_in_total=np.inf) -> PreviousHistory:
-    """Return the results of the epochs before a checkpoint; raise ValueError if it does not go with this fit."""
+    """Return the history of the epochs before a checkpoint; raise ValueError if it does not match this fit."""
     needed = {name: value.tolist() for name, value in description(estimator, network).items()}
     found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
     if found != needed:

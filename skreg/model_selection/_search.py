@@ -92,7 +92,7 @@ class BatchedSearchMixin(DocLink):
 
     _own_constraints: ClassVar[dict] = {"memory_limit": [Interval(Integral, 1, None, closed="left"), None]}
 
-    def _tries_estimators(self) -> bool:
+    def _searches_estimators(self) -> bool:
         """Return whether whole estimators are among the values that are searched."""
         grids = getattr(self, self._space)
         grids = [grids] if isinstance(grids, Mapping) else grids
@@ -126,44 +126,44 @@ class BatchedSearchMixin(DocLink):
             As in scikit-learn, and if `memory_limit` is too small for one network.
         """
         estimator = self.estimator
-        if not (has_network(estimator) or self._tries_estimators()):
+        if not (has_network(estimator) or self._searches_estimators()):
             return super().fit(X, y, **params)
         self._validate_params()
-        # A copy does the work, with a stand-in for the estimator that picks up what has been trained.
+        # A copy does the work, with a stand-in for the estimator that looks up results.
         worker, parameters = copy.copy(self), self.get_params(deep=False)
-        worker._asked = (estimator, X, y, params)
+        worker._fit_arguments = (estimator, X, y, params)
         worker.scoring = scoring_of(estimator, self.scoring)
         worker._outcomes, worker._seconds = Outcomes(), []
         worker.estimator = with_outcomes(estimator, worker._outcomes)
         try:
             with contextlib.ExitStack() as worker._sequential:
-                # What is left to do is to look up results and to score them: less work than to start processes for it.
-                # Only fits that scikit-learn's callbacks hear of are made by scikit-learn itself.
-                if self._tries_estimators() or not has_callbacks(estimator):
+                # Looking up and scoring results takes less time than starting processes. Only fits with callbacks of
+                # scikit-learn are made by scikit-learn itself.
+                if self._searches_estimators() or not has_callbacks(estimator):
                     worker._sequential.enter_context(joblib.parallel_config(backend="sequential"))
                 super(BatchedSearchMixin, worker).fit(X, y, **params)
         finally:
-            own = {*parameters, "_asked", "_outcomes", "_seconds", "_sequential"}
+            own = {*parameters, "_fit_arguments", "_outcomes", "_seconds", "_sequential"}
             vars(self).update({name: value for name, value in vars(worker).items() if name not in own})
         return self
 
     def _get_scorers(self):
-        if not hasattr(self, "_asked"):
+        if not hasattr(self, "_fit_arguments"):
             return super()._get_scorers()
-        # The scorers are kept, and may keep the estimator.
-        stand_in, self.estimator = self.estimator, self._asked[0]
+        # The scorers remain, and may refer to the estimator.
+        stand_in, self.estimator = self.estimator, self._fit_arguments[0]
         try:
             return super()._get_scorers()
         finally:
             self.estimator = stand_in
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
-        if not hasattr(self, "_asked"):
+        if not hasattr(self, "_fit_arguments"):
             super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)
             return
-        # By now scikit-learn has chosen its backend. The fits are made with that of the user.
+        # scikit-learn has chosen its backend by now. The fits are made with the user's.
         self._sequential.close()
-        estimator, X, y, params = self._asked
+        estimator, X, y, params = self._fit_arguments
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(check_method_params(X, params=params))
 
@@ -195,7 +195,7 @@ class BatchedSearchMixin(DocLink):
 
     def _format_results(self, candidate_params, n_splits, out, more_results=None):
         if hasattr(self, "_seconds"):
-            # To pick up a result takes no time; its training has.
+            # Looking up a result takes no time; its training has.
             out = [
                 result | {"fit_time": result["fit_time"] + seconds}
                 for result, seconds in zip(out, self._seconds, strict=True)

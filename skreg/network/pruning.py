@@ -95,7 +95,7 @@ def prune_weights(weights: Weights, activation: str) -> tuple[Weights, np.ndarra
     weights : Weights
         Without superfluous features and units; at least one of either is kept in every layer.
     features : ndarray of int
-        Numbers of the rows of the first matrix that were kept, ascending.
+        Indices of the rows of the first matrix that are left, ascending.
     """
     # Nothing is shared with the first network, not even what stays as it is.
     weights = copy.deepcopy(weights)

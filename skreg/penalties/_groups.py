@@ -51,7 +51,7 @@ class Groups:
 
     @cached_property
     def members(self) -> Tensor:
-        """Row numbers of each group, shape (n_groups, rows of the largest), padded with the number of rows."""
+        """Row indices of each group, of shape (n_groups, rows of the largest), padded with the number of rows."""
         order = torch.argsort(self.index, stable=True)
         of_group = self.index[order]
         position = torch.arange(len(order), device=order.device) - (self.sizes.cumsum(0) - self.sizes)[of_group]
@@ -193,16 +193,16 @@ class GroupPenalty(SelectingPenalty):
             return super().reweighted(W)
         index = np.arange(len(W)) if self.has_groups("features") else group_index(self.groups, len(W))
         norms = np.sqrt(np.bincount(index, weights=np.square(W, dtype=np.float64).sum(axis=1)))
-        kept = norms > 0
-        features = np.flatnonzero(kept[index])
-        weights = norms.max() / norms[kept]
+        is_selected = norms > 0
+        features = np.flatnonzero(is_selected[index])
+        weights = norms.max() / norms[is_selected]
         if self.group_weights is not None:
-            weights = weights * np.asarray(self.group_weights)[kept]
+            weights = weights * np.asarray(self.group_weights)[is_selected]
         penalty = clone(self).set_params(group_weights=weights)
         if not self.has_groups("features"):
-            # Numbers of groups and of features among those that are kept.
+            # Indices of groups and of features among the selected ones.
             _, new_index = np.unique(index[features], return_inverse=True)
-            penalty.set_params(groups=[np.flatnonzero(new_index == g).tolist() for g in range(kept.sum())])
+            penalty.set_params(groups=[np.flatnonzero(new_index == g).tolist() for g in range(is_selected.sum())])
         return penalty, features
 
 
