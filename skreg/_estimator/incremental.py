@@ -101,7 +101,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     restore = None if checkpoint is None else "best"
     has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
     if has_mean and (start is None or _are_best_weights(start, state)):
-        restore = "last"  # steps go on from where they were, not from the mean
+        restore = "last"  # steps continue from the last weights, not from their mean
     trainer = Trainer([(spec, dataset)], state=state, restore=restore)
     result = train(trainer, callbacks=estimator.callbacks, verbose=estimator.verbose)
     # One epoch says nothing of convergence.

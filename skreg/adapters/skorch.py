@@ -209,7 +209,7 @@ class SkorchObserver(Observer):
         """Fill the row of the history, notify the callbacks, and return the name of one that asks to stop.
 
         skorch's EarlyStopping asks by raising KeyboardInterrupt. From any other place it is the user's Ctrl-C,
-        and goes on.
+        and is raised.
         """
         row, measured = self._row, trainer.monitor.history[-1]
         for name in ("train_loss", "valid_loss"):

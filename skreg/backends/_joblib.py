@@ -89,7 +89,7 @@ def train_fits(
     Parameters
     ----------
     fits : sequence of (FitSpec, Dataset)
-        What to train.
+        The fits.
     n_jobs : int or None, default=None
         Number of populations that are trained at the same time, as in joblib; each is a task of the active backend, or
         a thread.

@@ -22,7 +22,7 @@ def resolve_constraint(constraint, penalties: Sequence[LayerPenalty | None]) -> 
     constraint : str, Constraint, None, or a sequence of these
         As given to the estimator.
     penalties : sequence of LayerPenalty or None
-        What is penalized on each weight matrix.
+        The penalty of each weight matrix.
 
     Returns
     -------

@@ -54,7 +54,7 @@ def load_state(path) -> dict[str, np.ndarray]:
         except Exception as error:
             # From a damaged archive or header, zipfile and NumPy raise errors of many kinds (a SyntaxError, a
             # tokenize.TokenError, a RuntimeError, a KeyError, a MemoryError for what a header claims). Those of the
-            # disk go on; a place before the file's beginning is no fault of it.
+            # disk are raised as they are; EINVAL, a position before the beginning, is a damaged archive's.
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
                 raise
             raise ValueError(f"{str(path)!r} is not a checkpoint: {error}") from error

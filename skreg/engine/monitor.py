@@ -44,7 +44,7 @@ class TrainingMonitor:
     history : list of dict
         The values that :meth:`update` was given in every epoch.
     stopping_reason : str
-        Why training has ended; empty as long as it goes on.
+        Why training has ended; empty until then.
     converged : bool
         False if training has ended only because of its last epoch while a stopping rule was waiting.
     """
@@ -150,7 +150,7 @@ class TrainingMonitor:
 
     @property
     def _ignores_plateau(self) -> bool:
-        """Whether training without early stopping always goes on to the last epoch.
+        """Whether training always runs to the last epoch, without early stopping.
 
         A plateau at a high rate says nothing about the end of the annealing, so a cosine runs to its end.
         """

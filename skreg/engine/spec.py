@@ -241,7 +241,7 @@ class FitResult:
     weights : list of ndarray
         The best weights, in the order of :meth:`~skreg.network.mlp.MLP.arrays`.
     epochs : list of dict
-        What was recorded of every epoch.
+        Record of every epoch.
     best_epoch : int
         The epoch of these weights, counted from 1.
     stops_early : bool

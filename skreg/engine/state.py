@@ -37,7 +37,7 @@ def _generators(trainer) -> dict[str, torch.Generator]:
 
 
 def training_state(trainer, last: list[Tensor]) -> dict[str, np.ndarray]:
-    """Return copies of all that a trainer needs to go on, plain arrays.
+    """Return the state of a training, as copies in plain arrays.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def training_state(trainer, last: list[Tensor]) -> dict[str, np.ndarray]:
 
 
 def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) -> None:
-    """Let a trainer continue where another one was.
+    """Set a trainer to the state of another one.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
     monitor.first_loss = float(state["first_loss"])
     monitor.lowest = {name: float(state[f"lowest_{name}"]) for name in monitor.lowest}
     stopped_early = bool(state["stops_early"])
-    if rule.is_early == stopped_early:  # otherwise what was monitored was something else
+    if rule.is_early == stopped_early:  # otherwise another value was monitored
         monitor.patience.best, monitor.patience.n_waiting = float(state["best_value"]), int(state["n_waiting"])
     if rule.is_early and stopped_early:
         trainer.best_weights = snapshot_of(state, "best", module)
@@ -135,7 +135,7 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
 
 
 def _restore_buffers(trainer, state: dict[str, np.ndarray]) -> None:
-    """Restore what the solver and the generators remember."""
+    """Restore the states of the solver and of the generators."""
     buffers = trainer.solver.buffers()
     for number in trainer.solver.nonnegative_buffers:
         check_range(state, f"buffer_{number}", 0)

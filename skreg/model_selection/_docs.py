@@ -34,7 +34,7 @@ RAISES = """Raises
 
 
 def documented(text: str) -> Callable:
-    """Return a decorator that gives a function its docstring, which is put together from parts."""
+    """Return a decorator that gives a function its docstring, which is made of parts."""
 
     def document(function):
         function.__doc__ = text

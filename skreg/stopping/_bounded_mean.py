@@ -37,7 +37,7 @@ def bounded_mean(losses: Tensor, weight: Tensor, mean: Tensor) -> Tensor:
         return mean
     ordered, order = losses.double().sort(dim=1)  # a sum of small losses must not be a difference of large ones
     weight = weight.double().expand_as(losses).gather(1, order)
-    # If the rows from here on had the bound, it would be: the loss of the rows below, over what is left of 1/50.
+    # The bound if all rows from here on had it: the loss of the rows below, over 1/50 less the weight of the others.
     below = torch.nn.functional.pad((weight * ordered)[:, :-1].cumsum(dim=1), (1, 0))
     room = 1 / MAX_LOSS_OF_ROW - weight.flip(1).cumsum(dim=1).flip(1)
     bound = torch.where(room > 0, below / room, math.inf)
