@@ -84,7 +84,7 @@ def test_the_figure_at_the_top_is_what_the_lines_beside_it_draw(monkeypatch):
     # The networks of a regularizer do not depend on the other regularizers, and these two have nothing to tune.
     names = ["none", "early_stopping"]
     monkeypatch.setattr(
-        "skreg.inspection._compare.default_regularizers",
+        "skreg.inspection._design.default_regularizers",
         lambda network: {name: default_regularizers(network)[name] for name in names},
     )
     computed = figures["display_of"](lines).frame()[drawn.columns]

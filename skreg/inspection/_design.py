@@ -1,24 +1,66 @@
 """Design of a comparison: its estimators, their candidates, and its folds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import GroupKFold, KFold, ParameterGrid, StratifiedGroupKFold, StratifiedKFold, check_cv
-from sklearn.utils import check_array
+from sklearn.utils import check_array, indexable
 from sklearn.utils.multiclass import type_of_target
 
-from skreg._seeds import fresh_seed, seeded_splitter
-from skreg._sklearn_private import num_samples, safe_indexing
+from skreg._seeds import fresh_seed, random_numbers, seeded_splitter
+from skreg._sklearn_private import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    num_samples,
+    safe_indexing,
+    validate_parameter_constraints,
+)
 from skreg.compose import quantile_levels
+from skreg.inspection._regularizers import default_network, default_regularizers
 from skreg.model_selection._together import with_parameters
-from skreg.stopping import row_indices
+from skreg.stopping import RowStructure, check_groups, row_indices
 
 OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
 # Integers that take more values than this, each on fewer rows than that, may be numbers as well as classes.
 MANY_CLASSES, FEW_ROWS = 20, 20
+# What the parameters of a comparison may be.
+PARAMETER_CONSTRAINTS = {
+    "estimators": [dict, None],
+    "network": [BaseEstimator, None],
+    "cv": ["cv_object"],
+    "n_repeats": [Interval(Integral, 1, None, closed="left"), None],
+    "inner_cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"]), None],
+    "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+    "tuning_scoring": [StrOptions(set(get_scorer_names())), callable, None],
+    "random_state": ["random_state"],
+    "n_jobs": [Integral, None],
+    "memory_limit": [Interval(Integral, 1, None, closed="left"), None],
+    "refit": ["boolean"],
+    "verbose": ["verbose", None],
+}
+
+
+@dataclass(frozen=True)
+class ComparisonOptions:
+    """Parameters of :func:`compare_regularizers` with which data and estimators are compared."""
+
+    network: object = None
+    cv: object = 5
+    n_repeats: int | None = None
+    inner_cv: object = None
+    scoring: object = None
+    tuning_scoring: object = None
+    groups: object = None
+    random_state: object = None
+    n_jobs: int | None = None
+    memory_limit: int | None = None
+    refit: bool = True
+    verbose: int | None = None
 
 
 @dataclass
@@ -64,6 +106,102 @@ class OuterFold:
     test: np.ndarray
     inner: list[tuple[np.ndarray, np.ndarray]]
     seed: int
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is compared, and on which rows.
+
+    Attributes
+    ----------
+    X, y : array-like
+        All rows, and their targets.
+    estimators : list of NamedEstimator
+        What is compared.
+    classifier : bool
+        Whether the targets are classes.
+    folds : list of OuterFold
+        The outer folds.
+    whole : OuterFold or None
+        All rows as a training set, without test rows; None if the best estimator is not to be fitted to them.
+    inner : cross-validation splitter
+        Splitter of the inner folds.
+    structure : RowStructure
+        Groups and order of the rows, as far as the outer folds keep to them.
+    """
+
+    X: object
+    y: np.ndarray
+    estimators: list[NamedEstimator]
+    classifier: bool
+    folds: list[OuterFold]
+    whole: OuterFold | None
+    inner: object
+    structure: RowStructure
+
+    @property
+    def n_train(self) -> float:
+        """Mean number of training rows of an outer fold."""
+        return float(np.mean([len(fold.train) for fold in self.folds]))
+
+    @property
+    def n_test(self) -> float:
+        """Mean number of test rows of an outer fold."""
+        return float(np.mean([len(fold.test) for fold in self.folds]))
+
+    @property
+    def n_fits(self) -> int:
+        """Number of all fits; of the estimator that is fitted to all rows at the end, the most that it can take."""
+        n_fits = sum(n_fits_of(named, fold) for named in self.estimators for fold in self.folds)
+        return n_fits + (0 if self.whole is None else max(n_fits_of(named, self.whole) for named in self.estimators))
+
+
+def design_of(X, y, estimators, options: ComparisonOptions) -> Design:
+    """Check the parameters of a comparison, and return what they ask for; folds and seeds are drawn here."""
+    parameters = {"estimators": estimators, **vars(options)}
+    validate_parameter_constraints(PARAMETER_CONSTRAINTS, parameters, caller_name="compare_regularizers")
+    X, y, groups = indexable(X, y, options.groups)
+    y, network, cv = checked_target(y), options.network, options.cv
+    _check_network(network, estimators)
+    named_estimators = None if estimators is None else check_estimators(estimators)
+    known = [c.estimator for c in named_estimators or []] if network is None else [network]
+    classifier = is_classification(known, y)
+    for name, splitter in {"cv": cv, "inner_cv": options.inner_cv}.items():
+        check_groups(splitter, groups, name, "compare_regularizers(..., groups=...).")
+    random = random_numbers(options.random_state)
+    splits = outer_splits(X, y, groups, classifier, cv, options.n_repeats, random)
+    inner = inner_splitter(cv, options.inner_cv, y, classifier, groups is not None, random)
+    has_choices = named_estimators is None or any(len(named.candidates) > 1 for named in named_estimators)
+    inner_of_fold = inner if has_choices else None
+    folds = [outer_fold(X, y, groups, inner_of_fold, *split, random) for split in splits]
+    all_rows = np.arange(num_samples(X))
+    whole = outer_fold(X, y, groups, inner_of_fold, all_rows, [], random) if options.refit else None
+    structure = RowStructure.of([(fold.train, fold.test) for fold in folds], groups, num_samples(X))
+    design = Design(X, y, named_estimators or [], classifier, folds, whole, inner, structure)
+    if named_estimators is None:
+        if network is None:
+            network = default_network(X, round(design.n_train), classifier=classifier)
+        design = replace(design, estimators=check_estimators(default_regularizers(network)))
+    return design
+
+
+def _check_network(network, estimators) -> None:
+    if estimators is not None and network is not None:
+        raise ValueError(
+            "The 'network' parameter must be None if 'estimators' is given, which replaces the default set; "
+            f"got {network!r}."
+        )
+
+
+def settings_of(design: Design, options: ComparisonOptions) -> dict:
+    """Return what a report says of rows and folds."""
+    is_default = options.inner_cv is None and not hasattr(options.cv, "split")
+    return {
+        "rows": num_samples(design.X),
+        "task": _task_in_words(design.y, design.classifier),
+        "outer folds": f"{len(design.folds)}, of {design.n_train:.0f} training and {design.n_test:.0f} test rows",
+        "inner folds": INNER_FOLDS if is_default else repr(design.inner),
+    }
 
 
 def checked_target(y) -> np.ndarray:
@@ -209,3 +347,10 @@ def outer_fold(X, y, groups, inner, train, test, random) -> OuterFold:
             f"The 'inner_cv' parameter must split the {len(train)} training rows of an outer fold; got {inner!r}: "
             f"{error}"
         ) from error
+
+
+def _task_in_words(y: np.ndarray, classifier: bool) -> str:
+    n_columns = 1 if y.ndim == 1 else y.shape[1]
+    if classifier:
+        return f"{len(np.unique(y))} classes" if y.ndim == 1 else f"{n_columns} labels"
+    return f"regression, {n_columns} {'target' if n_columns == 1 else 'targets'}"

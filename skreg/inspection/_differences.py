@@ -3,7 +3,9 @@
 import numpy as np
 
 from skreg._plotting import BLUE, axes_for, labels_of
-from skreg.inspection._compare import compare_regularizers
+from skreg.inspection._design import ComparisonOptions
+from skreg.inspection._nested_cv import run_comparison
+from skreg.inspection._results import ComparisonResults
 
 
 class ComparisonDisplay:
@@ -106,7 +108,8 @@ class ComparisonDisplay:
         ComparisonDisplay
             The display.
         """
-        return cls.from_comparison(compare_regularizers(X, y, estimators, **options), reference=reference, ax=ax)
+        results = ComparisonResults(**run_comparison(X, y, estimators, ComparisonOptions(**options)))
+        return cls.from_comparison(results, reference=reference, ax=ax)
 
     def frame(self):
         """Return the numbers that are drawn.

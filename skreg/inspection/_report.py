@@ -19,6 +19,8 @@ import pandas as pd
 
 from skreg._plotting import SHOWN, pyplot
 from skreg._version import __version__
+from skreg.inspection._differences import ComparisonDisplay
+from skreg.inspection._gap import GeneralizationGapDisplay
 
 TITLE = "Which regularization generalizes best?"
 # What the measures are called on the page; others by their name, without underscores.
@@ -343,10 +345,6 @@ def _settings(comparison) -> str:
 
 
 def _figures(comparison) -> str:
-    # The displays can make comparisons, and so import what imports this module.
-    from skreg.inspection._differences import ComparisonDisplay
-    from skreg.inspection._gap import GeneralizationGapDisplay
-
     score, figures = comparison.score_name, []
     if comparison.has_tests:
         caption = f"Differences in {score} from “{comparison.reference()}”, with 95 % intervals"

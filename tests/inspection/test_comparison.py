@@ -186,7 +186,7 @@ def test_a_random_state_that_is_given_is_kept(iris):
 def test_rounds_do_not_matter(iris, monkeypatch):
     estimators = {"l1": (network(penalty="l1"), {"alpha": [0.001, 0.1]})}
     whole = compare_regularizers(*iris, estimators, cv=3, random_state=0)
-    monkeypatch.setattr("skreg.inspection._compare.FOLDS_TOGETHER", 1)
+    monkeypatch.setattr("skreg.inspection._nested_cv.FOLDS_TOGETHER", 1)
     single = compare_regularizers(*iris, estimators, cv=3, random_state=0, n_jobs=2)
     assert whole.folds["chosen"].tolist() == single.folds["chosen"].tolist()
     np.testing.assert_allclose(whole.folds["log_loss"], single.folds["log_loss"], rtol=1e-6)

@@ -151,7 +151,7 @@ class TestOrder:
         with (
             changed_by_joblib(backwards),
             mock.patch(
-                "skreg.inspection._compare.fit_tasks", lambda *args, **options: fit_tasks(*args, **options)[::-1]
+                "skreg.inspection._nested_cv.fit_tasks", lambda *args, **options: fit_tasks(*args, **options)[::-1]
             ),
         ):
             found = compare_regularizers(X, Y, estimators, **options).folds
