@@ -98,7 +98,7 @@ def _is_ascending(classes: np.ndarray) -> bool:
 
 
 class FittedClassifier(ClassifierMixin, FittedMLP):
-    """What a fitted classifier predicts, however it was fitted."""
+    """Predictions of a fitted classifier."""
 
     _prediction_parameters = (*FittedMLP._prediction_parameters, "class_weight", "label_smoothing")
 

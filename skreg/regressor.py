@@ -74,7 +74,7 @@ True
 
 
 class FittedRegressor(RegressorMixin, FittedMLP):
-    """What a fitted regressor predicts, however it was fitted."""
+    """Predictions of a fitted regressor."""
 
     _prediction_parameters = (*FittedMLP._prediction_parameters, "quantile", "delta")
 

@@ -1,4 +1,4 @@
-"""What every constraint does with the weights, and which penalties it goes with."""
+"""Base class of the constraints, and the penalties that they can be combined with."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar

@@ -46,7 +46,7 @@ class Operands(NamedTuple):
 
 @dataclass(slots=True)
 class LayerRecord:
-    """What the backward pass needs of one layer: its input and, for a hidden layer, how it got its output."""
+    """Record of a layer for the backward pass: its input and, for a hidden layer, what its output was computed from."""
 
     inputs: Tensor
     output: Tensor | None = None
@@ -121,7 +121,7 @@ class MLP(nn.Module):
         self._layout = Layout(self.layer_units, normalized=bool(normalization), skip=self.skip, n_members=n_members)
         self._make_parameters(dtype, device)
 
-        # What the passes work on: the same memory, for a population of one without the member axis.
+        # Operands of the passes: the same memory, without the member axis for a population of one.
         parameters = (self.weights, self.biases, self.gains, self.shifts)
         self._dW, self._db, self._dgain, self._dshift = (self._inner([p.grad for p in group]) for group in parameters)
         self._dW_T = [dW.mT for dW in self._dW]
@@ -243,9 +243,9 @@ class MLP(nn.Module):
         return Z.unsqueeze(0) if self.n_members == 1 else Z
 
     def _workspace(self, name: str, i: int, rows: Tensor) -> Tensor | None:
-        """Return memory for what a layer makes of some rows in a step of a population; every step writes into it anew.
+        """Return memory for the output or the gradient of a layer of a population; every step overwrites it.
 
-        Memory of its own for each would be given back to the system after each step, to be mapped anew.
+        New memory in each step would be returned to the system and mapped again.
         """
         if self.n_members == 1:
             return None
@@ -378,7 +378,7 @@ class MLP(nn.Module):
         return [tensor.clone() for tensor in self.state()]
 
     def restore(self, snapshot: Sequence[Tensor]) -> None:
-        """Go back to a :meth:`snapshot`."""
+        """Restore the state of a :meth:`snapshot`."""
         for current, saved in zip(self.state(), snapshot, strict=True):
             current.copy_(saved)
 
