@@ -85,7 +85,7 @@ def _takes_some_rows(estimator) -> bool:
 
 
 def indicators(codes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return targets of shape (n_rows, n_classes) from numbers of classes; one column where there are two classes."""
+    """Return targets of shape (n_rows, n_classes) from class codes; one column for two classes."""
     return np.eye(n_classes)[codes] if n_classes > 2 else codes[:, None].astype(np.float64)
 
 

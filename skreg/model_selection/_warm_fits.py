@@ -197,8 +197,8 @@ class WarmFits:
         if schedule in ANNEALING:
             return [(RATE_OF_ANNEALING * rate, schedule, n_epochs)]
         n_first = math.ceil(PHASES[0][1] * n_epochs)
-        numbers = (n_first, n_epochs - n_first)
-        return [(multiple * rate, schedule, n) for (multiple, _), n in zip(PHASES, numbers, strict=True) if n]
+        lengths = (n_first, n_epochs - n_first)
+        return [(multiple * rate, schedule, n) for (multiple, _), n in zip(PHASES, lengths, strict=True) if n]
 
     def _finished(self, model):
         """Return a trained model after its parameters are set back to the estimator's."""

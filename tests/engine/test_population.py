@@ -362,18 +362,18 @@ class TestParts:
         weight = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
         short = Rows(np.arange(14.0).reshape(7, 2), target[:3], weight, np.array([4, 5, 6]))
         spans = [slice(0, 4), slice(4, 7)], [slice(0, 2), slice(2, 3)]
-        feed = MemberBatches([long, long, short], [spans[0], spans[0], spans[1]], [None, None, None])
-        feed.begin_epoch()
-        assert not feed.is_uniform
-        assert feed.spans == [slice(0, 4), slice(4, 7)]
-        assert len(feed.readers) == 2
-        assert_allclose(feed.weight.sum(dim=1), 1)
-        assert feed.weight[2].tolist() == [0.5, 0.3, 0, 0, 0.2, 0, 0]
-        batches = list(feed)
+        member_batches = MemberBatches([long, long, short], [spans[0], spans[0], spans[1]], [None, None, None])
+        member_batches.begin_epoch()
+        assert not member_batches.is_uniform
+        assert member_batches.spans == [slice(0, 4), slice(4, 7)]
+        assert len(member_batches.readers) == 2
+        assert_allclose(member_batches.weight.sum(dim=1), 1)
+        assert member_batches.weight[2].tolist() == [0.5, 0.3, 0, 0, 0.2, 0, 0]
+        batches = list(member_batches)
         assert [batch.X.shape for batch in batches] == [(3, 4, 2), (3, 3, 2)]
         assert [batches[0].X[0, :, 0].tolist(), batches[1].X[1, :, 0].tolist()] == [[0, 2, 4, 6], [8, 10, 12]]
         assert [batches[0].X[2, :2, 0].tolist(), batches[1].X[2, :1, 0].tolist()] == [[8, 10], [12]]
-        assert feed.n_rows_in_batch(1) == {7: 3, 3: 1}
+        assert member_batches.n_rows_in_batch(1) == {7: 3, 3: 1}
 
     def test_members_with_one_seed_share_their_masks(self):
         seeds = [0, 0, 1]
