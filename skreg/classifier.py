@@ -78,7 +78,7 @@ True
 def _takes_some_rows(estimator) -> bool:
     if estimator.class_weight == "balanced":
         raise AttributeError(
-            "class_weight='balanced' needs all rows at once, which partial_fit does not have. Give it the numbers: a "
+            "class_weight='balanced' needs all rows at once, which partial_fit does not have. Give numbers instead: a "
             "dict of the classes and sklearn.utils.class_weight.compute_class_weight('balanced', classes=..., y=...)."
         )
     return takes_steps(estimator)
@@ -230,8 +230,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
-                f"y holds classes that are not among {self.classes_.tolist()!r}, which the network knows: "
-                f"{unknown.tolist()!r}."
+                f"y must hold only classes of the fitted network, {self.classes_.tolist()!r}; got {unknown.tolist()!r}."
             )
         return indicators(np.searchsorted(self.classes_, y), len(self.classes_))
 
@@ -446,7 +445,7 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
         for weights in given:
             if set(weights) - set(classes):
                 raise ValueError(
-                    f"The 'class_weight' parameter names classes that are not among {classes!r}; got {weights!r}."
+                    f"The 'class_weight' parameter must name only classes of y, {classes!r}; got {weights!r}."
                 )
         return ClassWeights(tuple(np.array([weights.get(label, 1.0) for label in classes]) for weights in given))
 

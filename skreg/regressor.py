@@ -307,7 +307,7 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         _check_numbers(y)
         targets = self._encode_known(y)
         if targets.shape[1] != self._n_targets:
-            raise ValueError(f"y must have {self._n_targets} outputs, as before; got {targets.shape[1]}.")
+            raise ValueError(f"y must have {self._n_targets} columns, as before; got {targets.shape[1]}.")
         return targets.astype(dtype)
 
     def _strata(self, targets):
@@ -321,4 +321,4 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
 
 def _check_numbers(y) -> None:
     if scipy.sparse.issparse(y) or y.dtype.kind not in "biufO":
-        raise ValueError(f"y must be an array of numbers; got {type(y).__name__} of type {y.dtype}.")
+        raise ValueError(f"y must be an array of numbers; got {type(y).__name__} of dtype {y.dtype}.")

@@ -143,7 +143,7 @@ def test_warm_start_goes_on_and_refuses_other_classes(digits):
         ValueError, match="warm_start can only be used where `y` has the same classes as in the previous call to fit"
     ):
         model.fit(X, y % 5)
-    with pytest.raises(ValueError, match=r"Training goes on from the fitted weights, whose shapes"):
+    with pytest.raises(ValueError, match=r"Training continues from the fitted weights, whose shapes"):
         model.set_params(hidden_layer_sizes=(3,)).fit(X, y)
     assert all((new == old).all() for new, old in zip(model.coefs_, before, strict=True))
     assert model.classes_.tolist() == list(range(10))

@@ -72,7 +72,7 @@ def start_of_refit(pending: PendingFit, trainer: Trainer, checkpoint) -> tuple[l
     if checkpoint is None:
         return trainer.start_weights, not pending.is_warm_start
     if "origin_0" not in checkpoint:
-        raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True.")
+        raise ValueError("refit_on_all=True needs a checkpoint of a fit with refit_on_all=True; got one without.")
     flag = {"origin_is_new": checkpoint.get("origin_is_new", np.asarray(False))}
     check_like(flag, {"origin_is_new": np.asarray(False)})
     return snapshot_of(checkpoint, "origin", trainer.module), bool(flag["origin_is_new"])
@@ -89,8 +89,8 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
     n_rows_before = previous.t - len(spec.train) * n_epochs_before
     if n_rows_before < 0:
         raise ValueError(
-            f"The checkpoint is of a fit to fewer rows: it has seen {previous.t} of them in {n_epochs_before} epochs, "
-            f"which have {len(spec.train)} rows each here."
+            "The checkpoint must be of a fit to at least as many rows; got one that processed "
+            f"{previous.t} rows in {n_epochs_before} epochs, which have {len(spec.train)} rows each in this call."
         )
     if pending.valid_table is not table:
         table = concatenated(table, pending.valid_table)
@@ -163,6 +163,6 @@ def check_takes_weights(scorer, scoring) -> None:
     parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters.values()
     if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
         raise ValueError(
-            "fit was given sample_weight, so the scorer given as 'scoring' must take sample_weight, too; got "
+            f"The 'scoring' parameter must be a scorer that accepts sample_weight if fit is given sample_weight; got "
             f"{scoring!r}."
         )

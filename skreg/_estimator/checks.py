@@ -102,7 +102,7 @@ class ChecksMixin:
             layer_strengths(0.0 if self.alpha is None else self.alpha, n_hidden + 1)
         if self.weight_decay * self.learning_rate_init > 1:
             raise ValueError(
-                "The 'weight_decay' parameter must be at most 1 / learning_rate_init, or a step would turn signs; "
+                "The 'weight_decay' parameter must be at most 1 / learning_rate_init, or a step would flip signs; "
                 f"got weight_decay={self.weight_decay!r}, learning_rate_init={self.learning_rate_init!r}."
             )
         if isinstance(self.loss, type):
@@ -159,8 +159,7 @@ class ChecksMixin:
             return min(AUTO_BATCH_SIZE, n_rows)
         if self.batch_size > n_rows:
             warn_user(
-                f"batch_size={self.batch_size!r} is larger than the {n_rows} training rows; all of them make one "
-                "batch.",
+                f"batch_size={self.batch_size!r} is larger than the {n_rows} training rows; all rows form one batch.",
             )
         return min(int(self.batch_size), n_rows)
 
@@ -191,8 +190,8 @@ class ChecksMixin:
             table.weight = of_class if table.weight is None else table.weight * of_class
             if not table.weight.any():
                 raise ValueError(
-                    "The weights of all rows are zero: 'class_weight' must leave some rows that sample_weight leaves; "
-                    f"got class_weight={self.class_weight!r}."
+                    "The 'class_weight' parameter must give a positive weight to rows with positive sample_weight; got "
+                    f"class_weight={self.class_weight!r}, with which all rows have weight zero."
                 )
         return table
 
@@ -207,7 +206,7 @@ class ChecksMixin:
         rule, _ = self._stopping_rule()
         if hasattr(rule, "split") or groups is not None:
             raise ValueError(
-                "Validation rows come either from X_val or from a splitter, which groups are for; got X_val and "
+                "Validation rows must come from X_val or from a splitter (with groups), not from both; got X_val and "
                 f"early_stopping={rule!r}{'' if groups is None else ' and groups'}."
             )
         X_val, y_val = as_numpy(X_val), as_numpy(y_val)
@@ -215,7 +214,7 @@ class ChecksMixin:
             data, labels = check_inputs(self, X_val, y_val, multi_output=True, reset=False)
             targets = self._encode_known(labels)
             if targets.shape[1] != n_targets:
-                raise ValueError(f"y_val has {targets.shape[1]} columns, and y {n_targets}.")
+                raise ValueError(f"y_val must have as many columns as y, {n_targets}; got {targets.shape[1]}.")
             weight = check_weights(as_numpy(sample_weight_val), data)
             self._make_loss().check_targets(targets if weight is None else targets[weight > 0])
         except ValueError as error:
@@ -238,7 +237,7 @@ class ChecksMixin:
         if self.normalization and explicit and any(penalties[:-1]):
             warn_user(
                 f"normalization={self.normalization!r} undoes the scale of the weights before it, so a penalty on "
-                "hidden layers has no minimizer: it shrinks them for as long as training runs. Give alpha one number "
+                "hidden layers has no minimizer: it shrinks them as long as training continues. Give alpha one number "
                 "for each weight matrix, with 0 for all but the last; got the strengths "
                 f"{[0.0 if p is None else p.alpha for p in penalties]}.",
             )

@@ -55,7 +55,7 @@ def rows_for(estimator, X, module: MLP) -> Rows:
             data = data.astype(dtype)
         values = data.data if scipy.sparse.issparse(data) else data
         if not np.isfinite(values).all():
-            raise ValueError(f"X holds values that are too large for the fitted network's {data.dtype}.")
+            raise ValueError(f"X must hold values in the range of the fitted network's {data.dtype}; got larger ones.")
     if len(estimator.input_features_) < estimator.n_features_in_:
         data = data[:, estimator.input_features_]
     return Rows(data, module.flat.new_empty(data.shape[0], module.layer_units[-1]), None)

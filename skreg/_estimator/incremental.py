@@ -31,7 +31,7 @@ OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
 def takes_steps(estimator) -> bool:
     """Return True; raise AttributeError, as `available_if` wants it, if training cannot be continued."""
     if estimator.solver == "lbfgs":
-        raise AttributeError("partial_fit and checkpoints are there for solvers that take steps; got solver='lbfgs'.")
+        raise AttributeError("partial_fit and checkpoints need solver='adam' or solver='sgd'; got solver='lbfgs'.")
     return True
 
 
@@ -48,7 +48,7 @@ def check_same_outputs(estimator) -> None:
         raise ValueError(
             f"The network was fitted with {estimator.n_outputs_} outputs and "
             f"out_activation_={estimator.out_activation_!r}; loss={estimator.loss!r} (with its parameters) needs "
-            "others. Fit it anew."
+            "other ones. Call fit again."
         )
 
 
@@ -149,8 +149,8 @@ class IncrementalMixin:
         check_is_fitted(self)
         if not hasattr(self, "_training_state"):
             raise ValueError(
-                "The state of training is not known: a pickle leaves it out, and a network that was trained together "
-                "with others has none of its own. Save the checkpoint where the model was fitted by itself."
+                "The training state is not available: a pickle does not contain it, and a network that was trained "
+                "together with others has none of its own. Save the checkpoint after fit, before pickling."
             )
         history = {f"history_{name}": column for name, column in self.history_.items()}
         curve = {"loss_curve": np.asarray(self.loss_curve_), "t": np.asarray(self.t_)}

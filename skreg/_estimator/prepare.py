@@ -192,7 +192,7 @@ def network_of_estimator(
     is_lbfgs = estimator.solver == "lbfgs"
     if is_lbfgs and not (loss.smooth or callable(estimator.loss)):  # a user's function is trusted
         raise ValueError(
-            f"solver='lbfgs' minimizes a smooth objective; got loss={estimator.loss!r}. Use solver='adam' or 'sgd'."
+            f"solver='lbfgs' needs a smooth objective; got loss={estimator.loss!r}. Use solver='adam' or 'sgd'."
         )
     units = estimator._hidden_units()
     # The line search of L-BFGS needs more digits than float32 has.
@@ -304,7 +304,7 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> None:
         raise result.error
     estimator, spec = pending.estimator, pending.spec
     if result.token != spec.token:
-        raise ValueError("The result is of another fit than the one that is to be finished.")
+        raise ValueError("The result must be of the fit that is to be finished; got that of another one.")
     take_weights(estimator, result, spec, dtype or pending.table.X.dtype)
     vars(estimator).pop("_training_state", None)
     if result.training_state is not None:
@@ -339,8 +339,8 @@ def check_precision(pending: PendingFit, result: FitResult) -> None:
     largest = LARGEST_ROUNDING * spread + ROUNDING_OF_OUTPUTS * trained.square().mean().sqrt()
     if not difference.square().mean().sqrt() <= largest:
         raise ValueError(
-            f"The fitted network cannot be held in {dtype}, the type of X: its predictions would not be those of "
-            "training. Scale X, for instance with make_pipeline(StandardScaler(), ...), or give it as float64."
+            f"The fitted network cannot be stored in {dtype}, the type of X: its predictions would differ from those "
+            "of training. Scale X, for instance with make_pipeline(StandardScaler(), ...), or convert it to float64."
         )
 
 

@@ -60,7 +60,7 @@ def check_checkpoint(estimator, checkpoint: dict[str, np.ndarray], network, epoc
     history = _checked_history(checkpoint, n_epochs)
     if checkpoint["epoch"] >= epochs_in_total:
         raise ValueError(
-            f"The checkpoint was taken after {checkpoint['epoch']} epochs; to go on, max_iter must be larger; got "
+            f"The checkpoint was taken after {checkpoint['epoch']} epochs; to continue, max_iter must be larger; got "
             f"max_iter={estimator.max_iter!r}."
         )
     return PreviousHistory(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))

@@ -37,7 +37,7 @@ def attributes_of(weights: list[np.ndarray], network: NetworkSpec, dtype) -> dic
     shapes = [*zip(units[:-1], widths, strict=True), *((1, n) for n in units[1:])]
     shapes += [(1, n) for _ in names for n in units[1:-1]]
     if shapes != [array.shape for array in weights]:
-        raise ValueError(f"The result is of another network: its arrays have not the shapes {shapes}.")
+        raise ValueError(f"The result must be of this network, with arrays of the shapes {shapes}; got other shapes.")
     # An overflow in float32 is found by its effect on predictions: see `check_precision`.
     with np.errstate(over="ignore"):
         arrays = [array.astype(dtype) for array in weights]
@@ -72,7 +72,7 @@ def load_parameters(estimator, module: MLP) -> None:
     fits = shapes == [W.shape for W in estimator.coefs_] and needed == [set(p) for p in estimator.normalization_params_]
     if not fits or module.skip != (estimator.skip_coef_ is not None):
         raise ValueError(
-            "Training goes on from the fitted weights, whose shapes are "
+            "Training continues from the fitted weights, whose shapes are "
             f"{[W.shape for W in estimator.coefs_]}; the parameters and data of this call need {shapes} "
             f"with normalization={estimator.normalization!r} and {'a' if module.skip else 'no'} skip connection. "
             "Use fit with warm_start=False."

@@ -89,7 +89,7 @@ class RegularizedNet(NeuralNet):
         """A real ``torch.optim.Optimizer`` for callbacks; from its construction on, its learning rate rules."""
         if self.torch_optimizer_ is None:
             if not self.trainer.takes_steps:
-                raise ValueError("A callback asked for the optimizer's learning rate, which solver='lbfgs' has not.")
+                raise ValueError("solver='lbfgs' has no learning rate for callbacks. Use solver='adam' or 'sgd'.")
             # Past skorch's __setattr__, which admits optimizers only while it initializes.
             vars(self)["torch_optimizer_"] = as_torch_optimizer(self.trainer.solver, self.trainer.lr)
         return self.torch_optimizer_
@@ -161,7 +161,7 @@ class SkorchObserver(Observer):
         """Raise ValueError if a callback has a method for batches."""
         if names := self._batch_callbacks():
             raise ValueError(
-                f"solver='lbfgs' has no batches, which callbacks wait for; got {names}. Use solver='adam' or 'sgd'."
+                f"solver='lbfgs' has no batches, for callbacks of batches; got {names}. Use solver='adam' or 'sgd'."
             )
 
     def _notify(self, method: str, **arguments) -> None:

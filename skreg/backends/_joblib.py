@@ -148,7 +148,7 @@ def results_of_fits(returned: Sequence[tuple], populations: list[list[int]], n_f
     for index, results in returned:
         n_networks = len(populations[index])
         if len(results) != n_networks:
-            raise RuntimeError(f"Of {n_networks} networks, joblib's backend has returned {len(results)}.")
+            raise RuntimeError(f"The backend of joblib returned results of {len(results)} of {n_networks} networks.")
     of_fits = (pair for index, results in returned for pair in zip(populations[index], results, strict=True))
     results = dict(checked_results(range(n_fits), of_fits))
     for result in results.values():

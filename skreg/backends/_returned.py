@@ -27,8 +27,8 @@ def checked_results(keys: Iterable[Hashable], returned: Iterable[tuple]) -> Iter
     n_fits = len(waiting)
     for key, result in returned:
         if key not in waiting:
-            raise RuntimeError("The backend of joblib has returned a result that was not asked for, or one twice.")
+            raise RuntimeError("The backend of joblib returned an unexpected or duplicate result.")
         waiting.remove(key)
         yield key, result
     if waiting:
-        raise RuntimeError(f"The backend of joblib has lost the results of {len(waiting)} of {n_fits} fits.")
+        raise RuntimeError(f"The backend of joblib lost the results of {len(waiting)} of {n_fits} fits.")

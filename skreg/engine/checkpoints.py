@@ -75,7 +75,7 @@ def _read_arrays(file) -> dict[str, np.ndarray]:
                 raise ValueError(f"its part {member.filename!r:.100} is compressed or encrypted")
         names = [member.filename.removesuffix(".npy") for member in members]
         if len(set(names)) < len(names):
-            raise ValueError("it has several parts of one name")
+            raise ValueError("it has several parts of the same name")
         if sum(member.file_size for member in members) > size:
             raise ValueError(f"its parts claim to be larger than the file of {size} bytes")
         return {name: _read_array(archive, member) for name, member in zip(names, members, strict=True)}
@@ -90,10 +90,10 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
             (2, 0): np.lib.format.read_array_header_2_0,
         }.get(version)
         if read_header is None:
-            raise ValueError(f"its part {member.filename!r:.100} is of the unknown version {version}")
+            raise ValueError(f"its part {member.filename!r:.100} has the unknown version {version}")
         shape, fortran_order, dtype = read_header(part)
         if dtype.kind not in KINDS:
-            raise ValueError(f"its part {member.filename!r:.100} holds something else than numbers and text: {dtype}")
+            raise ValueError(f"its part {member.filename!r:.100} holds neither numbers nor text: {dtype}")
         content = part.read()  # to the end, where the checksum is compared
     # An element of no bytes would take some when its byte order is turned.
     is_empty_text = dtype.itemsize == 0 and math.prod(shape) > 0
@@ -104,7 +104,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
         )
     array = np.ndarray(shape, dtype, buffer=content, order="F" if fortran_order else "C")
     if dtype.kind == "U" and np.frombuffer(content, f"{dtype.byteorder}u4").max(initial=0) > sys.maxunicode:
-        raise ValueError(f"its part {member.filename!r:.100} holds what is no character")
+        raise ValueError(f"its part {member.filename!r:.100} holds invalid characters")
     return array.astype(dtype.newbyteorder("="))
 
 

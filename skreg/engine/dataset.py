@@ -50,7 +50,7 @@ class Dataset:
         for choice in filter(None, (spec.train, spec.valid)):
             source = self._source(choice)
             if source is None:
-                raise ValueError("The spec validates on rows of their own, which the data set has not.")
+                raise ValueError("The spec validates on separate rows, but the data set has none.")
             n_rows, n_features = source.X.shape
             if n_features != units[0] or spec.loss.n_outputs(source.targets.shape[1]) != units[-1]:
                 raise ValueError(
@@ -58,7 +58,7 @@ class Dataset:
                     f"{n_features} features and {source.targets.shape[1]} targets."
                 )
             if not len(choice) or choice.indices.min() < 0 or choice.indices.max() >= n_rows:
-                raise ValueError(f"The spec reads rows that the data set, which has {n_rows}, has not.")
+                raise ValueError(f"The spec must read rows of the data set, which has {n_rows}; got larger indices.")
 
     def training_rows(self, spec: FitSpec) -> Rows:
         """Return the training rows of a fit, with targets that its target rules have changed."""

@@ -103,7 +103,7 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
         if name not in state:  # rows had the given order, or were not changed, so far
             expected.pop(name, None)
     if trainer.averager is not None and "average_0" not in state:
-        raise ValueError("The checkpoint is of a fit without averaging of weights; set averaging=None to go on.")
+        raise ValueError("The checkpoint is of a fit without weight averaging. Set averaging=None to continue it.")
     check_like(state, expected)
     _check_numbers(state)
     if restore is not None:

@@ -308,7 +308,7 @@ class Trainer:
             self.monitor.check_divergence(rows, value, penalty, is_finite=is_finite)
         score = float(self.score_validation(self.module.arrays()))
         if not math.isfinite(score):
-            raise ValueError(f"The scorer given as 'scoring' must return a finite number; got {score!r}.")
+            raise ValueError(f"The scorer in 'scoring' must return a finite number; got {score!r}.")
         return score
 
     def _update_best_weights(self, improved: list[int]) -> None:

@@ -46,7 +46,7 @@ class Poisson(RegressionLoss):
     def check_targets(self, targets):
         """Raise if there are negative targets."""
         if targets.min() < 0:
-            raise ValueError(f"y must not be negative with loss='poisson'; its smallest value is {targets.min()}.")
+            raise ValueError(f"y must not be negative with loss='poisson'; got {targets.min()}.")
 
     def check_whole(self, targets):
         """Raise if there are zeros only: the best output would be minus infinity."""
@@ -85,4 +85,4 @@ class Gamma(RegressionLoss):
     def check_targets(self, targets):
         """Raise unless all targets are positive."""
         if targets.min() <= 0:
-            raise ValueError(f"y must be positive with loss='gamma'; its smallest value is {targets.min()}.")
+            raise ValueError(f"y must be positive with loss='gamma'; got {targets.min()}.")

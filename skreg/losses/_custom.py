@@ -54,8 +54,8 @@ class CustomLoss(Loss):
             gradient = torch.autograd.grad(total, outputs, allow_unused=True)[0] if total.requires_grad else None
         if gradient is None:
             raise ValueError(
-                "The 'loss' parameter must be a function whose result depends on y_pred through torch operations; what "
-                "it returned is detached from y_pred, so there is no gradient."
+                "The 'loss' parameter must be a function whose result depends on y_pred through torch operations; got "
+                "a result that is detached from y_pred, so it has no gradient."
             )
         return gradient
 
@@ -75,8 +75,8 @@ class CustomLoss(Loss):
         gave_up = not result.success and beyond < result.fun
         if gave_up or not np.isfinite([mean_loss(start)[0], result.fun, *result.x]).all():
             raise ValueError(
-                "The 'loss' parameter must be a function whose mean has a minimum among constant outputs; from "
-                f"{start.tolist()!r} on, the search for one came to the value {float(result.fun)!r}."
+                "The 'loss' parameter must be a function whose mean has a minimum among constant outputs; the "
+                f"search from {start.tolist()!r} got to the value {float(result.fun)!r}."
             )
         return torch.as_tensor(result.x, dtype=T.dtype)
 

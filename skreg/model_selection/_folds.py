@@ -154,7 +154,7 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, kee
     scores = [score(model, columns(X_test, features), y_test, w_test) for features, model in scored]
     if not np.isfinite(scores).all():
         raise ValueError(
-            "The scorer given as 'scoring' must return a finite number for every fold and strength; got "
+            "The scorer in 'scoring' must return a finite number for every fold and strength; got "
             f"{scores[int(np.argmin(np.isfinite(scores)))]!r} for {len(y_test)} held-out rows."
         )
 

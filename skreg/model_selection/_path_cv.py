@@ -277,14 +277,14 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         if self.refit and is_empty(self):
             warn_user(
                 f"No feature is selected at alpha_={self.alpha_:.3g}: all predictions are the same. The features may "
-                "say nothing of y; or the network needs more training (max_iter, learning_rate_init) or weaker "
+                "have no relation to y; or the network needs more training (max_iter, learning_rate_init) or weaker "
                 f"strengths (alphas={self.alphas!r}, eps={self.eps!r})."
             )
             return
         if self.refit and self._is_constant(X):
             warn_user(
-                f"All predictions are the same at alpha_={self.alpha_:.3g}. The features may say nothing of y; or the "
-                f"network needs more training (max_iter, learning_rate_init) or weaker strengths; got "
+                f"All predictions are the same at alpha_={self.alpha_:.3g}. The features may have no relation to y; or "
+                "the network needs more training (max_iter, learning_rate_init) or weaker strengths; got "
                 f"alphas={self.alphas!r}."
             )
         edges = {0: "weakest", len(self.alphas_) - 1: "strongest"}
@@ -294,8 +294,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
             way = "weaker" if chosen == 0 else "stronger"
             mend = "a smaller eps, or alphas" if chosen == 0 and isinstance(self.alphas, Integral) else "alphas"
             warn_user(
-                f"The best alpha, {self.alphas_[chosen]:.3g}, is the {edge} of the {len(self.alphas_)} strengths that "
-                f"were tried, so a {way} one may be better. Give {mend} that reach further; got alphas={self.alphas!r}."
+                f"The best alpha, {self.alphas_[chosen]:.3g}, is the {edge} of the {len(self.alphas_)} strengths "
+                f"tried, so a {way} one may be better. Give {mend} that reach further; got alphas={self.alphas!r}."
             )
 
     def _is_constant(self, X) -> bool:

@@ -144,8 +144,8 @@ class Outcomes:
         if self._waiting or n_rows != self._n_rows:
             asked = {name: value for name, value in estimator.get_params().items() if name in keys}
             error = RuntimeError(
-                f"A fit that has not been made was asked for, with parameters {asked!r} on {n_rows} rows; "
-                f"{self._n_waiting} results of other fits are left. {ADVICE}"
+                f"scikit-learn asked for a fit that was not made, with parameters {asked!r} on {n_rows} rows; results "
+                f"of {self._n_waiting} other fits are left. {ADVICE}"
             )
             # scikit-learn makes scores of NaN from errors of fits.
             self._error = self._error or error
@@ -168,7 +168,7 @@ class Outcomes:
         if self._error is not None:
             raise self._error
         if self._waiting:
-            raise RuntimeError(f"{self._n_waiting} results of fits were not asked for. {ADVICE}")
+            raise RuntimeError(f"scikit-learn did not use {self._n_waiting} results of fits. {ADVICE}")
 
 
 class StandIn:

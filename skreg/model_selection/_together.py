@@ -271,12 +271,12 @@ def outcome_of_each(tasks: Sequence[Task], outcomes: Sequence[Outcome | None]) -
     for outcome in made:
         if of_task.get(id(outcome.task), outcome) is not None:
             raise RuntimeError(
-                f"A result has come back that was not asked for, or twice: {outcome.estimator!r} on "
+                f"The backend of joblib returned an unexpected or duplicate result: {outcome.estimator!r} on "
                 f"{len(outcome.task.rows)} rows."
             )
         of_task[id(outcome.task)] = outcome
     if len(outcomes) != len(tasks):
-        raise RuntimeError(f"{len(tasks)} fits were asked for, but {len(outcomes)} results have come back.")
+        raise RuntimeError(f"The backend of joblib returned {len(outcomes)} results of {len(tasks)} fits.")
     return list(of_task.values())
 
 

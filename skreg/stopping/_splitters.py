@@ -87,14 +87,14 @@ def split_by(
     )
     splits = list(seeded_splitter(copy.deepcopy(splitter), seed).split(X, y, groups))
     if not splits:
-        raise ValueError(f"The splitter given as 'early_stopping' must give a split; got none from {splitter!r}.")
+        raise ValueError(f"The splitter in 'early_stopping' must give a split; got none from {splitter!r}.")
     n_rows = num_samples(X)
     sides = []
     for rows in map(np.asarray, splits[-1]):
         side = row_indices(rows)
         if not np.isin(side, np.arange(n_rows)).all() or (rows.dtype == bool and len(rows) != n_rows):
             raise ValueError(
-                f"The splitter given as 'early_stopping' must split the {n_rows} rows of X; got others, up to number "
+                f"The splitter in 'early_stopping' must split the {n_rows} rows of X; got others, up to number "
                 f"{len(rows) - 1 if rows.dtype == bool else rows.max()}, from {splitter!r}."
             )
         sides.append(side[np.isin(side, indices)])
@@ -102,7 +102,7 @@ def split_by(
     n_shared = np.intersect1d(train, valid).size
     if not (len(train) and len(valid)) or n_shared:
         raise ValueError(
-            "The splitter given as 'early_stopping' must give rows (with positive weight) for training and other rows "
+            "The splitter in 'early_stopping' must give rows (with positive weight) for training and other rows "
             f"for validation; got {len(train)} and {len(valid)} rows, {n_shared} of them the same, from {splitter!r}."
         )
     return train, valid

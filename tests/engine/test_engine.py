@@ -116,13 +116,13 @@ class TestBackends:
         ("kind", "text"),
         [
             (Loses, "lost the results of 2 of 4 fits"),
-            (Repeats, "returned a result that was not asked for, or one twice"),
+            (Repeats, "returned an unexpected or duplicate result"),
         ],
     )
     def test_a_task_that_is_lost_or_comes_twice(self, monkeypatch, kind, text):
         monkeypatch.setattr(skreg.backends._joblib, "Parallel", kind)
         search = GridSearchCV(make(), {"hidden_layer_sizes": [(4,), (5,)]}, cv=2)
-        with pytest.raises(RuntimeError, match=f"The backend of joblib has {text}"):
+        with pytest.raises(RuntimeError, match=f"The backend of joblib {text}"):
             search.fit(X, Y)
         assert not hasattr(search, "cv_results_")
 
@@ -151,21 +151,24 @@ class TestWhatDoesNotFit:
         _, ((spec, dataset),) = fits({})
         for other, text in (
             (Dataset(X[:, :3], dataset.targets, None), "5 inputs and 3 outputs; the data set has 3 features"),
-            (Dataset(X[:20], dataset.targets[:20], None), "reads rows that the data set, which has 20, has not"),
+            (
+                Dataset(X[:20], dataset.targets[:20], None),
+                "must read rows of the data set, which has 20",
+            ),
         ):
             with pytest.raises(ValueError, match=text):
                 Trainer([(spec, other)])
-        with pytest.raises(ValueError, match="validates on rows of their own"):
+        with pytest.raises(ValueError, match="validates on separate rows"):
             Trainer([(replace(spec, valid=replace(spec.train, of_validation_data=True)), dataset)])
 
     def test_a_result_of_another_spec(self):
         (fit, _), pairs = fits({}, {"hidden_layer_sizes": (4,)})
         before = set(vars(fit.estimator))
         of_other = train_fits(pairs)[1]
-        with pytest.raises(ValueError, match="The result is of another fit"):
+        with pytest.raises(ValueError, match="The result must be of the fit that is to be finished"):
             finish(fit, of_other)
         of_other.token = fit.spec.token
-        with pytest.raises(ValueError, match="The result is of another network"):
+        with pytest.raises(ValueError, match="The result must be of this network"):
             finish(fit, of_other)
         assert set(vars(fit.estimator)) == before
 

@@ -64,7 +64,7 @@ BAD_PARAMETERS = [
     ({"device": "meta"}, "The 'device' parameter .* got 'meta'"),
     ({"weight_decay": 1001}, "'weight_decay' parameter must be at most 1 / learning_rate_init.*weight_decay=1001"),
     ({"normalization": "batch", "batch_size": 1}, "normalization='batch' needs batches of at least 2 rows"),
-    ({"warm_start": True, "normalization": "batch"}, "Training goes on from the fitted weights"),
+    ({"warm_start": True, "normalization": "batch"}, "Training continues from the fitted weights"),
     ({"random_state": "seed"}, "The 'random_state' parameter of .* Got 'seed' instead"),
 ]
 BAD_DATA = {
@@ -336,7 +336,7 @@ def test_a_bad_strength_is_an_error_without_a_penalty_too(kind):
 
 def test_layer_normalization_cannot_go_on_as_batch_normalization():
     model = RegularizedMLPRegressor((5,), normalization="layer", max_iter=1, **FIXED).fit(X, Y)
-    with pytest.raises(ValueError, match="Training goes on from .* normalization='batch'"):
+    with pytest.raises(ValueError, match="Training continues from .* normalization='batch'"):
         model.set_params(warm_start=True, normalization="batch").fit(X, Y)
 
 
@@ -357,7 +357,7 @@ def test_only_ratios_of_weights_matter():
 
 def test_weights_and_a_scorer_that_does_not_take_them():
     model = RegularizedMLPRegressor((5,), early_stopping=True, max_iter=2, scoring=lambda e, X, y: 0.0, **FIXED)
-    with pytest.raises(ValueError, match="'scoring' must take sample_weight"):
+    with pytest.raises(ValueError, match="must be a scorer that accepts sample_weight if fit"):
         model.fit(X, Y, sample_weight=np.ones(60))
     model.set_params(scoring="r2").fit(X, Y, sample_weight=2.0)
 
@@ -372,7 +372,7 @@ def test_sparse_data_and_a_scorer(kind):
 
 def test_numbers_too_large_for_a_float32_network():
     model = RegularizedMLPRegressor((5,), max_iter=1, **FIXED).fit(X.astype(np.float32), Y)
-    with pytest.raises(ValueError, match="too large for the fitted network's float32"):
+    with pytest.raises(ValueError, match="in the range of the fitted network's float32"):
         model.predict(X * 1e39)
 
 

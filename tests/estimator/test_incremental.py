@@ -170,7 +170,7 @@ def test_partial_fit_takes_text_as_classes():
 @pytest.mark.parametrize(
     ("y", "classes", "message"),
     [
-        (np.tile([0, 3], 45), None, "y holds classes that are not among [0, 1, 2], which the network knows: [3]."),
+        (np.tile([0, 3], 45), None, "y must hold only classes of the fitted network, [0, 1, 2]; got [3]."),
         (np.tile([0, 1], 45), [0, 1], "`classes=[0, 1]` is not the same as on last call to partial_fit"),
         (np.tile([0, 1], 45), [0, 1, 2, 3], "is not the same as on last call to partial_fit, was: array([0, 1, 2])"),
         (np.eye(3, dtype=int)[np.tile([0, 1], 45)], None, "y should be a 1d array, got an array of shape (90, 3)"),
@@ -191,8 +191,8 @@ def test_later_calls_with_other_classes_are_errors(y, classes, message):
     [
         ({}, None, "classes must be passed on the first call to partial_fit."),
         ({}, [1], "partial_fit needs at least 2 classes; got classes=[1]."),
-        ({}, [0, 1], "y holds classes that are not among [0, 1], which the network knows: [2]."),
-        ({"class_weight": {7: 1.0}}, [0, 1, 2], "names classes that are not among [0, 1, 2]; got {7: 1.0}."),
+        ({}, [0, 1], "y must hold only classes of the fitted network, [0, 1]; got [2]."),
+        ({"class_weight": {7: 1.0}}, [0, 1, 2], "must name only classes of y, [0, 1, 2]; got {7: 1.0}."),
     ],
 )
 def test_a_first_call_with_wrong_classes_is_an_error(options, classes, message):
@@ -299,7 +299,12 @@ def bad_calls(kind):
     two = np.column_stack([y, y])
     yield "width", {}, (X[:, :4], y), "X has 4 features, but"
     yield "NaN", {}, (holes, y), "Input X contains NaN"
-    yield "outputs", {}, (X, two), "y must have 1 outputs, as before; got 2." if kind == "regressor" else "1d array"
+    yield (
+        "outputs",
+        {},
+        (X, two),
+        "y must have 1 columns, as before; got 2." if kind == "regressor" else "1d array",
+    )
     yield "lengths", {}, (X, y[:-1]), "inconsistent numbers of samples"
     yield "weights", {}, (X, y, np.zeros(len(X))), "zero"
     yield "negative weights", {}, (X, y, -np.ones(len(X))), "Negative values in data passed to `sample_weight`"
@@ -539,7 +544,7 @@ def test_saving_needs_a_training(tmp_path):
     with pytest.raises(NotFittedError, match="This RegularizedMLPRegressor instance is not fitted yet"):
         make("regressor").save_checkpoint(tmp_path / "a")
     model = pickle.loads(pickle.dumps(make("regressor", max_iter=2).fit(X, y)))
-    with pytest.raises(ValueError, match="The state of training is not known: a pickle .* Save the checkpoint where"):
+    with pytest.raises(ValueError, match="The training state is not available: .* Save the checkpoint after fit"):
         model.save_checkpoint(tmp_path / "a")
     assert not (tmp_path / "a").exists()
 
@@ -576,7 +581,7 @@ def test_files_that_are_no_checkpoint_are_errors(saved, tmp_path):
         ({"hidden_layer_sizes": (7, 7)}, np.float64, "'layer_units': [6, 7, 7, 1]"),
         ({"solver": "sgd"}, np.float64, "'solver': 'sgd'"),
         ({}, np.float32, "'dtype': 'torch.float32'"),
-        ({"max_iter": 4}, np.float64, "after 4 epochs; to go on, max_iter must be larger; got max_iter=4."),
+        ({"max_iter": 4}, np.float64, "after 4 epochs; to continue, max_iter must be larger; got max_iter=4."),
         ({"normalization": "batch"}, np.float64, "checkpoint"),
         ({"penalty": "hierarchical"}, np.float64, "checkpoint"),
     ],

@@ -507,13 +507,13 @@ INDICATORS = (X[:, :3] > 0).astype(int)
             RegularizedMLPClassifier,
             LABELS,
             LABELS + 1,
-            r"y holds classes that are not among \[0, 1, 2\], which the network knows: \[3\]",
+            r"y must hold only classes of the fitted network, \[0, 1, 2\]; got \[3\]",
         ),
         (RegularizedMLPClassifier, INDICATORS, INDICATORS[:, :2], "a label indicator matrix .* with 3 columns; got"),
         (RegularizedMLPClassifier, INDICATORS, LABELS, "a label indicator matrix .* with 3 columns; got"),
         (RegularizedMLPClassifier, LABELS, INDICATORS, "y should be a 1d array, got an array of shape"),
-        (RegularizedMLPRegressor, X[:, :2], X[:, :3], "y_val has 3 columns, and y 2"),
-        (RegularizedMLPRegressor, X[:, :2], X[:, 0], "y_val has 1 columns, and y 2"),
+        (RegularizedMLPRegressor, X[:, :2], X[:, :3], "y_val must have as many columns as y, 2; got 3"),
+        (RegularizedMLPRegressor, X[:, :2], X[:, 0], "y_val must have as many columns as y, 2; got 1"),
         (RegularizedMLPRegressor, X[:, 0], np.where(X[:, 0] > 0, np.nan, 0), "Input y contains NaN"),
     ],
 )
@@ -542,9 +542,7 @@ def test_validation_data_with_other_column_names_are_an_error(kind):
 
 def test_validation_data_beside_a_splitter_are_an_error():
     model = RegularizedMLPRegressor(early_stopping=TimeSeriesSplit(2), **SETTINGS).fit(X, X[:, 0])
-    text = (
-        r"Validation rows come either from X_val or from a splitter.*; got X_val and early_stopping=TimeSeriesSplit\("
-    )
+    text = r"Validation rows must come from X_val or from a splitter.*; got X_val and early_stopping=TimeSeriesSplit\("
     assert_unchanged_by(model, ValueError, text, lambda m: m.fit(X, X[:, 0], X_val=X, y_val=X[:, 0]))
 
 

@@ -531,8 +531,8 @@ class TestTargets:
     @pytest.mark.parametrize(
         ("loss", "targets", "expected"),
         [
-            (Poisson(), [[1.0], [-2.0]], "y must not be negative with loss='poisson'; its smallest value is -2.0."),
-            (Gamma(), [[1.0], [0.0]], "y must be positive with loss='gamma'; its smallest value is 0.0."),
+            (Poisson(), [[1.0], [-2.0]], "y must not be negative with loss='poisson'; got -2.0."),
+            (Gamma(), [[1.0], [0.0]], "y must be positive with loss='gamma'; got 0.0."),
         ],
     )
     def test_out_of_range(self, loss, targets, expected):
@@ -617,8 +617,8 @@ class TestCustomLoss:
     )
     def test_results_without_gradient(self, function):
         expected = (
-            "The 'loss' parameter must be a function whose result depends on y_pred through torch operations; what it "
-            "returned is detached from y_pred, so there is no gradient."
+            "The 'loss' parameter must be a function whose result depends on y_pred through torch operations; got a "
+            "result that is detached from y_pred, so it has no gradient."
         )
         with pytest.raises(ValueError, match=exactly(expected)):
             CustomLoss(function, HalfSquaredError()).gradient(Z, NUMBERS)

@@ -464,7 +464,7 @@ class TestCV:
     @pytest.mark.parametrize("scoring", ["max_error", lambda model, X, y: 0.0])
     def test_a_scorer_without_weights_is_refused_before_training(self, interactions, scoring):
         model = RegularizedMLPRegressorCV(**DEEP, scoring="neg_max_error" if scoring == "max_error" else scoring)
-        with pytest.raises(ValueError, match="'scoring' must take sample_weight, too; got"):
+        with pytest.raises(ValueError, match="must be a scorer that accepts sample_weight if fit .*; got"):
             model.fit(*interactions, sample_weight=np.ones(200))
 
     def test_weighted_l1_with_hidden_layers(self, interactions):
@@ -693,5 +693,5 @@ class TestContractOfTheCVEstimators:
             RegularizedMLPClassifierCV(**self.options, early_stopping=splitter).fit(self.X, self.y)
         model = RegularizedMLPClassifier((), penalty="l1", early_stopping=splitter)
         for function in (regularization_path, alpha_max):
-            with pytest.raises(ValueError, match="The 'early_stopping' parameter must be a bool along a path"):
+            with pytest.raises(ValueError, match="The 'early_stopping' parameter must be a bool for a path"):
                 function(model, self.X, self.y)

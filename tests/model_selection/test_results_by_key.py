@@ -177,10 +177,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("change", "text"),
         [
-            (lambda outcomes: outcomes[1:], "12 fits were asked for, but 11 results have come back"),
-            (lambda outcomes: outcomes + outcomes[:1], "not asked for, or twice: RegularizedMLPClassifier"),
-            (lambda outcomes: [outcomes[0], *outcomes[:-1]], "not asked for, or twice: RegularizedMLPClassifier"),
-            (lambda outcomes: [], "12 fits were asked for, but 0 results have come back"),
+            (lambda outcomes: outcomes[1:], "returned 11 results of 12 fits"),
+            (lambda outcomes: outcomes + outcomes[:1], "duplicate result: RegularizedMLPClassifier"),
+            (
+                lambda outcomes: [outcomes[0], *outcomes[:-1]],
+                "duplicate result: RegularizedMLPClassifier",
+            ),
+            (lambda outcomes: [], "returned 0 results of 12 fits"),
         ],
     )
     def test_of_fits(self, change, text):
@@ -196,15 +199,15 @@ class TestErrors:
         others = []
         with changed(lambda outcomes: others.append(outcomes) or outcomes):
             GridSearchCV(make(), ALPHAS, cv=FOLDS).fit(X, Y)
-        with changed(lambda outcomes: others[0]), pytest.raises(RuntimeError, match="not asked for"):
+        with changed(lambda outcomes: others[0]), pytest.raises(RuntimeError, match="unexpected or duplicate"):
             GridSearchCV(make(), ALPHAS, cv=FOLDS).fit(X, Y)
 
     @pytest.mark.parametrize(
         ("change", "text"),
         [
-            (lambda results: results[1:], "has lost the results of 1 of 3 fits"),
-            (lambda results: results[:1] * 3, "not asked for, or one twice"),
-            (lambda results: [("another call", result) for _, result in results], "not asked for"),
+            (lambda results: results[1:], "lost the results of 1 of 3 fits"),
+            (lambda results: results[:1] * 3, "unexpected or duplicate result"),
+            (lambda results: [("another call", result) for _, result in results], "unexpected or duplicate result"),
         ],
     )
     def test_of_joblib(self, change, text):
@@ -216,7 +219,7 @@ class TestErrors:
             return _together.Task(estimator, {"alpha": 0.7}, rows)
 
         search = GridSearchCV(make(), {"alpha": [0.1, 0.2]}, cv=FOLDS)
-        text = r"parameters {'alpha': 0.1} on 60 rows; 6 results of other fits are left. Use the function of the same"
+        text = r"parameters {'alpha': 0.1} on 60 rows; results of 6 other fits are left. Use the function of the same"
         with mock.patch.object(_search, "Task", of_others), pytest.raises(RuntimeError, match=text):
             search.fit(X, Y)
 
@@ -235,7 +238,7 @@ class TestErrors:
         tasks = [_together.Task(make(), {}, np.arange(60))]
         known.add(X, Y, {}, tasks, [_together.Outcome(tasks[0], make())], RowStructure())
         stand_in = with_outcomes(make(), pickle.loads(pickle.dumps(known)))
-        with pytest.raises(RuntimeError, match="A fit that has not been made was asked for, with parameters {} on 60"):
+        with pytest.raises(RuntimeError, match="asked for a fit that was not made, with parameters {} on 60"):
             stand_in.fit(X[:60], Y[:60])
 
     def test_fits_that_nobody_asked_for(self):

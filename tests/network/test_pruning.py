@@ -280,7 +280,7 @@ def test_a_clone_of_a_pruned_network_trains_the_whole_network(friedman):
 def test_a_pruned_network_cannot_go_on_with_warm_start():
     model = fitted()
     two_features(model)
-    with pytest.raises(ValueError, match="Training goes on from the fitted weights, whose shapes are"):
+    with pytest.raises(ValueError, match="Training continues from the fitted weights, whose shapes are"):
         model.prune().set_params(warm_start=True).fit(X, Y)
 
 

@@ -391,7 +391,7 @@ def test_nonsmooth_losses_are_errors(options, numbers):
     with pytest.raises(ValueError, match=".*") as error:
         RegularizedMLPRegressor(**SMALL, **options).fit(*numbers)
     assert str(error.value) == (
-        f"solver='lbfgs' minimizes a smooth objective; got loss={options['loss']!r}. Use solver='adam' or 'sgd'."
+        f"solver='lbfgs' needs a smooth objective; got loss={options['loss']!r}. Use solver='adam' or 'sgd'."
     )
 
 
@@ -438,7 +438,7 @@ def test_what_is_reported_holds_for_what_is_kept(normalization, factor):
     if factor < 1e19:
         assert model.fit(X, y).score(X, y) == pytest.approx(model.history_["train_score"][-1], abs=0.02)
     else:
-        with pytest.raises(ValueError, match="cannot be held in float32, the type of X"):
+        with pytest.raises(ValueError, match="cannot be stored in float32, the type of X"):
             model.fit(X, y)
         assert not hasattr(model, "coefs_")
     assert model.fit(X.astype(np.float64), y).score(X.astype(np.float64), y) == pytest.approx(
