@@ -351,12 +351,12 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
     @available_if(_takes_some_rows)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Go on training for one epoch over some rows, which may be others than before.
+        """Update the network by one epoch over the given rows, which may be new ones.
 
-        All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
-        history go on from call to call, as long as the estimator is not pickled or copied in between
-        (:meth:`save_checkpoint` saves them, too). The first call starts around the shares of the classes in its rows,
-        or around equal ones if it lacks a class. Callbacks given to `set_callbacks` hear of `fit` alone.
+        Early stopping does not apply: all rows are training rows. Moments of the solver, random generators and history
+        continue from call to call, unless the estimator is pickled or copied in between (:meth:`save_checkpoint` saves
+        them). The first call starts around the class frequencies of its rows, or around equal ones if a class is
+        missing. Callbacks given to `set_callbacks` are called by `fit` only.
 
         Parameters
         ----------
@@ -367,7 +367,7 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, at least 0, relative to each other. None means equal weights.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever occur. Needed in the first call, unless `fit` came before.
+            All classes that can occur. Required in the first call, unless `fit` was called before.
 
         Returns
         -------

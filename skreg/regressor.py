@@ -265,12 +265,12 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
     @available_if(takes_steps)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
-        """Go on training for one epoch over some rows, which may be others than before.
+        """Update the network by one epoch over the given rows, which may be new ones.
 
-        All rows are trained on: `early_stopping` is for `fit`. The solver's moments, the random generators and the
-        history go on from call to call, as long as the estimator is not pickled or copied in between
-        (:meth:`save_checkpoint` saves them, too). The first call starts around the best
-        constant of its rows. Callbacks given to `set_callbacks` hear of `fit` alone.
+        Early stopping does not apply: all rows are training rows. Moments of the solver, random generators and history
+        continue from call to call, unless the estimator is pickled or copied in between (:meth:`save_checkpoint` saves
+        them). The first call starts around the best constant prediction for its rows. Callbacks given to
+        `set_callbacks` are called by `fit` only.
 
         Parameters
         ----------

@@ -191,16 +191,16 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def prune(self):
         """Return a smaller fitted estimator with the same predictions.
 
-        Removes features whose outgoing weights are all zero, hidden units whose incoming weights are all zero (what
-        they put out, a constant, moves into the next layer's biases), and hidden units that nothing reads. With
-        ``normalization='layer'`` hidden units stay, because each has a part in the scale of the others. A feature that
-        only units without readers look at goes with them, so `selected_features_` and `feature_importances_` can be
-        smaller afterwards.
+        Removes features whose outgoing weights are all zero, hidden units whose incoming weights are all zero (their
+        constant output is added to the biases of the next layer), and hidden units whose outgoing weights are all zero.
+        With ``normalization='layer'`` hidden units stay, because each contributes to the scale of the others. A feature
+        that is read only by removed units is removed, too, so `selected_features_` and `feature_importances_` can
+        shrink.
 
-        The new estimator takes the same X and reads the columns ``input_features_`` of it. Its attribute
-        ``pruning_`` is a dictionary that tells what was saved, from the first network to the pruned one:
-        ``n_parameters``, ``n_features``, ``hidden_layer_sizes`` and ``n_multiplications`` for each row predicted. It
-        cannot go on with ``warm_start``; :meth:`fit` trains the whole network anew.
+        The new estimator takes the same X and reads its columns ``input_features_``. Its attribute ``pruning_`` is a
+        dictionary of sizes before and after pruning: ``n_parameters``, ``n_features``, ``hidden_layer_sizes``, and
+        ``n_multiplications`` for each row predicted. It cannot continue with ``warm_start``; :meth:`fit` trains the
+        whole network anew.
 
         Returns
         -------
@@ -262,7 +262,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return float(np.average(per_row, weights=sample_weight))
 
     def transform(self, X):
-        """Return the outputs of the last hidden layer: what the network has made of the features.
+        """Return the outputs of the last hidden layer, as learned features.
 
         Parameters
         ----------
@@ -272,7 +272,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Returns
         -------
         ndarray of shape (n_samples, n_units)
-            One column for each unit of the last hidden layer; without hidden layers, the inputs. `set_output` and
+            One column per unit of the last hidden layer; without hidden layers, the inputs. `set_output` and
             `get_feature_names_out` work as in every transformer.
         """
         check_is_fitted(self)
@@ -285,10 +285,10 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self.coefs_[-1].shape[0]
 
     def predict_dropout_samples(self, X, n_samples=100, *, random_state=None):
-        """Predict many times with dropout, as in training, to see how sure the network is.
+        """Predict several times with dropout, for an estimate of uncertainty (Monte Carlo dropout).
 
-        Each sample leaves out other units. Where the training rows say little, the samples differ (Gal and Ghahramani,
-        2016). It is a rough measure: it depends on the rate of dropout, and is no calibrated interval.
+        Each sample drops other units. The samples differ most where the training rows determine the prediction least
+        [1]_. Their spread is a rough measure, which depends on the dropout rate, and no calibrated interval.
 
         Parameters
         ----------

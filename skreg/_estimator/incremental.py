@@ -118,11 +118,11 @@ class IncrementalMixin:
 
     @available_if(takes_steps)
     def save_checkpoint(self, path):
-        """Save where training stands, so that another process can go on exactly from here.
+        """Save the training state, from which another process can continue exactly.
 
-        A pickle holds what predictions need. The checkpoint holds, beside the weights, the moments of the solver, the
-        states of the random generators, the best epoch so far and the history: arrays of numbers in NumPy's ``.npz``
-        format, without pickled objects. What skorch's callbacks have learned is no part of it.
+        A pickle holds only what predictions need. The checkpoint holds, beside the weights, the moments of the solver,
+        the states of the random generators, the best epoch so far and the history: arrays of numbers in NumPy's
+        ``.npz`` format, without pickled objects. It does not hold the states of skorch's callbacks.
 
         Parameters
         ----------
@@ -139,12 +139,12 @@ class IncrementalMixin:
         NotFittedError
             If the estimator has not been fitted.
         ValueError
-            If it comes from a pickle, or from a search or a cross-validation that has trained it together with others,
-            and has not been trained since: then the state of training is lost.
+            If there is no training state, because the estimator comes from a pickle, or from a search or a
+            cross-validation that trained it together with others, and has not been trained since.
 
         See Also
         --------
-        load_checkpoint : Reads it.
+        load_checkpoint : Load a checkpoint.
         """
         check_is_fitted(self)
         if not hasattr(self, "_training_state"):
@@ -159,17 +159,17 @@ class IncrementalMixin:
 
     @available_if(takes_steps)
     def load_checkpoint(self, path):
-        """Read a checkpoint, from which the next call of `fit` or `partial_fit` goes on.
+        """Load a checkpoint, from which the next call of `fit` or `partial_fit` continues.
 
         With the same data, parameters and machine the result is the same, bit for bit, as without the interruption.
-        Read it where you fit: a copy or a pickle of the estimator leaves it out.
-        `fit` goes on up to `max_iter` epochs in total, so set that to more than before. To continue `partial_fit` in a
-        new process, load the pickled estimator first, which knows the classes, then the checkpoint.
+        Load it in the process that fits: a copy or a pickle of the estimator does not contain it. `fit` continues up to
+        `max_iter` epochs in total, so increase that. To continue `partial_fit` in a new process, load the pickled
+        estimator first, which knows the classes, then the checkpoint.
 
         Parameters
         ----------
         path : str or path
-            Name of a file that :meth:`save_checkpoint` has written.
+            Name of a file written by :meth:`save_checkpoint`.
 
         Returns
         -------
@@ -179,7 +179,7 @@ class IncrementalMixin:
         Raises
         ------
         ValueError
-            If the file is no checkpoint. That it fits the parameters and the data is checked by `fit`.
+            If the file is no checkpoint. `fit` checks that it matches the parameters and the data.
 
         Examples
         --------
