@@ -122,3 +122,12 @@ def test_no_object_has_two_pages():
     for module, name in pages:
         of_object.setdefault(id(getattr(importlib.import_module(module), name)), []).append(f"{module}.{name}")
     assert [names for names in of_object.values() if len(names) > 1] == []
+
+
+@pytest.mark.parametrize(
+    "page", ["CONTRIBUTING.md", "docs/extending/adding_a_penalty.rst", "docs/extending/adding_an_axis.rst"]
+)
+def test_paths_that_contributors_are_sent_to_exist(page):
+    paths = set(re.findall(r"`((?:skreg|tests|docs|examples|benchmarks)/[\w/.]*)`", (ROOT / page).read_text("utf-8")))
+    assert paths
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []

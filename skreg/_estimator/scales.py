@@ -115,7 +115,7 @@ def advice_on_columns(X, estimator: str) -> str | None:
         return None
     return (
         f"The columns of X are far from mean 0 and standard deviation 1 (standard deviations of about {sd:.2g}, means "
-        f"of about {mean:.2g}), for which networks start and learning rates are meant: {end}"
+        f"of about {mean:.2g}), which initial weights and learning rates assume: {end}"
     )
 
 
@@ -128,8 +128,8 @@ def advice_on_targets(targets: np.ndarray, estimator: str) -> str | None:
     if not len(off):
         return None
     return (
-        f"y has a standard deviation of {off[0]:.2g}, far from 1. The unit of y is part of the objective: steps, 'tol' "
-        f"and 'alpha' are meant for targets of size 1. Use TransformedTargetRegressor(regressor={estimator}(...), "
+        f"y has a standard deviation of {off[0]:.2g}, far from 1. The objective depends on the unit of y: learning "
+        f"rates, 'tol' and 'alpha' assume 1. Use TransformedTargetRegressor(regressor={estimator}(...), "
         "transformer=StandardScaler())."
     )
 
@@ -174,12 +174,13 @@ def _sizes_differ(first, second) -> bool:
 
 
 VALIDATION_INPUTS = (
-    "X_val lies elsewhere than X in most columns, as if it had not been scaled like X: validation then says nothing of "
-    "new rows. Give X_val=scaler.transform(X_val), or let the pipeline do it: make_pipeline(StandardScaler(), "
-    "{estimator}(...).set_fit_request(X_val=True, y_val=True), transform_input=['X_val'])."
+    "X_val has another location or scale than X in most columns, as if it had not been scaled like X: its scores are "
+    "then not those of new rows. Give X_val=scaler.transform(X_val), or let the pipeline transform it: "
+    "make_pipeline(StandardScaler(), {estimator}(...).set_fit_request(X_val=True, y_val=True), "
+    "transform_input=['X_val'])."
 )
 VALIDATION_TARGETS = (
-    "y_val lies elsewhere than y, as if it had not been transformed like y: TransformedTargetRegressor transforms y "
-    "alone. Give y_val in the units that the network is trained in, such as "
+    "y_val has another location or scale than y, as if it had not been transformed like y: TransformedTargetRegressor "
+    "transforms only y. Give y_val in the units that the network is trained in, such as "
     "y_val=StandardScaler().fit(y.reshape(-1, 1)).transform(y_val.reshape(-1, 1)).ravel()."
 )

@@ -136,7 +136,7 @@ class TestValidationRows:
         X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=40, random_state=0)
         scaler = StandardScaler().fit(X_train)
         model = RegularizedMLPClassifier(**QUICK, early_stopping=True)
-        with pytest.warns(UserWarning, match=r"X_val lies elsewhere than X.*scaler\.transform\(X_val\)"):
+        with pytest.warns(UserWarning, match=r"X_val has another location or scale than X.*scaler\.transform\(X_val\)"):
             model.fit(scaler.transform(X_train), y_train, X_val=X_val, y_val=y_val)
         model.fit(scaler.transform(X_train), y_train, X_val=scaler.transform(X_val), y_val=y_val)
 
@@ -144,7 +144,7 @@ class TestValidationRows:
         X, y = load_diabetes(return_X_y=True)
         X = scale(X)
         model = TransformedTargetRegressor(regressor(early_stopping=True), transformer=StandardScaler())
-        with pytest.warns(UserWarning, match=r"y_val lies elsewhere than y.*StandardScaler\(\)\.fit"):
+        with pytest.warns(UserWarning, match=r"y_val has another location or scale than y.*StandardScaler\(\)\.fit"):
             model.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         own = StandardScaler().fit(y[:300].reshape(-1, 1)).transform(y[300:].reshape(-1, 1)).ravel()
         model.fit(X[:300], y[:300], X_val=X[300:], y_val=own)

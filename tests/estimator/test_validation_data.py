@@ -417,7 +417,7 @@ def test_values_and_labels_of_validation_rows_change_no_weight_of_any_epoch(kind
 
 
 @BOTH
-@pytest.mark.filterwarnings("ignore:X_val lies elsewhere")  # as is meant here
+@pytest.mark.filterwarnings("ignore:X_val has another location")  # as is meant here
 @pytest.mark.parametrize("options", LEAK_OPTIONS[:3])
 def test_validation_data_change_no_weight_of_any_epoch(kind, options):
     y, runs = targets(kind), []

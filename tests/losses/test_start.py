@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
     # Here, targets have all sizes on purpose.
     "ignore:y has a standard deviation",
-    "ignore:y_val lies elsewhere",
+    "ignore:y_val has another location",
 )
 
 # Steps too small to be seen: what is fitted is where training starts.
