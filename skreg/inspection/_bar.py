@@ -19,7 +19,7 @@ class FitsBar:
     n_fits : int
         Number of all fits.
     label : str
-        What they are for.
+        Purpose of the fits.
     verbose : int or None
         0 shows nothing; None shows the bar in a terminal or a notebook, if the work takes some seconds; from 1 on it is
         shown at once, wherever standard error goes.
@@ -30,7 +30,7 @@ class FitsBar:
         kind = tqdm
         if shown and in_notebook():
             from tqdm.auto import tqdm as kind  # a widget, if the notebook can show one
-        # Time is looked at in every update: rounds of many fits and single ones follow each other.
+        # The time is checked in every update, because rounds of many fits and single ones alternate.
         options = {"bar_format": FORMAT, "miniters": 0, "smoothing": 0.1, "delay": 0 if verbose else DELAY}
         self._bar = kind(total=n_fits, desc=label, disable=not shown, **options)
         self._n_done = 0

@@ -110,14 +110,14 @@ class OuterFold:
 
 @dataclass(frozen=True)
 class Design:
-    """What is compared, and on which rows.
+    """Estimators and folds of a comparison.
 
     Attributes
     ----------
     X, y : array-like
         All rows, and their targets.
     estimators : list of NamedEstimator
-        What is compared.
+        The estimators.
     classifier : bool
         Whether the targets are classes.
     folds : list of OuterFold
@@ -127,7 +127,7 @@ class Design:
     inner : cross-validation splitter
         Splitter of the inner folds.
     structure : RowStructure
-        Groups and order of the rows, as far as the outer folds keep to them.
+        Groups and order of the rows that the outer folds respect.
     """
 
     X: object
@@ -151,13 +151,13 @@ class Design:
 
     @property
     def n_fits(self) -> int:
-        """Number of all fits; of the estimator that is fitted to all rows at the end, the most that it can take."""
+        """Number of all fits, with an upper bound for the final fit of the best estimator to all rows."""
         n_fits = sum(n_fits_of(named, fold) for named in self.estimators for fold in self.folds)
         return n_fits + (0 if self.whole is None else max(n_fits_of(named, self.whole) for named in self.estimators))
 
 
 def design_of(X, y, estimators, options: ComparisonOptions) -> Design:
-    """Check the parameters of a comparison, and return what they ask for; folds and seeds are drawn here."""
+    """Return the design of a comparison: parameters are checked, folds and seeds are drawn here."""
     parameters = {"estimators": estimators, **vars(options)}
     validate_parameter_constraints(PARAMETER_CONSTRAINTS, parameters, caller_name="compare_regularizers")
     X, y, groups = indexable(X, y, options.groups)

@@ -23,7 +23,7 @@ class CustomLoss(Loss):
         The loss whose link, score and label smoothing are used.
     """
 
-    # Nobody can tell.
+    # Unknown, so assumed not to be.
     smooth = False
     closed_form = False
 
@@ -68,7 +68,7 @@ class CustomLoss(Loss):
             return value, (weight @ self.gradient(Z, T)[0]).numpy()
 
         start = self.link_loss.fit_intercept_only(T, weight).numpy()
-        # Without a minimum the search runs until it overflows or gives up on a slope that goes on.
+        # Without a minimum the search overflows, or ends on a slope.
         with np.errstate(all="ignore"):
             result = scipy.optimize.minimize(mean_loss, start, method="BFGS", jac=True, options={"gtol": 1e-10})
             beyond = mean_loss(2 * result.x - start)[0]

@@ -105,7 +105,7 @@ class Quantile(RegressionLoss):
         medians = weighted_quantiles(T, weight, T.new_tensor([0.5]))[:, 0]
         spread = (weight @ (T - medians).abs()).unsqueeze(1)
         gaps = torch.maximum(quantiles.diff(dim=1), START_GAP * spread)
-        # Equal targets tell nothing of gaps.
+        # Equal targets have no gaps to start from.
         gaps = torch.where(gaps > 0, inverse_softplus(torch.where(gaps > 0, gaps, 1)), 0)
         m = self.middle
         return torch.cat([gaps[:, :m], quantiles[:, m : m + 1], gaps[:, m:]], dim=1).flatten()
