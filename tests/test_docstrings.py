@@ -66,6 +66,21 @@ def test_functions_are_documented(function):
     assert doc["Examples"]
 
 
+def opening(item):
+    """Return the first word of a docstring."""
+    return inspect.getdoc(item).split()[0].lower()
+
+
+def test_classes_open_with_a_noun():
+    methods = [
+        method for kind in PUBLIC for name, method in inspect.getmembers(kind, inspect.isfunction) if name[0] != "_"
+    ]
+    # What a function does is an imperative; of a class it would be "Draws ..." or "Add ...".
+    verbs = {opening(item) for item in [*FUNCTIONS, *methods] if inspect.getdoc(item)}
+    assert {"return", "draw", "fit"} <= verbs
+    assert [kind.__name__ for kind in PUBLIC if opening(kind).removesuffix("s") in verbs] == []
+
+
 @pytest.mark.parametrize("kind", PUBLIC)
 def test_public_methods_are_documented(kind):
     for name, method in inspect.getmembers(kind, inspect.isfunction):
