@@ -11,7 +11,6 @@ PACKAGE = Path(skreg.__file__).parent
 # Each module may import those before it.
 ORDER = [
     "_version",
-    "_context",
     "_docs",
     "_warnings",
     "_seeds",
@@ -91,6 +90,21 @@ def test_filters_for_warnings_are_left_alone(path):
     calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     names = {ast.unparse(call.func).split(".")[-1] for call in calls}
     assert not names & {"catch_warnings", "simplefilter", "filterwarnings", "resetwarnings"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_there_are_no_context_variables(path):
+    """What a function does follows from its arguments."""
+    assert "contextvars" not in {module for module, _ in imports(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_object_changes_its_class(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        is_set = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        assert not (is_set and node.attr == "__class__"), f"line {node.lineno}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"setattr", "__setattr__"}:
+            assert "__class__" not in [part.value for part in node.args if isinstance(part, ast.Constant)]
 
 
 FOLDER = Path(__file__).parent

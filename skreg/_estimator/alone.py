@@ -97,6 +97,7 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     indices = table.nonzero_weight_indices
     rows = RowChoice(indices, estimator._class_weights(table, indices))
+    result.warnings += estimator._batch_size_messages(len(rows))
     module = spec.network.module()
     module.restore(origin)
     if is_new:

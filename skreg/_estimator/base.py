@@ -21,6 +21,7 @@ from skreg._estimator.groups import GroupsMixin
 from skreg._estimator.incremental import IncrementalMixin
 from skreg._estimator.prepare import finish, prepare
 from skreg._sklearn_private import HasMethods, Hidden, Interval, Options, StrOptions, fit_context, num_samples
+from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.constraints import Constraint
 from skreg.constraints._resolve import ALIASES as CONSTRAINTS
 from skreg.engine.arrays import mapped_file
@@ -218,13 +219,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
             it was before.
         """
         validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val, "groups": groups}
-        return self._fit_unless_stopped(None, X, y, sample_weight, **validation)
-
-    def _fit_unless_stopped(self, stopped: StopSignal | None, X, y, sample_weight=None, **validation):
-        """Fit the network; raise AbandonedError if a signal is set meanwhile."""
-        with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, stopped=stopped, **validation)
+        self._fit_alone(X, y, sample_weight, warn=give_warnings, **validation)
         return self
+
+    def _fit_alone(
+        self, X, y, sample_weight=None, *, warn: WarningSink, stopped: StopSignal | None = None, **validation
+    ) -> None:
+        """Fit the network by itself, unless a signal says to give that up, and hand its warnings to ``warn``."""
+        with unchanged_on_error(self):
+            self._fit(X, y, sample_weight, warn=warn, stopped=stopped, **validation)
 
     @staticmethod
     def _as_weights(sample_weight, X):
@@ -233,16 +236,20 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
         return np.full(num_samples(X), float(sample_weight)) if isinstance(sample_weight, Real) else sample_weight
 
     @with_callbacks
-    def _fit(self, X, y, sample_weight, *, stopped, **validation):
+    def _fit(self, X, y, sample_weight, *, warn, stopped, **validation):
         X, y, sample_weight = as_numpy(X), as_numpy(y), self._as_weights(sample_weight, X)
         task = self._init_callback_context(max_subtasks=self.max_iter)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         checkpoint = vars(self).pop("_checkpoint", None)
-        pending = prepare(self, X, y, sample_weight, checkpoint=checkpoint, **validation)
+        messages: list[Message] = []
+        try:
+            pending = prepare(self, X, y, sample_weight, checkpoint=checkpoint, messages=messages, **validation)
+        finally:
+            warn(messages)
         task_of_callbacks = task if getattr(self, "_skl_callbacks", None) else None
         result = train_pending(pending, checkpoint, task_of_callbacks, stopped)
-        finish(pending, result)
+        warn(finish(pending, result))
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes={})
 
     def _can_be_a_member(self, X, X_val) -> bool:

@@ -23,7 +23,7 @@ from skreg._estimator.scales import (
     look_different,
 )
 from skreg._seeds import generator_of
-from skreg._warnings import warn_user
+from skreg._warnings import Message
 from skreg.callbacks import check_callbacks
 from skreg.engine.objective import AUTO_BATCH_SIZE
 from skreg.penalties import Penalty
@@ -80,13 +80,15 @@ class ChecksMixin:
         # A subclass with a constructor of its own may leave out what its base class has.
         return next(found[name] for found in map(defaults_of, type(self).__mro__) if name in found)
 
-    def _warn_of_unused(self, used: tuple[str, ...] = ()) -> None:
-        """Warn of parameters without effect, but for some that have one in this call."""
+    def _unused_messages(self, used: tuple[str, ...] = ()) -> list[Message]:
+        """Return warnings of parameters without effect, but for some that have one in this call."""
+        messages = []
         for name, cause in self._unused_parameters().items():
             if name not in used:
                 given = self._stopping_rule()[0] if cause == "early_stopping" else getattr(self, cause)
                 text = "a function" if callable(given) else repr(given)
-                warn_user(f"{name}={getattr(self, name)!r} has no effect with {cause}={text}.")
+                messages.append((f"{name}={getattr(self, name)!r} has no effect with {cause}={text}.", UserWarning))
+        return messages
 
     def _without_unused(self):
         """Return an estimator that is fitted alike, but without parameters to warn of; itself if there are none."""
@@ -157,11 +159,14 @@ class ChecksMixin:
             )
         if self.batch_size == "auto":
             return min(AUTO_BATCH_SIZE, n_rows)
-        if self.batch_size > n_rows:
-            warn_user(
-                f"batch_size={self.batch_size!r} is larger than the {n_rows} training rows; all rows form one batch.",
-            )
         return min(int(self.batch_size), n_rows)
+
+    def _batch_size_messages(self, n_rows: int) -> list[Message]:
+        """Return a warning of batches that are larger than the number of training rows."""
+        if self.solver == "lbfgs" or self.batch_size == "auto" or self.batch_size <= n_rows:
+            return []
+        text = f"batch_size={self.batch_size!r} is larger than the {n_rows} training rows; all rows form one batch."
+        return [(text, UserWarning)]
 
     def _check_data(self, X, y, sample_weight, *, reset: bool, encode: Callable) -> Table:
         """Return the rows to learn from; ``encode`` takes y and the type of X, and returns targets."""
@@ -229,29 +234,33 @@ class ChecksMixin:
             advice.append(advice_on_targets(table.targets[table.nonzero_weight_indices], name))
         return [text for text in advice if text is not None]
 
-    def _warn_of_bad_settings(self, advice: Sequence[str], penalties: Sequence[LayerPenalty | None]) -> None:
-        """Warn of what makes training fail or mean little: among it, ``advice`` on the data."""
-        for text in advice:
-            warn_user(text)
+    def _settings_messages(self, advice: Sequence[str], penalties: Sequence[LayerPenalty | None]) -> list[Message]:
+        """Return warnings of what makes training fail or mean little: among it, ``advice`` on the data."""
+        messages = [(text, UserWarning) for text in advice]
         explicit = self.alpha is not None or self.penalty != "l2"
         if self.normalization and explicit and any(penalties[:-1]):
-            warn_user(
+            text = (
                 f"normalization={self.normalization!r} undoes the scale of the weights before it, so a penalty on "
                 "hidden layers has no minimizer: it shrinks them as long as training continues. Give alpha one number "
                 "for each weight matrix, with 0 for all but the last; got the strengths "
-                f"{[0.0 if p is None else p.alpha for p in penalties]}.",
+                f"{[0.0 if p is None else p.alpha for p in penalties]}."
             )
+            messages.append((text, UserWarning))
+        return messages
 
-    def _warn_of_validation_data(self, table: Table, valid_table: Table) -> None:
-        """Warn of validation rows that look as if they had not been scaled like the training rows."""
+    def _validation_messages(self, table: Table, valid_table: Table) -> list[Message]:
+        """Return warnings of validation rows that look as if they had not been scaled like the training rows."""
+        messages = []
         if look_different(table.X, valid_table.X):
-            warn_user(VALIDATION_INPUTS.format(estimator=type(self).__name__))
+            messages.append((VALIDATION_INPUTS.format(estimator=type(self).__name__), UserWarning))
         if is_regressor(self) and look_different(
             table.targets[table.nonzero_weight_indices], valid_table.targets[valid_table.nonzero_weight_indices]
         ):
-            warn_user(VALIDATION_TARGETS)
+            messages.append((VALIDATION_TARGETS, UserWarning))
+        return messages
 
-    def _warn_of_convergence(self, reason: str, is_scaled: bool) -> None:
+    def _convergence_messages(self, reason: str, is_scaled: bool) -> list[Message]:
+        """Return the warning of a training that has not converged."""
         if self.solver == "lbfgs":
             text = (
                 f"solver='lbfgs' has not converged: {reason} Increase max_iter={self.max_iter!r} or "
@@ -260,4 +269,4 @@ class ChecksMixin:
         else:
             text = f"Training reached max_iter={self.max_iter!r} epochs before it converged. "
             text += "Increase max_iter or tol." if is_scaled else "Scale the data first, as another warning says."
-        warn_user(text, ConvergenceWarning)
+        return [(text, ConvergenceWarning)]

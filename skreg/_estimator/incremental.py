@@ -18,6 +18,7 @@ from skreg._estimator.prepare import (
 )
 from skreg._estimator.resuming import check_checkpoint
 from skreg._seeds import SEEDS, draw_seeds
+from skreg._warnings import give_warnings
 from skreg.engine.checkpoints import load_state, save_state
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import RowChoice, StoppingRule
@@ -64,7 +65,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     """Train for one more epoch. ``encode`` turns targets into those of the loss."""
     is_first = not hasattr(estimator, "coefs_")
     checkpoint = vars(estimator).pop("_checkpoint", None)
-    estimator._warn_of_unused(OF_EARLY_STOPPING)
+    give_warnings(estimator._unused_messages(OF_EARLY_STOPPING))
     penalty = estimator._check_parameters_together()
     table = estimator._check_data(X, y, sample_weight, reset=is_first, encode=encode)
     dtype = table.X.dtype if is_first else estimator.coefs_[0].dtype
@@ -76,7 +77,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     if checkpoint is not None:
         previous = check_checkpoint(estimator, checkpoint, network)
     elif is_first:
-        estimator._warn_of_bad_settings(estimator._advice_on_scale(table), penalties)
+        give_warnings(estimator._settings_messages(estimator._advice_on_scale(table), penalties))
     else:
         start = fitted_start(estimator, network)
         previous = PreviousHistory(getattr(estimator, "history_", {}), estimator.loss_curve_, estimator.t_)
@@ -97,6 +98,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
             estimator.max_iter, tol=estimator.tol, n_iter_no_change=estimator.n_iter_no_change, n_epochs=1
         ),
     )
+    give_warnings(estimator._batch_size_messages(len(indices)))
     set_prediction_attributes(estimator, spec, table)
     restore = None if checkpoint is None else "best"
     has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
@@ -104,7 +106,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
         restore = "last"  # steps continue from the last weights, not from their mean
     trainer = Trainer([(spec, dataset)], state=state, restore=restore)
     result = train(trainer, callbacks=estimator.callbacks, verbose=estimator.verbose)
-    # One epoch says nothing of convergence.
+    # One epoch says nothing of convergence: there is no warning.
     result.converged = True
     finish(PendingFit(estimator, spec, dataset, table, None, previous, start is not None, True), result, dtype)
     estimator.best_epoch_ = len(estimator.history_["epoch"])

@@ -20,6 +20,7 @@ from skreg._estimator.resuming import check_checkpoint, description
 from skreg._estimator.weights import attributes_of, load_parameters, module_of
 from skreg._hashing import content_hash
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
+from skreg._warnings import Message
 from skreg.constraints._resolve import resolve_constraint
 from skreg.engine.batches import Rows
 from skreg.engine.dataset import Dataset
@@ -113,6 +114,7 @@ def prepare(
     groups=None,
     checkpoint: Mapping | None = None,
     checks: SharedChecks | None = None,
+    messages: list[Message] | None = None,
 ) -> PendingFit:
     """Check an estimator and data, and return all that training needs.
 
@@ -126,6 +128,8 @@ def prepare(
         Where training is to go on.
     checks : SharedChecks or None, default=None
         What is known of the data from other fits to them.
+    messages : list or None, default=None
+        Warnings are appended to it, also those that were found before an error.
 
     Returns
     -------
@@ -140,7 +144,8 @@ def prepare(
     is_warm_start = checkpoint is None and estimator.warm_start and hasattr(estimator, "coefs_")
     if not is_warm_start:
         forget(estimator)
-    estimator._warn_of_unused(() if X_val is None else ("scoring",))
+    messages = [] if messages is None else messages
+    messages += estimator._unused_messages(() if X_val is None else ("scoring",))
     penalty = estimator._check_parameters_together()
     if checks is None or is_warm_start:
         table = estimator._learnable_data(X, y, sample_weight, is_warm_start)
@@ -149,9 +154,9 @@ def prepare(
         table, advice = checks.learnable_data(estimator, X, y, sample_weight)
     valid_table = estimator._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
     network, loss, penalties = network_of_estimator(estimator, table, penalty)
-    estimator._warn_of_bad_settings(advice, penalties)
+    messages += estimator._settings_messages(advice, penalties)
     if valid_table is not None:
-        estimator._warn_of_validation_data(table, valid_table)
+        messages += estimator._validation_messages(table, valid_table)
     seeds = draw_seeds(estimator.random_state, *SEEDS)
     previous = PreviousHistory(loss_curve=estimator.loss_curve_, t=estimator.t_) if is_warm_start else PreviousHistory()
     if checkpoint is not None:
@@ -180,6 +185,7 @@ def prepare(
         start=fitted_start(estimator, network) if is_warm_start else None,
         n_rows_before=previous.t,
     )
+    messages += estimator._batch_size_messages(len(train))
     set_prediction_attributes(estimator, spec, table)
     return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled=not advice)
 
@@ -281,8 +287,8 @@ def set_prediction_attributes(estimator, spec: FitSpec, table: Table) -> None:
     estimator._store_prediction_parameters()
 
 
-def finish(pending: PendingFit, result: FitResult, dtype=None) -> None:
-    """Let an estimator take over the result of its fit.
+def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
+    """Let an estimator take over the result of its fit, and return the warnings of it.
 
     Parameters
     ----------
@@ -292,6 +298,11 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> None:
         The result.
     dtype : dtype or None, default=None
         Of the fitted attributes; None is that of X.
+
+    Returns
+    -------
+    list of tuple
+        Message and category of each warning.
 
     Raises
     ------
@@ -313,8 +324,9 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> None:
     check_precision(pending, result)
     take_history(estimator, result, pending.previous)
     estimator.n_iter_ = result.n_epochs
-    if not result.converged:
-        estimator._warn_of_convergence(result.stopping_reason, pending.is_scaled)
+    if result.converged:
+        return result.warnings
+    return result.warnings + estimator._convergence_messages(result.stopping_reason, pending.is_scaled)
 
 
 def take_weights(estimator, result: FitResult, spec: FitSpec, dtype) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from sklearn.utils import gen_even_slices
 
+from skreg._warnings import Message
 from skreg.constraints import Constraint
 from skreg.engine.batches import n_epoch_batches
 from skreg.losses import LabelSmoothing, Loss
@@ -258,6 +259,8 @@ class FitResult:
         Number of training rows.
     training_state : dict of str to ndarray or None
         State from which training can be continued; None for members of a population.
+    warnings : list of tuple
+        Messages and categories of the warnings of training.
     seconds : float
         Time, or a share of the time of all networks that were trained together.
     error : Exception or None
@@ -276,6 +279,7 @@ class FitResult:
     n_epochs: int = 0
     n_rows: int = 0
     training_state: dict[str, np.ndarray] | None = None
+    warnings: list[Message] = field(default_factory=list)
     seconds: float = 0.0
     error: Exception | None = None
     token: str = ""

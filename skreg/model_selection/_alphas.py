@@ -7,14 +7,13 @@ from numbers import Integral
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 
-from skreg._context import set_context_var
 from skreg._estimator.base import BaseRegularizedMLP
-from skreg._warnings import SILENCED_WARNINGS
+from skreg._warnings import give_warnings
 from skreg.constraints import Nonnegative
 from skreg.constraints._resolve import resolve_constraint
 from skreg.losses import changed_targets
+from skreg.model_selection._routines import Request, fit_all
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import resolve_penalty
 
@@ -216,7 +215,7 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     0.587
     """
     check_estimator(estimator)
-    estimator._warn_of_unused(("alpha",))
+    give_warnings(estimator._unused_messages(("alpha",)))
     estimator = estimator._without_unused()
     null = NullModel.of(estimator, X, y, sample_weight)
     if not can_be_empty(estimator, *null.gradient.shape[1:]):
@@ -226,8 +225,9 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
         return null.alpha_max(estimator) * ROUND_UP
 
     def empty(alpha):
-        with set_context_var(SILENCED_WARNINGS, ConvergenceWarning):
-            return is_empty(with_alpha(estimator, alpha).fit(X, y, sample_weight))
+        model = with_alpha(estimator, alpha)
+        fit_all([Request(model, (X, y, sample_weight), is_short=True)])
+        return is_empty(model)
 
     return _bracket(empty, null.scale)
 

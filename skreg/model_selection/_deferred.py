@@ -11,7 +11,9 @@ from sklearn.exceptions import NotFittedError
 from skreg._composition import with_last
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
+from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.prepare import PendingFit, SharedChecks, prepare
+from skreg._warnings import Message
 from skreg.engine.dataset import Dataset
 from skreg.engine.threads import StopSignal
 
@@ -19,25 +21,38 @@ from skreg.engine.threads import StopSignal
 N_SAMPLED = 16
 
 
+def keeps_warnings(network: FittedMLP) -> bool:
+    """Return whether the fit of a network can hand over its warnings: a `fit` of a user's class gives them itself."""
+    owner = next(kind for kind in type(network).__mro__ if "fit" in vars(kind))
+    return "_fit_alone" in vars(owner)
+
+
 def prepare_member(
-    network: BaseRegularizedMLP,
+    network: FittedMLP,
     args: tuple,
     params: Mapping | None = None,
+    *,
+    messages: list[Message],
     checks: SharedChecks | None = None,
     stopped: StopSignal | None = None,
+    is_alone: bool = False,
 ) -> PendingFit | None:
     """Return the fit of a network that is to be trained together with others; None if it was fitted by itself.
 
     Parameters
     ----------
-    network : BaseRegularizedMLP
+    network : FittedMLP
         The network.
     args, params : tuple and mapping
         Arguments of `fit`.
+    messages : list
+        Its warnings are appended to this list.
     checks : SharedChecks or None, default=None
         What is known of the data.
     stopped : StopSignal or None, default=None
         Says that a fit by itself is to be given up.
+    is_alone : bool, default=False
+        Whether the network is to be fitted by itself in any case.
 
     Returns
     -------
@@ -50,13 +65,19 @@ def prepare_member(
     except TypeError:  # which `fit` raises in its own words
         network.fit(*args, **params)
         raise
+    if not keeps_warnings(network):
+        network.fit(*args, **params)
+        return None
     X, y = arguments.pop("X"), arguments.pop("y")
     network._validate_params()
-    if not network._can_be_a_member(X, arguments.get("X_val")):
-        network._fit_unless_stopped(stopped, X, y, **arguments)
+    if not isinstance(network, BaseRegularizedMLP):  # an estimator with cross-validation
+        network._fit_alone(X, y, warn=messages.extend, **arguments)
+        return None
+    if is_alone or not network._can_be_a_member(X, arguments.get("X_val")):
+        network._fit_alone(X, y, warn=messages.extend, stopped=stopped, **arguments)
         return None
     weight = network._as_weights(arguments.pop("sample_weight", None), X)
-    return prepare(network, as_numpy(X), as_numpy(y), weight, checks=checks, **arguments)
+    return prepare(network, as_numpy(X), as_numpy(y), weight, checks=checks, messages=messages, **arguments)
 
 
 class DeferredFit(BaseEstimator):
@@ -64,27 +85,34 @@ class DeferredFit(BaseEstimator):
 
     Parameters
     ----------
-    network : BaseRegularizedMLP
+    network : FittedMLP
         The network.
     checks : SharedChecks or None, default=None
         What is known of the data from other networks that are fitted to them.
     stopped : StopSignal or None, default=None
         Says that a fit by itself is to be given up.
+    is_alone : bool, default=False
+        Whether the network is to be fitted by itself in any case.
 
     Attributes
     ----------
+    messages_ : list
+        The warnings of the network, also of a fit that has failed.
     pending_ : PendingFit or None
-        The fit; None if the network had to be fitted by itself.
+        The fit; None if the network was fitted by itself.
     """
 
-    def __init__(self, network, checks=None, stopped=None):
+    def __init__(self, network, checks=None, stopped=None, is_alone=False):
         self.network = network
         self.checks = checks
         self.stopped = stopped
+        self.is_alone = is_alone
 
     def fit(self, *args, **params):
         """Prepare the fit."""
-        self.pending_ = prepare_member(self.network, args, params, self.checks, self.stopped)
+        self.messages_ = []
+        options = {"checks": self.checks, "stopped": self.stopped, "is_alone": self.is_alone}
+        self.pending_ = prepare_member(self.network, args, params, messages=self.messages_, **options)
         return self
 
     def predict(self, X):

@@ -7,8 +7,6 @@ import secrets
 import warnings
 from collections.abc import Iterator
 
-from skreg._context import set_context_var
-from skreg._warnings import KEPT_WARNINGS
 from skreg.backends._errors import SentError, can_be_sent, dumps
 
 # A number alone could be that of a process of another machine, and a token alone that of a process's copy.
@@ -23,7 +21,7 @@ def this_process() -> tuple[str, int]:
 @contextlib.contextmanager
 def recording(into: list) -> Iterator[None]:
     """Add the warnings of a block, which would be shown where nobody looks, to a list of messages and categories."""
-    with warnings.catch_warnings(record=True) as caught, set_context_var(KEPT_WARNINGS, into):
+    with warnings.catch_warnings(record=True) as caught:
         yield
     into += [(str(item.message) if item.category is UserWarning else item.message, item.category) for item in caught]
 

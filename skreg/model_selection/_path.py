@@ -8,14 +8,12 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from tqdm import tqdm
 
-from skreg._context import set_context_var
 from skreg._seeds import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
-from skreg._warnings import SILENCED_WARNINGS
+from skreg._warnings import WarningSink, give_warnings
 from skreg.model_selection._alphas import (
     ROUND_UP,
     NullModel,
@@ -26,7 +24,7 @@ from skreg.model_selection._alphas import (
     is_empty,
     penalty_of,
 )
-from skreg.model_selection._routines import Routine, run
+from skreg.model_selection._routines import Routine, run, silenced
 from skreg.model_selection._warm_fits import WarmFits, look_back
 
 # Finding out where a grid should end takes still shorter fits.
@@ -140,7 +138,9 @@ def with_fixed_seed(estimator):
     return copy.set_params(random_state=draw_seeds(copy.random_state, "path")["path"])
 
 
-def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np.ndarray:
+def find_alphas(
+    estimator, X, y, sample_weight, n_alphas: int, eps: float, *, warn: WarningSink = give_warnings
+) -> np.ndarray:
     """Return a geometric grid, ascending, for some data; see :func:`regularization_path`."""
     null = NullModel.of(estimator, X, y, sample_weight)
     if not can_be_empty(estimator, *null.gradient.shape[1:]):
@@ -154,11 +154,10 @@ def find_alphas(estimator, X, y, sample_weight, n_alphas: int, eps: float) -> np
         short = math.ceil(estimator.max_iter * SEARCH_SHARE)
         fits = WarmFits(estimator, X, y, sample_weight, null=None, max_iter=short)
         top = null.scale * SEARCH_START
-        with set_context_var(SILENCED_WARNINGS, ConvergenceWarning):
-            while not is_empty(run(fits.fit(top))):
-                top *= 2
-                if top > LARGEST_ALPHA * null.scale:
-                    raise ValueError(f"No strength up to alpha={top:.3g} sets all weights to zero. Give 'alphas'.")
+        while not is_empty(run(silenced(fits.fit(top)), warn=warn)):
+            top *= 2
+            if top > LARGEST_ALPHA * null.scale:
+                raise ValueError(f"No strength up to alpha={top:.3g} sets all weights to zero. Give 'alphas'.")
     return np.geomspace(top * eps, top, n_alphas)
 
 
@@ -332,7 +331,7 @@ def regularization_path(
         raise ValueError(f"X_val and y_val must be given together; got {given} without {missing}.")
     check_estimator(estimator)
     alphas = check_alphas(alphas)
-    estimator._warn_of_unused(("alpha",))
+    give_warnings(estimator._unused_messages(("alpha",)))
     estimator = with_fixed_seed(estimator._without_unused())
     scorer = check_scoring(estimator, scoring=scoring)
     if not isinstance(alphas, np.ndarray):

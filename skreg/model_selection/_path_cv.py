@@ -29,7 +29,7 @@ from skreg._sklearn_private import (
     num_samples,
     safe_indexing,
 )
-from skreg._warnings import warn_user
+from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.model_selection._alphas import check_alphas, is_empty, penalty_of
 from skreg.model_selection._folds import (
     Problem,
@@ -117,12 +117,16 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
             If a parameter or the data are not as described, or if training diverges. The estimator is then as
             it was before.
         """
-        with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, groups)
+        self._fit_alone(X, y, sample_weight, groups=groups, warn=give_warnings)
         return self
 
+    def _fit_alone(self, X, y, sample_weight=None, *, groups=None, warn: WarningSink) -> None:
+        """Choose a strength, and hand the warnings of all fits to ``warn``."""
+        with unchanged_on_error(self):
+            self._fit(X, y, sample_weight, groups, warn)
+
     @with_callbacks
-    def _fit(self, X, y, sample_weight, groups):
+    def _fit(self, X, y, sample_weight, groups, warn):
         forget(self)
         task = self._init_callback_context(max_subtasks=None)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -132,7 +136,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         rule, around = self._stopping_rule()
         plain.set_params(early_stopping=rule)
         # Once, and not again for each of many fits.
-        plain._warn_of_unused()
+        warn(plain._unused_messages())
         plain = plain._without_unused()
         penalty = penalty_of(plain)
         self._check_choice(penalty)
@@ -160,27 +164,29 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         problem = problem.on_rows(structure)
         self.first_alpha_ = None
         if self.adaptive:
-            problem, problems = self._adapted(problem, problems, X, y, sample_weight, splits, alphas, score)
-        self.alphas_ = self._grid(problem, X, y, sample_weight, alphas)
-        folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, score, relax=self.relax)
+            problem, problems = self._adapted(problem, problems, X, y, sample_weight, splits, alphas, score, warn)
+        self.alphas_ = self._grid(problem, X, y, sample_weight, alphas, warn)
+        folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, score, warn, relax=self.relax)
         ways, self.scores_path_, self.n_selected_path_ = better_way(folds)
         chosen = choose(self.scores_path_, self.selection)
         self.alpha_ = float(self.alphas_[chosen])
         self.best_score_ = float(self.scores_path_[:, chosen].mean())
         if self.refit:
-            self._take(self._refit(problem, X, y, sample_weight, chosen, ways[chosen]))
-        self._warn_of_choice(X)
+            self._take(self._refit(problem, X, y, sample_weight, chosen, ways[chosen], warn))
+        warn(self._choice_messages(X))
         attributes = {} if self.refit else None
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=attributes)
 
-    def _adapted(self, problem, problems, X, y, sample_weight, splits, alphas, score) -> tuple[Problem, list[Problem]]:
+    def _adapted(
+        self, problem, problems, X, y, sample_weight, splits, alphas, score, warn
+    ) -> tuple[Problem, list[Problem]]:
         """Return the problems of the second stage, of all rows and of the folds, from the best strength of a first."""
-        grid = self._grid(problem, X, y, sample_weight, alphas)
-        folds = self._score(problems, X, y, sample_weight, splits, grid, score, relax=False, keep_problems=True)
+        grid = self._grid(problem, X, y, sample_weight, alphas, warn)
+        folds = self._score(problems, X, y, sample_weight, splits, grid, score, warn, relax=False, keep_problems=True)
         ways, scores, _ = better_way(folds)
         first = choose(scores, "best")
         self.first_alpha_ = float(grid[first])
-        reweighted = problem.reweighted(self._fit_all(problem, X, y, sample_weight, grid, first, ways[first]))
+        reweighted = problem.reweighted(self._fit_all(problem, X, y, sample_weight, grid, first, ways[first], warn))
         chosen_problems = [fold.problems[ways[first]][first] for fold in folds]
         problems = [chosen or own for chosen, own in zip(chosen_problems, problems, strict=True)]
         return reweighted or problem, problems
@@ -224,12 +230,13 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
                 )
         return splits
 
-    def _grid(self, problem, X, y, sample_weight, alphas) -> np.ndarray:
+    def _grid(self, problem, X, y, sample_weight, alphas, warn) -> np.ndarray:
         if isinstance(alphas, np.ndarray):
             return alphas
-        return find_alphas(problem.estimator, columns(X, problem.features), y, sample_weight, alphas, self.eps)
+        X = columns(X, problem.features)
+        return find_alphas(problem.estimator, X, y, sample_weight, alphas, self.eps, warn=warn)
 
-    def _score(self, problems, X, y, sample_weight, splits, alphas, score, *, relax, keep_problems=False):
+    def _score(self, problems, X, y, sample_weight, splits, alphas, score, warn, *, relax, keep_problems=False):
         """Return what every fold says of the strengths."""
         n_steps = len(splits) * len(alphas)
         with tqdm(desc="strengths of all folds", total=n_steps, disable=not self.verbose) as bar:
@@ -240,7 +247,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
                 silenced(score_fold(problem, X, y, sample_weight, split, alphas, **options))
                 for problem, split in zip(problems, splits, strict=True)
             ]
-            folds = run_together(routines, n_jobs=self.n_jobs)
+            folds = run_together(routines, n_jobs=self.n_jobs, warn=warn)
         for _ in folds:
             task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)
             task.call_on_fit_task_end(estimator=self)
@@ -255,48 +262,52 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
             check_takes_weights(scorer, self.scoring)
         return WeightedScorer(scorer)
 
-    def _fit_all(self, problem, X, y, sample_weight, alphas, chosen: int, way: int):
+    def _fit_all(self, problem, X, y, sample_weight, alphas, chosen: int, way: int, warn: WarningSink):
         """Return the fit of all rows with one strength, along the path (way 0) or from scratch (way 1)."""
         if way == 1:
-            return run(problem.from_scratch(X, y, sample_weight, alphas[[chosen]]))[0]
+            return run(problem.from_scratch(X, y, sample_weight, alphas[[chosen]]), warn=warn)[0]
         alpha = alphas[chosen]
-        models = run(problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction))
+        models = run(problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction), warn=warn)
         return next(model for model in models if penalty_of(model).alpha == alpha)
 
-    def _refit(self, problem, X, y, sample_weight, chosen: int, way: int):
+    def _refit(self, problem, X, y, sample_weight, chosen: int, way: int, warn: WarningSink):
         """Return an estimator that was fitted on all rows with the chosen strength, and takes all columns."""
-        model = self._fit_all(problem, X, y, sample_weight, self.alphas_, chosen, way)
+        model = self._fit_all(problem, X, y, sample_weight, self.alphas_, chosen, way, warn)
         features = problem.features
         if self.relax:
-            features, model = run(problem.relaxed([model], X, y, sample_weight))[0]
+            features, model = run(problem.relaxed([model], X, y, sample_weight), warn=warn)[0]
         embed(model, features, self.n_features_in_, getattr(self, "feature_names_in_", None))
         return model
 
-    def _warn_of_choice(self, X) -> None:
-        """Warn if nothing was found, or if the best strength may lie outside of those that were tried."""
+    def _choice_messages(self, X) -> list[Message]:
+        """Return warnings if nothing was found, or if the best strength may lie outside of those that were tried."""
         if self.refit and is_empty(self):
-            warn_user(
+            text = (
                 f"No feature is selected at alpha_={self.alpha_:.3g}: all predictions are the same. The features may "
                 "have no relation to y; or the network needs more training (max_iter, learning_rate_init) or weaker "
                 f"strengths (alphas={self.alphas!r}, eps={self.eps!r})."
             )
-            return
+            return [(text, UserWarning)]
+        messages = []
         if self.refit and self._is_constant(X):
-            warn_user(
+            text = (
                 f"All predictions are the same at alpha_={self.alpha_:.3g}. The features may have no relation to y; or "
                 "the network needs more training (max_iter, learning_rate_init) or weaker strengths; got "
                 f"alphas={self.alphas!r}."
             )
+            messages.append((text, UserWarning))
         edges = {0: "weakest", len(self.alphas_) - 1: "strongest"}
         chosen = choose(self.scores_path_, "best")  # which 'one_se' leaves on purpose
         if chosen in edges and len(self.alphas_) > 2:  # of two, each is at an end
             edge = edges[chosen]
             way = "weaker" if chosen == 0 else "stronger"
             mend = "a smaller eps, or alphas" if chosen == 0 and isinstance(self.alphas, Integral) else "alphas"
-            warn_user(
+            text = (
                 f"The best alpha, {self.alphas_[chosen]:.3g}, is the {edge} of the {len(self.alphas_)} strengths "
                 f"tried, so a {way} one may be better. Give {mend} that reach further; got alphas={self.alphas!r}."
             )
+            messages.append((text, UserWarning))
+        return messages
 
     def _is_constant(self, X) -> bool:
         """Return whether the outputs for some rows differ by rounding only."""

@@ -4,17 +4,14 @@ A routine is a generator that yields the fits that it needs next and is resumed 
 one for each fold, go on in step: what they ask for at the same time is trained together.
 """
 
-import contextlib
-from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skreg._context import set_context_var
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.prepare import PendingFit, finish
-from skreg._warnings import SILENCED_WARNINGS
+from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.backends import train_fits
 from skreg.model_selection._deferred import DatasetCache, prepare_member
 
@@ -37,23 +34,18 @@ class Request:
     data: tuple
     is_short: bool = False
 
-    def warnings_of_interest(self) -> AbstractContextManager:
-        """Return a block in which there is no warning of what is not worth one."""
-        return set_context_var(SILENCED_WARNINGS, ConvergenceWarning) if self.is_short else contextlib.nullcontext()
-
-    def fit(self) -> None:
-        """Fit the estimator."""
-        with self.warnings_of_interest():
-            self.estimator.fit(*self.data)
+    def worth_giving(self, messages: Iterable[Message]) -> list[Message]:
+        """Return those of some warnings that are worth giving."""
+        return [item for item in messages if not (self.is_short and item[1] is ConvergenceWarning)]
 
 
 # What a routine yields, and what it returns at its end.
 Routine = Generator[list[Request], None, object]
 
 
-def run(routine: Routine):
+def run(routine: Routine, *, warn: WarningSink = give_warnings):
     """Run one routine, fit by fit, and return its result."""
-    return run_together([routine])[0]
+    return run_together([routine], warn=warn)[0]
 
 
 def silenced(routine: Routine) -> Routine:
@@ -67,7 +59,7 @@ def silenced(routine: Routine) -> Routine:
         return end.value
 
 
-def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None) -> list:
+def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, warn: WarningSink = give_warnings) -> list:
     """Run routines in step, and return their results.
 
     Parameters
@@ -76,6 +68,8 @@ def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None) -> l
         The routines.
     n_jobs : int or None, default=None
         Number of populations that are trained at the same time.
+    warn : callable
+        Is called with the warnings of the fits.
 
     Returns
     -------
@@ -92,23 +86,23 @@ def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None) -> l
             except StopIteration as end:
                 results[number] = end.value
                 del running[number]
-        _fit_all(requests, n_jobs)
+        fit_all(requests, n_jobs=n_jobs, warn=warn)
     return results
 
 
-def _fit_all(requests: list[Request], n_jobs: int | None) -> None:
-    if len(requests) == 1:
-        requests[0].fit()
-        return
+def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: WarningSink = give_warnings) -> None:
+    """Make some fits together; one is made by itself."""
     datasets = DatasetCache()
     waiting: list[tuple[Request, PendingFit]] = []
     for request in requests:
-        with request.warnings_of_interest():
-            pending = prepare_member(request.estimator, request.data)
+        messages: list[Message] = []
+        try:
+            pending = prepare_member(request.estimator, request.data, messages=messages, is_alone=len(requests) == 1)
+        finally:
+            warn(request.worth_giving(messages))
         if pending is not None:
             datasets.share(pending)
             waiting.append((request, pending))
     results = train_fits([(pending.spec, pending.dataset) for _, pending in waiting], n_jobs=n_jobs)
     for (request, pending), result in zip(waiting, results, strict=True):
-        with request.warnings_of_interest():
-            finish(pending, result)
+        warn(request.worth_giving(finish(pending, result)))

@@ -1,22 +1,24 @@
 """How results of fits that were made before reach scikit-learn's functions.
 
 scikit-learn's own functions split, score and format. They clone an estimator for every fit, set the parameters of a
-candidate and call ``fit``. A stand-in for the estimator looks up there what has been fitted with these parameters on
-these rows.
+candidate and call ``fit``. What stands there in the place of ``fit`` looks up what has been fitted with these
+parameters on these rows.
 """
 
 import contextlib
+import inspect
+import types
 from collections import deque
 from collections.abc import Iterator, Sequence
-from functools import partial, wraps
+from functools import partial
 
 from sklearn.base import clone
 
-from skreg._context import set_context_var
+from skreg._composition import parts
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
-from skreg._warnings import KEPT_WARNINGS, warn_user
+from skreg._warnings import Message, warn_user
 from skreg.model_selection._keys import parameters_key, rows_key
-from skreg.model_selection._together import Outcome, Task, networks_of
+from skreg.model_selection._together import Outcome, Task, fit_with_messages, has_callbacks, networks_of
 from skreg.stopping import RowStructure, following
 
 ADVICE = "Use the function of the same name in sklearn.model_selection, and report this."
@@ -38,7 +40,7 @@ class Outcomes:
         # What has been said of parameters and data, which the fits have in common.
         self._said: set[tuple] = set()
 
-    def warn(self, said: list[tuple]) -> None:
+    def warn(self, said: list[Message]) -> None:
         """Give warnings of fits: those of parameters and data once; that one has not converged is said of each."""
         for message, category in said:
             if category is not UserWarning or (message, category) not in self._said:
@@ -46,13 +48,16 @@ class Outcomes:
                 warn_user(message, category)
 
     def fit_here(self, estimator, structure: RowStructure, *arguments, **parameters):
-        """Fit an estimator that has no outcome, and give its warnings, as far as they are new."""
-        said = []
-        try:
-            with following(partial(networks_of, estimator), structure), set_context_var(KEPT_WARNINGS, said):
+        """Fit an estimator that has no outcome, and give the warnings of its network, as far as they are new."""
+        if has_callbacks(estimator) and parts(estimator):  # which are handed on to estimators that can take them
+            with following(partial(networks_of, estimator), structure):
                 return estimator.fit(*arguments, **parameters)
+        said: list[Message] = []
+        try:
+            fit_with_messages(estimator, structure, arguments, parameters, said, is_alone=True)
         finally:
             self.warn(said)
+        return estimator
 
     def __getstate__(self):
         """Return what another process needs: structures of rows. Results stay where they are waited for."""
@@ -172,42 +177,59 @@ class Outcomes:
 
 
 class StandIn:
-    """What a stand-in has before the class of the estimator that it stands for."""
+    """Substitute for three methods of one estimator, as attributes of the instance, until it is fitted.
 
-    def __sklearn_clone__(self):
-        """Return a clone that looks up its outcome, too."""
-        twin = super().__sklearn_clone__()
-        twin._outcomes, twin._keys = self._outcomes, dict(self._keys)
-        return twin
+    scikit-learn calls them where it has cloned an estimator, sets the parameters of a candidate, and fits.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted; it stays of its own class.
+    outcomes : Outcomes
+        Where its fit is looked up.
+    keys : dict of str to tuple or None
+        Keys of the parameters of the candidate, as far as they have been set.
+    """
+
+    def __init__(self, estimator, outcomes: Outcomes, keys: dict):
+        self.estimator, self.outcomes, self.keys = estimator, outcomes, keys
+        vars(estimator).update(fit=self, set_params=self.set_params, __sklearn_clone__=self.clone)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The signature of `fit`."""
+        return inspect.signature(types.MethodType(type(self.estimator).fit, self.estimator))
+
+    def __call__(self, X, *arguments, **parameters):
+        """Let the estimator take over the fit that was made before, or fit it."""
+        estimator = self.estimator
+        for name in ("fit", "set_params", "__sklearn_clone__"):
+            del vars(estimator)[name]
+        y = arguments[0] if arguments else None
+        outcome, structure = self.outcomes.take(estimator, self.keys, X, y, parameters)
+        if outcome is None:
+            return self.outcomes.fit_here(estimator, structure, X, *arguments, **parameters)
+        self.outcomes.warn(outcome.warnings)
+        outcome.raise_error()
+        vars(estimator).update(vars(outcome.estimator))  # beside what callbacks have put there
+        return estimator
 
     def set_params(self, **parameters):
-        """Set parameters, which are those of a candidate, and note their keys."""
+        """Set parameters of the estimator, which are those of a candidate, and note their keys."""
         for name, value in parameters.items():
             key = parameters_key({name: value})
-            self._keys[name] = key and key[0]
-        return super().set_params(**parameters)
+            self.keys[name] = key and key[0]
+        return type(self.estimator).set_params(self.estimator, **parameters)
+
+    def clone(self):
+        """Return a clone of the estimator that looks up its outcome, too."""
+        twin = type(self.estimator).__sklearn_clone__(self.estimator)
+        StandIn(twin, self.outcomes, dict(self.keys))
+        return twin
 
 
 def with_outcomes(estimator, outcomes: Outcomes):
-    """Return a copy of an estimator whose clones take over, when they are fitted, what was fitted before.
-
-    They are then of the estimator's own class.
-    """
-    plain = type(estimator)
-
-    @wraps(plain.fit)
-    def fit(self, X, *arguments, **parameters):
-        known, keys = vars(self).pop("_outcomes"), vars(self).pop("_keys")
-        self.__class__ = plain
-        outcome, structure = known.take(self, keys, X, arguments[0] if arguments else None, parameters)
-        if outcome is None:
-            return known.fit_here(self, structure, X, *arguments, **parameters)
-        known.warn(outcome.warnings)
-        outcome.raise_error()
-        vars(self).update(vars(outcome.estimator))  # beside what callbacks have put there
-        return self
-
+    """Return a copy of an estimator whose clones take over, when they are fitted, what was fitted before."""
     copy = clone(estimator)
-    copy.__class__ = type(plain.__name__, (StandIn, plain), {"fit": fit, "__module__": plain.__module__})
-    copy._outcomes, copy._keys = outcomes, {}
+    StandIn(copy, outcomes, {})
     return copy

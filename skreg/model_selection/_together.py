@@ -6,6 +6,7 @@ comes of them is looked up by :mod:`skreg.model_selection._stand_in`. Early stop
 cross-validation, whoever does the fit.
 """
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,20 +20,19 @@ from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from skreg._composition import last_of, nested, opened, with_last
-from skreg._context import set_context_var
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import is_about_text, with_encoding_hint
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.prepare import PendingFit, SharedChecks, finish
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
-from skreg._warnings import KEPT_WARNINGS
+from skreg._warnings import Message
 from skreg.backends import train_fits
 from skreg.backends._returned import checked_results
 from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, StopSignal
-from skreg.model_selection._deferred import DatasetCache, DeferredFit, with_network
+from skreg.model_selection._deferred import DatasetCache, DeferredFit, keeps_warnings, with_network
 from skreg.model_selection._elsewhere import packed, recording, this_process, unpacked
 from skreg.model_selection._memory import forget, remember
 from skreg.stopping import NoSplitError, RowStructure, following
@@ -71,7 +71,7 @@ class Outcome:
     task: Task | None
     estimator: object
     error: Exception | None = None
-    warnings: list[tuple[str, type[Warning]]] = field(default_factory=list)
+    warnings: list[Message] = field(default_factory=list)
     seconds: float = 0.0
 
     def fail(self, error: Exception) -> None:
@@ -138,6 +138,44 @@ def networks_of(estimator) -> Iterator[FittedMLP]:
             yield part
 
 
+def fit_with_messages(
+    estimator, structure: RowStructure, data: tuple, parameters: dict, messages: list[Message], **options
+) -> PendingFit | None:
+    """Fit an estimator, and append the warnings of a network at its end to a list.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any.
+    structure : RowStructure
+        Of the rows, which early stopping follows.
+    data, parameters : tuple and dict
+        Arguments of `fit`.
+    messages : list
+        Takes the warnings of a network, also before an error. Other estimators warn as they do.
+    **options : dict
+        Of :class:`DeferredFit`.
+
+    Returns
+    -------
+    PendingFit or None
+        What the network is still to be trained with, together with others; None if there is nothing left to train.
+    """
+    if not has_network(estimator) or not keeps_warnings(last_of(estimator)):
+        with following(partial(networks_of, estimator), structure):
+            estimator.fit(*data, **parameters)
+        return None
+    waiting = with_last(estimator, partial(DeferredFit, **options))
+    try:
+        with following(partial(networks_of, waiting), structure):
+            waiting.fit(*data, **parameters)
+    finally:
+        *_, deferred = opened(waiting)
+        messages += getattr(deferred, "messages_", ())  # there are none where a transformer has failed before
+        with_network(waiting)
+    return deferred.pending_
+
+
 def fit_error(error: Exception, X, estimator) -> Exception:
     """Return what a fit reports: before a network sees text, a transformer stumbles over it."""
     return with_encoding_hint(error, X, last_of(estimator)) if "string" in str(error) else error
@@ -156,16 +194,27 @@ class Fold:
     parameters: dict
     checks: SharedChecks = field(default_factory=SharedChecks)
 
-    def fit(self, outcome: Outcome) -> None:
-        """Fit the estimator of an outcome, or put an error there: its error_score decides what becomes of that."""
-        estimator, data = outcome.estimator, (self.X,) if self.y is None else (self.X, self.y)
+    def fit(self, outcome: Outcome, **options) -> PendingFit | None:
+        """Fit the estimator of an outcome, or put an error there: its error_score decides what becomes of that.
+
+        Returns the fit that the network waits for, and takes the options, as :func:`fit_with_messages` does.
+        """
+        data = (self.X,) if self.y is None else (self.X, self.y)
         try:
-            with following(partial(networks_of, estimator), self.structure):
-                estimator.fit(*data, **self.parameters)
+            return fit_with_messages(
+                outcome.estimator,
+                self.structure,
+                data,
+                self.parameters,
+                outcome.warnings,
+                checks=self.checks,
+                **options,
+            )
         except AbandonedError:
             raise
         except Exception as error:  # whatever a user's transformer raises
-            outcome.fail(fit_error(error, self.X, estimator))
+            outcome.fail(fit_error(error, self.X, outcome.estimator))
+            return None
 
 
 def has_callbacks(estimator) -> bool:
@@ -334,14 +383,9 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict, stopped: StopSignal | No
     A network that cannot be trained with others is fitted here, unless ``stopped`` says to give that up.
     """
     start = time.perf_counter()
-    outcome.estimator = with_last(outcome.estimator, partial(DeferredFit, checks=fold.checks, stopped=stopped))
     remember(outcome.estimator, known)
-    with set_context_var(KEPT_WARNINGS, outcome.warnings):
-        fold.fit(outcome)
+    pending = fold.fit(outcome, stopped=stopped)
     forget(outcome.estimator)
-    *_, deferred = opened(outcome.estimator)
-    pending = None if outcome.error else deferred.pending_
-    outcome.estimator = with_network(outcome.estimator)
     outcome.seconds = time.perf_counter() - start
     return pending
 
@@ -353,8 +397,7 @@ def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
         outcome.fail(result.error)
         return
     try:
-        with set_context_var(KEPT_WARNINGS, outcome.warnings):
-            finish(pending, result)
+        outcome.warnings += finish(pending, result)
     except Exception as error:  # of a user's loss, too
         outcome.fail(error)
 
@@ -395,7 +438,7 @@ def _fit_other(
     outcome, is_home = Outcome(None, estimator), this_process() == home
     parameters = check_method_params(X, params=fit_parameters, indices=rows)
     fold = Fold(*safe_split(estimator, X, y, rows), structure, parameters)
-    with set_context_var(KEPT_WARNINGS, outcome.warnings) if is_home else recording(outcome.warnings):
+    with contextlib.nullcontext() if is_home else recording(outcome.warnings):
         fold.fit(outcome)
     outcome.seconds = time.perf_counter() - start
     return name, outcome if is_home else packed(estimator, outcome.warnings, outcome.seconds, outcome.error)

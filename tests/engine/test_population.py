@@ -39,7 +39,7 @@ def make(**options):
 
 def prepared(estimators, data=(X, Y)):
     """Return the estimators' fits, prepared."""
-    pending, datasets = [prepare_member(estimator, data) for estimator in estimators], DatasetCache()
+    pending, datasets = [prepare_member(estimator, data, messages=[]) for estimator in estimators], DatasetCache()
     for fit in pending:
         fit.dataset = datasets.shared(fit.dataset)
     return pending

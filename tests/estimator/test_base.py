@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from unittest import mock
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.utils._param_validation import make_constraint
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._estimator.data import _text_columns
 from skreg._sklearn_private import Interval
+from skreg.model_selection import GridSearchCV
 from skreg.penalties import L1
 
 BOTH = pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
@@ -198,6 +200,15 @@ def test_a_penalty_before_a_normalization_warns(normalization):
 def test_a_batch_larger_than_the_data_warns():
     with pytest.warns(UserWarning, match="batch_size=100 is larger than the 60 training rows"):
         RegularizedMLPClassifier((3,), batch_size=100, max_iter=2, **FIXED).fit(X, Y)
+
+
+def test_a_refit_says_how_many_rows_it_has():
+    model = RegularizedMLPClassifier((3,), batch_size=100, early_stopping=True, refit_on_all=True, max_iter=2, **FIXED)
+    for fit in (model.fit, lambda X, Y: GridSearchCV(model, {"alpha": [0.1]}, cv=[(np.arange(60),) * 2]).fit(X, Y)):
+        with pytest.warns(UserWarning, match="is larger than the") as caught:
+            fit(X, Y)
+        messages = [str(warning.message) for warning in caught if "is larger than the" in str(warning.message)]
+        assert [re.search(r"the (\d+) training rows", text)[1] for text in messages] == ["50", "60"]
 
 
 @BOTH

@@ -13,8 +13,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._context import set_context_var
-from skreg._warnings import KEPT_WARNINGS
 from skreg.inspection import compare_regularizers, default_regularizers
 from skreg.model_selection import (
     GridSearchCV,
@@ -277,37 +275,95 @@ class Unfiltered(Filtered):
     action = "always"
 
 
-@pytest.mark.parametrize("backend", ["sequential", "loky"])  # filters of Python in threads are those of all threads
-def test_what_a_block_silences_is_not_said_later(backend):
+@pytest.mark.parametrize(
+    ("backend", "once", "named"), [("sequential", set, MESSAGE), ("loky", list, f"'b': {MESSAGE}")]
+)
+def test_what_a_block_silences_is_not_said_later(backend, once, named):
+    """Fits of a user's class warn as Python does; what they say in other processes is collected, and said once."""
     silent, loud = make(Filtered, **NO_PENALTY), make(Unfiltered, **NO_PENALTY)
     options = {"cv": 2, "n_repeats": 1, "random_state": 0, "verbose": 0}
     with joblib.parallel_config(backend, n_jobs=2):
         assert warned(lambda: cross_validate(silent, X, Y, cv=2, error_score="raise")) == []
-        assert warned(lambda: cross_validate(loud, X, Y, cv=2, error_score="raise")) == [MESSAGE]
-        assert warned(lambda: compare_regularizers(X, Y, {"a": silent, "b": loud}, **options)) == [f"'b': {MESSAGE}"]
+        assert once(warned(lambda: cross_validate(loud, X, Y, cv=2, error_score="raise"))) == once([MESSAGE])
+        compared = warned(lambda: compare_regularizers(X, Y, {"a": silent, "b": loud}, **options))
+        assert once(compared) == once([named])
 
 
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}])
 @pytest.mark.parametrize(
-    ("filters", "is_kept"),
-    [
-        ([], True),
-        ([{}], False),
-        ([{"category": ConvergenceWarning}], True),
-        ([{"message": "alpha=.* no effect"}], False),
-        ([{"message": "no effect"}], True),
-        ([{"module": __name__}], False),
-        ([{"module": "another"}], True),
-        ([{"lineno": 1}], True),
-        ([{}, {"action": "always", "message": "alpha"}], True),
-        ([{"action": "always"}, {"message": "alpha"}], False),
-    ],
+    ("kind", "wrap", "prefix"),
+    [(CLASSIFIER, lambda network: network, ""), (REGRESSOR, in_both, "regressor__regularizedmlpregressor__")],
 )
-def test_warnings_are_kept_unless_the_first_filter_that_fits_ignores_them(filters, is_kept):
-    with warnings.catch_warnings(), set_context_var(KEPT_WARNINGS, kept := []):
-        warnings.simplefilter("always")
-        for options in filters:  # the last comes first
-            warnings.filterwarnings(**{"action": "ignore"} | options)
-        # As Python itself has some: the name of a module that is no pattern.
-        warnings.filters.insert(0, ("ignore", None, UserWarning, "__main__", 0))
-        make(CLASSIFIER, **NO_PENALTY).fit(X, Y)
-    assert kept == ([(MESSAGE, UserWarning)] if is_kept else [])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_fit_to_all_rows_does_not_say_again_what_the_folds_have_said(kind, wrap, prefix, options):
+    search = GridSearchCV(wrap(make(kind, **NO_PENALTY, **options)), {f"{prefix}learning_rate_init": [0.01]}, cv=2)
+    assert warned(lambda: search.fit(X, Y)) == [MESSAGE]
+    assert hasattr(search, "best_estimator_")
+
+
+@pytest.mark.filterwarnings("ignore:No feature is selected:UserWarning")  # after so few epochs
+def test_the_fit_to_all_rows_of_estimators_with_cross_validation_does_not_say_it_again():
+    model = make(RegularizedMLPClassifierCV, l1_ratio=0.3, alphas=[0.001, 0.01], cv=2)
+    message = "l1_ratio=0.3 has no effect with penalty='group_lasso'."
+    assert warned(lambda: GridSearchCV(model, {"max_iter": [2]}, cv=2).fit(X, Y)) == [message]
+
+
+def of_ones(y, Z):
+    raise ArithmeticError("no loss")
+
+
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}])
+@pytest.mark.parametrize("wrap", [lambda network: network, in_both])
+def test_what_was_found_before_an_error_is_said(wrap, options):
+    """Also by fits that are made before they are asked for."""
+    gaps = X.copy()
+    gaps[3, 1] = np.nan
+    calls = [
+        (gaps, wrap(make(REGRESSOR, **NO_PENALTY, **options)), ValueError),
+        (X, wrap(make(REGRESSOR, **NO_PENALTY, **options, loss=of_ones)), ArithmeticError),
+    ]
+    for rows, model, kind in calls:
+
+        def fails(rows=rows, model=model, kind=kind):
+            with pytest.raises(kind):
+                model.fit(rows, X[:, 0])
+
+        def fails_in_folds(rows=rows, model=model, kind=kind):
+            with pytest.raises(kind):
+                cross_validate(model, rows, X[:, 0], cv=2, error_score="raise")
+
+        # StandardScaler lets gaps pass.
+        assert warned(fails) == [MESSAGE]
+        assert warned(fails_in_folds) == [MESSAGE]
+
+
+def test_a_warning_that_is_an_error_leaves_the_estimator_as_it_was():
+    model = make(CLASSIFIER, **NO_PENALTY)
+    before = dict(vars(model))
+    for unfinished in (model, model.set_params(alpha=None, max_iter=2, n_iter_no_change=5)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises((UserWarning, ConvergenceWarning)):
+                unfinished.fit(X, Y)
+        assert vars(model).keys() == before.keys()
+
+
+class Counted(RegularizedMLPRegressor):
+    """A user's class that counts its fits."""
+
+    n_fits = 0
+
+    def fit(self, X, y, sample_weight=None):
+        type(self).n_fits += 1
+        return super().fit(X, y, sample_weight)
+
+
+def test_fits_of_a_users_class_along_a_path_are_its_own():
+    options = {"penalty": "l1", "random_state": 0, "max_iter": 2, "n_iter_no_change": np.inf}
+    models = [kind((3,), **options) for kind in (Counted, RegularizedMLPRegressor)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        own, plain = (regularization_path(model, X, X[:, 0], alphas=[0.001, 0.01, 0.1]) for model in models)
+    assert Counted.n_fits >= 5  # three along the path, and two from scratch
+    for first, second in zip(own.estimators, plain.estimators, strict=True):
+        np.testing.assert_allclose(first.coefs_[0], second.coefs_[0], rtol=1e-10)

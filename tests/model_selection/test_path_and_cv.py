@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._warnings import give_warnings
 from skreg.datasets import make_interactions
 from skreg.model_selection import (
     RegularizationPathDisplay,
@@ -411,7 +412,7 @@ class TestCV:
         problem = Problem(model._plain_estimator(), np.arange(20))
         whole = run(problem.path(X, Y, None, alphas))
         for i in (0, 2, 8):
-            chosen = model._fit_all(problem, X, Y, None, alphas, i, 0)
+            chosen = model._fit_all(problem, X, Y, None, alphas, i, 0, give_warnings)
             assert chosen.alpha == alphas[i]
             np.testing.assert_array_equal(chosen.coefs_[0], whole[i].coefs_[0])
 

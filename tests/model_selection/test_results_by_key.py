@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import inspect
 import os
 import pickle
 import threading
@@ -15,16 +16,19 @@ import polars
 import pytest
 import scipy.sparse
 from joblib.parallel import ThreadingBackend, register_parallel_backend
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.callback import ScoringMonitor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV as PlainGridSearchCV
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.parallel import Parallel
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skreg import RegularizedMLPClassifier
 from skreg.inspection import compare_regularizers
@@ -87,6 +91,10 @@ def any_model():
     return Pipeline([("scale", StandardScaler()), ("model", make())]), {
         "model": [LogisticRegression(), make(), LogisticRegression(C=0.01), DummyClassifier()]
     }
+
+
+def pickled(estimator):
+    return pickle.loads(pickle.dumps(estimator))
 
 
 def cross_validated():
@@ -247,6 +255,86 @@ class TestErrors:
             pytest.raises(RuntimeError, match="3 results of fits"),
         ):
             cross_validate(make(), X, Y, cv=FOLDS)
+
+
+class OwnFit(RegularizedMLPClassifier):
+    """A user's class with a `fit` and a `set_params` of its own."""
+
+    def fit(self, X, y, weights=None):
+        super().fit(X, y, weights)
+        self.marked_ = True
+        return self
+
+    def set_params(self, **parameters):
+        return super().set_params(**{name.lower(): value for name, value in parameters.items()})
+
+
+STANDING_IN = {"fit", "set_params", "__sklearn_clone__"}
+
+
+class TestStandIns:
+    """A stand-in has methods of its own until it is fitted, and is of the plain class from the start."""
+
+    @pytest.mark.parametrize(
+        "model",
+        [
+            make(),
+            OwnFit((3,), max_iter=2, random_state=0),
+            make_pipeline(StandardScaler(), make()),
+            TransformedTargetRegressor(make("regressor")),
+            cross_validated(),
+        ],
+        ids=lambda model: type(model).__name__,
+    )
+    def test_they_look_like_the_estimator(self, model):
+        stand_in = with_outcomes(model, Outcomes())
+        assert type(stand_in) is type(model)
+        assert repr(stand_in) == repr(model)
+        assert inspect.signature(stand_in.fit) == inspect.signature(model.fit)
+        assert has_fit_parameter(stand_in, "sample_weight") == has_fit_parameter(model, "sample_weight")
+        with pytest.raises(NotFittedError):
+            check_is_fitted(stand_in)
+        assert STANDING_IN <= vars(clone(stand_in)).keys()
+        assert not STANDING_IN & vars(model).keys()
+
+    @pytest.mark.parametrize("copied", [clone, copy.deepcopy, pickled], ids=lambda f: f.__name__)
+    def test_copies_look_up_results_for_their_own_parameters(self, copied):
+        parameters, rows = {"alpha": 0.3}, np.arange(90)
+        known, task = Outcomes(), _together.Task(make(), parameters, rows)
+        fitted = make(**parameters).fit(X, Y)
+        known.add(X, Y, {}, [task], [_together.Outcome(task, fitted)], RowStructure())
+        original = with_outcomes(make(), known)
+        twin = copied(original.set_params(**parameters))
+        twin.fit.outcomes = known  # results stay where they are waited for
+        assert twin is not original
+        assert twin.fit.estimator is twin
+        assert twin.set_params() is twin
+        assert twin.fit(X, Y) is twin
+        assert twin.coefs_ is fitted.coefs_
+        assert not STANDING_IN & vars(twin).keys()
+        assert STANDING_IN <= vars(original).keys()
+        assert type(twin) is RegularizedMLPClassifier
+
+    def test_errors_leave_a_plain_estimator(self):
+        known, task = Outcomes(), _together.Task(make(), {}, np.arange(90))
+        outcome = _together.Outcome(task, make())
+        outcome.fail(ArithmeticError("diverged"))
+        known.add(X, Y, {}, [task], [outcome], RowStructure())
+        stand_in = with_outcomes(make(), known)
+        with pytest.raises(ArithmeticError, match="diverged"):
+            stand_in.fit(X, Y)
+        assert not STANDING_IN & vars(stand_in).keys()
+        assert stand_in.fit(X, Y).n_iter_ == make().max_iter
+
+    def test_users_classes(self):
+        model = OwnFit((3,), max_iter=2, n_iter_no_change=np.inf, random_state=0)
+        search = GridSearchCV(model, {"ALPHA": [0.0, 0.3]}, cv=FOLDS, scoring=log_likelihood).fit(X, Y)
+        expected = PlainGridSearchCV(model, {"ALPHA": [0.0, 0.3]}, cv=FOLDS, scoring=log_likelihood).fit(X, Y)
+        for name in ("mean_test_score", "std_test_score"):
+            np.testing.assert_allclose(search.cv_results_[name], expected.cv_results_[name], rtol=1e-6)
+        assert search.best_estimator_.marked_
+        assert type(search.best_estimator_) is OwnFit
+        assert vars(search.best_estimator_).keys() == vars(expected.best_estimator_).keys()
 
 
 def uneven_folds():
@@ -457,15 +545,15 @@ class TestProcesses:
         results = search_of(Recorded("stays"), Recorded(), n_jobs=2, scoring=process_of, refit=False).fit(X, Y)
         assert results.cv_results_["mean_test_score"][0] == os.getpid() != results.cv_results_["mean_test_score"][1]
 
-    @pytest.mark.parametrize("n_jobs", [None, 2])
-    def test_callbacks(self, n_jobs):
+    @pytest.mark.parametrize(("n_jobs", "backend"), [(None, "loky"), (2, "loky"), (2, "threading")])
+    def test_callbacks(self, n_jobs, backend):
         """Fits that scikit-learn makes itself, in its own processes, hold out whole groups."""
         groups = np.arange(90) // 6
         seen = SeesGroups(early_stopping=True, hidden_layer_sizes=(3,), max_iter=2, random_state=0)
         seen.set_callbacks(ScoringMonitor(scoring="accuracy"))
         options = {"cv": GroupKFold(3), "n_jobs": n_jobs, "scoring": splits_of_groups}
         rows = np.column_stack([np.arange(90), X])
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), joblib.parallel_config(backend):
             warnings.filterwarnings("ignore", "The columns of X have very different scales")
             search = GridSearchCV(seen, {"alpha": [0.0, 0.1]}, **options).fit(rows, Y, groups=groups)
             scores = cross_val_score(seen, rows, Y, groups=groups, **options)
