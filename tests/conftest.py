@@ -16,6 +16,9 @@ from tqdm import tqdm
 
 from skreg.stopping import split_validation
 
+# Otherwise a failed assertion in them does not say what was compared.
+pytest.register_assert_rewrite("tests.helpers", "tests.search_helpers")
+
 
 @pytest.fixture(scope="session")
 def digits():

@@ -5,6 +5,7 @@ import pandas as pd
 
 from skreg.inspection import RegularizerComparison
 
+NAMES = ["none", "l1", "dropout", "linear"]
 # Each sets window.__pwned if it gets to run.
 HOSTILE_NAMES = [
     "<script>window.__pwned = 1</script>",

@@ -13,11 +13,10 @@ from sklearn.datasets import make_classification
 from sklearn.preprocessing import scale
 
 import skreg.model_selection
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.adapters.skorch import RegularizedNet
+from tests.helpers import KINDS
 
 MODULES = (skreg.model_selection, sklearn.model_selection)
-KINDS = {"classifier": RegularizedMLPClassifier, "regressor": RegularizedMLPRegressor}
 SHORT = {
     "hidden_layer_sizes": (8,),
     "max_iter": 4,

@@ -9,9 +9,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import make_classification
 from sklearn.model_selection import StratifiedKFold
-from sklearn.preprocessing import scale
 from skorch.callbacks import Callback, GradientNormClipping
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
@@ -20,18 +18,10 @@ from skreg.augmentation import GaussianNoise
 from skreg.averaging import EMA, Averaging
 from skreg.gradients import ClipByNorm
 from skreg.model_selection import GridSearchCV, RegularizedMLPRegressorCV, cross_validate
+from tests.helpers import SHORT, three_classes
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-X, Y = make_classification(90, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
-X = scale(X)
-SHORT = {
-    "hidden_layer_sizes": (6,),
-    "max_iter": 8,
-    "batch_size": 30,
-    "learning_rate_init": 0.02,
-    "n_iter_no_change": np.inf,
-    "random_state": 0,
-}
+X, Y = three_classes()
 
 
 def make(**options):

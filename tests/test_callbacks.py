@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from skorch.callbacks import Checkpoint, EarlyStopping, GradientNormClipping, LRScheduler
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from tests.helpers import KINDS
 
 SHORT = {
     "hidden_layer_sizes": (6,),
@@ -30,7 +30,6 @@ SHORT = {
     "n_iter_no_change": np.inf,
     "random_state": 0,
 }
-KINDS = {"classifier": RegularizedMLPClassifier, "regressor": RegularizedMLPRegressor}
 
 
 def data(kind="classifier"):

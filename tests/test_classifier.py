@@ -6,8 +6,7 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
 from skreg import RegularizedMLPClassifier
-
-FIXED = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
+from tests.helpers import FIXED
 
 
 @pytest.fixture(scope="module")

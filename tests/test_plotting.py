@@ -19,6 +19,7 @@ from skreg.inspection import (
     WeightDistributionDisplay,
 )
 from skreg.model_selection import RegularizationPathDisplay, regularization_path
+from tests.helpers import legend_texts
 
 # Matplotlib keeps what begins with an underscore out of legends, and reads text between dollar signs as formulas.
 NAMES = ["_a", "$x$", "_nolegend_", "$", "_$x_1$ and $y^2$", r"\$x\$", r"$\frac{$", "a_b", "%d {0}", "\\"]
@@ -98,5 +99,5 @@ def test_every_highlighted_feature_is_in_the_legend(name):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2)), columns=[name, "b"])
     path = regularization_path(RegularizedMLPRegressor(**LINEAR), X, X["b"], alphas=[1e-4, 1e-3])
     display = RegularizationPathDisplay(path).plot(highlight=[name, "b"])
-    shown = [text.get_text().removeprefix("\u200b") for text in display.ax_[0].get_legend().get_texts()]
+    shown = [text.removeprefix("\u200b") for text in legend_texts(display.ax_[0])]
     assert shown == [name.replace("$", r"\$"), "b"]

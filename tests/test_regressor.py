@@ -4,8 +4,7 @@ import torch
 from sklearn.metrics import r2_score
 
 from skreg import RegularizedMLPRegressor
-
-FIXED = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
+from tests.helpers import FIXED
 
 
 @pytest.fixture(scope="module")

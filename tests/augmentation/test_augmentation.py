@@ -22,19 +22,12 @@ from skreg.averaging import EMA
 from skreg.engine.grouping import n_bytes
 from skreg.engine.streams import BatchRandom
 from skreg.model_selection import GridSearchCV, RegularizedMLPRegressorCV, cross_validate
+from tests.helpers import BOTH, SHORT
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, Y = make_regression(80, 3, n_informative=2, noise=10, random_state=0)
 X, Y = scale(X), scale(Y)
 LABELS = np.array(["a", "b", "c"])[np.digitize(Y, [-0.5, 0.5])]
-SHORT = {
-    "hidden_layer_sizes": (6,),
-    "max_iter": 8,
-    "batch_size": 30,
-    "learning_rate_init": 0.02,
-    "n_iter_no_change": np.inf,
-    "random_state": 0,
-}
 
 
 def make(kind=RegularizedMLPClassifier, **options):
@@ -145,7 +138,7 @@ def test_data_stay_and_what_is_not_trained_on_sees_them_as_they_are():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+@BOTH
 @pytest.mark.parametrize("options", [{}, {"early_stopping": True, "n_iter_no_change": 2, "dropout": 0.2}], ids=str)
 def test_members_are_as_alone(kind, options, dtype):
     """Also with folds of other sizes, where batches are filled up, and where members leave before others."""

@@ -5,9 +5,7 @@ import math
 import pytest
 
 from tests.browser.conftest import WIDTHS
-from tests.report_helpers import VISIBLE_NAMES, comparison_of, hostile_comparison
-
-NAMES = ["none", "l1", "dropout", "linear"]
+from tests.report_helpers import NAMES, VISIBLE_NAMES, comparison_of, hostile_comparison
 
 
 @pytest.fixture(scope="module")

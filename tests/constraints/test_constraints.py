@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.base import clone
@@ -16,12 +16,10 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.constraints import Constraint, MaxNorm, Nonnegative
 from skreg.constraints._resolve import ALIASES, resolve_constraint
 from skreg.penalties import L1, L2, MCP, SCAD, ElasticNet, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
+from tests.helpers import fixed_examples
 
 CONSTRAINTS = [MaxNorm(0.8), MaxNorm(3.0), Nonnegative()]
 every_constraint = pytest.mark.parametrize("constraint", CONSTRAINTS, ids=["max-norm", "wide-max-norm", "nonnegative"])
-fixed_examples = settings(
-    derandomize=True, deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow], database=None
-)
 matrices = st.tuples(st.integers(0, 2**32 - 1), st.floats(-2, 1)).map(
     lambda draw: torch.from_numpy(np.random.default_rng(draw[0]).normal(size=(2, 4, 3)) * 10 ** draw[1])
 )
@@ -40,7 +38,7 @@ def obeys(constraint, W):
 
 @every_constraint
 @given(W=matrices)
-@fixed_examples
+@fixed_examples(50)
 def test_projections_give_the_nearest_point_that_obeys(constraint, W):
     before = W.clone()
     P = constraint.project(W)

@@ -18,9 +18,8 @@ from skreg._estimator.data import _text_columns
 from skreg._sklearn_private import Interval
 from skreg.model_selection import GridSearchCV
 from skreg.penalties import L1
+from tests.helpers import BOTH, FIXED
 
-BOTH = pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
-FIXED = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
 X = np.random.default_rng(0).normal(size=(60, 4))
 Y = (X[:, 0] > 0).astype(int)
 

@@ -10,15 +10,15 @@ import skreg._estimator.fitted
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._estimator.devices import device_here, n_devices
 from skreg.network.mlp import MLP
+from tests.helpers import TINY
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
 Y = np.arange(40) % 2
-SHORT = {"hidden_layer_sizes": (3,), "max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    return RegularizedMLPClassifier(dropout=0.2, **SHORT).fit(X, Y)
+    return RegularizedMLPClassifier(dropout=0.2, **TINY).fit(X, Y)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_is_fitted_elsewhere_predicts_here(method, wished, counts, expected
 
 @pytest.mark.parametrize("device", ["cuda:1", "xpu", "mps", "meta", torch.device("cuda:1")])
 def test_a_machine_without_the_device_scores_and_prunes_but_does_not_train(device, fitted):
-    here = pickle.loads(pickle.dumps(RegularizedMLPRegressor(**SHORT).fit(X, X[:, 0]).set_params(device=device)))
+    here = pickle.loads(pickle.dumps(RegularizedMLPRegressor(**TINY).fit(X, X[:, 0]).set_params(device=device)))
     assert np.isfinite(here.score(X, X[:, 0]))
     assert here.prune().predict(X).shape == (40,)
     weights = [W.copy() for W in here.coefs_]

@@ -14,10 +14,10 @@ from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from tests.helpers import BOTH, TINY
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.arange(60) % 2
-SHORT = {"hidden_layer_sizes": (3,), "max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
 PREPARATIONS = {
     kind.__name__: kind for kind in (ColumnTransformer, OneHotEncoder, StandardScaler, SimpleImputer, MaxAbsScaler)
 } | {"make_pipeline": make_pipeline, "make_column_selector": make_column_selector}
@@ -27,7 +27,7 @@ def advised(error: Exception, kind):
     """Return the pipeline that a message shows, with the user's network at its end."""
     line = re.search(rf"make_pipeline\(.*{kind.__name__}\(\.\.\.\)\)", str(error))
     assert line is not None, str(error)
-    return eval(line[0].replace("(...)", "(**options)"), {**PREPARATIONS, kind.__name__: kind, "options": SHORT})
+    return eval(line[0].replace("(...)", "(**options)"), {**PREPARATIONS, kind.__name__: kind, "options": TINY})
 
 
 def with_gaps(library):
@@ -49,11 +49,11 @@ def with_gaps(library):
 
 
 @pytest.mark.parametrize("library", ["numpy", "pandas", "nullable", "integers", "polars", "sparse"])
-@pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+@BOTH
 def test_missing_values_get_a_line_that_fills_them_in(kind, library):
     data = with_gaps(library)
     with pytest.raises(ValueError, match=r"^Input X contains NaN\. Fill in missing values, for") as error:
-        kind(**SHORT).fit(data, Y)
+        kind(**TINY).fit(data, Y)
     assert "HistGradientBoosting" not in str(error.value)
     model = advised(error.value, kind).fit(data, Y)
     assert np.isfinite(model.predict(data)).all()
@@ -62,9 +62,9 @@ def test_missing_values_get_a_line_that_fills_them_in(kind, library):
 
 
 def test_missing_values_are_told_of_wherever_they_come():
-    gaps, model = with_gaps("numpy"), RegularizedMLPClassifier(**SHORT).fit(X, Y)
-    search = GridSearchCV(RegularizedMLPClassifier(**SHORT), {"alpha": [0.1, 0.2]}, cv=2)
-    cv = {**SHORT, "alphas": [0.1, 1.0], "cv": 2}
+    gaps, model = with_gaps("numpy"), RegularizedMLPClassifier(**TINY).fit(X, Y)
+    search = GridSearchCV(RegularizedMLPClassifier(**TINY), {"alpha": [0.1, 0.2]}, cv=2)
+    cv = {**TINY, "alphas": [0.1, 1.0], "cv": 2}
     calls = {
         "RegularizedMLPClassifier": [
             lambda: model.predict(gaps),
@@ -88,7 +88,7 @@ def test_NA_among_objects_is_told_how_to_become_a_number():  # noqa: N802
     frame = pd.DataFrame(X, columns=list("abc")).astype(object)
     frame.loc[3, "a"] = pd.NA
     with pytest.raises(ValueError, match=r"Input X contains NaN: pandas\.NA among.*X\.convert_dtypes\(\)") as error:
-        RegularizedMLPRegressor(**SHORT).fit(frame, X[:, 0])
+        RegularizedMLPRegressor(**TINY).fit(frame, X[:, 0])
     model = advised(error.value, RegularizedMLPRegressor).fit(frame.convert_dtypes(), X[:, 0])
     assert np.isfinite(model.predict(frame.convert_dtypes())).all()
 
@@ -98,14 +98,14 @@ def test_targets_have_no_line_to_fill_them_in(value, name):
     y = X[:, 0].copy()
     y[3] = value
     with pytest.raises(ValueError, match=f"Input y contains {name}") as error:
-        RegularizedMLPRegressor(**SHORT).fit(X, y)
+        RegularizedMLPRegressor(**TINY).fit(X, y)
     assert "SimpleImputer" not in str(error.value)
     with pytest.raises(ValueError, match=f"y_val .*cannot be used: .*contains {name}"):
-        RegularizedMLPRegressor(**SHORT).fit(X, X[:, 0], X_val=X, y_val=y)
+        RegularizedMLPRegressor(**TINY).fit(X, X[:, 0], X_val=X, y_val=y)
     bad = np.where(np.arange(3) == 1, value, X)
     if name == "infinity":  # no gap, and no matter of an imputer
         with pytest.raises(ValueError, match="Input X contains infinity") as error:
-            RegularizedMLPRegressor(**SHORT).fit(bad, X[:, 0])
+            RegularizedMLPRegressor(**TINY).fit(bad, X[:, 0])
         assert "SimpleImputer" not in str(error.value)
 
 
@@ -139,7 +139,7 @@ def test_text_gets_a_line_that_encodes_and_scales_it(library):
     """The encoded columns have mean 0 and variance 1, as in the example: a penalty treats all columns alike."""
     data = with_text(library)
     with pytest.raises(ValueError, match=r"X holds strings\. Encode them first") as error:
-        RegularizedMLPClassifier(**SHORT).fit(data, Y)
+        RegularizedMLPClassifier(**TINY).fit(data, Y)
     model = advised(error.value, RegularizedMLPClassifier)
     model.fit(data, Y)
     prepared = model[:-1].transform(data)
@@ -152,7 +152,7 @@ def test_text_gets_a_line_that_encodes_and_scales_it(library):
 def test_towns_that_were_not_seen_are_no_error():
     data = with_text("pandas")
     with pytest.raises(ValueError, match="X holds strings") as error:
-        RegularizedMLPClassifier(**SHORT).fit(data, Y)
+        RegularizedMLPClassifier(**TINY).fit(data, Y)
     model = advised(error.value, RegularizedMLPClassifier).fit(data, Y)
     assert len(model.predict(data.assign(town="Quito"))) == 60
 

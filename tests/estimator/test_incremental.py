@@ -17,8 +17,8 @@ from sklearn.preprocessing import scale
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from tests.helpers import KINDS
 
-KINDS = {"classifier": RegularizedMLPClassifier, "regressor": RegularizedMLPRegressor}
 FIXED = {
     "hidden_layer_sizes": (7,),
     "batch_size": 20,

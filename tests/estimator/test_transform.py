@@ -21,6 +21,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.constraints import MaxNorm
 from skreg.network.norm import NORMALIZATION_EPSILON
 from skreg.penalties import GroupLasso
+from tests.helpers import BOTH
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(70, 5))
@@ -142,7 +143,7 @@ def test_bad_input_to_transform():
         model.transform(np.full_like(X, np.nan))
 
 
-@pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+@BOTH
 def test_set_output_and_names(kind):
     frame = pd.DataFrame(X, columns=list("abcde"), index=np.arange(70) + 1000)
     model = kind((3,), **SHORT).set_output(transform="pandas").fit(frame, CLASSES)

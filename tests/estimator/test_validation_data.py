@@ -14,9 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from tests.helpers import BOTH, assert_unchanged_by, learned_numbers
 
-KINDS = [RegularizedMLPClassifier, RegularizedMLPRegressor]
-BOTH = pytest.mark.parametrize("kind", KINDS)
 SETTINGS = {
     "hidden_layer_sizes": (8,),
     "batch_size": 20,
@@ -41,13 +40,8 @@ def targets(kind):
     return np.digitize(signal, [-1, 1]) if kind is RegularizedMLPClassifier else signal
 
 
-def parameters(model):
-    normalization = [params[name].ravel() for params in model.normalization_params_ for name in sorted(params)]
-    return np.concatenate([*(W.ravel() for W in model.coefs_), *model.intercepts_, *normalization])
-
-
 def assert_same_bits(first, second):
-    np.testing.assert_array_equal(parameters(first), parameters(second))
+    np.testing.assert_array_equal(learned_numbers(first), learned_numbers(second))
 
 
 def mean_loss(model, X, y):
@@ -247,8 +241,8 @@ def test_a_splitter_without_seed_takes_that_of_the_estimator(kind):
 def test_a_splitter_with_a_generator_of_its_own_is_not_advanced():
     generator = np.random.RandomState(5)
     model = RegularizedMLPRegressor(early_stopping=GroupShuffleSplit(1, random_state=generator), **SETTINGS)
-    first = parameters(model.fit(X, X[:, 0], groups=GROUPS))
-    np.testing.assert_array_equal(parameters(model.fit(X, X[:, 0], groups=GROUPS)), first)
+    first = learned_numbers(model.fit(X, X[:, 0], groups=GROUPS))
+    np.testing.assert_array_equal(learned_numbers(model.fit(X, X[:, 0], groups=GROUPS)), first)
     assert generator.randint(1000) == np.random.RandomState(5).randint(1000)
 
 
@@ -319,7 +313,7 @@ def test_refit_equals_a_fit_by_hand_of_all_rows_for_the_best_number_of_epochs(ki
     # The rate of an adaptive schedule falls when nothing improves, which cannot be while every epoch is waited for.
     by_hand = kind(**settings | {"max_iter": model.best_epoch_}).fit(X, y)
     assert_same_bits(model, by_hand)
-    assert np.abs(parameters(model) - parameters(first)).max() > 1e-3
+    assert np.abs(learned_numbers(model) - learned_numbers(first)).max() > 1e-3
 
 
 @BOTH
@@ -357,7 +351,7 @@ def test_refit_on_all_takes_the_rows_of_validation_data(kind, weights):
     by_hand = kind(**SETTINGS | {"max_iter": model.best_epoch_})
     all_weights = np.repeat([1.0 if w is None else w for w in weights], [60, 30])
     by_hand.fit(X, y, None if weights == (None, None) else all_weights)
-    np.testing.assert_allclose(parameters(model), parameters(by_hand), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(learned_numbers(model), learned_numbers(by_hand), rtol=1e-6, atol=1e-8)
 
 
 def test_refit_balances_classes_on_all_rows():
@@ -457,13 +451,6 @@ class SplitInto:
     def get_n_splits(self, X=None, y=None, groups=None):
         """Count them."""
         return len(self.splits)
-
-
-def assert_unchanged_by(model, error, match, call):
-    before = copy.copy(vars(model))
-    with pytest.raises(error, match=match):
-        call(model)
-    assert vars(model) == before
 
 
 X_VAL, UNUSABLE = X[VALID], "X_val, y_val or sample_weight_val cannot be used: "
@@ -632,7 +619,7 @@ def test_a_splitter_gets_the_rows_as_the_user_gave_them(kind):
             yield ~late, late  # masks are taken as well as numbers
 
     labels = pd.Series(targets(kind))
-    if kind is KINDS[0]:
+    if kind is RegularizedMLPClassifier:
         labels = labels.map({0: "no", 1: "maybe", 2: "yes"})
     frame = pd.DataFrame(X, columns=NAMES)
     model = kind(**SETTINGS, early_stopping=ByName()).fit(frame, labels)

@@ -1,7 +1,5 @@
 """sample_weight is repetition, and class_weight the sample weights that it implies."""
 
-import copy
-
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
@@ -9,8 +7,8 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from tests.helpers import BOTH, assert_unchanged_by, learned_numbers
 
-BOTH = pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
 N_ROWS = 60
 # Full batches: repeated rows then change neither the number of steps nor what each of them sees.
 FULL = {
@@ -49,28 +47,16 @@ def repeated(*arrays, counts=COUNTS):
     return [np.repeat(array, counts, axis=0) for array in arrays]
 
 
-def parameters(model):
-    normalization = [params[name].ravel() for params in model.normalization_params_ for name in sorted(params)]
-    return np.concatenate([*(W.ravel() for W in model.coefs_), *model.intercepts_, *normalization])
-
-
 def assert_equal_fits(first, second, rtol=1e-6):
-    scale = np.abs(parameters(second)).max()
-    np.testing.assert_allclose(parameters(first), parameters(second), rtol=rtol, atol=rtol * scale)
+    scale = np.abs(learned_numbers(second)).max()
+    np.testing.assert_allclose(learned_numbers(first), learned_numbers(second), rtol=rtol, atol=rtol * scale)
     for name in ("train_loss", "train_score", "penalty"):
         np.testing.assert_allclose(first.history_[name], second.history_[name], rtol=rtol, atol=rtol)
 
 
 def assert_same_bits(first, second):
-    np.testing.assert_array_equal(parameters(first), parameters(second))
+    np.testing.assert_array_equal(learned_numbers(first), learned_numbers(second))
     np.testing.assert_array_equal(first.history_["train_loss"], second.history_["train_loss"])
-
-
-def assert_unchanged_by(model, error, match, call):
-    before = copy.copy(vars(model))
-    with pytest.raises(error, match=match):
-        call(model)
-    assert vars(model) == before
 
 
 # -- sample_weight is repetition ----------------------------------------------------------------------------
@@ -92,7 +78,7 @@ def test_fit(target, options):
     by_hand = estimator_for(target, **options).fit(*repeated(X, y))
     assert_equal_fits(weighted, by_hand)
     unweighted = estimator_for(target, **options).fit(X, y)
-    assert np.abs(parameters(weighted) - parameters(unweighted)).max() > 1e-3
+    assert np.abs(learned_numbers(weighted) - learned_numbers(unweighted)).max() > 1e-3
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -162,7 +148,7 @@ def test_sample_weight_and_class_weight_together(class_weight, solver):
     by_hand = estimator_for("multiclass", **options).fit(*repeated(X, LABELS))
     assert_equal_fits(weighted, by_hand)
     alone = estimator_for("multiclass", **options | {"class_weight": None}).fit(X, LABELS, COUNTS)
-    assert np.abs(parameters(weighted) - parameters(alone)).max() > 1e-3
+    assert np.abs(learned_numbers(weighted) - learned_numbers(alone)).max() > 1e-3
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", [{0: 1, 1: 4}, {0: 2}, {}]])
@@ -235,7 +221,7 @@ def test_bit_for_bit(target, class_weight, options):
     options = MINI_BATCHES | options
     model = RegularizedMLPClassifier(class_weight=class_weight, **options).fit(X, y)
     assert_same_bits(model, RegularizedMLPClassifier(**options).fit(X, y, implied))
-    assert np.abs(parameters(model) - parameters(RegularizedMLPClassifier(**options).fit(X, y))).max() > 1e-3
+    assert np.abs(learned_numbers(model) - learned_numbers(RegularizedMLPClassifier(**options).fit(X, y))).max() > 1e-3
 
 
 def test_list_of_dicts_agrees_with_scikit_learns_weights():

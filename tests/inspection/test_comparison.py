@@ -15,7 +15,7 @@ import sklearn.model_selection
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_multilabel_classification
+from sklearn.datasets import load_breast_cancer, load_diabetes, make_multilabel_classification
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
@@ -40,12 +40,6 @@ from skreg.inspection._regularizers import default_network
 
 INF = float("inf")
 SHORT = {"learning_rate_init": 0.02, "max_iter": 8, "n_iter_no_change": INF, "batch_size": 32}
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return scale(X), y
 
 
 def network(**parameters):

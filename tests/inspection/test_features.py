@@ -16,6 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.inspection import FeatureSelectionDisplay
 from skreg.model_selection import GridSearchCV, RegularizedMLPRegressorCV
+from tests.helpers import legend_texts
 
 from_estimator = FeatureSelectionDisplay.from_estimator
 RNG = np.random.default_rng(0)
@@ -59,7 +60,7 @@ def test_largest_first_and_zeros_as_circles():
     assert labels(display.ax_) == ["2", "0", "3", "1", "4"]
     np.testing.assert_array_equal(display.zeros_.get_xydata(), [[0, 3], [0, 4]])
     assert display.zeros_.get_markerfacecolor() == "white"
-    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["exactly zero"]
+    assert legend_texts(display.ax_) == ["exactly zero"]
     bottom, top = display.ax_.get_ylim()
     assert bottom > top, "the first is at the top"
     assert display.ax_.get_xlim()[0] == 0

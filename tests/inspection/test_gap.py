@@ -6,21 +6,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_validate
-from sklearn.preprocessing import scale
 
 from skreg import RegularizedMLPClassifier
 from skreg.inspection import ComparisonDisplay, GeneralizationGapDisplay, compare_regularizers
 
 HOSTILE = "_$x^2$ ünïcode"
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return scale(X), y
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,7 @@ from skreg.penalties import (
     WeightedL1,
 )
 from skreg.proximal import soft_threshold
+from tests.helpers import legend_texts, mcp, scad
 
 MINIMUM = np.array([2.0, 0.6])
 HESSIAN = np.array([[1.0, 0.5], [0.5, 1.0]])
@@ -74,19 +75,6 @@ def regression(n_rows=2):
 def excess(w, minimum=MINIMUM, hessian=HESSIAN):
     offset = np.asarray(w) - minimum
     return 0.5 * offset @ hessian @ offset
-
-
-def mcp(w, alpha, gamma=3.0):
-    size = np.minimum(np.abs(w), gamma * alpha)
-    return (alpha * size - size**2 / (2 * gamma)).sum(axis=-1)
-
-
-def scad(w, alpha, gamma=3.7):
-    """Integrate the slope: alpha up to alpha, then falling to 0 at gamma * alpha."""
-    size = np.minimum(np.abs(w), gamma * alpha)
-    beyond = np.maximum(size, alpha)
-    curved = ((gamma - 1) ** 2 * alpha**2 - (gamma * alpha - beyond) ** 2) / (2 * (gamma - 1))
-    return (alpha * np.minimum(size, alpha) + curved).sum(axis=-1)
 
 
 class Lopsided(Penalty):
@@ -126,8 +114,8 @@ PENALTIES = {
         SparseGroupLasso(0.8, groups="neurons"),
         lambda w: 0.4 * np.abs(w).sum(axis=-1) + 0.4 * norm(w, axis=-1),
     ),
-    "mcp": (MCP(0.7), lambda w: mcp(w, 0.7)),
-    "scad": (SCAD(0.4), lambda w: scad(w, 0.4)),
+    "mcp": (MCP(0.7), lambda w: mcp(w, 0.7).sum(axis=-1)),
+    "scad": (SCAD(0.4), lambda w: scad(w, 0.4).sum(axis=-1)),
     "weighted-l1": (WeightedL1(0.5, weights=[0.5, 2]), lambda w: 0.5 * np.abs(w) @ [0.5, 2]),
     "hierarchical": (Hierarchical(1.0), lambda w: np.abs(w).sum(axis=-1)),
     "own": (Lopsided(0.4), lambda w: 0.4 * np.abs(w) @ [1, 3]),
@@ -205,8 +193,8 @@ def test_of_local_minima_the_lowest_is_taken(kind):
         minimum, alpha = rng.uniform(-1.5, 1.5, size=2), rng.uniform(0.1, 0.6)
         display = from_penalty(kind(alpha), minimum=minimum, hessian=hessian, legend=False, grid_resolution=11)
         offset = points - minimum
-        objective = 0.5 * np.einsum("ni,ij,nj->n", offset, hessian, offset) + formula(points, alpha)
-        found = excess(display.solution, minimum, hessian) + formula(display.solution, alpha)
+        objective = 0.5 * np.einsum("ni,ij,nj->n", offset, hessian, offset) + formula(points, alpha).sum(axis=1)
+        found = excess(display.solution, minimum, hessian) + formula(display.solution, alpha).sum()
         assert found <= objective.min() + 1e-12
         assert found >= objective.min() - 1e-3, "the grid of half-hundredths comes near"
 
@@ -294,7 +282,7 @@ def test_markers_and_labels():
     display = from_penalty("l1")
     np.testing.assert_allclose(display.solution_.get_xydata(), [[1.3, 0]])
     np.testing.assert_array_equal(display.minimum_.get_xydata(), [MINIMUM])
-    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    texts = legend_texts(display.ax_)
     assert texts == [
         "minimum of the loss: (2, 0.6)",
         "solution: (1.3, 0)",

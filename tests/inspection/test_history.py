@@ -17,6 +17,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._plotting import COLORS
 from skreg.inspection import TrainingHistoryDisplay
 from skreg.model_selection import GridSearchCV, RegularizedMLPRegressorCV
+from tests.helpers import legend_texts
 
 QUICK = {
     "hidden_layer_sizes": (8,),
@@ -49,10 +50,6 @@ def drawn(line):
     return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
 
 
-def legend(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
-
-
 @pytest.mark.parametrize(
     ("metric", "train", "valid", "ylabel"),
     [
@@ -80,7 +77,7 @@ def test_curves_can_be_told_apart_without_colour():
     assert display.lines_["train"].get_color() == display.lines_["valid"].get_color() == display.best_.get_color()
     assert (display.best_.get_marker(), display.best_.get_linestyle()) == ("o", "None")
     assert display.best_.get_markerfacecolor() == "none"
-    assert legend(display.ax_) == ["training", "validation", "best epoch (3)"]
+    assert legend_texts(display.ax_) == ["training", "validation", "best epoch (3)"]
 
 
 def test_epochs_of_a_new_figure_are_whole_numbers():
@@ -134,8 +131,8 @@ def test_networks_on_one_ax_differ_in_colour_marker_and_label():
     markers = [display.lines_["train"].get_marker() for display in displays]
     assert colors == [*COLORS, COLORS[0]]
     assert len(set(markers[:6])) == 6
-    assert legend(ax)[:4] == ["n0, training", "n0, validation", "n0, best epoch (2)", "n1, training"]
-    assert len(legend(ax)) == 21
+    assert legend_texts(ax)[:4] == ["n0, training", "n0, validation", "n0, best epoch (2)", "n1, training"]
+    assert len(legend_texts(ax)) == 21
 
 
 def test_colours_and_markers_that_are_on_the_axes_are_not_taken_again():
@@ -170,8 +167,8 @@ def test_names_are_drawn_as_they_are(name):
 
 def test_the_name_given_to_plot_comes_first():
     display = TrainingHistoryDisplay(HISTORY, name="first")
-    assert legend(display.plot().ax_)[0] == "first, training"
-    assert legend(display.plot(name="second").ax_)[0] == "second, training"
+    assert legend_texts(display.plot().ax_)[0] == "first, training"
+    assert legend_texts(display.plot(name="second").ax_)[0] == "second, training"
 
 
 # -- estimators ----------------------------------------------------------------------------------------------------
@@ -185,7 +182,11 @@ def test_history_of_an_estimator_is_drawn_with_its_best_epoch(stopped):
     # Epochs count from 1, and the best one has the lowest validation loss.
     best = np.argmin(history["valid_loss"])
     np.testing.assert_array_equal(drawn(display.best_), [[best + 1], [history["valid_loss"].min()]])
-    assert legend(display.ax_) == ["stopped, training", "stopped, validation", f"stopped, best epoch ({best + 1})"]
+    assert legend_texts(display.ax_) == [
+        "stopped, training",
+        "stopped, validation",
+        f"stopped, best epoch ({best + 1})",
+    ]
     # And it is the one whose weights are kept.
     held_out = RegularizedMLPClassifier(**QUICK, early_stopping=True).fit(X[:80], Y[:80], X_val=X[80:], y_val=Y[80:])
     marked = drawn(TrainingHistoryDisplay.from_estimator(held_out).best_)[1]

@@ -20,9 +20,8 @@ from sklearn.linear_model import LogisticRegression
 from skreg import RegularizedMLPClassifier
 from skreg.inspection import _report, compare_regularizers
 from skreg.inspection._report import _exact, _formatter, _p_values, _parameters, comparison_report, write_report
-from tests.report_helpers import HOSTILE_NAMES, VISIBLE_NAMES, comparison_of, hostile_comparison
+from tests.report_helpers import HOSTILE_NAMES, NAMES, VISIBLE_NAMES, comparison_of, hostile_comparison
 
-NAMES = ["none", "l1", "dropout", "linear"]
 MISSING = ("–", "")
 
 

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.inspection import WeightDistributionDisplay
 from skreg.model_selection import GridSearchCV
+from tests.helpers import legend_texts
 
 QUICK = {"hidden_layer_sizes": (8, 6), "learning_rate_init": 0.01, "n_iter_no_change": np.inf, "random_state": 0}
 RNG = np.random.default_rng(0)
@@ -40,10 +41,6 @@ def spans(bars):
     return np.array([(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars])
 
 
-def legend(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
-
-
 # -- what is drawn -------------------------------------------------------------------------------------------------
 
 
@@ -68,7 +65,7 @@ def test_zeros_have_a_bar_of_their_own(sparse, bins):
         assert right - left < np.diff(spans(bars)).min()  # it hides no bar of the histogram
         assert (zeros[0].get_hatch(), bars[0].get_hatch()) == ("////", None)
         assert zeros[0].get_facecolor() != bars[0].get_facecolor()
-        assert legend(ax) == [f"exactly 0: {n_zeros} of {W.size} ({n_zeros / W.size:.1%})"]
+        assert legend_texts(ax) == [f"exactly 0: {n_zeros} of {W.size} ({n_zeros / W.size:.1%})"]
     assert display.zeros_[2] is None
     assert display.ax_[2].get_legend() is None
 
@@ -91,7 +88,7 @@ def test_a_layer_of_zeros():
     display = WeightDistributionDisplay([np.zeros((3, 4))]).plot()
     assert heights(display.bars_[0]).sum() == 0
     assert heights(display.zeros_[0]) == [12]
-    assert legend(display.ax_[0]) == ["exactly 0: 12 of 12 (100.0%)"]
+    assert legend_texts(display.ax_[0]) == ["exactly 0: 12 of 12 (100.0%)"]
     left, right = display.ax_[0].get_xlim()
     assert -left == right > 0
 

@@ -32,8 +32,8 @@ from skorch.callbacks import GradientNormClipping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import GridSearchCV, cross_val_score, cross_validate, learning_curve
+from tests.helpers import KINDS
 from tests.search_helpers import (
-    KINDS,
     MODULES,
     SCORING,
     assert_same_fit,

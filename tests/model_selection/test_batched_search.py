@@ -6,7 +6,6 @@ from itertools import cycle
 import numpy as np
 import pytest
 import sklearn.model_selection
-import torch
 from scipy.stats import ks_2samp
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
@@ -24,8 +23,8 @@ from skreg.model_selection import (
 )
 from skreg.network.activation import ACTIVATIONS
 from skreg.penalties import L1, L2, MCP, SCAD, ElasticNet, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
+from tests.helpers import KINDS, LogCosh, SquaredHinge
 from tests.search_helpers import (
-    KINDS,
     N_ROWS,
     SCORING,
     WEIGHTED_SCORING,
@@ -134,23 +133,6 @@ OWN_CASES = {
         "delta": ({"loss": "huber"}, {"delta": [0.1, 2.0]}),
     },
 }
-
-
-class CustomLoss:
-    """A function whose name does not depend on the process."""
-
-    def __repr__(self):
-        return type(self).__name__
-
-
-class SquaredHinge(CustomLoss):
-    def __call__(self, y_true, y_pred):
-        return (1 - (2 * y_true - 1) * y_pred).clamp_min(0).square().sum(dim=1)
-
-
-class LogCosh(CustomLoss):
-    def __call__(self, y_true, y_pred):
-        return torch.log(torch.cosh((y_pred - y_true).clamp(-30, 30))).sum(dim=1)
 
 
 OWN_LOSSES = {"classifier": SquaredHinge(), "regressor": LogCosh()}

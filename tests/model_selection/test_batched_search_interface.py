@@ -31,8 +31,8 @@ from sklearn.utils import get_tags
 from skreg import RegularizedMLPClassifier
 from skreg.model_selection import GridSearchCV, RandomizedSearchCV, cross_validate
 from skreg.penalties import L1
+from tests.helpers import KINDS
 from tests.search_helpers import (
-    KINDS,
     MODULES,
     SCORING,
     assert_close,

@@ -26,8 +26,8 @@ from sklearn.preprocessing import StandardScaler
 import skreg.model_selection
 from skreg import RegularizedMLPClassifier
 from skreg.model_selection import cross_val_predict, cross_val_score, cross_validate, learning_curve, validation_curve
+from tests.helpers import KINDS
 from tests.search_helpers import (
-    KINDS,
     MODULES,
     SCORING,
     assert_close,

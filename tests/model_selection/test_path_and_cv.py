@@ -30,6 +30,7 @@ from skreg.model_selection._folds import Problem, choose
 from skreg.model_selection._routines import run
 from skreg.penalties import L1, MCP, SCAD, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
 from skreg.stopping import split_validation
+from tests.helpers import legend_texts
 
 LINEAR = {
     "hidden_layer_sizes": (),
@@ -317,7 +318,7 @@ class TestDisplay:
         display = RegularizationPathDisplay(path).plot(highlight=[0, 1])
         assert len(display.lines_) == 15
         np.testing.assert_array_equal(display.lines_[3].get_ydata(), path.importances[:, 3])
-        labels = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
+        labels = legend_texts(display.ax_[0])
         assert labels == ["0", "1"]
         assert display.frame()["3"].tolist() == path.importances[:, 3].tolist()
         assert display.figure_ is display.ax_[1].figure
@@ -332,7 +333,7 @@ class TestDisplay:
         )
         assert display.figure_ is figure
         assert len(display.ax_[0].get_legend().get_texts()) == 8
-        assert display.ax_[0].get_legend().get_texts()[0].get_text().startswith("f")
+        assert legend_texts(display.ax_[0])[0].startswith("f")
 
 
 def choice(scores, selection):

@@ -18,6 +18,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.network.activation import ACTIVATIONS
 from skreg.network.pruning import Weights, prune_weights
 from skreg.penalties import GroupLasso, Hierarchical
+from tests.helpers import BOTH
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 6))
@@ -284,7 +285,7 @@ def test_a_pruned_network_cannot_go_on_with_warm_start():
         model.prune().set_params(warm_start=True).fit(X, Y)
 
 
-@pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+@BOTH
 def test_only_fitted_networks_can_be_pruned_and_select(kind):
     with pytest.raises(NotFittedError):
         kind().prune()

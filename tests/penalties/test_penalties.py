@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.linalg import norm
 from scipy.optimize import minimize
@@ -26,24 +26,11 @@ from skreg.penalties import (
 )
 from skreg.penalties._base import LayerPenalty, layer_strengths
 from skreg.penalties._resolve import ALIASES, resolve_penalty, unused_strengths
+from tests.helpers import fixed_examples, mcp, scad
 
 # The laws run on matrices of four features and four columns; of Hierarchical's columns, the last two are the skip's.
 LISTS = [[0, 3, 1], [2]]
 WEIGHTS = np.array([[0.5], [1.0], [2.0], [3.0]])
-
-
-def mcp(W, alpha, gamma):
-    """Integrate the slope max(alpha - w / gamma, 0)."""
-    size = np.minimum(np.abs(W), gamma * alpha)
-    return (gamma**2 * alpha**2 - (gamma * alpha - size) ** 2).sum() / (2 * gamma)
-
-
-def scad(W, alpha, gamma):
-    """Integrate the slope: alpha up to alpha, then falling to 0 at gamma * alpha."""
-    size = np.minimum(np.abs(W), gamma * alpha)
-    beyond = np.maximum(size, alpha)
-    curved = ((gamma - 1) ** 2 * alpha**2 - (gamma * alpha - beyond) ** 2) / (2 * (gamma - 1))
-    return (alpha * np.minimum(size, alpha) + curved).sum()
 
 
 def lists(W, weights=(1, 1)):
@@ -63,8 +50,8 @@ PENALTIES = [
     pytest.param(ElasticNet(l1_ratio=0.3), lambda W, a: a * (0.3 * np.abs(W) + 0.35 * W**2).sum(), id="elasticnet"),
     pytest.param(ElasticNet(l1_ratio=1.0), lambda W, a: a * np.abs(W).sum(), id="elasticnet-is-l1"),
     pytest.param(ElasticNet(l1_ratio=0.0), lambda W, a: a * 0.5 * (W**2).sum(), id="elasticnet-is-l2"),
-    pytest.param(MCP(gamma=2.5), lambda W, a: mcp(W, a, 2.5), id="mcp"),
-    pytest.param(SCAD(), lambda W, a: scad(W, a, 3.7), id="scad"),
+    pytest.param(MCP(gamma=2.5), lambda W, a: mcp(W, a, 2.5).sum(), id="mcp"),
+    pytest.param(SCAD(), lambda W, a: scad(W, a).sum(), id="scad"),
     pytest.param(WeightedL1(weights=WEIGHTS[:, 0]), lambda W, a: a * np.abs(WEIGHTS * W).sum(), id="weighted-l1"),
     pytest.param(
         WeightedL1(weights=WEIGHTS + np.arange(4)),
@@ -111,9 +98,6 @@ PENALTIES = [
     pytest.param(Hierarchical(M=1.5), lambda W, a: a * hierarchical(W, 1.5), id="hierarchical"),
 ]
 every_penalty = pytest.mark.parametrize(("penalty", "value"), PENALTIES)
-fixed_examples = settings(
-    derandomize=True, deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow], database=None
-)
 seeds = st.integers(0, 2**32 - 1)
 steps = st.floats(-6, 3).map(lambda exponent: 10.0**exponent)
 strengths = st.floats(0, 2) | st.just(0.0)
@@ -175,7 +159,7 @@ def test_value_is_the_formula_for_each_member(penalty, value):
 
 @every_penalty
 @given(seed=seeds, step=steps, alpha=strengths, each=st.booleans())
-@fixed_examples
+@fixed_examples(30)
 def test_prox_minimizes_its_problem(penalty, value, seed, step, alpha, each):
     layer, W = on(penalty, alpha), sparse_weights(seed)
     rng = np.random.default_rng(seed)
@@ -218,7 +202,7 @@ def test_no_numerical_minimizer_finds_a_better_point(penalty, value, step):
 
 @every_penalty
 @given(seed=seeds, step=steps, alpha=strengths)
-@fixed_examples
+@fixed_examples(30)
 def test_prox_of_a_convex_penalty_is_nonexpansive(penalty, value, seed, step, alpha):
     V, W = sparse_weights(seed), sparse_weights(seed + 1)
     layer = on(penalty, alpha)
@@ -326,7 +310,7 @@ def test_mean_over_blocks_is_the_mean_of_each_block(penalty, value):
 
 @every_penalty
 @given(seed=seeds)
-@settings(fixed_examples, max_examples=8)
+@fixed_examples(8)
 def test_alpha_max_is_the_smallest_strength_that_leaves_nothing(penalty, value, seed):
     G = torch.cat([sparse_weights(seed), sparse_weights(seed + 1), torch.ones(1, 4, 4)])
     alpha_max = on(penalty, 1.0).alpha_max(G)

@@ -39,6 +39,7 @@ from skreg.model_selection import (
     validation_curve,
 )
 from skreg.stopping import NoSplitError, RowStructure, split_validation
+from tests.helpers import TINY
 
 N = 96
 RNG = np.random.default_rng(0)
@@ -49,7 +50,6 @@ GROUPS = RNG.permutation(np.repeat([f"patient {i}" for i in range(24)], SIZES))
 X = np.column_stack([np.arange(N), RNG.normal(size=(N, 3))])
 LABELS = RNG.integers(3, size=N)
 NUMBERS = X[:, 1] + RNG.normal(size=N)
-SHORT = {"hidden_layer_sizes": (3,), "max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
 ALPHAS = {"alpha": [0.0, 0.1]}
 # The number of the row must not be scaled away, and means nothing to the network.
 pytestmark = [
@@ -62,11 +62,11 @@ pytestmark = [
 
 
 def classifier(early_stopping=True, **options):
-    return RegularizedMLPClassifier(early_stopping=early_stopping, **{**SHORT, **options})
+    return RegularizedMLPClassifier(early_stopping=early_stopping, **{**TINY, **options})
 
 
 def regressor(early_stopping=True, **options):
-    return RegularizedMLPRegressor(early_stopping=early_stopping, **{**SHORT, **options})
+    return RegularizedMLPRegressor(early_stopping=early_stopping, **{**TINY, **options})
 
 
 def held_out(run):
@@ -100,7 +100,7 @@ def one_by_one(**options):
 
 def cross_validated(early_stopping=True, **options):
     """Return an estimator with folds of its own, which know nothing of groups and time."""
-    return RegularizedMLPClassifierCV(early_stopping=early_stopping, alphas=[0.001, 0.01], cv=2, **SHORT, **options)
+    return RegularizedMLPClassifierCV(early_stopping=early_stopping, alphas=[0.001, 0.01], cv=2, **TINY, **options)
 
 
 class OwnSplitter:
@@ -189,12 +189,12 @@ CALLS = {
     "CV": (
         None,
         lambda cv, groups: RegularizedMLPClassifierCV(
-            early_stopping=True, alphas=[0.001, 0.01], adaptive=True, relax=True, cv=cv, **SHORT
+            early_stopping=True, alphas=[0.001, 0.01], adaptive=True, relax=True, cv=cv, **TINY
         ).fit(X, LABELS, groups=groups),
     ),
     "CV, regressor": (
         None,
-        lambda cv, groups: RegularizedMLPRegressorCV(early_stopping=True, alphas=2, cv=cv, **SHORT).fit(
+        lambda cv, groups: RegularizedMLPRegressorCV(early_stopping=True, alphas=2, cv=cv, **TINY).fit(
             X, NUMBERS, groups=groups
         ),
     ),
@@ -275,7 +275,7 @@ class TestWhatIsFollowed:
                         X, LABELS, {"es": (classifier(LeaveOneGroupOut()), ALPHAS)}, cv=cv, groups=GROUPS
                     ),
                     lambda cv=cv: RegularizedMLPClassifierCV(
-                        early_stopping=GroupShuffleSplit(1), alphas=[0.001, 0.01], cv=cv, **SHORT
+                        early_stopping=GroupShuffleSplit(1), alphas=[0.001, 0.01], cv=cv, **TINY
                     ).fit(X, LABELS, groups=GROUPS),
                 ):
                     assert all(keeps_groups(held_out(run)))
@@ -379,7 +379,7 @@ class TestForgottenGroups:
         for run in (
             lambda: GridSearchCV(model, ALPHAS, cv=2).fit(X, LABELS),
             lambda: cross_val_score(model, X, LABELS, cv=2),
-            lambda: RegularizedMLPClassifierCV(early_stopping=GroupShuffleSplit(1), cv=2, **SHORT).fit(X, LABELS),
+            lambda: RegularizedMLPClassifierCV(early_stopping=GroupShuffleSplit(1), cv=2, **TINY).fit(X, LABELS),
         ):
             with pytest.raises(ValueError, match=self.MENDING) as caught:
                 run()
@@ -406,7 +406,7 @@ class TestForgottenGroups:
         with pytest.raises(
             ValueError, match=r"'cv' parameter, GroupKFold\(.*needs the group of each row: fit\(X, y, gr"
         ):
-            RegularizedMLPClassifierCV(cv=GroupKFold(2), **SHORT).fit(X, LABELS)
+            RegularizedMLPClassifierCV(cv=GroupKFold(2), **TINY).fit(X, LABELS)
         for name, options in {"cv": {"cv": GroupKFold(2)}, "inner_cv": {"inner_cv": GroupKFold(2)}}.items():
             text = rf"'{name}' parameter, GroupKFold\(.*compare_regularizers\(\.\.\., groups=\.\.\.\)"
             with pytest.raises(ValueError, match=text):
