@@ -47,6 +47,7 @@ DEEP = {
     "batch_size": 50,
     "random_state": 0,
 }
+BRIEF = DEEP | {"max_iter": 15}  # where it does not matter how well a network has learnt
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,12 @@ def interactions():
 def classes():
     X, y = make_interactions(n_samples=200, n_features=15, task="classification", random_state=0)
     return scale(X), y
+
+
+@pytest.fixture(scope="module")
+def path(interactions):
+    """Return a path from all features to hardly any."""
+    return regularization_path(RegularizedMLPRegressor(**DEEP, penalty="group_lasso"), *interactions, alphas=20)
 
 
 SELECTING = [
@@ -157,15 +164,13 @@ class TestPath:
     def test_objectives_are_not_above_those_of_cold_fits(self, interactions, penalty):
         X, y = interactions
         model = RegularizedMLPRegressor(**{**DEEP, "max_iter": 150}, penalty=penalty)
-        path = regularization_path(model, X, y, alphas=50)
-        cold = [with_strength(model, path.alphas[i]).fit(X, y).loss_ for i in (0, 16, 33, 49)]
-        assert (path.objectives[[0, 16, 33, 49]] <= np.array(cold) + 1e-3).all()
+        path = regularization_path(model, X, y, alphas=20)
+        cold = [with_strength(model, path.alphas[i]).fit(X, y).loss_ for i in (0, 6, 13, 19)]
+        assert (path.objectives[[0, 6, 13, 19]] <= np.array(cold) + 1e-3).all()
         # The first one is a cold fit.
         assert path.objectives[0] == cold[0]
 
-    def test_it_goes_from_dense_to_sparse_and_finds_the_order(self, interactions):
-        X, y = interactions
-        path = regularization_path(RegularizedMLPRegressor(**DEEP, penalty="group_lasso"), X, y, alphas=20)
+    def test_it_goes_from_dense_to_sparse_and_finds_the_order(self, path):
         assert path.n_selected[0] == 15
         assert path.n_selected[-1] <= 2
         n_used = (path.importances > 0).sum(axis=0)
@@ -188,9 +193,8 @@ class TestPath:
         n_units = np.count_nonzero(path.coefs[-1].any(axis=0))
         assert min(path.n_selected[-1], n_units) <= 2
 
-    def test_records_are_those_of_one_strength(self, interactions):
-        model = RegularizedMLPRegressor(**DEEP, penalty="group_lasso")
-        for fitted in regularization_path(model, *interactions, alphas=[0.1, 0.2]).estimators:
+    def test_records_are_those_of_one_strength(self, path):
+        for fitted in path.estimators:
             assert len(fitted.loss_curve_) == fitted.n_iter_ == len(fitted.history_["epoch"])
             assert fitted.best_loss_ == min(fitted.loss_curve_)
 
@@ -313,8 +317,7 @@ class TestPath:
 
 
 class TestDisplay:
-    def test_lines_are_the_norms(self, interactions):
-        path = regularization_path(RegularizedMLPRegressor(**DEEP, penalty="group_lasso"), *interactions, alphas=6)
+    def test_lines_are_the_norms(self, path):
         display = RegularizationPathDisplay(path).plot(highlight=[0, 1])
         assert len(display.lines_) == 15
         np.testing.assert_array_equal(display.lines_[3].get_ydata(), path.importances[:, 3])
@@ -419,7 +422,7 @@ class TestCV:
 
     def test_what_an_earlier_fit_has_left_is_gone(self, classes):
         X, y = classes
-        model = RegularizedMLPClassifierCV(**DEEP, alphas=[0.01, 0.1], cv=2).fit(X, y)
+        model = RegularizedMLPClassifierCV(**BRIEF, alphas=[0.01, 0.1], cv=2).fit(X, y)
         pruned = model.prune()
         assert not hasattr(pruned.fit(X, y), "pruning_")
         model.set_params(refit=False).fit(X[:, :5], y)
@@ -443,18 +446,6 @@ class TestCV:
         with pytest.raises(ValueError, match="A fold from cv=.* has no row with positive weight"):
             RegularizedMLPClassifierCV(**{**DEEP, "cv": KFold(5)}).fit(X, y, sample_weight=np.arange(len(y)) >= 40)
 
-    def test_splits_as_masks(self, classes):
-        X, y = classes
-        splits = list(StratifiedKFold(3).split(X, y))
-        masks = [tuple(np.isin(np.arange(len(y)), rows) for rows in split) for split in splits]
-        options = {**DEEP, "alphas": [0.01, 0.1]}
-        for weight in (None, np.arange(len(y)) % 4):
-            scores = [
-                RegularizedMLPClassifierCV(**options | {"cv": cv}).fit(X, y, sample_weight=weight).scores_path_
-                for cv in (splits, masks)
-            ]
-            np.testing.assert_array_equal(*scores)
-
     def test_scores_that_are_no_numbers(self, classes):
         X, y = classes
         order = np.argsort(y, kind="stable")
@@ -475,7 +466,7 @@ class TestCV:
 
     def test_an_instance_of_random_state_is_advanced(self, classes):
         model = RegularizedMLPClassifierCV(
-            **{**DEEP, "random_state": np.random.RandomState(0)}, alphas=[0.01, 0.1], cv=2
+            **{**BRIEF, "random_state": np.random.RandomState(0)}, alphas=[0.01, 0.1], cv=2
         )
         first = model.fit(*classes).scores_path_
         assert not np.array_equal(first, model.fit(*classes).scores_path_)
@@ -485,7 +476,7 @@ class TestCV:
         """The benchmark has 200 features; the best alpha alone, without further stages, keeps more."""
         X, y = make_interactions(n_samples=500, n_features=25, task=task, random_state=1)
         X_test, y_test = make_interactions(2000, n_features=25, task=task, random_state=2)
-        options = {**DEEP, "cv": 3, "alphas": 25}
+        options = {**DEEP, "cv": 3, "alphas": 12}
         if task == "regression":
             kind, plain = RegularizedMLPRegressorCV, RegularizedMLPRegressor
         else:
@@ -505,7 +496,7 @@ class TestCV:
         X, y = interactions
         groups = [[0, 5], [1, 6], [2, 7], [3, 8], [4, 9], [10, 11], [12, 13, 14]]
         model = RegularizedMLPRegressorCV(
-            **DEEP, penalty=GroupLasso(groups=groups), alphas=10, cv=3, adaptive=True, relax=True
+            **DEEP, penalty=GroupLasso(groups=groups), alphas=6, cv=3, adaptive=True, relax=True
         ).fit(X, y)
         found = set(model.selected_features_.tolist())
         assert {0, 2, 3} <= found
@@ -524,7 +515,7 @@ class TestCV:
     def test_frames_pipelines_sparse_and_weights(self, classes):
         X, y = classes
         names = np.array([f"f{j}" for j in range(15)], dtype=object)
-        model = RegularizedMLPClassifierCV(**DEEP, alphas=[0.01, 0.1], cv=2, relax=True)
+        model = RegularizedMLPClassifierCV(**BRIEF, alphas=[0.01, 0.1], cv=2, relax=True)
         in_frame = clone(model).fit(pd.DataFrame(X, columns=names), y)
         plain = clone(model).fit(X, y)
         assert in_frame.selected_features_.tolist() == names[plain.selected_features_].tolist()
@@ -539,7 +530,7 @@ class TestCV:
         np.testing.assert_allclose(lists.scores_path_, plain.scores_path_, atol=1e-12)
 
     def test_folds_in_parallel_are_the_same(self, classes):
-        model = RegularizedMLPClassifierCV(**DEEP, alphas=3, cv=2)
+        model = RegularizedMLPClassifierCV(**BRIEF, alphas=3, cv=2)
         serial, parallel = clone(model).fit(*classes), clone(model).set_params(n_jobs=2).fit(*classes)
         # Two folds together, or each in a thread of its own: other matrix products, so rounding differs.
         np.testing.assert_allclose(serial.scores_path_, parallel.scores_path_, rtol=1e-12)
@@ -578,15 +569,15 @@ class TestCV:
 
     def test_selectors(self, classes):
         X, y = classes
-        model = RegularizedMLPClassifierCV(**DEEP, alphas=6, cv=2, relax=True)
+        model = RegularizedMLPClassifierCV(**BRIEF, alphas=6, cv=2, relax=True)
         selector = SelectFromModel(model, threshold=1e-10).fit(X, y)
         np.testing.assert_array_equal(selector.get_support(indices=True), selector.estimator_.selected_features_)
-        plain = RegularizedMLPClassifier(**DEEP, penalty="group_lasso", alpha=0.05)
+        plain = RegularizedMLPClassifier(**BRIEF, penalty="group_lasso", alpha=0.05)
         assert RFE(plain, n_features_to_select=4, step=5).fit(X, y).support_.sum() == 4
 
     @pytest.mark.parametrize("options", [{}, {"relax": True}, {"adaptive": True}], ids=["plain", "relax", "adaptive"])
     def test_progress_bar(self, classes, options, bars, capsys):
-        model = RegularizedMLPClassifierCV(**DEEP, alphas=2, cv=2, **options).set_params(max_iter=20)
+        model = RegularizedMLPClassifierCV(**BRIEF, alphas=2, cv=2, **options)
         model.fit(*classes)
         assert (bars, capsys.readouterr().err) == ([], "")
         model.set_params(verbose=True).fit(*classes)

@@ -88,6 +88,7 @@ def early_stopping(kind, y, **options):
 LOSS = {"scoring": "neg_log_loss"}
 ENTRIES = {
     "classifier with cross-validation": with_cv(RegularizedMLPClassifierCV, Y),
+    "with a list of splits": lambda cv, weight: ENTRIES["classifier with cross-validation"](list(cv.split(X)), weight),
     "with refined paths": with_cv(RegularizedMLPClassifierCV, Y, relax=True, adaptive=True),
     "regressor with cross-validation": with_cv(RegularizedMLPRegressorCV, X[:, 0], scoring="r2"),
     "early stopping within it": with_cv(RegularizedMLPRegressorCV, X[:, 0], early_stopping=Splitter(("train", "test"))),
