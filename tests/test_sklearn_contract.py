@@ -110,8 +110,8 @@ SHAPE_OF_PREDICTIONS = [
 ]
 
 
-# These checks ask whether a fit takes its input and what it then refuses, whatever has been learnt. The first two fit
-# in a dozen formats each, and took a third of the time of all checks.
+# These checks ask whether a fit takes its input and what it then refuses, or compare two fits to the same data,
+# whatever has been learnt. Sparse ones fit in a dozen formats each, and took a third of the time of all checks.
 OF_INPUTS = {
     "check_estimator_sparse_matrix",
     "check_estimator_sparse_array",
@@ -120,6 +120,33 @@ OF_INPUTS = {
     "check_estimators_nan_inf",
     "check_dtype_object",
     "check_fit_score_takes_y",
+    "check_array_api_input",
+    "check_classifier_data_not_an_array",
+    "check_classifiers_multilabel_output_format_decision_function",
+    "check_classifiers_multilabel_output_format_predict",
+    "check_classifiers_multilabel_output_format_predict_proba",
+    "check_dict_unchanged",
+    "check_dont_overwrite_parameters",
+    "check_estimators_overwrite_params",
+    "check_f_contiguous_array_estimator",
+    "check_fit2d_predict1d",
+    "check_n_features_in",
+    "check_n_features_in_after_fitting",
+    "check_pipeline_consistency",
+    "check_positive_only_tag_during_fit",
+    "check_readonly_memmap_input",
+    "check_regressor_data_not_an_array",
+    "check_regressor_multioutput",
+    "check_regressors_int",
+    "check_sample_weights_list",
+    "check_sample_weights_not_an_array",
+    "check_sample_weights_not_overwritten",
+    "check_sample_weights_pandas_series",
+    "check_sample_weights_shape",
+    "check_supervised_y_2d",
+    "check_transformer_data_not_an_array",
+    "check_transformer_general",
+    "check_transformer_preserve_dtypes",
 }
 
 
