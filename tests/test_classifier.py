@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import scipy.sparse
 from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
@@ -102,31 +101,6 @@ def test_the_validation_loss_uses_plain_labels(digits, held_out):
     expected = log_loss(y[valid], model.predict_proba(X[valid]), labels=model.classes_)
     assert model.history_["valid_loss"][model.best_epoch_ - 1] == pytest.approx(expected, rel=1e-5)
     assert model.best_validation_score_ == pytest.approx(model.score(X[valid], y[valid]))
-
-
-def test_sparse_and_dense_data_give_the_same_fit(digits):
-    X, y = digits[0].astype(float), digits[1]
-    dense = RegularizedMLPClassifier((16,), penalty="l1", max_iter=3, **FIXED).fit(X, y)
-    for kind in (scipy.sparse.csr_matrix, scipy.sparse.csc_array):
-        sparse = RegularizedMLPClassifier((16,), penalty="l1", max_iter=3, **FIXED).fit(kind(X), y)
-        for ours, theirs in zip(sparse.coefs_, dense.coefs_, strict=True):
-            np.testing.assert_allclose(ours, theirs, atol=1e-10)
-        np.testing.assert_allclose(sparse.predict_proba(kind(X)), dense.predict_proba(X), rtol=1e-8)
-
-
-@pytest.mark.parametrize("weights", ["integers", "balanced"])
-@pytest.mark.parametrize("options", [{}, {"penalty": "l1", "alpha": 0.01}, {"normalization": "batch"}], ids=str)
-def test_weights_equal_repetition(digits, weights, options):
-    rng = np.random.default_rng(0)
-    X, y = digits[0][:60].astype(float), digits[1][:60] % 3
-    weight = rng.integers(0, 4, 60) if weights == "integers" else (60 // np.bincount(y)[y])
-    repeated = np.repeat(np.arange(60), weight)
-    options = {"hidden_layer_sizes": (8,), "batch_size": len(repeated), "max_iter": 30, **FIXED, **options}
-    again = RegularizedMLPClassifier(**options).fit(X[repeated], y[repeated])
-    weighted = RegularizedMLPClassifier(**{**options, "batch_size": np.count_nonzero(weight)})
-    weighted.fit(X, y, sample_weight=weight)
-    for ours, theirs in zip(weighted.coefs_, again.coefs_, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
 
 
 def test_warm_start_goes_on_and_refuses_other_classes(digits):

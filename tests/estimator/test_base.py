@@ -138,21 +138,6 @@ def test_one_class(y):
         RegularizedMLPClassifier().fit(X, y)
 
 
-def test_one_class_with_positive_weight():
-    with pytest.raises(ValueError, match=r"\(with positive weight\) of at least 2 classes; got 1 class"):
-        RegularizedMLPClassifier().fit(X, Y, sample_weight=Y)
-
-
-@BOTH
-@pytest.mark.parametrize(
-    ("weight", "message"),
-    [(np.zeros(60), "zero"), (-np.ones(60), "[Nn]egative"), (np.ones(59), "shape"), (np.full(60, np.nan), "NaN")],
-)
-def test_bad_weights(kind, weight, message):
-    with pytest.raises(ValueError, match=message):
-        kind().fit(X, Y, sample_weight=weight)
-
-
 def test_class_numbers_are_not_continuous():
     with pytest.raises(ValueError, match="Unknown label type"):
         RegularizedMLPClassifier().fit(X, X[:, 0])
@@ -161,14 +146,6 @@ def test_class_numbers_are_not_continuous():
 def test_multiclass_multioutput_points_to_its_wrapper():
     with pytest.raises(ValueError, match="MultiOutputClassifier"):
         RegularizedMLPClassifier().fit(X, np.arange(120).reshape(60, 2) % 3)
-
-
-@BOTH
-def test_strings_in_a_frame_are_an_error_that_points_to_the_column_transformer(kind):
-    frame = pd.DataFrame({"size": X[:, 0], "colour": ["red", "blue"] * 30})
-    with pytest.raises(ValueError, match="ColumnTransformer") as error:
-        kind().fit(frame, Y)
-    assert "could not convert string to float" in str(error.value)
 
 
 @BOTH
@@ -309,11 +286,6 @@ def test_zero_weight_rows_are_as_if_they_were_not_there():
     whole = RegularizedMLPClassifier(**options).fit(X, Y, sample_weight=weight)
     np.testing.assert_array_equal(part.coefs_[0], whole.coefs_[0])
     np.testing.assert_array_equal(part.history_["valid_score"], whole.history_["valid_score"])
-
-
-def test_float16_and_integers_become_float64():
-    for data in (X.astype(np.float16), (X * 10).astype(int), X.tolist()):
-        assert RegularizedMLPRegressor((3,), max_iter=1, **FIXED).fit(data, Y).coefs_[0].dtype == np.float64
 
 
 def test_a_tensor_device_is_accepted():

@@ -69,6 +69,7 @@ def assert_same_bits(first, second):
         {},
         {"solver": "sgd", "learning_rate": "cosine"},
         {"penalty": "l1", "hidden_layer_sizes": (5, 4)},
+        {"normalization": "batch", "alpha": 0.0},
         {"solver": "lbfgs", "tol": 1e-3, "max_iter": 400},
     ],
 )
