@@ -1,6 +1,7 @@
 """scikit-learn's own checks of estimators, and the places where estimators are used."""
 
 import pickle
+import warnings
 
 import joblib
 import numpy as np
@@ -196,32 +197,46 @@ FITTED = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("estimator", FITTED, ids=str)
-class TestBothPrecisions:
-    def test_types_are_kept_and_states_travel(self, estimator, dtype, tmp_path):
-        X, y = data(estimator, dtype)
-        model = clone(estimator).fit(X, y)
-        assert all(W.dtype == dtype for W in (*model.coefs_, *model.intercepts_))
-        path = tmp_path / "model.joblib"
-        joblib.dump(model, path)
-        for copy in (pickle.loads(pickle.dumps(model)), joblib.load(path)):
-            np.testing.assert_array_equal(copy.predict(X), model.predict(X))
-            assert copy.get_params().keys() == model.get_params().keys()
+@pytest.fixture(scope="module", params=FITTED, ids=str)
+def network(request):
+    return request.param
 
-    def test_the_same_seed_gives_the_same_fit_bit_for_bit(self, estimator, dtype, global_state):
-        X, y = data(estimator, dtype)
-        first, second = clone(estimator).fit(X, y), clone(estimator).fit(X, y)
+
+@pytest.fixture(scope="module", params=[np.float32, np.float64])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fitted(network, dtype):
+    """Return a fitted estimator, for tests that change nothing in it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return clone(network).fit(*data(network, dtype))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+class TestBothPrecisions:
+    def test_types_are_kept_and_states_travel(self, network, dtype, fitted, tmp_path):
+        X, _ = data(network, dtype)
+        assert all(W.dtype == dtype for W in (*fitted.coefs_, *fitted.intercepts_))
+        path = tmp_path / "model.joblib"
+        joblib.dump(fitted, path)
+        for copy in (pickle.loads(pickle.dumps(fitted)), joblib.load(path)):
+            np.testing.assert_array_equal(copy.predict(X), fitted.predict(X))
+            assert copy.get_params().keys() == fitted.get_params().keys()
+
+    def test_the_same_seed_gives_the_same_fit_bit_for_bit(self, network, dtype, fitted, global_state):
+        X, y = data(network, dtype)
+        first, second = fitted, clone(network).fit(X, y)
         for ours, theirs in zip(first.coefs_ + first.intercepts_, second.coefs_ + second.intercepts_, strict=True):
             assert ours.tobytes() == theirs.tobytes()
         assert first.loss_curve_ == second.loss_curve_
-        other = clone(estimator).set_params(random_state=1).fit(X, y)
+        other = clone(network).set_params(random_state=1).fit(X, y)
         assert not np.array_equal(first.coefs_[0], other.coefs_[0])
 
-    def test_score_is_good(self, estimator, dtype):
-        X, y = data(estimator, dtype)
-        assert clone(estimator).fit(X, y).score(X, y) > 0.85
+    def test_score_is_good(self, network, dtype, fitted):
+        assert fitted.score(*data(network, dtype)) > 0.85
 
 
 MODEL = make_pipeline(
@@ -290,7 +305,7 @@ class TestPlacesOfUse:
 
     def test_early_stopping_inside_a_search_on_sixty_rows(self):
         rows = np.arange(0, 150, 5).repeat(2)
-        model = RegularizedMLPClassifier((10,), early_stopping=True, max_iter=500, random_state=0)
+        model = RegularizedMLPClassifier((10,), early_stopping=True, max_iter=150, random_state=0)
         search = GridSearchCV(
             make_pipeline(StandardScaler(), model),
             {"regularizedmlpclassifier__dropout": [0.0, 0.3]},

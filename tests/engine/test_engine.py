@@ -11,7 +11,6 @@ import pytest
 import scipy.sparse
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
 
 import skreg.backends._joblib
@@ -25,8 +24,9 @@ from skreg.engine.threads import AbandonedError
 from skreg.engine.trainer import Trainer
 from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, cross_validate
 from skreg.model_selection._deferred import DatasetCache
+from tests.helpers import three_classes
 
-X, Y = make_classification(90, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
+X, Y = three_classes()
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SHORT = {"hidden_layer_sizes": (6,), "max_iter": 4, "batch_size": 20, "n_iter_no_change": np.inf, "random_state": 0}
 

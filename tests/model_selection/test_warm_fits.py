@@ -60,11 +60,10 @@ def test_no_objective_is_above_that_of_a_fit_from_scratch(number):
     X, y, network = problem(number)
     path = regularization_path(network, X, y, alphas=5, eps=1e-2)
     scratch = [objective_of(with_alpha(network, alpha).fit(X, y)) for alpha in path.alphas]
-    allowed = 1e-3 * NullModel.of(network, X, y).loss
+    loss_of_constant = NullModel.of(network, X, y).loss
+    allowed = 1e-3 * loss_of_constant
     assert (np.array([objective_of(model) for model in path.estimators]) <= np.array(scratch) + allowed).all()
-    assert all(
-        path.n_selected[k] for k, value in enumerate(scratch) if value < NullModel.of(network, X, y).loss - allowed
-    )
+    assert all(path.n_selected[k] for k, value in enumerate(scratch) if value < loss_of_constant - allowed)
 
 
 @pytest.fixture(scope="module")
