@@ -128,7 +128,7 @@ class TestAveraging:
             assert_array_equal(ours, theirs)
         make(max_iter=4, **{**options, "averaging": None}).fit(X, Y).save_checkpoint(tmp_path / "plain")
         other = make(**options).load_checkpoint(tmp_path / "plain")
-        with pytest.raises(ValueError, match="of a fit without averaging of weights; set averaging=None"):
+        with pytest.raises(ValueError, match="is of a fit without weight averaging. Set averaging=None to continue it"):
             other.fit(X, Y)
 
     def test_partial_fit_and_refit_on_all(self):
