@@ -1,4 +1,4 @@
-"""What is checked of the estimators' parameters and data before anything is trained, and what users are warned of."""
+"""Checks of the parameters and data of an estimator before training, and its warnings."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -38,13 +38,13 @@ def defaults_of(kind: type) -> dict[str, object]:
 
 
 class ChecksMixin:
-    """Checks and warnings of an estimator, for every way to train it.
+    """Checks and warnings of an estimator, in all methods that train.
 
-    Each check either returns what it was asked for or raises before anything is trained.
+    Each check returns a value or raises before anything is trained.
     """
 
-    # What `_learnable_data` and `_advice_on_scale` depend on, beside class and data, and what they leave behind.
-    # Estimators that agree in these parameters can share what is found.
+    # Parameters that `_learnable_data` and `_advice_on_scale` depend on, beside class and data, and attributes that
+    # they set. Estimators that agree in these parameters can share the results.
     _data_parameters: ClassVar[tuple[str, ...]] = ("loss",)
     _data_attributes: ClassVar[tuple[str, ...]] = ("n_features_in_", "feature_names_in_")
 
@@ -57,10 +57,10 @@ class ChecksMixin:
         return [int(n) for n in units]
 
     def _unused_parameters(self) -> dict[str, str]:
-        """Return parameters that were given but change nothing of what is fitted, and which one leaves them so.
+        """Return parameters that were given but have no effect, and for each the parameter that is the cause.
 
-        Those are told of that regularize, choose or say what is predicted. Parameters of other solvers and schedules
-        are not, as in scikit-learn's MLP; nor are those of hidden layers where there are none, as in a search over
+        Parameters that regularize, choose or change what is predicted count. Those of other solvers and schedules do
+        not, as in scikit-learn's MLP; nor do those of hidden layers where there are none, as in a search over
         `hidden_layer_sizes`.
         """
         unused = dict.fromkeys(unused_strengths(self.penalty), "penalty")
@@ -72,16 +72,16 @@ class ChecksMixin:
         return {name: cause for name, cause in unused.items() if not self._has_default(name)}
 
     def _has_default(self, name: str) -> bool:
-        """Return whether a parameter has its default, which cannot be told from one that was given."""
+        """Return whether a parameter has its default value, given or not."""
         value, default = getattr(self, name), self._default(name)
         return value is default or (np.ndim(value) == 0 and value == default)
 
     def _default(self, name: str):
-        # A subclass with a constructor of its own may leave out what its base class has.
+        # The constructor of a subclass may lack parameters of its base class.
         return next(found[name] for found in map(defaults_of, type(self).__mro__) if name in found)
 
     def _unused_messages(self, used: tuple[str, ...] = ()) -> list[Message]:
-        """Return warnings of parameters without effect, but for some that have one in this call."""
+        """Return warnings of parameters without effect, but for those that are ``used`` in this call."""
         messages = []
         for name, cause in self._unused_parameters().items():
             if name not in used:
@@ -91,16 +91,16 @@ class ChecksMixin:
         return messages
 
     def _without_unused(self):
-        """Return an estimator that is fitted alike, but without parameters to warn of; itself if there are none."""
+        """Return an estimator with the same fit, but without unused parameters; itself if there are none."""
         unused = self._unused_parameters()
         return clone(self).set_params(**{name: self._default(name) for name in unused}) if unused else self
 
     def _check_parameters_together(self) -> Penalty | None:
-        """Raise if parameters that are fine each for itself do not go together; return the penalty they stand for."""
+        """Raise if parameters that are valid each for itself are not valid together; return the penalty."""
         n_hidden = len(self._hidden_units())
         dropout = dropout_rates(self.dropout, n_hidden)
         penalty = resolve_penalty(self.penalty, self.alpha, self.l1_ratio)
-        if penalty is None:  # without effect, but not without meaning
+        if penalty is None:  # alpha has no effect, but must be valid
             layer_strengths(0.0 if self.alpha is None else self.alpha, n_hidden + 1)
         if self.weight_decay * self.learning_rate_init > 1:
             raise ValueError(
@@ -120,9 +120,9 @@ class ChecksMixin:
         return penalty
 
     def _check_solver(self, penalty: Penalty | None, dropout: Sequence[float]) -> None:
-        """Raise if the solver does not take what another parameter asks for."""
+        """Raise if the solver does not support another parameter."""
         others = ("adam", "sgd")
-        # A parameter, whether it was given, what a solver that does not take it wants, and the solvers that take it.
+        # A parameter, whether it was given, what other solvers allow, and the solvers that take it.
         rules = [
             ("penalty", penalty is not None and not penalty.smooth, "None or a smooth one, such as 'l2',", others),
             ("constraint", self.constraint is not None, "None", others),
@@ -169,7 +169,7 @@ class ChecksMixin:
         return [(text, UserWarning)]
 
     def _check_data(self, X, y, sample_weight, *, reset: bool, encode: Callable) -> Table:
-        """Return the rows to learn from; ``encode`` takes y and the type of X, and returns targets."""
+        """Return the rows to fit to; ``encode`` takes y and the type of X, and returns targets."""
         X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
         data, labels = check_inputs(self, X, y, multi_output=True, reset=reset)
         targets = encode(labels, data.dtype)
@@ -179,7 +179,7 @@ class ChecksMixin:
         return table
 
     def _learnable_data(self, X, y, sample_weight, is_warm_start=False) -> Table:
-        """Return the rows of a whole fit."""
+        """Return the rows of a whole fit, checked."""
         encode = partial(self._encode_targets, keep_classes=is_warm_start)
         table = self._check_data(X, y, sample_weight, reset=not is_warm_start, encode=encode)
         targets = table.targets[table.nonzero_weight_indices]
@@ -227,7 +227,7 @@ class ChecksMixin:
         return self._weighted(Table(data, targets, weight, weight, (X_val, y_val)))
 
     def _advice_on_scale(self, table: Table) -> list[str]:
-        """Return what to say of the sizes of X and of the targets; nothing if they are fine."""
+        """Return warnings about the scale of X and of the targets."""
         name = type(self).__name__
         advice = [advice_on_columns(table.X, name)]
         if self._make_loss().in_units:
@@ -235,7 +235,7 @@ class ChecksMixin:
         return [text for text in advice if text is not None]
 
     def _settings_messages(self, advice: Sequence[str], penalties: Sequence[LayerPenalty | None]) -> list[Message]:
-        """Return warnings of what makes training fail or mean little: among it, ``advice`` on the data."""
+        """Return warnings of settings with which training fails or means little, and ``advice`` on the data."""
         messages = [(text, UserWarning) for text in advice]
         explicit = self.alpha is not None or self.penalty != "l2"
         if self.normalization and explicit and any(penalties[:-1]):

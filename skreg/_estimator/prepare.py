@@ -1,7 +1,7 @@
-"""From an estimator and data to the description of a fit, and from what comes of it to fitted attributes.
+"""Preparation of a fit from an estimator and data, and fitted attributes from its result.
 
-``prepare`` and ``finish`` are what every fit consists of, with the training of :mod:`skreg.engine` in between: `fit`
-does the three for one estimator, and whatever fits many estimators calls the same functions.
+Every fit is ``prepare``, the training of :mod:`skreg.engine`, and ``finish``: `fit` calls the three for one estimator,
+and searches, paths and comparisons call the same functions for many.
 """
 
 import copy
@@ -30,8 +30,8 @@ from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty
 from skreg.solvers import LBFGS, SGD, Adam, Schedule
 
-# L-BFGS trains in float64 and leaves float32. That may cost errors of outputs up to this share of their standard
-# deviation (0.01 in R²), and, where they hardly vary, of their size.
+# L-BFGS trains in float64, also for X in float32. Rounding may cost errors of outputs up to this share of their
+# standard deviation (0.01 in R²), and, where they hardly vary, of their size.
 LARGEST_ROUNDING = 0.1
 ROUNDING_OF_OUTPUTS = 1e-5
 
@@ -40,24 +40,24 @@ _HISTORY_COLUMNS = ("epoch", "train_loss", "penalty", "train_score", "valid_loss
 
 @dataclass
 class PendingFit:
-    """An estimator that waits to be given what training makes of its spec.
+    """An estimator whose fit is prepared but not trained.
 
     Attributes
     ----------
     estimator : estimator
-        Checked, and ready to be finished.
+        The estimator, with the attributes of its checks.
     spec : FitSpec
-        What is to be trained.
+        Description of the fit.
     dataset : Dataset
         The rows.
     table, valid_table : Table
         The rows as the user gave them, to train on and (or None) to validate on.
     previous : PreviousHistory
-        What earlier epochs have left.
+        History of earlier epochs.
     is_warm_start : bool
-        Whether training goes on from the fitted weights.
+        Whether training starts from the fitted weights.
     is_scaled : bool
-        Whether X and targets have a size that training is meant for.
+        Whether X and targets have no warning about their scale.
     """
 
     estimator: object
@@ -71,7 +71,7 @@ class PendingFit:
 
 
 class SharedChecks:
-    """What is found of some rows, once for all estimators that are given the same and look for the same.
+    """Results of the checks of some rows, shared by the estimators that make the same checks.
 
     The rows must not be written into while they are shared.
     """
@@ -80,19 +80,19 @@ class SharedChecks:
         self._known: dict[tuple, tuple] = {}
 
     def __deepcopy__(self, memo):
-        """Return itself: clones of what is to be fitted share what is known."""
+        """Return itself: clones of an estimator share the results."""
         return self
 
     def learnable_data(self, estimator, X, y, sample_weight) -> tuple[Table, list[str]]:
-        """Return the rows that an estimator is to be fitted to, checked, and what to say of their sizes.
+        """Return the checked rows of a fit, and warnings about their scale.
 
-        The estimator takes over what is known of them.
+        The estimator gets the attributes of the checks.
         """
         parameters = content_hash([getattr(estimator, name) for name in estimator._data_parameters])
         key = (id(X), id(y), id(sample_weight), type(estimator), parameters)
         if parameters is None or key not in self._known:
             table = estimator._learnable_data(X, y, sample_weight)
-            # The data are kept with what was found, so that their ids stay theirs.
+            # The data are stored with the results, so that no other object gets their ids.
             found = (table, estimator._advice_on_scale(table), data_attributes(estimator), (X, y, sample_weight))
             if parameters is None:
                 return found[:2]
@@ -116,25 +116,25 @@ def prepare(
     checks: SharedChecks | None = None,
     messages: list[Message] | None = None,
 ) -> PendingFit:
-    """Check an estimator and data, and return all that training needs.
+    """Check an estimator and data, and return the pending fit.
 
     Parameters
     ----------
     estimator : BaseRegularizedMLP
-        What is to be fitted. It takes over what is known of the data.
+        The estimator, which gets the attributes of the checks.
     X, y, sample_weight, X_val, y_val, sample_weight_val, groups : array-like
         The arguments of `fit`.
     checkpoint : mapping of str to ndarray or None, default=None
-        Where training is to go on.
+        Training state to continue from.
     checks : SharedChecks or None, default=None
-        What is known of the data from other fits to them.
+        Results of the checks of the data in other fits.
     messages : list or None, default=None
         Warnings are appended to it, also those that were found before an error.
 
     Returns
     -------
     PendingFit
-        Has the spec and the data set.
+        The fit, with its spec and its data set.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def make_spec(
     valid: RowChoice | None = None,
     **options,
 ) -> FitSpec:
-    """Return how an estimator trains its network on some rows; ``options`` are further fields of the spec."""
+    """Return the description of an estimator's fit to some rows; ``options`` are further fields of the spec."""
     options.setdefault(
         "stopping",
         StoppingRule(
@@ -288,7 +288,7 @@ def set_prediction_attributes(estimator, spec: FitSpec, table: Table) -> None:
 
 
 def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
-    """Let an estimator take over the result of its fit, and return the warnings of it.
+    """Set the fitted attributes of an estimator from the result of its fit, and return the warnings.
 
     Parameters
     ----------
@@ -297,7 +297,7 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
     result : FitResult
         The result.
     dtype : dtype or None, default=None
-        Of the fitted attributes; None is that of X.
+        Type of the fitted attributes; None is that of X.
 
     Returns
     -------
@@ -316,28 +316,28 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
     estimator, spec = pending.estimator, pending.spec
     if result.token != spec.token:
         raise ValueError("The result must be of the fit that is to be finished; got that of another one.")
-    take_weights(estimator, result, spec, dtype or pending.table.X.dtype)
+    set_weights(estimator, result, spec, dtype or pending.table.X.dtype)
     vars(estimator).pop("_training_state", None)
     if result.training_state is not None:
         described = description(estimator, spec.network) | seed_arrays(spec.seeds)
         estimator._training_state = result.training_state | described
     check_precision(pending, result)
-    take_history(estimator, result, pending.previous)
+    set_history(estimator, result, pending.previous)
     estimator.n_iter_ = result.n_epochs
     if result.converged:
         return result.warnings
     return result.warnings + estimator._convergence_messages(result.stopping_reason, pending.is_scaled)
 
 
-def take_weights(estimator, result: FitResult, spec: FitSpec, dtype) -> None:
-    """Let an estimator take over the fitted network."""
+def set_weights(estimator, result: FitResult, spec: FitSpec, dtype) -> None:
+    """Set the attributes of the fitted network."""
     vars(estimator).update(attributes_of(result.weights, spec.network, dtype))
-    vars(estimator).pop("pruning_", None)  # that was an earlier network
+    vars(estimator).pop("pruning_", None)  # of an earlier network
     estimator.penalty_ = spec.penalty
 
 
 def check_precision(pending: PendingFit, result: FitResult) -> None:
-    """Raise if the network was trained in more digits than its attributes have, and needs them."""
+    """Raise ValueError if predictions need the precision of training, which the fitted attributes do not have."""
     estimator, network = pending.estimator, pending.spec.network
     dtype = estimator.coefs_[0].dtype
     if network.dtype != torch.float64 or dtype == np.float64:
@@ -345,8 +345,8 @@ def check_precision(pending: PendingFit, result: FitResult) -> None:
     rows = pending.dataset.rows(pending.spec.train, network.dtype, network.device)
     trained = outputs_in_blocks(module_of(result.weights, network), rows)
     fitted = estimator._fitted_module()
-    kept = Rows(rows.X, fitted.flat.new_empty(len(rows), estimator.n_outputs_), None, rows.indices)
-    difference = outputs_in_blocks(fitted, kept).double() - trained
+    fitted_rows = Rows(rows.X, fitted.flat.new_empty(len(rows), estimator.n_outputs_), None, rows.indices)
+    difference = outputs_in_blocks(fitted, fitted_rows).double() - trained
     spread = (trained - trained.mean(dim=0)).square().mean().sqrt()
     largest = LARGEST_ROUNDING * spread + ROUNDING_OF_OUTPUTS * trained.square().mean().sqrt()
     if not difference.square().mean().sqrt() <= largest:
@@ -356,8 +356,8 @@ def check_precision(pending: PendingFit, result: FitResult) -> None:
         )
 
 
-def take_history(estimator, result: FitResult, previous: PreviousHistory) -> None:
-    """Let an estimator take over the history of training."""
+def set_history(estimator, result: FitResult, previous: PreviousHistory) -> None:
+    """Set the attributes of the history of training."""
     epochs = result.epochs
     estimator.history_, objective = previous.history, []
     if len(epochs):  # none if a checkpoint is of a fit that had come to its end

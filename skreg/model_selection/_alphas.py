@@ -17,10 +17,9 @@ from skreg.model_selection._routines import Request, fit_all
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import resolve_penalty
 
-# At the smallest strength whose solution is zero, training only gets ever closer to it: it comes to zero in a finite
-# time a little above.
+# At the smallest strength whose solution is zero, training approaches zero without reaching it; a little above it does.
 ROUND_UP = 1 + 1e-3
-# Strengths are bracketed to within this ratio where there is no formula, within at most so many fits.
+# Without a formula, the strength is bracketed to within this ratio, in at most so many fits.
 BRACKET_RATIO = 1.05
 MAX_FITS = 60
 # Targets that differ by less than this share of the largest, and a gradient below this share of the product of the
@@ -39,7 +38,7 @@ def with_alpha(estimator, alpha: float):
 
 
 def penalty_of(estimator) -> Penalty:
-    """Return the penalty that an estimator stands for; raise ValueError if there is none to choose a strength of."""
+    """Return the penalty of an estimator; raise ValueError unless it has one strength that can be chosen."""
     penalty = resolve_penalty(estimator.penalty, estimator.alpha, estimator.l1_ratio)
     if penalty is None:
         raise ValueError("The 'penalty' parameter must be a penalty, for a choice of its strength; got None.")
@@ -121,11 +120,11 @@ class NullModel:
 
     @classmethod
     def of(cls, estimator, X, y, sample_weight=None) -> "NullModel":
-        """Fit it.
+        """Return the null model of some data.
 
-        Where the loss has a kink at the best constant, as with a median, the gradient is one out of many. It is
-        chosen for a mean of zero over rows, as the intercept demands. If targets of only one row are on the kink, that
-        leaves no choice; if of several, :meth:`alpha_max` of another choice could be smaller.
+        Where the loss has a kink at the best constant, as with a median, there are several gradients. One with a mean
+        of zero over rows is taken, as the intercept demands. If the targets of one row alone are on the kink, it is the
+        only one; if of several, :meth:`alpha_max` of another could be smaller.
         """
         work = clone(estimator)
         table = work._learnable_data(X, y, sample_weight)
@@ -141,8 +140,8 @@ class NullModel:
         outputs = loss.fit_intercept_only(target, weight)
         per_row = loss.per_row(outputs.expand(1, len(target), -1), target)
         residual = loss.null_gradient(outputs, target, weight)[0]
-        # The mean over rows is zero but for what the best constant lacks in precision. That would else be an effect of
-        # constant columns, and of all columns on constant targets.
+        # The mean over rows is zero but for rounding, which would otherwise be an effect of constant columns, and of
+        # all columns on constant targets.
         centred = residual - weight @ residual
         gradient = torch.from_numpy(np.asarray(data.T @ (weight.unsqueeze(1) * centred).numpy(), dtype=np.float64))
         gradient[gradient.abs() <= ROUNDING * abs(data).max() * residual.abs().max()] = 0
@@ -155,14 +154,14 @@ class NullModel:
 
     @property
     def scale(self) -> float:
-        """Norm of the gradient of the feature that it is largest for: the alpha_max of plain group lasso."""
+        """Largest norm of the gradient of a feature: the alpha_max of plain group lasso."""
         return float(torch.linalg.vector_norm(self.gradient, dim=2).max())
 
     def alpha_max(self, estimator) -> float:
         """Return the smallest strength of a penalty at which it is a minimum among linear models."""
         layers = penalty_of(estimator).set_params(alpha=1.0).for_layers(tuple(self.gradient.shape[1:]))
         constraint = resolve_constraint(estimator.constraint, layers)[0]
-        # A weight that may not be negative stays at zero where its gradient is positive.
+        # A weight that must not be negative stays at zero where its gradient is positive.
         gradient = self.gradient.clamp_max(0) if isinstance(constraint, Nonnegative) else self.gradient
         return float(layers[0].to(gradient.dtype, gradient.device).alpha_max(gradient)[0])
 

@@ -1,4 +1,4 @@
-"""Estimators whose network is prepared now and trained later, together with others."""
+"""Deferred fits: networks inside of estimators that are prepared first and trained later, together with others."""
 
 import inspect
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from skreg._warnings import Message
 from skreg.engine.dataset import Dataset
 from skreg.engine.threads import StopSignal
 
-# Rows that are looked at before two arrays are compared as a whole.
+# Number of rows that are compared before two arrays are compared as a whole.
 N_SAMPLED = 16
 
 
 def keeps_warnings(network: FittedMLP) -> bool:
-    """Return whether the fit of a network can hand over its warnings: a `fit` of a user's class gives them itself."""
+    """Return whether the fit of a network returns its warnings; that of a user's class gives them itself."""
     owner = next(kind for kind in type(network).__mro__ if "fit" in vars(kind))
     return "_fit_alone" in vars(owner)
 
@@ -37,7 +37,7 @@ def prepare_member(
     stopped: StopSignal | None = None,
     is_alone: bool = False,
 ) -> PendingFit | None:
-    """Return the fit of a network that is to be trained together with others; None if it was fitted by itself.
+    """Return the pending fit of a network, to be trained together with others; None if it was fitted by itself.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ def prepare_member(
     messages : list
         Its warnings are appended to this list.
     checks : SharedChecks or None, default=None
-        What is known of the data.
+        Results of the checks of the data.
     stopped : StopSignal or None, default=None
-        Says that a fit by itself is to be given up.
+        Signal to abandon a fit by itself.
     is_alone : bool, default=False
         Whether the network is to be fitted by itself in any case.
 
@@ -81,16 +81,16 @@ def prepare_member(
 
 
 class DeferredFit(BaseEstimator):
-    """Stands in for a network while the estimators around it are fitted: takes its data, and prepares its fit.
+    """Substitute for a network while the estimators around it are fitted: it prepares the fit with their data.
 
     Parameters
     ----------
     network : FittedMLP
         The network.
     checks : SharedChecks or None, default=None
-        What is known of the data from other networks that are fitted to them.
+        Results of the checks of the data in the fits of other networks.
     stopped : StopSignal or None, default=None
-        Says that a fit by itself is to be given up.
+        Signal to abandon a fit by itself.
     is_alone : bool, default=False
         Whether the network is to be fitted by itself in any case.
 
@@ -116,7 +116,7 @@ class DeferredFit(BaseEstimator):
         return self
 
     def predict(self, X):
-        """Say that there is no network yet."""
+        """Raise NotFittedError: the network is not trained yet."""
         raise NotFittedError("The network is not trained yet.")
 
     def get_metadata_routing(self):
@@ -124,33 +124,33 @@ class DeferredFit(BaseEstimator):
         return self.network.get_metadata_routing()
 
     def __getattr__(self, name):
-        # What the estimators around it want to know of the data after `fit`.
+        # Attributes that the estimators around it read after `fit`.
         if name in ("feature_names_in_", "n_features_in_"):
             return getattr(self.network, name)
         raise AttributeError(name)
 
 
 def with_network(estimator):
-    """Return an estimator with its network instead of the stand-in."""
+    """Return an estimator with its network instead of the deferred fit."""
     return with_last(estimator, lambda last: last.network if isinstance(last, DeferredFit) else last)
 
 
 class DatasetCache:
-    """Lets networks that read the same rows share them: equal arrays, and data sets, are kept once."""
+    """Cache of arrays and data sets, so that networks that read equal rows share them."""
 
     def __init__(self):
         self._arrays: dict[tuple, list[np.ndarray]] = {}
         self._datasets: dict[int, list[Dataset]] = {}
 
     def share(self, pending: PendingFit) -> None:
-        """Let a fit read the first data set that is equal to its own."""
+        """Replace the data set of a fit by an equal one in the cache, if there is one."""
         pending.dataset = self.shared(pending.dataset)
         pending.table.X = pending.dataset.X
         if pending.dataset.validation is not None:
             pending.valid_table.X = pending.dataset.validation.X
 
     def shared(self, dataset: Dataset) -> Dataset:
-        """Return the first data set that is equal to this one."""
+        """Return an equal data set from the cache, or this one after it is added."""
         dataset.X = self._shared_array(dataset.X)
         if dataset.validation is not None:
             dataset.validation = self.shared(dataset.validation)
@@ -171,7 +171,7 @@ class DatasetCache:
                 setattr(X, part, self._shared_array(getattr(X, part)))
             known = self._arrays.setdefault((X.shape, *map(id, (X.data, X.indices, X.indptr))), [X])
             return known[0]
-        # Arrays of which a few rows differ need not be compared as a whole.
+        # Arrays that differ in these rows are not compared as a whole.
         sample = X[:: max(1, len(X) // N_SAMPLED)].tobytes()
         known = self._arrays.setdefault((X.shape, X.dtype.str, hash(sample)), [])
         for other in known:

@@ -65,13 +65,13 @@ def copied(fitted):
         return None
 
 
-def remember(estimator, known: dict) -> None:
+def share_memory(estimator, known: dict) -> None:
     """Give all pipelines around the network a common memory."""
     for pipeline in _pipelines(estimator):
         pipeline.memory = FoldMemory(known, pipeline.memory)
 
 
-def forget(estimator) -> None:
+def restore_memory(estimator) -> None:
     """Give the pipelines of an estimator, fitted or not, their own memory again."""
     for pipeline in _pipelines(estimator):
         pipeline.memory = pipeline.memory.memory

@@ -24,12 +24,12 @@ from skreg.model_selection._alphas import (
     is_empty,
     penalty_of,
 )
-from skreg.model_selection._routines import Routine, run, silenced
+from skreg.model_selection._routines import Routine, run, without_convergence_warnings
 from skreg.model_selection._warm_fits import WarmFits, look_back
 
-# Finding out where a grid should end takes still shorter fits.
+# The search for the end of a grid takes fits of this share of the epochs.
 SEARCH_SHARE = 1 / 6
-# The search begins at this share of the strength at which plain group lasso ends a linear path, and gives up at this
+# The search begins at this share of the strength at which plain group lasso ends a linear path, and fails at this
 # multiple of it.
 SEARCH_START = 0.1
 LARGEST_ALPHA = 1e12
@@ -149,12 +149,12 @@ def find_alphas(
     if not has_hidden_layers(estimator):
         top = null.alpha_max(estimator) * ROUND_UP
     else:
-        # Doubling only goes up, so every fit can go on from the one before, as the path itself does. Short fits let go
-        # of features late, so the grid ends rather above than below the strength at which a path comes to its end.
+        # Doubling only goes up, so every fit can start from the one before, as in the path itself. Short fits drop
+        # features late, so the grid ends above rather than below the strength at which a path ends.
         short = math.ceil(estimator.max_iter * SEARCH_SHARE)
         fits = WarmFits(estimator, X, y, sample_weight, null=None, max_iter=short)
         top = null.scale * SEARCH_START
-        while not is_empty(run(silenced(fits.fit(top)), warn=warn)):
+        while not is_empty(run(without_convergence_warnings(fits.fit(top)), warn=warn)):
             top *= 2
             if top > LARGEST_ALPHA * null.scale:
                 raise ValueError(f"No strength up to alpha={top:.3g} sets all weights to zero. Give 'alphas'.")
@@ -191,16 +191,16 @@ def fit_path(
     alphas : ndarray
         Strengths, ascending.
     second_pass : bool, default=True
-        Whether the path may look back.
+        Whether the path may have a second pass.
     until : float, default=None
-        The only strength that is wanted: those beyond it are left out, and there is no second pass.
+        The only strength to fit for: those beyond it are left out, and there is no second pass.
     report : callable
         Called after each strength of each pass.
 
     Returns
     -------
     list of estimators
-        For the strengths on the way to the wanted one, or for all; as a routine.
+        For the strengths up to this one, or for all; as a routine.
     """
     down = starts_strong(estimator, direction)
     null = NullModel.of(estimator, X, y, sample_weight)

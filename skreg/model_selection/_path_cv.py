@@ -42,16 +42,16 @@ from skreg.model_selection._folds import (
     score_fold,
 )
 from skreg.model_selection._path import DIRECTIONS, find_alphas
-from skreg.model_selection._routines import run, run_together, silenced
+from skreg.model_selection._routines import run, run_together, without_convergence_warnings
 from skreg.penalties._groups import GroupPenalty
 from skreg.stopping import RowStructure, check_groups, row_indices, takes_groups
 
-# Rows that are looked at to find out whether predictions are constant.
+# Number of rows on which predictions are compared, to warn of constant ones.
 N_ROWS_LOOKED_AT = 1000
 
 
 class PathCV(CallbackSupportMixin, GroupsMixin):
-    """Estimators that choose the strength of another one, and take over what it has learned with it."""
+    """Base class of the estimators that choose the strength of another one by cross-validation along a path."""
 
     _cv_constraints: ClassVar[dict] = {
         "alphas": [Interval(Integral, 2, None, closed="left"), "array-like"],
@@ -79,7 +79,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         return takes_groups(self.cv) or takes_groups(self._stopping_rule()[0])
 
     def _plain_estimator(self):
-        # These two mean something else here: they are those of the folds.
+        # These two have another meaning here: they are those of the folds.
         passed_on = {*self._plain_class().get_params(deep=False)} - {"scoring", "verbose"}
         given = self.get_params(deep=False)
         return self._plain_class(**{name: value for name, value in given.items() if name in passed_on})
@@ -132,10 +132,10 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         plain = self._plain_estimator()
-        # In a search or comparison the rows have a structure already, which early stopping follows, whatever `cv` is.
+        # In a search or comparison, early stopping follows the structure of its folds, whatever `cv` is.
         rule, around = self._stopping_rule()
         plain.set_params(early_stopping=rule)
-        # Once, and not again for each of many fits.
+        # Once, not in each of many fits.
         warn(plain._unused_messages())
         plain = plain._without_unused()
         penalty = penalty_of(plain)
@@ -164,7 +164,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         problem = problem.on_rows(structure)
         self.first_alpha_ = None
         if self.adaptive:
-            problem, problems = self._adapted(problem, problems, X, y, sample_weight, splits, alphas, score, warn)
+            problem, problems = self._second_stage(problem, problems, X, y, sample_weight, splits, alphas, score, warn)
         self.alphas_ = self._grid(problem, X, y, sample_weight, alphas, warn)
         folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, score, warn, relax=self.relax)
         ways, self.scores_path_, self.n_selected_path_ = better_way(folds)
@@ -172,15 +172,15 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         self.alpha_ = float(self.alphas_[chosen])
         self.best_score_ = float(self.scores_path_[:, chosen].mean())
         if self.refit:
-            self._take(self._refit(problem, X, y, sample_weight, chosen, ways[chosen], warn))
+            self._set_fitted_attributes(self._refit(problem, X, y, sample_weight, chosen, ways[chosen], warn))
         warn(self._choice_messages(X))
         attributes = {} if self.refit else None
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=attributes)
 
-    def _adapted(
+    def _second_stage(
         self, problem, problems, X, y, sample_weight, splits, alphas, score, warn
     ) -> tuple[Problem, list[Problem]]:
-        """Return the problems of the second stage, of all rows and of the folds, from the best strength of a first."""
+        """Return the problems of the adaptive second stage, of all rows and of the folds, after a first stage."""
         grid = self._grid(problem, X, y, sample_weight, alphas, warn)
         folds = self._score(problems, X, y, sample_weight, splits, grid, score, warn, relax=False, keep_problems=True)
         ways, scores, _ = better_way(folds)
@@ -212,7 +212,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         n_rows = num_samples(X)
         splits = [tuple(row_indices(rows, n_rows) for rows in split) for split in splitter.split(X, y, groups)]
         if sample_weight is not None:
-            # Rows without weight are left out, of training and of scores.
+            # Rows of weight zero are left out of training and of scores.
             splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]
             if not all(len(rows) for split in splits for rows in split):
                 raise ValueError(f"A fold from cv={self.cv!r} has no row with positive weight. Use other folds.")
@@ -237,14 +237,14 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         return find_alphas(problem.estimator, X, y, sample_weight, alphas, self.eps, warn=warn)
 
     def _score(self, problems, X, y, sample_weight, splits, alphas, score, warn, *, relax, keep_problems=False):
-        """Return what every fold says of the strengths."""
+        """Return the results of every fold for the strengths."""
         n_steps = len(splits) * len(alphas)
         with tqdm(desc="strengths of all folds", total=n_steps, disable=not self.verbose) as bar:
             options = {"score": score, "relax": relax, "keep_problems": keep_problems}
             options |= {"direction": self.direction, "report": bar.update}
-            # What is worth knowing of a fold are its scores; that its fits end at max_iter is said of the last fit.
+            # Only the last fit warns of convergence.
             routines = [
-                silenced(score_fold(problem, X, y, sample_weight, split, alphas, **options))
+                without_convergence_warnings(score_fold(problem, X, y, sample_weight, split, alphas, **options))
                 for problem, split in zip(problems, splits, strict=True)
             ]
             folds = run_together(routines, n_jobs=self.n_jobs, warn=warn)
@@ -263,7 +263,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         return WeightedScorer(scorer)
 
     def _fit_all(self, problem, X, y, sample_weight, alphas, chosen: int, way: int, warn: WarningSink):
-        """Return the fit of all rows with one strength, along the path (way 0) or from scratch (way 1)."""
+        """Return the fit to all rows with one strength, along the path (way 0) or from scratch (way 1)."""
         if way == 1:
             return run(problem.from_scratch(X, y, sample_weight, alphas[[chosen]]), warn=warn)[0]
         alpha = alphas[chosen]
@@ -271,7 +271,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
         return next(model for model in models if penalty_of(model).alpha == alpha)
 
     def _refit(self, problem, X, y, sample_weight, chosen: int, way: int, warn: WarningSink):
-        """Return an estimator that was fitted on all rows with the chosen strength, and takes all columns."""
+        """Return an estimator fitted to all rows with the chosen strength, which takes all columns."""
         model = self._fit_all(problem, X, y, sample_weight, self.alphas_, chosen, way, warn)
         features = problem.features
         if self.relax:
@@ -312,13 +312,13 @@ class PathCV(CallbackSupportMixin, GroupsMixin):
     def _is_constant(self, X) -> bool:
         """Return whether the outputs for some rows differ by rounding only."""
         n_rows = num_samples(X)
-        # Spread over all of them: rows may be sorted.
+        # At equal distances, because rows may be sorted.
         Z = self._outputs(safe_indexing(X, np.unique(np.linspace(0, n_rows - 1, N_ROWS_LOOKED_AT).astype(int))))
         spread = (Z.amax(dim=0) - Z.amin(dim=0)).max()
         return bool(spread <= torch.finfo(Z.dtype).eps ** 0.5 * Z.abs().max().clamp_min(1))
 
-    def _take(self, model) -> None:
-        """Take over what a fitted estimator has learned."""
+    def _set_fitted_attributes(self, model) -> None:
+        """Set the fitted attributes from those of another estimator."""
         known = {*model.get_params(deep=False), *TRAINING_STATE}
         learned = {name: value for name, value in vars(model).items() if name not in known}
         vars(self).update(learned)

@@ -1,7 +1,7 @@
-"""Fits that depend on the fits before them, made together with those of other folds.
+"""Routines: sequences of fits, each of which depends on the ones before, made together with those of other folds.
 
-A routine is a generator that yields the fits that it needs next and is resumed when they are done. Several routines,
-one for each fold, go on in step: what they ask for at the same time is trained together.
+A routine is a generator that yields requests for its next fits and is resumed when these are made. Several routines,
+one for each fold, run in step: fits that they request at the same time are trained together.
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -23,23 +23,23 @@ class Request:
     Attributes
     ----------
     estimator : estimator
-        What to fit, in place.
+        The estimator, which is fitted in place.
     data : tuple
         X, y and sample weights.
     is_short : bool
-        Whether the fit is meant to end before it has converged, which is not worth a warning.
+        Whether the fit ends before it has converged on purpose, and so does not warn of that.
     """
 
     estimator: BaseRegularizedMLP
     data: tuple
     is_short: bool = False
 
-    def worth_giving(self, messages: Iterable[Message]) -> list[Message]:
-        """Return those of some warnings that are worth giving."""
+    def relevant(self, messages: Iterable[Message]) -> list[Message]:
+        """Return warnings without those of convergence, if the fit is short."""
         return [item for item in messages if not (self.is_short and item[1] is ConvergenceWarning)]
 
 
-# What a routine yields, and what it returns at its end.
+# A generator that yields requests and returns a result.
 Routine = Generator[list[Request], None, object]
 
 
@@ -48,7 +48,7 @@ def run(routine: Routine, *, warn: WarningSink = give_warnings):
     return run_together([routine], warn=warn)[0]
 
 
-def silenced(routine: Routine) -> Routine:
+def without_convergence_warnings(routine: Routine) -> Routine:
     """Return a routine whose fits do not warn of convergence."""
     try:
         requests = next(routine)
@@ -69,7 +69,7 @@ def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, warn
     n_jobs : int or None, default=None
         Number of populations that are trained at the same time.
     warn : callable
-        Is called with the warnings of the fits.
+        Called with the warnings of the fits.
 
     Returns
     -------
@@ -80,18 +80,18 @@ def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, warn
     running = dict(enumerate(routines))
     while running:
         requests: list[Request] = []
-        for number, routine in list(running.items()):
+        for index, routine in list(running.items()):
             try:
                 requests += next(routine)
             except StopIteration as end:
-                results[number] = end.value
-                del running[number]
+                results[index] = end.value
+                del running[index]
         fit_all(requests, n_jobs=n_jobs, warn=warn)
     return results
 
 
 def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: WarningSink = give_warnings) -> None:
-    """Make some fits together; one is made by itself."""
+    """Make the fits of some requests together; a single one by itself."""
     datasets = DatasetCache()
     waiting: list[tuple[Request, PendingFit]] = []
     for request in requests:
@@ -99,10 +99,10 @@ def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: War
         try:
             pending = prepare_member(request.estimator, request.data, messages=messages, is_alone=len(requests) == 1)
         finally:
-            warn(request.worth_giving(messages))
+            warn(request.relevant(messages))
         if pending is not None:
             datasets.share(pending)
             waiting.append((request, pending))
     results = train_fits([(pending.spec, pending.dataset) for _, pending in waiting], n_jobs=n_jobs)
     for (request, pending), result in zip(waiting, results, strict=True):
-        warn(request.worth_giving(finish(pending, result)))
+        warn(request.relevant(finish(pending, result)))

@@ -78,5 +78,5 @@ def fitted_beforehand(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_
     seconds = np.array([0.0 if outcome is None else outcome.seconds for outcome in outcomes])
     # Looking up and scoring results takes less time than starting processes.
     all_left = all(outcome is None for outcome in outcomes)
-    with contextlib.nullcontext() if all_left else joblib.parallel_config(backend="sequential"), known.given_out():
+    with contextlib.nullcontext() if all_left else joblib.parallel_config(backend="sequential"), known.all_taken():
         yield with_outcomes(estimator, known), seconds

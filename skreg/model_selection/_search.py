@@ -188,7 +188,7 @@ class BatchedSearchMixin(DocLink):
             raise_common_error(outcomes)
             self._outcomes.add(X, y, routed.estimator.fit, tasks, outcomes, structure)
             self._seconds += [0.0 if outcome is None else outcome.seconds for outcome in outcomes]
-            with self._outcomes.given_out():
+            with self._outcomes.all_taken():
                 return evaluate_candidates(candidates, cv=check_cv(splits), **options)
 
         super()._run_search(evaluate_together, callback_ctx=callback_ctx)

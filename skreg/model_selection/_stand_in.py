@@ -1,8 +1,7 @@
-"""How results of fits that were made before reach scikit-learn's functions.
+"""Stand-ins for estimators, through which scikit-learn's functions get the results of fits that are made already.
 
 scikit-learn's own functions split, score and format. They clone an estimator for every fit, set the parameters of a
-candidate and call ``fit``. What stands there in the place of ``fit`` looks up what has been fitted with these
-parameters on these rows.
+candidate and call ``fit``. The stand-in's ``fit`` looks up the result for these parameters and these rows.
 """
 
 import contextlib
@@ -27,44 +26,44 @@ ADVICE = "Use the function of the same name in sklearn.model_selection, and repo
 class Outcomes:
     """Outcomes of fits by key: the parameters of the candidate, and the content of the rows.
 
-    Fits with equal keys, as on folds that repeat each other, are given out one after the other.
+    Outcomes with equal keys, as of repeated folds, are taken one after the other.
     """
 
     def __init__(self):
         self._waiting: dict[tuple, deque[Outcome]] = {}
-        # Fits that scikit-learn makes itself, and how the rows of these belong together.
+        # Keys of the fits that scikit-learn makes itself, and the structures of their rows.
         self._left: set[tuple] = set()
         self._structures: dict[bytes, RowStructure] = {}
         self._n_rows, self._structure = 0, RowStructure()
         self._error: RuntimeError | None = None
-        # What has been said of parameters and data, which the fits have in common.
-        self._said: set[tuple] = set()
+        # Warnings of parameters and data that have been given, which the fits have in common.
+        self._given: set[tuple] = set()
 
-    def warn(self, said: list[Message]) -> None:
-        """Give warnings of fits: those of parameters and data once; that one has not converged is said of each."""
-        for message, category in said:
-            if category is not UserWarning or (message, category) not in self._said:
-                self._said.add((message, category))
+    def warn(self, messages: list[Message]) -> None:
+        """Give the warnings of a fit: those of parameters and data once, those of convergence for each fit."""
+        for message, category in messages:
+            if category is not UserWarning or (message, category) not in self._given:
+                self._given.add((message, category))
                 warn_user(message, category)
 
     def fit_here(self, estimator, structure: RowStructure, *arguments, **parameters):
-        """Fit an estimator that has no outcome, and give the warnings of its network, as far as they are new."""
+        """Fit an estimator that has no outcome, and give the new warnings of its network."""
         if has_callbacks(estimator) and parts(estimator):  # which are handed on to estimators that can take them
             with following(partial(networks_of, estimator), structure):
                 return estimator.fit(*arguments, **parameters)
-        said: list[Message] = []
+        messages: list[Message] = []
         try:
-            fit_with_messages(estimator, structure, arguments, parameters, said, is_alone=True)
+            fit_with_messages(estimator, structure, arguments, parameters, messages, is_alone=True)
         finally:
-            self.warn(said)
+            self.warn(messages)
         return estimator
 
     def __getstate__(self):
-        """Return what another process needs: structures of rows. Results stay where they are waited for."""
+        """Return the state for another process: structures of rows, without outcomes."""
         return vars(self) | {"_waiting": {}, "_left": set()}
 
     def __deepcopy__(self, memo):
-        """Return itself: there is one set of results."""
+        """Return itself: copies share the outcomes."""
         return self
 
     def add(
@@ -85,24 +84,24 @@ class Outcomes:
         fit_parameters : dict
             Further arguments of `fit`, for all rows.
         tasks : sequence of Task
-            What has been fitted.
+            The tasks of the fits.
         outcomes : sequence of Outcome or None
             One for each task.
         structure : RowStructure
-            Of all rows.
+            Structure of all rows.
         """
         self._n_rows, self._structure = num_samples(X), structure
         of_rows: dict[bytes, bytes] = {}
         of_parameters: dict[int, tuple | None] = {}
         for task, outcome in zip(tasks, outcomes, strict=True):
-            numbers = task.rows.tobytes()
-            if numbers not in of_rows:
+            indices = task.rows.tobytes()
+            if indices not in of_rows:
                 own = check_method_params(X, params=fit_parameters, indices=task.rows)
-                of_rows[numbers] = rows_key(*safe_split(task.estimator, X, y, task.rows), own)
+                of_rows[indices] = rows_key(*safe_split(task.estimator, X, y, task.rows), own)
             if id(task.parameters) not in of_parameters:  # the tasks keep them
                 of_parameters[id(task.parameters)] = parameters_key(task.parameters)
-            key = of_parameters[id(task.parameters)], of_rows[numbers]
-            # Parameters without a key cannot be told apart, so these fits are made once more.
+            key = of_parameters[id(task.parameters)], of_rows[indices]
+            # Outcomes of parameters without a key cannot be found, so scikit-learn makes these fits.
             if outcome is None or key[0] is None:
                 self._left.add(key)
                 self._structures[key[1]] = structure.rows(task.rows)
@@ -110,14 +109,14 @@ class Outcomes:
                 self._waiting.setdefault(key, deque()).append(outcome)
 
     def take(self, estimator, keys: dict, X, y, fit_parameters: dict) -> tuple[Outcome | None, RowStructure]:
-        """Return the outcome of a fit, which is then given out, and the structure of its rows.
+        """Remove and return the outcome of a fit, and the structure of its rows.
 
         Parameters
         ----------
         estimator : estimator
-            What is to be fitted.
+            The estimator of the fit.
         keys : dict of str to tuple or None
-            Keys of the parameters of the candidate that it has.
+            Keys of its parameters of a candidate.
         X, y : array-like
             Rows of the fit.
         fit_parameters : dict
@@ -126,9 +125,9 @@ class Outcomes:
         Returns
         -------
         outcome : Outcome or None
-            None if the fit is still to be made: it was left to scikit-learn, or it is a further one, on all rows.
+            None if the fit is not made yet: it was left to scikit-learn, or it is the refit on all rows.
         structure : RowStructure
-            For a fit that is still to be made.
+            Structure of the rows, for a fit that is not made yet.
 
         Raises
         ------
@@ -152,7 +151,7 @@ class Outcomes:
                 f"scikit-learn asked for a fit that was not made, with parameters {asked!r} on {n_rows} rows; results "
                 f"of {self._n_waiting} other fits are left. {ADVICE}"
             )
-            # scikit-learn makes scores of NaN from errors of fits.
+            # scikit-learn turns errors of fits into scores of NaN: raise it again at the end.
             self._error = self._error or error
             raise error
         return None, self._structure
@@ -162,7 +161,7 @@ class Outcomes:
         return sum(map(len, self._waiting.values()))
 
     @contextlib.contextmanager
-    def given_out(self) -> Iterator[None]:
+    def all_taken(self) -> Iterator[None]:
         """Raise RuntimeError unless all outcomes, and no others, are taken within a block."""
         try:
             yield
@@ -184,11 +183,11 @@ class StandIn:
     Parameters
     ----------
     estimator : estimator
-        Not fitted; it stays of its own class.
+        The estimator, not fitted; it remains of its class.
     outcomes : Outcomes
-        Where its fit is looked up.
+        Outcomes among which its fit is looked up.
     keys : dict of str to tuple or None
-        Keys of the parameters of the candidate, as far as they have been set.
+        Keys of the parameters of the candidate that have been set.
     """
 
     def __init__(self, estimator, outcomes: Outcomes, keys: dict):
@@ -201,7 +200,7 @@ class StandIn:
         return inspect.signature(types.MethodType(type(self.estimator).fit, self.estimator))
 
     def __call__(self, X, *arguments, **parameters):
-        """Let the estimator take over the fit that was made before, or fit it."""
+        """Set the fitted attributes from the outcome of the fit, or fit the estimator if there is none."""
         estimator = self.estimator
         for name in ("fit", "set_params", "__sklearn_clone__"):
             del vars(estimator)[name]
@@ -215,21 +214,21 @@ class StandIn:
         return estimator
 
     def set_params(self, **parameters):
-        """Set parameters of the estimator, which are those of a candidate, and note their keys."""
+        """Set the parameters of a candidate, and store their keys."""
         for name, value in parameters.items():
             key = parameters_key({name: value})
             self.keys[name] = key and key[0]
         return type(self.estimator).set_params(self.estimator, **parameters)
 
     def clone(self):
-        """Return a clone of the estimator that looks up its outcome, too."""
+        """Return a clone of the estimator with a stand-in of its own."""
         twin = type(self.estimator).__sklearn_clone__(self.estimator)
         StandIn(twin, self.outcomes, dict(self.keys))
         return twin
 
 
 def with_outcomes(estimator, outcomes: Outcomes):
-    """Return a copy of an estimator whose clones take over, when they are fitted, what was fitted before."""
+    """Return a copy of an estimator whose clones get their fitted attributes from outcomes."""
     copy = clone(estimator)
     StandIn(copy, outcomes, {})
     return copy

@@ -1,9 +1,9 @@
 """Fits of many candidates on many folds together, behind the interface of scikit-learn.
 
 scikit-learn's own functions split, score and format. Here the fits that they will ask for are made before, by
-:func:`fit_tasks`: networks as populations where they can be, everything else one by one in threads and processes. What
-comes of them is looked up by :mod:`skreg.model_selection._stand_in`. Early stopping follows the splitter of the
-cross-validation, whoever does the fit.
+:func:`fit_tasks`: networks as populations where possible, all others one by one in threads and processes. The outcomes
+are looked up by :mod:`skreg.model_selection._stand_in`. Early stopping follows the splitter of the cross-validation in
+all fits.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.model_selection._deferred import DatasetCache, DeferredFit, keeps_warnings, with_network
 from skreg.model_selection._elsewhere import packed, recording, this_process, unpacked
-from skreg.model_selection._memory import forget, remember
+from skreg.model_selection._memory import restore_memory, share_memory
 from skreg.stopping import NoSplitError, RowStructure, following
 
 # Folds are copied, as in scikit-learn, but all at the same time, up to so many bytes; then their networks are trained.
@@ -43,7 +43,7 @@ ROUND_BYTES = 2**30
 
 @dataclass
 class Task:
-    """A fit that will be asked for: an estimator, parameters of a candidate, and the numbers of the rows of a fold."""
+    """A fit to be made: an estimator, parameters of a candidate, and the row indices of a fold."""
 
     estimator: object
     parameters: dict
@@ -61,11 +61,11 @@ class Outcome:
     estimator : estimator
         The fitted estimator.
     error : Exception or None
-        Why it could not be fitted.
+        Error of a fit that failed.
     warnings : list
         Messages and categories of the warnings of its fit.
     seconds : float
-        Time for its own preparation, and its share of the time of those it was trained with.
+        Time of its preparation, and its share of the time of its population.
     """
 
     task: Task | None
@@ -75,49 +75,49 @@ class Outcome:
     seconds: float = 0.0
 
     def fail(self, error: Exception) -> None:
-        """Keep an error, which several outcomes may share, and where it comes from."""
+        """Store an error, which several outcomes may share, and its traceback."""
         self.error, self._traceback = error, error.__traceback__
 
     @classmethod
-    def sent(cls, estimator, said: list[tuple], seconds: float, error: Exception | None) -> "Outcome":
+    def sent(cls, estimator, messages: list[tuple], seconds: float, error: Exception | None) -> "Outcome":
         """Return an outcome from another process."""
-        outcome = cls(None, estimator, warnings=said, seconds=seconds)
+        outcome = cls(None, estimator, warnings=messages, seconds=seconds)
         if error is not None:
             outcome.fail(error)
         return outcome
 
     def take_over(self, other: "Outcome") -> None:
-        """Become another outcome, of the same task."""
+        """Take the values of another outcome of the same task."""
         vars(self).update({name: value for name, value in vars(other).items() if name != "task"})
 
     def raise_error(self) -> None:
-        """Raise the error, if there is one, as it was."""
+        """Raise the error, if there is one, with its own traceback."""
         if self.error is not None:
             raise self.error.with_traceback(self._traceback)
 
 
 def size_in_bytes(X) -> int:
-    """Return about the size of some data."""
+    """Return the approximate size of some data."""
     if scipy.sparse.issparse(X):
         return X.data.nbytes
     return getattr(X, "nbytes", 8 * np.size(X))
 
 
 def splits_of(splitter, X, y, **metadata) -> tuple[list, RowStructure]:
-    """Return the splits, which are then the same for all estimators, and how rows belong together in them."""
+    """Return the splits, the same for all estimators, and the structure of rows that they respect."""
     splits = list(seeded_splitter(splitter).split(X, y, **metadata))
     return splits, RowStructure.of(splits, metadata.get("groups"), num_samples(X))
 
 
 def with_parameters(estimator, parameters: dict):
-    """Return a copy of an estimator, not fitted, with copies of some parameters, which can be estimators themselves."""
+    """Return an unfitted copy of an estimator with copies of some parameters, which may be estimators."""
     return clone(estimator).set_params(**clone(parameters, safe=False))
 
 
 def network_of(estimator) -> BaseRegularizedMLP | None:
     """Return the network at the end of an estimator that can be trained together with others; None if there is none.
 
-    That is one of our own, alone or behind any pipelines and transformations of the target.
+    That is one of skreg's own, alone or inside of pipelines and transformations of the target.
     """
     last = last_if_plain(estimator)
     is_ours = isinstance(last, BaseRegularizedMLP) and type(last).fit is BaseRegularizedMLP.fit
@@ -125,12 +125,12 @@ def network_of(estimator) -> BaseRegularizedMLP | None:
 
 
 def has_network(estimator) -> bool:
-    """Return whether there is a network at the end of an estimator, of whatever class of ours."""
+    """Return whether there is a network at the end of an estimator, also of a subclass or with cross-validation."""
     return isinstance(last_if_plain(estimator), FittedMLP)
 
 
 def networks_of(estimator) -> Iterator[FittedMLP]:
-    """Yield the network at the end of an estimator, of whatever class of ours, and the copies that a fit has made."""
+    """Yield the network at the end of an estimator, as in :func:`has_network`, and the copies that a fit has made."""
     for part in () if last_if_plain(estimator) is None else nested(estimator):
         if isinstance(part, DeferredFit):
             yield part.network
@@ -148,18 +148,18 @@ def fit_with_messages(
     estimator : estimator
         Any.
     structure : RowStructure
-        Of the rows, which early stopping follows.
+        Structure of the rows, which early stopping follows.
     data, parameters : tuple and dict
         Arguments of `fit`.
     messages : list
-        Takes the warnings of a network, also before an error. Other estimators warn as they do.
+        The warnings of a network are appended to it, also before an error; other estimators warn themselves.
     **options : dict
-        Of :class:`DeferredFit`.
+        Options of :class:`DeferredFit`.
 
     Returns
     -------
     PendingFit or None
-        What the network is still to be trained with, together with others; None if there is nothing left to train.
+        The fit of the network, to be trained together with others; None if there is nothing left to train.
     """
     if not has_network(estimator) or not keeps_warnings(last_of(estimator)):
         with following(partial(networks_of, estimator), structure):
@@ -177,15 +177,15 @@ def fit_with_messages(
 
 
 def fit_error(error: Exception, X, estimator) -> Exception:
-    """Return what a fit reports: before a network sees text, a transformer stumbles over it."""
+    """Return an error of a fit, with a hint to encode text, which fails in a transformer before the network."""
     return with_encoding_hint(error, X, last_of(estimator)) if "string" in str(error) else error
 
 
 @dataclass
 class Fold:
-    """The training rows of a fold, how they belong together, what `fit` is given with them, and what is known of them.
+    """The training rows of a fold, their structure, further arguments of `fit`, and the results of checks.
 
-    Whatever is fitted to them must not write into them: see :mod:`skreg.model_selection._memory`.
+    Estimators must not write into the rows: see :mod:`skreg.model_selection._memory`.
     """
 
     X: object
@@ -195,9 +195,9 @@ class Fold:
     checks: SharedChecks = field(default_factory=SharedChecks)
 
     def fit(self, outcome: Outcome, **options) -> PendingFit | None:
-        """Fit the estimator of an outcome, or put an error there: its error_score decides what becomes of that.
+        """Fit the estimator of an outcome, or store the error there, which the error_score of the search is for.
 
-        Returns the fit that the network waits for, and takes the options, as :func:`fit_with_messages` does.
+        Takes the options of :func:`fit_with_messages`, and returns the same.
         """
         data = (self.X,) if self.y is None else (self.X, self.y)
         try:
@@ -218,7 +218,7 @@ class Fold:
 
 
 def has_callbacks(estimator) -> bool:
-    """Return whether an estimator, or a part of one, tells scikit-learn's callbacks of its fit."""
+    """Return whether an estimator, or a part of it, has callbacks of scikit-learn."""
     is_network = isinstance(estimator, FittedMLP)
     parts = () if is_network or not hasattr(estimator, "get_params") else estimator.get_params().values()
     return any(getattr(part, "_skl_callbacks", None) for part in (estimator, *parts))
@@ -247,34 +247,34 @@ def fit_tasks(
     X, y : array-like
         All rows.
     tasks : iterable of Task
-        What to fit.
+        The fits to be made.
     fit_parameters : dict
         Further arguments of `fit`, for all rows.
     structure : RowStructure
-        Of all rows.
+        Structure of all rows.
     n_jobs : int or None, default=None
         Number of populations, or of other fits, at the same time.
     pre_dispatch : int or str, default='2*n_jobs'
-        Of joblib, for other fits.
+        Parameter of joblib, for other fits.
     leave_callbacks : bool, default=True
-        Whether fits that callbacks of scikit-learn hear of are left to scikit-learn's own code, which tells the
-        callbacks what the fits are for.
+        Whether fits with callbacks of scikit-learn are left to scikit-learn's own code, which tells the callbacks the
+        purpose of the fits.
     on_fitted : callable or None, default=None
-        Is called with the number of fits that are done whenever some are.
+        Called with the number of fits that are done whenever some are.
     **options : dict
         `memory_limit`, `verbose` and `on_progress` of :func:`~skreg.backends.train_fits`.
 
     Returns
     -------
     list of Outcome or None
-        One for every task, None where scikit-learn has to fit by itself.
+        One for every task; None for fits that are left to scikit-learn.
 
     Raises
     ------
     ValueError
-        If an estimator has not the parameters of its task, or memory is too short for a single network.
+        If an estimator does not have the parameters of its task, or memory is too small for a single network.
     RuntimeError
-        If joblib's backend loses results, or gives others than were asked for.
+        If joblib's backend loses results, or returns others.
     """
     outcomes: list[Outcome | None] = []
     folds: dict[bytes, list[tuple[Task, Outcome, BaseRegularizedMLP]]] = {}
@@ -330,10 +330,10 @@ def outcome_of_each(tasks: Sequence[Task], outcomes: Sequence[Outcome | None]) -
 
 
 def _warn_once(outcomes: list[Outcome | None]) -> None:
-    """Leave each warning of parameters or data with the first fit that gives it.
+    """Remove each warning of parameters or data from all outcomes but the first that has it.
 
-    That a fit has not converged is said of each. Python shows a text once as well, but begins anew wherever a library
-    has set its filters aside for a while, as scikit-learn does in every fit.
+    Warnings of convergence remain in all. Python itself would show a repeated text once, but not after a library has
+    changed the filters for a while, as scikit-learn does in every fit.
     """
     given: set[tuple[str, type[Warning]]] = set()
     for outcome in outcomes:
@@ -343,14 +343,14 @@ def _warn_once(outcomes: list[Outcome | None]) -> None:
 
 
 def raise_common_error(outcomes: Sequence[Outcome | None]) -> None:
-    """Raise what is wrong with every fit: none could split its rows for early stopping, or read text in X."""
+    """Raise the error if all fits have failed because of early stopping without a split, or of text in X."""
     errors = [None if outcome is None else outcome.error for outcome in outcomes]
     if errors and all(isinstance(error, NoSplitError) or is_about_text(error) for error in errors):
         raise errors[0]
 
 
 def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStructure, **options) -> None:
-    """Fit what is to be fitted on some folds."""
+    """Make the fits of some folds."""
     waiting: list[tuple[Outcome, PendingFit]] = []
     alone: list[tuple[Outcome, Fold]] = []
     known: dict = {}
@@ -371,34 +371,34 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
     stopped = StopSignal()
     fit_alone = delayed(_prepare)
     try:
-        # What transformers make of a fold is shared within a thread only.
+        # Fitted transformers are shared within a thread only.
         Parallel(n_jobs=options["n_jobs"], backend="threading")(fit_alone(*item, {}, stopped) for item in alone)
     finally:
         stopped.set()
 
 
 def _prepare(outcome: Outcome, fold: Fold, known: dict, stopped: StopSignal | None = None) -> PendingFit | None:
-    """Let an estimator do everything but train its network; return that fit, or None if there is nothing to train.
+    """Fit an estimator but for its network; return the pending fit of that, or None if there is nothing to train.
 
-    A network that cannot be trained with others is fitted here, unless ``stopped`` says to give that up.
+    A network that cannot be trained with others is fitted here, unless the signal ``stopped`` is set.
     """
     start = time.perf_counter()
-    remember(outcome.estimator, known)
+    share_memory(outcome.estimator, known)
     pending = fold.fit(outcome, stopped=stopped)
-    forget(outcome.estimator)
+    restore_memory(outcome.estimator)
     outcome.seconds = time.perf_counter() - start
     return pending
 
 
 def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
-    """Let a network take over what the population has trained."""
+    """Set the fitted attributes of a network from its result."""
     outcome.seconds += result.seconds
-    if result.error is not None:  # which other fits may share, so that it is not raised again and again
+    if result.error is not None:  # not raised here: other fits may share it
         outcome.fail(result.error)
         return
     try:
         outcome.warnings += finish(pending, result)
-    except Exception as error:  # of a user's loss, too
+    except Exception as error:  # also of a user's loss
         outcome.fail(error)
 
 
@@ -411,8 +411,8 @@ def _fit_others(
     parallel: Parallel,
     on_fitted: Callable,
 ) -> None:
-    """Fit estimators that are no networks, wherever the backend of joblib does that."""
-    call = secrets.token_hex(8)  # results of other calls have other names
+    """Fit estimators that are no networks, with the backend of joblib."""
+    call = secrets.token_hex(8)  # names of fits are unique among all calls
     waiting = {f"{call} {number}": outcome for number, outcome in enumerate(outcomes)}
 
     def arguments(name: str, outcome: Outcome) -> tuple:
@@ -424,7 +424,7 @@ def _fit_others(
         outcome = waiting[name]
         if not isinstance(found, Outcome):
             content = unpacked(found)
-            # What cannot be sent is fitted once more, here.
+            # An estimator that cannot be pickled is fitted again, in this process.
             found = _fit_other(*arguments(name, outcome))[1] if content is None else Outcome.sent(*content)
         outcome.take_over(found)
         on_fitted(1)
