@@ -1,6 +1,7 @@
 """Imports point one way, scikit-learn's private names come in at one place, tests share neither generators nor time."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -45,13 +46,21 @@ ORDER = [
 ]
 
 
+# What no class, no function (but for constructors, which store many parameters) and no module goes beyond.
+MAX_METHODS, MAX_LINES_OF_CODE, MAX_LINES = 25, 50, 500
+
+
 def imports(path):
+    """Iterate over the modules that a file imports, in functions and for type checkers too, and names from them."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"line {node.lineno}: imports are absolute"
             yield node.module, [alias.name for alias in node.names]
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, []
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
+            yield from ((name.value, []) for name in node.args[:1] if isinstance(name, ast.Constant))
 
 
 def module_of(path):
@@ -59,7 +68,90 @@ def module_of(path):
     return parts[0]
 
 
+def import_graph(package):
+    """Return which modules of a package each of them imports; a folder is the module of its __init__.py."""
+    modules = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {}
+    for name, path in modules.items():
+        found = [(f"{module}.{part}", module) for module, names in imports(path) for part in names or [""]]
+        graph[name] = {full if full in modules else module for full, module in found} & set(modules)
+    return graph
+
+
 FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_no_module_imports_itself_around_corners():
+    """Neither in functions nor for type checkers: what two modules need of each other is a third one."""
+    graph = import_graph(PACKAGE)
+    assert len(graph) == len(FILES)
+    tuple(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which says where the circle is
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from package.a import f",
+        "import package.a",
+        "def g():\n    from package import a",
+        "if TYPE_CHECKING:\n    from package.a import f",
+        "import_module('package.a')",
+        "from package.folder import f",
+    ],
+)
+def test_circles_are_found_wherever_they_are(text, tmp_path):
+    files = {"__init__": "", "a": "from package.folder.b import g", "folder/__init__": "from package.folder.b import g"}
+    (tmp_path / "package" / "folder").mkdir(parents=True)
+    for name, content in {**files, "folder/b": "import os"}.items():
+        (tmp_path / "package" / f"{name}.py").write_text(content)
+    tuple(graphlib.TopologicalSorter(import_graph(tmp_path / "package")).static_order())
+    (tmp_path / "package" / "folder" / "b.py").write_text(text)
+    with pytest.raises(graphlib.CycleError):
+        tuple(graphlib.TopologicalSorter(import_graph(tmp_path / "package")).static_order())
+
+
+def functions_in(node):
+    return [item for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def lines_of_code(function, lines):
+    """Return how many lines a function has, from its signature on, without docstring, comments and empty lines."""
+    first = function.body[0] if ast.get_docstring(function, clean=False) is not None else None
+    docstring = set() if first is None else set(range(first.lineno, first.end_lineno + 1))
+    numbers = [n for n in range(function.lineno, function.end_lineno + 1) if n not in docstring]
+    return sum(bool(lines[n - 1].strip()) and not lines[n - 1].lstrip().startswith("#") for n in numbers)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_sizes_have_limits(path):
+    text = path.read_text(encoding="utf-8")
+    lines, nodes = text.splitlines(), list(ast.walk(ast.parse(text)))
+    assert len(lines) <= MAX_LINES
+    methods = [(len(functions_in(node)), node.name) for node in nodes if isinstance(node, ast.ClassDef)]
+    assert not [item for item in methods if item[0] > MAX_METHODS]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    sizes = [(lines_of_code(node, lines), node.name) for node in functions if node.name != "__init__"]
+    assert not [item for item in sizes if item[0] > MAX_LINES_OF_CODE]
+
+
+def test_lines_of_code_are_counted_without_words():
+    text = """def f(
+    x,
+):
+    '''Words,
+
+    and more.
+    '''
+    # why
+
+    def g():
+        return x
+    return g
+"""
+    assert lines_of_code(ast.parse(text).body[0], text.splitlines()) == 6
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
