@@ -55,6 +55,7 @@ for ax, units, title in zip(axes, [(), (50,)], ["linear model", "50 hidden units
     print(f"penalty {by_penalty.max():.3f} at {stddev[by_penalty.argmax()]}, neither {by_noise[0]:.3f}")
 axes[0].set(ylabel="R² on other rows")
 axes[1].legend()
+plt.show()
 
 # %%
 # For the linear model the two lines are one. For the network they are not: the noise keeps its outputs from changing
@@ -120,9 +121,8 @@ for place, (name, accuracy), color in zip([-0.2, 0.2], results.items(), [BLUE, G
 ax.set(yticks=places, yticklabels=rows, xlim=(0, 1.15), xlabel="accuracy", ylabel="images to train on")
 ax.invert_yaxis()
 fig.legend(title="images to test on", loc="outside right upper", frameon=False)
+plt.show()
 
 # %%
 # Moved images in training help a little on images that nobody has moved, and very much on those that are. Noise, which
 # knows nothing of images, helps the first alone.
-
-plt.show()

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes, load_wine
 
 from skreg.inspection import default_regularizers
@@ -131,3 +133,12 @@ def test_paths_that_contributors_are_sent_to_exist(page):
     paths = set(re.findall(r"`((?:skreg|tests|docs|examples|benchmarks)/[\w/.]*)`", (ROOT / page).read_text("utf-8")))
     assert paths
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("plot_*.py")), ids=lambda path: path.stem)
+def test_no_cell_of_an_example_ends_with_a_part_of_a_figure(path):
+    """The gallery prints what the last line of a cell returns."""
+    for cell in re.split("^# %%.*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        match ast.parse(cell).body:
+            case [*_, ast.Expr(ast.Call(ast.Attribute(owner, name)))] if ast.unparse(owner) != "plt":
+                assert not any(hasattr(kind, name) for kind in (Axes, Figure)), ast.unparse(owner) + "." + name

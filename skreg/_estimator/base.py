@@ -25,8 +25,7 @@ from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.constraints import Constraint
 from skreg.constraints._resolve import ALIASES as CONSTRAINTS
 from skreg.engine.arrays import mapped_file
-from skreg.engine.dataset import Dataset
-from skreg.engine.spec import ClassWeights, RowChoice
+from skreg.engine.spec import ClassWeights
 from skreg.engine.threads import StopSignal
 from skreg.losses import LabelSmoothing
 from skreg.network.activation import ACTIVATIONS
@@ -296,8 +295,3 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
             train, valid = indices[train], indices[valid]
         self._check_weighted_targets(table.targets[train])
         return train, valid
-
-    def _row_weight(self, table: Table, indices: np.ndarray) -> np.ndarray | None:
-        """Return the weights of some training rows, the largest of which is 1; None if all are equal."""
-        choice = RowChoice(indices, self._class_weights(table, indices))
-        return Dataset(table.X, table.targets, table.sample_weight).weights(choice)

@@ -10,8 +10,9 @@ import scipy.sparse
 import torch
 
 from skreg._estimator.fitted import FittedMLP
+from skreg._estimator.objective import DataTerm
 from skreg.inspection._networks import opened
-from skreg.losses import HalfSquaredError, Loss, changed_targets
+from skreg.losses import HalfSquaredError, Loss
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty
 
@@ -159,16 +160,12 @@ def loss_on_rows(network: FittedMLP, X, y, sample_weight=None) -> Quadratic | Ro
     loss = network._fitted_loss()
     loss.check_whole(table.targets[indices])
     network._check_weighted_targets(table.targets[indices])
-    target = torch.as_tensor(table.targets[indices], dtype=torch.float64)
-    target = changed_targets(target, loss, network._target_rules)
-    weight = network._row_weight(table, indices)
-    weight = np.ones(len(indices)) if weight is None else weight.astype(np.float64)
-    weight /= weight.sum()
-    data = table.X[indices]
-    data = np.asarray(data.toarray() if scipy.sparse.issparse(data) else data, dtype=np.float64)
+    term = DataTerm.of(network, table, loss)
+    target, weight = term.target, term.weight.numpy()
+    data = np.asarray(term.X.toarray() if scipy.sparse.issparse(term.X) else term.X, dtype=np.float64)
     data = data - weight @ data
     if not isinstance(loss, HalfSquaredError):
-        return RowsLoss(loss, data, target, torch.from_numpy(weight))
+        return RowsLoss(loss, data, target, term.weight)
     residual = target[:, 0].numpy() - weight @ target[:, 0].numpy()
     # Of columns that say the same, the loss has many minima: the one nearest to zero.
     minimum = np.linalg.lstsq(np.sqrt(weight)[:, None] * data, np.sqrt(weight) * residual)[0]

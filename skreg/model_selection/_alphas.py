@@ -9,10 +9,10 @@ import torch
 from sklearn.base import clone
 
 from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.objective import DataTerm
 from skreg._warnings import give_warnings
 from skreg.constraints import Nonnegative
 from skreg.constraints._resolve import resolve_constraint
-from skreg.losses import changed_targets
 from skreg.model_selection._routines import Request, fit_all
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import resolve_penalty
@@ -128,15 +128,12 @@ class NullModel:
         """
         work = clone(estimator)
         table = work._learnable_data(X, y, sample_weight)
-        indices = table.nonzero_weight_indices
-        data, targets, weight = table.X[indices], table.targets[indices], work._row_weight(table, indices)
         loss = work._make_loss()
-        target = changed_targets(torch.as_tensor(targets, dtype=torch.float64), loss, work._target_rules)
+        term = DataTerm.of(work, table, loss)
+        data, target, weight = term.X, term.target, term.weight
         # Targets that differ by rounding only are constant: no feature has an effect on them.
         is_constant = target.amax(dim=0) - target.amin(dim=0) <= ROUNDING * target.abs().amax(dim=0)
         target = torch.where(is_constant, target[0], target)
-        weight = np.ones(len(targets)) if weight is None else weight
-        weight = torch.from_numpy(weight / weight.sum())
         outputs = loss.fit_intercept_only(target, weight)
         per_row = loss.per_row(outputs.expand(1, len(target), -1), target)
         residual = loss.null_gradient(outputs, target, weight)[0]

@@ -1,5 +1,6 @@
 """Comparisons of regularizers against nested cross-validation by scikit-learn, and what they say."""
 
+import inspect
 import io
 import pickle
 import re
@@ -36,6 +37,7 @@ from skreg.inspection import (
     default_regularizers,
 )
 from skreg.inspection._bar import in_notebook
+from skreg.inspection._design import ComparisonOptions
 from skreg.inspection._regularizers import default_network
 
 INF = float("inf")
@@ -54,6 +56,12 @@ def comparison(iris):
         "linear": LogisticRegression(),
     }
     return compare_regularizers(*iris, estimators, cv=3, random_state=0)
+
+
+def test_displays_compare_with_the_same_defaults():
+    parameters = inspect.signature(compare_regularizers).parameters
+    defaults = {name: parameter.default for name, parameter in list(parameters.items())[3:]}
+    assert vars(ComparisonOptions()) == defaults
 
 
 def test_is_nested_cross_validation(iris):
