@@ -157,30 +157,19 @@ def prepare(
     messages += estimator._settings_messages(advice, penalties)
     if valid_table is not None:
         messages += estimator._validation_messages(table, valid_table)
-    seeds = draw_seeds(estimator.random_state, *SEEDS)
-    previous = PreviousHistory(loss_curve=estimator.loss_curve_, t=estimator.t_) if is_warm_start else PreviousHistory()
-    if checkpoint is not None:
-        previous = check_checkpoint(estimator, checkpoint, network, epochs_in_total=estimator.max_iter)
-        seeds = {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
+    previous, seeds = history_and_seeds(estimator, checkpoint, network, is_warm_start)
     dataset = Dataset(table.X, table.targets, table.sample_weight)
-    train, valid = table.nonzero_weight_indices, None
     if valid_table is not None:
-        valid = valid_table.nonzero_weight_indices
         dataset.validation = Dataset(valid_table.X, valid_table.targets, valid_table.sample_weight)
-    elif estimator.early_stopping:
-        train, valid = estimator._split(table, groups, seeds["split"])
-        valid_table = table
-    class_weights = estimator._class_weights(table, train)
-    of_validation_data = valid_table is not None and valid_table is not table
-    choice = None if valid is None else RowChoice(valid, class_weights, of_validation_data=of_validation_data)
+    train, valid, valid_table = row_choices(estimator, table, valid_table, groups, seeds["split"])
     spec = make_spec(
         estimator,
         network,
         loss,
         penalty,
         penalties,
-        train=RowChoice(train, class_weights),
-        valid=choice,
+        train=train,
+        valid=valid,
         seeds=seeds,
         start=fitted_start(estimator, network) if is_warm_start else None,
         n_rows_before=previous.t,
@@ -188,6 +177,37 @@ def prepare(
     messages += estimator._batch_size_messages(len(train))
     set_prediction_attributes(estimator, spec, table)
     return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled=not advice)
+
+
+def history_and_seeds(
+    estimator, checkpoint: Mapping | None, network: NetworkSpec, is_warm_start: bool
+) -> tuple[PreviousHistory, dict[str, int]]:
+    """Return the history before a fit, and its seeds: new ones, or those of a checkpoint."""
+    seeds = draw_seeds(estimator.random_state, *SEEDS)
+    if checkpoint is not None:
+        previous = check_checkpoint(estimator, checkpoint, network, epochs_in_total=estimator.max_iter)
+        return previous, {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
+    if is_warm_start:
+        return PreviousHistory(loss_curve=estimator.loss_curve_, t=estimator.t_), seeds
+    return PreviousHistory(), seeds
+
+
+def row_choices(
+    estimator, table: Table, valid_table: Table | None, groups, seed: int
+) -> tuple[RowChoice, RowChoice | None, Table | None]:
+    """Return the rows to train on, and those to validate on with their table; None without validation.
+
+    Rows to validate on are those that the user has given, or a part of the training rows.
+    """
+    train, valid, of_validation_data = table.nonzero_weight_indices, None, valid_table is not None
+    if of_validation_data:
+        valid = valid_table.nonzero_weight_indices
+    elif estimator.early_stopping:
+        train, valid = estimator._split(table, groups, seed)
+        valid_table = table
+    class_weights = estimator._class_weights(table, train)
+    choice = None if valid is None else RowChoice(valid, class_weights, of_validation_data=of_validation_data)
+    return RowChoice(train, class_weights), choice, valid_table
 
 
 def network_of_estimator(
