@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from sklearn.base import BaseEstimator, clone
 
-from skreg._docs import DocLink
+from skreg._doc_link import DocLink
+from skreg._parameter import Parameter
 from skreg._sklearn_private import StrOptions, check_parameters
 
 
@@ -23,18 +24,16 @@ class AxisObject(DocLink, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {}
 
 
-@dataclass(frozen=True)
-class AxisParameter:
-    """A parameter of the estimators that stands for a rule of training; None is none.
+@dataclass(frozen=True, kw_only=True)
+class AxisParameter(Parameter):
+    """Declaration of a parameter that stands for a rule of training; None, the default, is none.
 
     Attributes
     ----------
-    name : str
-        Of the parameter.
+    values, description : str
+        Type and description of the parameter, as docstrings give them, without the default.
     seam : {"batch_transforms", "gradient_rules", "averaging"}
         Where in a step the rule acts: a field of :class:`~skreg.engine.spec.FitSpec`.
-    doc : str
-        Type and description of the parameter in docstrings; the first line is the type.
     kind : type
         Class of the objects that the parameter takes.
     aliases : dict of str to type
@@ -45,19 +44,17 @@ class AxisParameter:
         Those on which the rule acts.
     """
 
-    name: str
+    default: None = None
+    constraints: list = field(init=False)
     seam: str
-    doc: str
     kind: type
     aliases: dict[str, type] = field(default_factory=dict)
     number: list = field(default_factory=list)
     solvers: tuple[str, ...] = ("adam", "sgd")
 
-    @property
-    def constraint(self) -> list:
-        """What the parameter may be."""
+    def __post_init__(self):
         strings = [StrOptions(set(self.aliases))] if self.aliases else []
-        return [*strings, *self.number, self.kind, None]
+        object.__setattr__(self, "constraints", [*strings, *self.number, self.kind, None])
 
     def resolve(self, value):
         """Return the object that a value stands for, new and checked."""

@@ -1,7 +1,7 @@
 """RegularizedMLPClassifier: what is special to classification."""
 
+from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -12,51 +12,45 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skreg._axes import axes_docstring, with_axes
-from skreg._docs import estimator_docstring
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy, rescaled
+from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, with_docstring
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.incremental import takes_steps, train_one_epoch
+from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from skreg.engine.spec import ClassWeights
 from skreg.losses import CLASSIFICATION_LOSSES, LabelSmoothing, classification_loss
 
-_LOSS_VALUES = """'log_loss' or callable, default='log_loss'
-    What is minimized. A function ``loss(y_true, y_pred)`` gets two torch tensors of shape (n_rows, n_outputs), the
-    classes as zeros and ones (one column for two classes) and the outputs before the softmax or logistic function, and
-    returns a tensor of shape (n_rows,), which torch must be able to differentiate. It must belong to a module, not be
-    a lambda, if the estimator is to be pickled.
-"""
-_OWN_PARAMETERS = """class_weight : dict, 'balanced', list of dict or None, default=None
-    Weight of each class, which multiplies the weights of its rows in the training and the validation loss: numbers (1
-    for classes that are missing), or 'balanced' for ones inversely proportional to the classes' (weighted) frequencies
-    among the rows for training. For label indicator matrices a list with one for each label, or 'balanced'. Scorers
-    given as `scoring` do not use it.
-label_smoothing : float, default=0.0
-    Rate, in [0, 1), at which the training targets are mixed with equal probabilities of all classes. The
-    validation loss uses the plain labels.
-"""
-_OWN_ATTRIBUTES = """classes_ : ndarray of shape (n_classes,)
+# What the docstrings of both classifiers say.
+CLASSIFIER_DESCRIPTION = (
+    OBJECTIVE,
+    """
+The loss is the log-loss, for label indicator matrices summed over labels. Of constant predictions the shares of the
+classes have the smallest.
+""",
+    STRENGTH,
+)
+CLASSIFIER_ATTRIBUTES = {
+    "classes_": """ndarray of shape (n_classes,)
     Class labels, sorted; the columns' numbers for label indicator matrices.
-"""
-_END = """
-See Also
---------
+    """,
+    **FITTED_ATTRIBUTES,
+}
+_SECTIONS = {
+    "See Also": """
 RegularizedMLPRegressor : The same for numbers.
 sklearn.neural_network.MLPClassifier : scikit-learn's network, with an L2 penalty alone.
-
-References
-----------
+""",
+    "References": """
 .. [1] J. Yun, A. C. Lozano and E. Yang, "Adaptive proximal gradient methods for structured neural networks",
    NeurIPS 2021.
 .. [2] N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", Journal of Machine
    Learning Research 15, 2014.
 .. [3] C. Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016 (label smoothing).
-
-Examples
---------
+""",
+    "Examples": """
 >>> from sklearn.datasets import load_breast_cancer
 >>> from sklearn.model_selection import train_test_split
 >>> from sklearn.pipeline import make_pipeline
@@ -72,7 +66,8 @@ Examples
 True
 >>> bool(network.sparsity_[0] > 0.5)
 True
-"""
+""",
+}
 
 
 def _takes_some_rows(estimator) -> bool:
@@ -97,8 +92,41 @@ def _is_ascending(classes: np.ndarray) -> bool:
         return False
 
 
+@with_parameters
 class FittedClassifier(ClassifierMixin, FittedMLP):
     """Predictions of a fitted classifier."""
+
+    loss: str | Callable = parameter(
+        "'log_loss' or callable",
+        """What is minimized. A function ``loss(y_true, y_pred)`` gets two torch tensors of shape (n_rows, n_outputs),
+        the classes as zeros and ones (one column for two classes) and the outputs before the softmax or logistic
+        function, and returns a tensor of shape (n_rows,), which torch must be able to differentiate. It must belong to
+        a module, not be a lambda, if the estimator is to be pickled.
+        """,
+        default="log_loss",
+        constraints=[StrOptions(set(CLASSIFICATION_LOSSES)), callable],
+        after="activation",
+    )
+    class_weight: dict | str | Sequence[dict] | None = parameter(
+        "dict, 'balanced', list of dict or None",
+        """Weight of each class, which multiplies the weights of its rows in the training and the validation loss:
+        numbers (1 for classes that are missing), or 'balanced' for ones inversely proportional to the classes'
+        (weighted) frequencies among the rows for training. For label indicator matrices a list with one for each label,
+        or 'balanced'. Scorers given as `scoring` do not use it.
+        """,
+        default=None,
+        constraints=[dict, StrOptions({"balanced"}), list, None],
+        after="loss",
+    )
+    label_smoothing: float = parameter(
+        "float",
+        """Rate, in [0, 1), at which the training targets are mixed with equal probabilities of all classes. The
+        validation loss uses the plain labels.
+        """,
+        default=0.0,
+        constraints=[Interval(Real, 0, 1, closed="left")],
+        after="weight_decay",
+    )
 
     _prediction_parameters = (*FittedMLP._prediction_parameters, "class_weight", "label_smoothing")
 
@@ -239,112 +267,13 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         return classification_loss(parameters["loss"], is_multiclass=is_multiclass)
 
 
+@with_docstring(description=CLASSIFIER_DESCRIPTION, attributes=CLASSIFIER_ATTRIBUTES, sections=_SECTIONS)
+@with_parameters
 class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
-    """Put together below."""
-
-    __doc__ = estimator_docstring(
-        summary="Multilayer perceptron classifier with every kind of regularization.",
-        loss="the log-loss, for label indicator matrices summed over labels",
-        constant="the shares of the classes",
-        loss_values=_LOSS_VALUES,
-        own_parameters=_OWN_PARAMETERS,
-        axes=axes_docstring(),
-        own_attributes=_OWN_ATTRIBUTES,
-        score="accuracy",
-        end=_END,
-    )
-
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseRegularizedMLP._parameter_constraints,
-        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), callable],
-        "class_weight": [dict, StrOptions({"balanced"}), list, None],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-    }
+    """Multilayer perceptron classifier with every kind of regularization."""
 
     _data_parameters = (*BaseRegularizedMLP._data_parameters, "class_weight")
     _data_attributes = (*BaseRegularizedMLP._data_attributes, "classes_", "_multilabel")
-
-    @with_axes
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        loss="log_loss",
-        class_weight=None,
-        penalty="l2",
-        alpha=None,
-        l1_ratio=None,
-        constraint=None,
-        dropout=0.0,
-        input_dropout=0.0,
-        normalization=None,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        solver="adam",
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        refit_on_all=False,
-        scoring="loss",
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        device="cpu",
-        callbacks=None,
-    ):
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            loss=loss,
-            penalty=penalty,
-            alpha=alpha,
-            l1_ratio=l1_ratio,
-            constraint=constraint,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            normalization=normalization,
-            weight_decay=weight_decay,
-            solver=solver,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            refit_on_all=refit_on_all,
-            scoring=scoring,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            device=device,
-            callbacks=callbacks,
-        )
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
 
     # -- training ------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from sklearn.metrics import mean_pinball_loss
 from sklearn.pipeline import Pipeline
 
 from skreg._composition import last_of, opened, path_to_last
-from skreg._docs import DocLink
+from skreg._doc_link import DocLink
 from skreg._estimator.data import as_numpy
 from skreg._sklearn_private import check_sample_weight
 from skreg.losses import Quantile, regression_loss

@@ -1,7 +1,7 @@
 """RegularizedMLPRegressor: what is special to regression."""
 
+from collections.abc import Callable
 from numbers import Real
-from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -10,50 +10,42 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
-from skreg._axes import axes_docstring, with_axes
-from skreg._docs import estimator_docstring
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
+from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, with_docstring
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.incremental import takes_steps, train_one_epoch
+from skreg._estimator.parameters import Numbers
+from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
 from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
 
-_LOSS_VALUES = r"""str or callable, default='squared_error'
-    What is minimized, for residuals r = y - prediction: 'squared_error' (r²/2), 'absolute_error' (\|r\|), 'huber'
-    (r²/2 up to `delta`, linear beyond), 'quantile' (pinball loss), or with predictions exp(output) half the deviance
-    of 'poisson' (y at least 0) or 'gamma' (y above 0). A function ``loss(y_true, y_pred)`` gets two torch tensors of
-    shape (n_rows, n_outputs) and returns one of shape (n_rows,), which torch must be able to differentiate. It must
-    belong to a module, not be a lambda, if the estimator is to be pickled.
-"""
-_OWN_PARAMETERS = """quantile : float or sequence of float, default=0.5
-    Level of ``loss='quantile'``, in (0, 1), or several in ascending order, which one network then predicts together,
-    and in the right order for every row: quantiles that do not cross.
-delta : float, default=1.0
-    Residual, in units of y, beyond which ``loss='huber'`` is linear.
-"""
-
-_END = """
-See Also
---------
+# What the docstring of both regressors says of the objective.
+REGRESSOR_DESCRIPTION = (
+    OBJECTIVE,
+    """
+The loss is half the squared error, or the `loss` of your choice, summed over outputs. Of constant predictions the mean,
+the median or the quantile has the smallest; for 'poisson' and 'gamma' it is the mean again.
+""",
+    STRENGTH,
+)
+_SECTIONS = {
+    "See Also": """
 RegularizedMLPClassifier : The same for classes.
 sklearn.neural_network.MLPRegressor : scikit-learn's network, with an L2 penalty alone.
-
-Notes
------
+""",
+    "Notes": """
 Targets are not scaled: their unit is part of the objective, as in the lasso. If their standard deviation is far from 1,
 wrap the estimator in :class:`~sklearn.compose.TransformedTargetRegressor` (for several quantiles in that of
 :mod:`skreg.compose`), or expect to need many epochs. ``loss='poisson'`` and ``loss='gamma'`` take targets of any size
 as they are; the predictions of 'gamma' do not depend on the unit of y.
-
-References
-----------
+""",
+    "References": """
 .. [1] J. Yun, A. C. Lozano and E. Yang, "Adaptive proximal gradient methods for structured neural networks",
    NeurIPS 2021.
-
-Examples
---------
+""",
+    "Examples": """
 Without hidden layers and with an L1 penalty, it is the lasso:
 
 >>> import numpy as np
@@ -70,11 +62,42 @@ Without hidden layers and with an L1 penalty, it is the lasso:
 >>> lasso = Lasso(alpha=0.1, tol=1e-10).fit(X, y)
 >>> bool(np.abs(model.coefs_[0].ravel() - lasso.coef_).max() < 1e-5)
 True
-"""
+""",
+}
 
 
+@with_parameters
 class FittedRegressor(RegressorMixin, FittedMLP):
     """Predictions of a fitted regressor."""
+
+    loss: str | Callable = parameter(
+        "str or callable",
+        r"""What is minimized, for residuals r = y - prediction: 'squared_error' (r²/2), 'absolute_error' (\|r\|),
+        'huber' (r²/2 up to `delta`, linear beyond), 'quantile' (pinball loss), or with predictions exp(output) half the
+        deviance of 'poisson' (y at least 0) or 'gamma' (y above 0). A function ``loss(y_true, y_pred)`` gets two torch
+        tensors of shape (n_rows, n_outputs) and returns one of shape (n_rows,), which torch must be able to
+        differentiate. It must belong to a module, not be a lambda, if the estimator is to be pickled.
+        """,
+        default="squared_error",
+        constraints=[StrOptions(set(REGRESSION_LOSSES)), callable],
+        after="activation",
+    )
+    quantile: Numbers = parameter(
+        "float or sequence of float",
+        """Level of ``loss='quantile'``, in (0, 1), or several in ascending order, which one network then predicts
+        together, and in the right order for every row: quantiles that do not cross.
+        """,
+        default=0.5,
+        constraints=[Interval(Real, 0, 1, closed="neither"), "array-like"],
+        after="loss",
+    )
+    delta: float = parameter(
+        "float",
+        "Residual, in units of y, beyond which ``loss='huber'`` is linear.",
+        default=1.0,
+        constraints=[Interval(Real, 0, None, closed="neither")],
+        after="quantile",
+    )
 
     _prediction_parameters = (*FittedMLP._prediction_parameters, "quantile", "delta")
 
@@ -153,112 +176,13 @@ class FittedRegressor(RegressorMixin, FittedMLP):
         return regression_loss(parameters["loss"], quantile=parameters["quantile"], delta=parameters["delta"])
 
 
+@with_docstring(description=REGRESSOR_DESCRIPTION, attributes=FITTED_ATTRIBUTES, sections=_SECTIONS)
+@with_parameters
 class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
-    """Put together below."""
-
-    __doc__ = estimator_docstring(
-        summary="Multilayer perceptron regressor with every kind of regularization.",
-        loss="half the squared error, or the `loss` of your choice, summed over outputs",
-        constant="mean, median, quantile, or for 'poisson' and 'gamma' the mean again",
-        loss_values=_LOSS_VALUES,
-        own_parameters=_OWN_PARAMETERS,
-        axes=axes_docstring(),
-        own_attributes="",
-        score="R²",
-        end=_END,
-    )
-
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseRegularizedMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES)), callable],
-        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
-        "delta": [Interval(Real, 0, None, closed="neither")],
-    }
+    """Multilayer perceptron regressor with every kind of regularization."""
 
     _data_parameters = (*BaseRegularizedMLP._data_parameters, "quantile", "delta")
     _data_attributes = (*BaseRegularizedMLP._data_attributes, "_target_ndim")
-
-    @with_axes
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        loss="squared_error",
-        quantile=0.5,
-        delta=1.0,
-        penalty="l2",
-        alpha=None,
-        l1_ratio=None,
-        constraint=None,
-        dropout=0.0,
-        input_dropout=0.0,
-        normalization=None,
-        weight_decay=0.0,
-        solver="adam",
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        refit_on_all=False,
-        scoring="loss",
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        device="cpu",
-        callbacks=None,
-    ):
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            loss=loss,
-            penalty=penalty,
-            alpha=alpha,
-            l1_ratio=l1_ratio,
-            constraint=constraint,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            normalization=normalization,
-            weight_decay=weight_decay,
-            solver=solver,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            refit_on_all=refit_on_all,
-            scoring=scoring,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            device=device,
-            callbacks=callbacks,
-        )
-        self.quantile = quantile
-        self.delta = delta
 
     # -- training ------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ PACKAGE = Path(skreg.__file__).parent
 # Each module may import those before it.
 ORDER = [
     "_version",
-    "_docs",
+    "_doc_link",
+    "_parameter",
     "_warnings",
     "_seeds",
     "_plotting",
@@ -28,7 +29,6 @@ ORDER = [
     "gradients",
     "averaging",
     "solvers",
-    "_axes",
     "stopping",
     "callbacks",
     "engine",

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 from skorch.callbacks import Callback, GradientNormClipping
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._axes import AXES
+from skreg._estimator.parameters import AXES
 from skreg.augmentation import GaussianNoise
 from skreg.averaging import EMA, Averaging
 from skreg.gradients import ClipByNorm
@@ -227,28 +227,28 @@ def values_of(axis):
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize(
-    ("axis", "value"),
-    [pytest.param(axis, value, id=f"{axis.name}={value!r}") for axis in AXES for value in values_of(axis)],
+    ("name", "value"),
+    [pytest.param(name, value, id=f"{name}={value!r}") for name in AXES for value in values_of(AXES[name])],
 )
-def test_every_solver_takes_an_axis_or_says_which_one_does(axis, value, solver):
-    model = make(**{axis.name: value}, solver=solver, max_iter=1)
-    if solver in axis.solvers:
+def test_every_solver_takes_an_axis_or_says_which_one_does(name, value, solver):
+    model = make(**{name: value}, solver=solver, max_iter=1)
+    solvers = AXES[name].solvers
+    if solver in solvers:
         model.fit(X, Y)
         return
     with pytest.raises(ValueError, match="must be None with") as error:
         model.fit(X, Y)
-    others = " or ".join(f"'{name}'" for name in axis.solvers)
+    others = " or ".join(f"'{other}'" for other in solvers)
     assert str(error.value) == (
-        f"The '{axis.name}' parameter must be None with solver='{solver}'; got {axis.name}={value!r}. "
-        f"Use solver={others}."
+        f"The '{name}' parameter must be None with solver='{solver}'; got {name}={value!r}. Use solver={others}."
     )
 
 
 def test_an_axis_says_which_solvers_take_it(monkeypatch):
-    first, *others = AXES
-    monkeypatch.setattr("skreg._estimator.checks.AXES", (replace(first, solvers=("sgd",)), *others))
-    model = make(**{first.name: values_of(first)[0]}, max_iter=1)
-    with pytest.raises(ValueError, match=f"'{first.name}' parameter must be None with .*'adam'; .* Use solver='sgd'.$"):
+    name, axis = next(iter(AXES.items()))
+    monkeypatch.setitem(AXES, name, replace(axis, solvers=("sgd",)))
+    model = make(**{name: values_of(axis)[0]}, max_iter=1)
+    with pytest.raises(ValueError, match=f"'{name}' parameter must be None with .*'adam'; .* Use solver='sgd'.$"):
         model.fit(X, Y)
     model.set_params(solver="sgd").fit(X, Y)
 
@@ -262,7 +262,7 @@ def test_objects_are_never_changed():
 
 def test_pickles_from_before_an_axis_have_its_default():
     model = make().fit(X, Y)
-    state = {name: value for name, value in model.__getstate__().items() if name not in {axis.name for axis in AXES}}
+    state = {name: value for name, value in model.__getstate__().items() if name not in AXES}
     old = RegularizedMLPClassifier.__new__(RegularizedMLPClassifier)
     old.__setstate__(state)
     assert_array_equal(old.predict_proba(X), model.predict_proba(X))

@@ -1,17 +1,15 @@
 """What the classifier and the regressor share: parameters and `fit`."""
 
 from abc import abstractmethod
-from numbers import Integral, Real
-from typing import ClassVar
+from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
 import scipy.sparse
-import torch
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_consistent_length
 
-from skreg._axes import AXES
 from skreg._estimator.alone import train_pending
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.checks import ChecksMixin
@@ -19,137 +17,59 @@ from skreg._estimator.data import Table, as_numpy
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.groups import GroupsMixin
 from skreg._estimator.incremental import IncrementalMixin
+from skreg._estimator.parameters import Numbers
 from skreg._estimator.prepare import finish, prepare
-from skreg._sklearn_private import HasMethods, Hidden, Interval, Options, StrOptions, fit_context, num_samples
+from skreg._parameter import parameter, with_parameters
+from skreg._sklearn_private import Interval, StrOptions, fit_context, num_samples
 from skreg._warnings import Message, WarningSink, give_warnings
-from skreg.constraints import Constraint
-from skreg.constraints._resolve import ALIASES as CONSTRAINTS
 from skreg.engine.arrays import mapped_file
 from skreg.engine.spec import ClassWeights
 from skreg.engine.threads import StopSignal
 from skreg.losses import LabelSmoothing
-from skreg.network.activation import ACTIVATIONS
-from skreg.network.norm import NORMALIZATION_AXES
-from skreg.penalties import Penalty
-from skreg.penalties._resolve import ALIASES
-from skreg.stopping import Following, split_by, split_validation, takes_groups
+from skreg.stopping import split_by, split_validation, takes_groups
 
 
+@with_parameters
 class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, IncrementalMixin, FittedMLP):
     """Base class of the estimators; use a subclass."""
 
-    _parameter_constraints: ClassVar[dict] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "penalty": [StrOptions(set(ALIASES)), Penalty, None],
-        "alpha": [Interval(Real, 0, None, closed="left"), "array-like", None],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
-        "constraint": [StrOptions(set(CONSTRAINTS)), Constraint, list, tuple, None],
-        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
-        "input_dropout": [Interval(Real, 0, 1, closed="left")],
-        "normalization": [StrOptions(set(NORMALIZATION_AXES)), None],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "solver": [StrOptions({"adam", "sgd", "lbfgs"})],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean", HasMethods(["split", "get_n_splits"]), Hidden(Following)],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "refit_on_all": ["boolean"],
-        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "device": [str, torch.device],
-        "callbacks": [list, tuple, None],
-        **{axis.name: axis.constraint for axis in AXES},
-    }
-
-    def __init__(
-        self,
-        hidden_layer_sizes,
-        activation,
-        *,
-        loss,
-        penalty,
-        alpha,
-        l1_ratio,
-        constraint,
-        dropout,
-        input_dropout,
-        normalization,
-        weight_decay,
-        solver,
-        batch_size,
-        learning_rate,
-        learning_rate_init,
-        power_t,
-        max_iter,
-        shuffle,
-        random_state,
-        tol,
-        verbose,
-        warm_start,
-        momentum,
-        nesterovs_momentum,
-        early_stopping,
-        validation_fraction,
-        refit_on_all,
-        scoring,
-        beta_1,
-        beta_2,
-        epsilon,
-        n_iter_no_change,
-        max_fun,
-        device,
-        callbacks,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.loss = loss
-        self.penalty = penalty
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.constraint = constraint
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.normalization = normalization
-        self.weight_decay = weight_decay
-        self.solver = solver
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.refit_on_all = refit_on_all
-        self.scoring = scoring
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.device = device
-        self.callbacks = callbacks
+    alpha: Numbers | None = parameter(
+        "float or sequence of float",
+        """Strength of the penalty, at least 0: one for all weight matrices, or one for each, so that
+        ``alpha=(0.02, 0, 0)`` penalizes only the first of three. None means 1e-4. Must be None beside a penalty object;
+        has no effect (and warns) beside ``penalty=None``. One number for 'group_lasso', 'sparse_group_lasso' or
+        'hierarchical' penalizes the first matrix so, and the others by L2 of strength 1e-3.
+        """,
+        default=None,
+        constraints=[Interval(Real, 0, None, closed="left"), "array-like", None],
+        after="penalty",
+    )
+    verbose: bool | int = parameter(
+        "bool",
+        "Whether to print a table with one line for each epoch.",
+        default=False,
+        constraints=["verbose"],
+        after="tol",
+    )
+    warm_start: bool = parameter(
+        "bool",
+        """Whether `fit` goes on from the weights of the previous call. The solver begins anew (to go on exactly, see
+        `save_checkpoint`), and all parameters are those of the new call, `activation` too.
+        """,
+        default=False,
+        constraints=["boolean"],
+        after="verbose",
+    )
+    scoring: str | Callable = parameter(
+        "str or callable",
+        """What `early_stopping` monitors: the validation loss, or any scorer of scikit-learn (higher is better). In a
+        regressor no row counts more than 50 times the mean of that loss, so that one wrong row does not choose the
+        epoch.
+        """,
+        default="loss",
+        constraints=[StrOptions({"loss", *get_scorer_names()}), callable],
+        after="refit_on_all",
+    )
 
     # -- hooks of subclasses -------------------------------------------------------------------------------
 

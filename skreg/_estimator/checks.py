@@ -11,10 +11,10 @@ import torch
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 
-from skreg._axes import AXES
 from skreg._estimator.data import Table, as_numpy, check_inputs, check_weights
 from skreg._estimator.fitted import dropout_rates
 from skreg._estimator.incremental import OF_EARLY_STOPPING
+from skreg._estimator.parameters import AXES
 from skreg._estimator.scales import (
     VALIDATION_INPUTS,
     VALIDATION_TARGETS,
@@ -129,7 +129,7 @@ class ChecksMixin:
             ("dropout", any(dropout), "0", others),
             ("input_dropout", self.input_dropout > 0, "0", others),
             ("weight_decay", self.weight_decay > 0, "0", others),
-            *[(axis.name, getattr(self, axis.name) is not None, "None", axis.solvers) for axis in AXES],
+            *[(name, getattr(self, name) is not None, "None", axis.solvers) for name, axis in AXES.items()],
         ]
         for name, is_given, allowed, solvers in rules:
             if is_given and self.solver not in solvers:

@@ -14,10 +14,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._axes import AXES
-from skreg._docs import DocLink
+from skreg._doc_link import DocLink
 from skreg._estimator.data import as_numpy, check_inputs
 from skreg._estimator.devices import device_here
+from skreg._estimator.parameters import AXES, NetworkParameters
 from skreg._estimator.state import TRAINING_STATE, check_restored, with_fitted_parameters
 from skreg._estimator.weights import load_parameters, weights_of
 from skreg._seeds import draw_seeds, generator_of
@@ -105,7 +105,7 @@ class DropoutSamples(NamedTuple):
     std: np.ndarray
 
 
-class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkParameters, BaseEstimator, ABC):
     """Base class with the methods of fitted estimators.
 
     They depend on fitted attributes alone: a parameter that is set after `fit` acts from the next fit on. Only
@@ -356,7 +356,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         of pickling.
         """
         if isinstance(state, dict):  # earlier versions do not have all axes
-            state = {axis.name: None for axis in AXES} | state
+            state = dict.fromkeys(AXES) | state
         if isinstance(state, dict) and "coefs_" in state:
             state = with_fitted_parameters(state, self._prediction_parameters)
         check_restored(self, state)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from skreg._axes import axis_fields
 from skreg._estimator.attributes import data_attributes, forget
 from skreg._estimator.data import Table
 from skreg._estimator.fitted import dropout_rates, outputs_in_blocks
 from skreg._estimator.history import PreviousHistory, joined
+from skreg._estimator.parameters import axis_fields
 from skreg._estimator.resuming import check_checkpoint, description
 from skreg._estimator.weights import attributes_of, load_parameters, module_of
 from skreg._hashing import content_hash

@@ -5,14 +5,13 @@ from skreg.augmentation._base import BatchTransform
 from skreg.augmentation._noise import GaussianNoise
 
 PARAMETER = AxisParameter(
-    name="augmentation",
     seam="batch_transforms",
     kind=BatchTransform,
     aliases={"noise": GaussianNoise},
-    doc="""{'noise'}, BatchTransform object or None, default=None
-    Change of the batches that training sees, another one in every step; validation and predictions see the rows as they
-    are. 'noise' is :class:`~skreg.augmentation.GaussianNoise`, whose standard deviation can be swept as
-    ``augmentation__stddev`` where it is given as an object. The losses of training in `history_` are those of the
+    values="{'noise'}, BatchTransform object or None",
+    description="""Change of the batches that training sees, another one in every step; validation and predictions see
+    the rows as they are. 'noise' is :class:`~skreg.augmentation.GaussianNoise`, whose standard deviation can be swept
+    as ``augmentation__stddev`` where it is given as an object. The losses of training in `history_` are those of the
     changed rows.
-""",
+    """,
 )

@@ -67,14 +67,13 @@ class EMA(Averaging):
 
 
 PARAMETER = AxisParameter(
-    name="averaging",
     seam="averaging",
     kind=Averaging,
     aliases={"ema": EMA},
-    doc="""{'ema'}, Averaging object or None, default=None
-    Average of the weights over the steps, which is validated and kept instead of the last weights. 'ema' is
-    :class:`~skreg.averaging.EMA`, whose decay can be swept as ``averaging__decay`` where it is given as an object. The
-    losses of training in `history_`, and what skorch's callbacks see of the network, are those of the weights that take
-    the steps.
-""",
+    values="{'ema'}, Averaging object or None",
+    description="""Average of the weights over the steps, which is validated and kept instead of the last weights. 'ema'
+    is :class:`~skreg.averaging.EMA`, whose decay can be swept as ``averaging__decay`` where it is given as an object.
+    The losses of training in `history_`, and what skorch's callbacks see of the network, are those of the weights that
+    take the steps.
+    """,
 )

@@ -6,7 +6,7 @@ from typing import ClassVar
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from skreg._docs import DocLink
+from skreg._doc_link import DocLink
 from skreg.penalties import Hierarchical
 from skreg.penalties._base import LayerPenalty
 

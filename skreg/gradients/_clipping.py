@@ -57,12 +57,11 @@ class ClipByNorm(GradientRule):
 
 
 PARAMETER = AxisParameter(
-    name="max_grad_norm",
     seam="gradient_rules",
     kind=ClipByNorm,
     number=ClipByNorm._parameter_constraints["max_norm"],
-    doc="""float, ClipByNorm object or None, default=None
-    Bound of the norm of the gradient of a batch: longer ones are shortened to it, by
+    values="float, ClipByNorm object or None",
+    description="""Bound of the norm of the gradient of a batch: longer ones are shortened to it, by
     :class:`~skreg.gradients.ClipByNorm`.
-""",
+    """,
 )

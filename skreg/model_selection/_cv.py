@@ -1,245 +1,133 @@
 """Estimators that choose the strength of their penalty by cross-validation along a path."""
 
-from typing import ClassVar
-
-from skreg._axes import with_axes
-from skreg._docs import cv_docstring
-from skreg.classifier import FittedClassifier, RegularizedMLPClassifier
+from skreg._estimator.docstring import FITTED_ATTRIBUTES, with_docstring
+from skreg._parameter import with_parameters
+from skreg.classifier import (
+    CLASSIFIER_ATTRIBUTES,
+    CLASSIFIER_DESCRIPTION,
+    FittedClassifier,
+    RegularizedMLPClassifier,
+)
 from skreg.model_selection._path_cv import PathCV
-from skreg.regressor import FittedRegressor, RegularizedMLPRegressor
+from skreg.regressor import REGRESSOR_DESCRIPTION, FittedRegressor, RegularizedMLPRegressor
 
-_EXAMPLE = """
+# What the docstrings of both say.
+_ATTRIBUTES = {
+    "alpha_": """float
+    The chosen strength.
+    """,
+    "alphas_": """ndarray of shape (n_alphas,)
+    The strengths that were tried, ascending.
+    """,
+    "scores_path_": """ndarray of shape (n_folds, n_alphas)
+    Score of every fold and strength: of the fits along the path or, where these did better on average, of fits from
+    scratch. These are tried where there are hidden layers and paths begin with the weakest penalty: for the strongest
+    penalty and on downwards, all of up to 12 strengths, of more those that are at least a factor of 2.5 apart. The fit
+    of all rows goes the better way, too.
+    """,
+    "n_selected_path_": """ndarray of int of shape (n_folds, n_alphas)
+    Number of features that are used by the fits of these scores.
+    """,
+    "best_score_": """float
+    Mean score of the chosen strength.
+    """,
+    "first_alpha_": """float or None
+    The strength of the first path whose norms became weights; None unless `adaptive`.
+    """,
+}
+# Attributes that mean something else with a given strength.
+_OTHER_ATTRIBUTES = {
+    "penalty_": """Penalty or None
+    The penalty of the last fit: with `relax` its strength is 0; with `adaptive` it has weights, for the features that
+    the first path has kept.
+    """,
+    "validation_scores_": """list of float or None
+    Validation score (that of :meth:`score`) after every epoch of the last fit; None without validation rows.
+    """,
+}
+_WARNS = {
+    "Warns": """
+UserWarning
+    If `fit` ends with no feature, or with predictions that are all the same; or if the chosen strength is the weakest
+    or the strongest of those that were tried, so that a better one may lie beyond.
+"""
+}
+_NOTES = {
+    "Notes": """
+The strength with the best plain score keeps too many features: what predicts well is a penalty too weak to select
+sharply, because a stronger one also shrinks what matters. `relax` takes the shrinkage out of the comparison,
+`adaptive` penalizes large groups less than small ones, and ``selection='one_se'`` prefers few features among equals.
+Use all three to find out which features matter, and the defaults to predict.
+""",
+    "References": """
+.. [1] N. Meinshausen, "Relaxed lasso", Computational Statistics and Data Analysis 52(1), 2007.
+.. [2] H. Zou, "The adaptive lasso and its oracle properties", Journal of the American Statistical Association
+   101(476), 2006.
+.. [3] T. Hastie, R. Tibshirani and J. Friedman, "The Elements of Statistical Learning", 2nd edition, 2009, section
+   7.10.1 (one standard error).
+""",
+}
+
+
+@with_docstring(
+    description=CLASSIFIER_DESCRIPTION,
+    attributes=_ATTRIBUTES | CLASSIFIER_ATTRIBUTES | _OTHER_ATTRIBUTES,
+    sections={
+        **_WARNS,
+        "See Also": """
+skreg.RegularizedMLPClassifier : The same with a given strength.
+skreg.model_selection.regularization_path : The path alone.
+""",
+        **_NOTES,
+        "Examples": """
 Which of 15 features matter, of which five do and five are correlated with those?
 
 >>> from skreg.datasets import make_interactions
->>> from skreg.model_selection import %(name)s
->>> X, y = make_interactions(n_samples=300, n_features=15, task="%(task)s", random_state=0)
->>> model = %(name)s(
+>>> from skreg.model_selection import RegularizedMLPClassifierCV
+>>> X, y = make_interactions(n_samples=300, n_features=15, task="classification", random_state=0)
+>>> model = RegularizedMLPClassifierCV(
 ...     (20,), alphas=6, adaptive=True, relax=True, selection="one_se", cv=2, learning_rate="cosine",
 ...     learning_rate_init=0.02, max_iter=60, batch_size=50, random_state=0,
 ... ).fit(X, y)
 >>> model.selected_features_
 array([0, 1, 2, 3, 4])
-"""
-
-
+""",
+    },
+)
+@with_parameters
 class RegularizedMLPClassifierCV(PathCV, FittedClassifier):
-    """Put together below."""
+    """Multilayer perceptron classifier that chooses the strength of its penalty by cross-validation along a path."""
 
-    __doc__ = cv_docstring(
-        RegularizedMLPClassifier.__doc__,
-        "RegularizedMLPClassifier",
-        example=_EXAMPLE % {"name": "RegularizedMLPClassifierCV", "task": "classification"},
-    )
-
-    _parameter_constraints: ClassVar[dict] = {
-        **{
-            k: v for k, v in RegularizedMLPClassifier._parameter_constraints.items() if k not in ("alpha", "warm_start")
-        },
-        **PathCV._cv_constraints,
-    }
     _plain_class = RegularizedMLPClassifier
 
-    @with_axes
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        loss="log_loss",
-        class_weight=None,
-        penalty="group_lasso",
-        l1_ratio=None,
-        constraint=None,
-        dropout=0.0,
-        input_dropout=0.0,
-        normalization=None,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        solver="adam",
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        refit_on_all=False,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        device="cpu",
-        callbacks=None,
-        alphas=30,
-        eps=1e-3,
-        cv=5,
-        scoring="loss",
-        selection="best",
-        relax=False,
-        adaptive=False,
-        refit=True,
-        direction="auto",
-        n_jobs=None,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.loss = loss
-        self.class_weight = class_weight
-        self.penalty = penalty
-        self.l1_ratio = l1_ratio
-        self.constraint = constraint
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.normalization = normalization
-        self.weight_decay = weight_decay
-        self.label_smoothing = label_smoothing
-        self.solver = solver
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.refit_on_all = refit_on_all
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.device = device
-        self.callbacks = callbacks
-        self.alphas = alphas
-        self.eps = eps
-        self.cv = cv
-        self.scoring = scoring
-        self.selection = selection
-        self.relax = relax
-        self.adaptive = adaptive
-        self.refit = refit
-        self.direction = direction
-        self.n_jobs = n_jobs
 
+@with_docstring(
+    description=REGRESSOR_DESCRIPTION,
+    attributes=_ATTRIBUTES | FITTED_ATTRIBUTES | _OTHER_ATTRIBUTES,
+    sections={
+        **_WARNS,
+        "See Also": """
+skreg.RegularizedMLPRegressor : The same with a given strength.
+skreg.model_selection.regularization_path : The path alone.
+""",
+        **_NOTES,
+        "Examples": """
+Which of 15 features matter, of which five do and five are correlated with those?
 
+>>> from skreg.datasets import make_interactions
+>>> from skreg.model_selection import RegularizedMLPRegressorCV
+>>> X, y = make_interactions(n_samples=300, n_features=15, task="regression", random_state=0)
+>>> model = RegularizedMLPRegressorCV(
+...     (20,), alphas=6, adaptive=True, relax=True, selection="one_se", cv=2, learning_rate="cosine",
+...     learning_rate_init=0.02, max_iter=60, batch_size=50, random_state=0,
+... ).fit(X, y)
+>>> model.selected_features_
+array([0, 1, 2, 3, 4])
+""",
+    },
+)
+@with_parameters
 class RegularizedMLPRegressorCV(PathCV, FittedRegressor):
-    """Put together below."""
+    """Multilayer perceptron regressor that chooses the strength of its penalty by cross-validation along a path."""
 
-    __doc__ = cv_docstring(
-        RegularizedMLPRegressor.__doc__,
-        "RegularizedMLPRegressor",
-        example=_EXAMPLE % {"name": "RegularizedMLPRegressorCV", "task": "regression"},
-    )
-
-    _parameter_constraints: ClassVar[dict] = {
-        **{k: v for k, v in RegularizedMLPRegressor._parameter_constraints.items() if k not in ("alpha", "warm_start")},
-        **PathCV._cv_constraints,
-    }
     _plain_class = RegularizedMLPRegressor
-
-    @with_axes
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        loss="squared_error",
-        quantile=0.5,
-        delta=1.0,
-        penalty="group_lasso",
-        l1_ratio=None,
-        constraint=None,
-        dropout=0.0,
-        input_dropout=0.0,
-        normalization=None,
-        weight_decay=0.0,
-        solver="adam",
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        refit_on_all=False,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        device="cpu",
-        callbacks=None,
-        alphas=30,
-        eps=1e-3,
-        cv=5,
-        scoring="loss",
-        selection="best",
-        relax=False,
-        adaptive=False,
-        refit=True,
-        direction="auto",
-        n_jobs=None,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.loss = loss
-        self.quantile = quantile
-        self.delta = delta
-        self.penalty = penalty
-        self.l1_ratio = l1_ratio
-        self.constraint = constraint
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.normalization = normalization
-        self.weight_decay = weight_decay
-        self.solver = solver
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.refit_on_all = refit_on_all
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.device = device
-        self.callbacks = callbacks
-        self.alphas = alphas
-        self.eps = eps
-        self.cv = cv
-        self.scoring = scoring
-        self.selection = selection
-        self.relax = relax
-        self.adaptive = adaptive
-        self.refit = refit
-        self.direction = direction
-        self.n_jobs = n_jobs

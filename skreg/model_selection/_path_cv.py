@@ -1,8 +1,9 @@
 """The choice of a penalty's strength by cross-validation along a path, made with an estimator of a given strength."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -19,9 +20,13 @@ from skreg._estimator.alone import check_takes_weights
 from skreg._estimator.attributes import data_attributes, forget, unchanged_on_error
 from skreg._estimator.data import as_numpy, check_inputs
 from skreg._estimator.groups import GroupsMixin
+from skreg._estimator.parameters import NetworkParameters
 from skreg._estimator.state import TRAINING_STATE
+from skreg._parameter import parameter, with_parameters
 from skreg._seeds import draw_seeds, seeded_splitter
 from skreg._sklearn_private import (
+    HasMethods,
+    Hidden,
     Interval,
     StrOptions,
     check_sample_weight,
@@ -43,28 +48,146 @@ from skreg.model_selection._folds import (
 )
 from skreg.model_selection._path import DIRECTIONS, find_alphas
 from skreg.model_selection._routines import run, run_together, without_convergence_warnings
+from skreg.penalties import Penalty
 from skreg.penalties._groups import GroupPenalty
-from skreg.stopping import RowStructure, check_groups, row_indices, takes_groups
+from skreg.penalties._resolve import ALIASES
+from skreg.stopping import Following, RowStructure, check_groups, row_indices, takes_groups
 
 # Number of rows on which predictions are compared, to warn of constant ones.
 N_ROWS_LOOKED_AT = 1000
 
 
-class PathCV(CallbackSupportMixin, GroupsMixin):
+@with_parameters
+class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     """Base class of the estimators that choose the strength of another one by cross-validation along a path."""
 
-    _cv_constraints: ClassVar[dict] = {
-        "alphas": [Interval(Integral, 2, None, closed="left"), "array-like"],
-        "eps": [Interval(Real, 0, 1, closed="neither")],
-        "cv": ["cv_object"],
-        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
-        "selection": [StrOptions({"best", "one_se"})],
-        "relax": ["boolean"],
-        "adaptive": ["boolean"],
-        "refit": ["boolean"],
-        "direction": [StrOptions(DIRECTIONS)],
-        "n_jobs": [Integral, None],
-    }
+    penalty: str | Penalty | None = parameter(
+        "str or Penalty object",
+        """Penalty on the weight matrices: 'l1', 'l2', 'elasticnet', 'group_lasso', 'sparse_group_lasso',
+        'hierarchical', 'mcp' or 'scad'. An object of :mod:`skreg.penalties` takes further parameters (its alpha is not
+        used), such as groups.
+        """,
+        default="group_lasso",
+        constraints=[StrOptions(set(ALIASES)), Penalty, None],
+    )
+    tol: float = parameter(
+        "float",
+        """Smallest improvement of the objective (or of the validation loss, when stopping early) that counts as one.
+        """,
+        default=1e-4,
+        constraints=[Interval(Real, 0, None, closed="left")],
+    )
+    verbose: bool | int = parameter(
+        "bool",
+        "Whether to show a progress bar of the folds.",
+        default=False,
+        constraints=["verbose"],
+        after="tol",
+    )
+    early_stopping: Any = parameter(
+        "bool or cross-validation splitter",
+        """Whether to hold out validation rows, to stop when they no longer gain, and to restore the weights of the best
+        epoch. The rows are a random part of the training rows of a fold, or the last split of a splitter such as
+        GroupShuffleSplit or TimeSeriesSplit. With True, whole groups are held out where `fit` is given groups. In the
+        searches and functions of :mod:`skreg.model_selection` and in comparisons True follows the splitter of the
+        folds: whole groups, or the last rows where folds keep to the order of rows.
+        """,
+        default=False,
+        constraints=["boolean", HasMethods(["split", "get_n_splits"]), Hidden(Following)],
+    )
+    refit_on_all: bool = parameter(
+        "bool",
+        """Whether, after early stopping, to train a new network on all rows, those for validation included, for as many
+        epochs as were best, at the same rates. The history stays that of the first one. Of skorch's callbacks only
+        those that act on batches take part.
+        """,
+        default=False,
+        constraints=["boolean"],
+    )
+    callbacks: list | tuple | None = parameter(
+        "list of skorch callbacks",
+        """Learning-rate schedulers, gradient clipping, loggers, checkpoints of skorch, or pairs of a name and one. They
+        are copied for each of the many fits.
+        """,
+        default=None,
+        constraints=[list, tuple, None],
+    )
+    alphas: int | Sequence[float] | np.ndarray = parameter(
+        "int or array-like of float",
+        """Strengths to try, or their number. A number makes a geometric grid up to where no feature is left, as in
+        :func:`~skreg.model_selection.regularization_path`.
+        """,
+        default=30,
+        constraints=[Interval(Integral, 2, None, closed="left"), "array-like"],
+    )
+    eps: float = parameter(
+        "float",
+        "The lowest strength of such a grid, in units of the highest; in (0, 1).",
+        default=1e-3,
+        constraints=[Interval(Real, 0, 1, closed="neither")],
+    )
+    cv: Any = parameter(
+        "int, cross-validation splitter or iterable of splits",
+        "Folds. An int makes stratified folds for classes, and contiguous ones for numbers.",
+        default=5,
+        constraints=["cv_object"],
+    )
+    scoring: str | Callable = parameter(
+        "str or callable",
+        """What the folds are scored by, higher is better: minus the mean loss on their held-out rows, or any scorer of
+        scikit-learn. (Early stopping always monitors the loss.)
+        """,
+        default="loss",
+        constraints=[StrOptions({"loss", *get_scorer_names()}), callable],
+    )
+    selection: str = parameter(
+        "{'best', 'one_se'}",
+        """The strength with the best mean score, or the largest whose mean score is within one standard error of it.
+        """,
+        default="best",
+        constraints=[StrOptions({"best", "one_se"})],
+    )
+    relax: bool = parameter(
+        "bool",
+        """Whether the features that each strength selects are fitted anew without the selecting penalty, for its score
+        and in the end: the relaxed lasso. The penalty then selects, and does not shrink.
+        """,
+        default=False,
+        constraints=["boolean"],
+    )
+    adaptive: bool = parameter(
+        "bool",
+        """Whether a second path follows, on the features that the best strength of a first one keeps, with weights that
+        are inverse to the norms there: the adaptive lasso. Each fold has weights of its own, from its own training
+        rows. Needs 'group_lasso' or 'sparse_group_lasso' over features, or an object with weights.
+        """,
+        default=False,
+        constraints=["boolean"],
+    )
+    refit: bool = parameter(
+        "bool",
+        "Whether to fit all rows with the chosen strength; otherwise the estimator cannot predict.",
+        default=True,
+        constraints=["boolean"],
+    )
+    direction: str = parameter(
+        "{'auto', 'up', 'down'}",
+        """Whether paths begin with the weakest or the strongest penalty, as in
+        :func:`~skreg.model_selection.regularization_path`.
+        """,
+        default="auto",
+        constraints=[StrOptions(DIRECTIONS)],
+    )
+    n_jobs: int | None = parameter(
+        "int",
+        """Number of populations that are trained at the same time: the folds' fits are trained together, in threads or
+        by the backend of :func:`joblib.parallel_config`; None is the number of the configuration, else 1. Fits that
+        cannot be trained together (as with ``solver='lbfgs'``, `callbacks`, or `refit_on_all` with early stopping) and
+        the fit of all rows run one after the other, whatever `n_jobs` is.
+        """,
+        default=None,
+        constraints=[Integral, None],
+    )
 
     @property
     @abstractmethod

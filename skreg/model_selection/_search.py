@@ -12,7 +12,7 @@ import sklearn.model_selection
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
-from skreg._docs import DocLink
+from skreg._doc_link import DocLink
 from skreg._seeds import fresh_seed, random_numbers
 from skreg._sklearn_private import Interval, check_method_params
 from skreg.compose import scoring_of

@@ -12,7 +12,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from skreg._docs import DocLink
+from skreg._doc_link import DocLink
 from skreg._hashing import structure_of_parameters
 from skreg._sklearn_private import Interval
 from skreg.proximal import Scalars
