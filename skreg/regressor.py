@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -181,6 +182,7 @@ class FittedRegressor(RegressorMixin, FittedMLP):
 class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
     """Multilayer perceptron regressor with every kind of regularization."""
 
+    _loss_parameters: ClassVar[dict[str, str]] = {"quantile": "quantile", "delta": "huber"}
     _data_parameters = (*BaseRegularizedMLP._data_parameters, "quantile", "delta")
     _data_attributes = (*BaseRegularizedMLP._data_attributes, "_target_ndim")
 
@@ -236,11 +238,6 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
 
     def _strata(self, targets):
         return None
-
-    def _unused_parameters(self):
-        of_loss = {"quantile": "quantile", "delta": "huber"}
-        names = [name for name, loss in of_loss.items() if self.loss != loss and not self._has_default(name)]
-        return super()._unused_parameters() | dict.fromkeys(names, "loss")
 
 
 def _check_numbers(y) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from sklearn.metrics import check_scoring
 
+from skreg._estimator.advice import batch_size_messages
+from skreg._estimator.checks import check_batch_size
 from skreg._estimator.data import concatenated, rescaled
 from skreg._estimator.prepare import PendingFit, schedule_of
 from skreg._estimator.weights import attributes_of
@@ -97,7 +99,7 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     indices = table.nonzero_weight_indices
     rows = RowChoice(indices, estimator._class_weights(table, indices))
-    result.warnings += estimator._batch_size_messages(len(rows))
+    result.warnings += batch_size_messages(estimator, len(rows))
     module = spec.network.module()
     module.restore(origin)
     if is_new:
@@ -108,7 +110,7 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
         spec,
         train=rows,
         valid=None,
-        batch_size=estimator._check_batch_size(len(rows)),
+        batch_size=check_batch_size(estimator, len(rows)),
         schedule=schedule_of(estimator, tuple(map(float, rates))),
         stopping=StoppingRule(estimator.max_iter, n_iter_no_change=np.inf, n_epochs=result.best_epoch),
         start=tuple(tensor.numpy(force=True).copy() for tensor in module.state()),

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -12,7 +13,6 @@ from sklearn.utils import check_consistent_length
 
 from skreg._estimator.alone import train_pending
 from skreg._estimator.attributes import unchanged_on_error
-from skreg._estimator.checks import ChecksMixin
 from skreg._estimator.data import Table, as_numpy
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.groups import GroupsMixin
@@ -30,7 +30,7 @@ from skreg.stopping import split_by, split_validation, takes_groups
 
 
 @with_parameters
-class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, IncrementalMixin, FittedMLP):
+class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, FittedMLP):
     """Base class of the estimators; use a subclass."""
 
     alpha: Numbers | None = parameter(
@@ -70,6 +70,13 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, ChecksMixin, Increme
         constraints=[StrOptions({"loss", *get_scorer_names()}), callable],
         after="refit_on_all",
     )
+
+    # Parameters that the checks of data depend on, beside class and data, and attributes that they set. Estimators that
+    # agree in these parameters can share the results.
+    _data_parameters: ClassVar[tuple[str, ...]] = ("loss",)
+    _data_attributes: ClassVar[tuple[str, ...]] = ("n_features_in_", "feature_names_in_")
+    # Parameters with an effect under one loss alone, and that loss.
+    _loss_parameters: ClassVar[dict[str, str]] = {}
 
     # -- hooks of subclasses -------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """Validation of the data that estimators are given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.sparse
@@ -194,3 +196,65 @@ def _text_columns(X) -> list:
 
 def _holds_text(column: np.ndarray) -> bool:
     return column.dtype.kind not in "biufcmM" and any(isinstance(value, str | bytes) for value in column.ravel())
+
+
+def check_data(estimator, X, y, sample_weight, *, reset: bool, encode: Callable) -> Table:
+    """Return the rows to fit to; ``encode`` takes y and the type of X, and returns targets."""
+    X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
+    data, labels = check_inputs(estimator, X, y, multi_output=True, reset=reset)
+    targets = encode(labels, data.dtype)
+    sample_weight = check_weights(sample_weight, data)
+    table = weighted(estimator, Table(data, targets, sample_weight, sample_weight, (X, y)))
+    estimator._make_loss().check_targets(targets[table.nonzero_weight_indices])
+    return table
+
+
+def learnable_data(estimator, X, y, sample_weight, is_warm_start=False) -> Table:
+    """Return the rows of a whole fit, checked."""
+    encode = partial(estimator._encode_targets, keep_classes=is_warm_start)
+    table = check_data(estimator, X, y, sample_weight, reset=not is_warm_start, encode=encode)
+    targets = table.targets[table.nonzero_weight_indices]
+    estimator._make_loss().check_whole(targets)
+    estimator._check_weighted_targets(targets)
+    return table
+
+
+def weighted(estimator, table: Table) -> Table:
+    """Return a table with the weights of classes that the user has given."""
+    given = estimator._given_class_weights(table.targets)
+    if given is not None:
+        of_class = given(table.targets)
+        table.weight = of_class if table.weight is None else table.weight * of_class
+        if not table.weight.any():
+            raise ValueError(
+                "The 'class_weight' parameter must give a positive weight to rows with positive sample_weight; got "
+                f"class_weight={estimator.class_weight!r}, with which all rows have weight zero."
+            )
+    return table
+
+
+def check_validation_data(estimator, X_val, y_val, sample_weight_val, groups, n_targets: int) -> Table | None:
+    """Return the rows that the user has given to validate on."""
+    if X_val is None and y_val is None and sample_weight_val is None:
+        return None
+    if X_val is None or y_val is None:
+        given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        names = [name for name, value in given.items() if value is not None]
+        raise ValueError(f"X_val and y_val must be given together; got only {' and '.join(names)}.")
+    rule, _ = estimator._stopping_rule()
+    if hasattr(rule, "split") or groups is not None:
+        raise ValueError(
+            "Validation rows must come from X_val or from a splitter (with groups), not from both; got X_val and "
+            f"early_stopping={rule!r}{'' if groups is None else ' and groups'}."
+        )
+    X_val, y_val = as_numpy(X_val), as_numpy(y_val)
+    try:
+        data, labels = check_inputs(estimator, X_val, y_val, multi_output=True, reset=False)
+        targets = estimator._encode_known(labels)
+        if targets.shape[1] != n_targets:
+            raise ValueError(f"y_val must have as many columns as y, {n_targets}; got {targets.shape[1]}.")
+        weight = check_weights(as_numpy(sample_weight_val), data)
+        estimator._make_loss().check_targets(targets if weight is None else targets[weight > 0])
+    except ValueError as error:
+        raise ValueError(f"X_val, y_val or sample_weight_val cannot be used: {error}") from error
+    return weighted(estimator, Table(data, targets, weight, weight, (X_val, y_val)))

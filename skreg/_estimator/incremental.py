@@ -6,7 +6,16 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skreg._estimator.advice import (
+    OF_EARLY_STOPPING,
+    advice_on_scale,
+    batch_size_messages,
+    settings_messages,
+    unused_messages,
+)
 from skreg._estimator.alone import train
+from skreg._estimator.checks import check_parameters_together
+from skreg._estimator.data import check_data
 from skreg._estimator.history import PreviousHistory
 from skreg._estimator.prepare import (
     PendingFit,
@@ -24,9 +33,6 @@ from skreg.engine.dataset import Dataset
 from skreg.engine.spec import RowChoice, StoppingRule
 from skreg.engine.state import BEST_WEIGHTS
 from skreg.engine.trainer import Trainer
-
-# Parameters without effect unless rows are held out, which `partial_fit` does not do.
-OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
 
 
 def takes_steps(estimator) -> bool:
@@ -65,9 +71,9 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     """Train for one more epoch. ``encode`` turns targets into those of the loss."""
     is_first = not hasattr(estimator, "coefs_")
     checkpoint = vars(estimator).pop("_checkpoint", None)
-    give_warnings(estimator._unused_messages(OF_EARLY_STOPPING))
-    penalty = estimator._check_parameters_together()
-    table = estimator._check_data(X, y, sample_weight, reset=is_first, encode=encode)
+    give_warnings(unused_messages(estimator, OF_EARLY_STOPPING))
+    penalty = check_parameters_together(estimator)
+    table = check_data(estimator, X, y, sample_weight, reset=is_first, encode=encode)
     dtype = table.X.dtype if is_first else estimator.coefs_[0].dtype
     if hasattr(estimator, "_n_targets") and checkpoint is None:
         check_same_outputs(estimator)
@@ -77,7 +83,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     if checkpoint is not None:
         previous = check_checkpoint(estimator, checkpoint, network)
     elif is_first:
-        give_warnings(estimator._settings_messages(estimator._advice_on_scale(table), penalties))
+        give_warnings(settings_messages(estimator, advice_on_scale(estimator, table), penalties))
     else:
         start = fitted_start(estimator, network)
         previous = PreviousHistory(getattr(estimator, "history_", {}), estimator.loss_curve_, estimator.t_)
@@ -98,7 +104,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
             estimator.max_iter, tol=estimator.tol, n_iter_no_change=estimator.n_iter_no_change, n_epochs=1
         ),
     )
-    give_warnings(estimator._batch_size_messages(len(indices)))
+    give_warnings(batch_size_messages(estimator, len(indices)))
     set_prediction_attributes(estimator, spec, table)
     restore = None if checkpoint is None else "best"
     has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)

@@ -4,21 +4,29 @@ Every fit is ``prepare``, the training of :mod:`skreg.engine`, and ``finish``: `
 and searches, paths and comparisons call the same functions for many.
 """
 
-import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from skreg._estimator.attributes import data_attributes, forget
-from skreg._estimator.data import Table
+from skreg._estimator.advice import (
+    advice_on_scale,
+    batch_size_messages,
+    convergence_messages,
+    settings_messages,
+    unused_messages,
+    validation_messages,
+)
+from skreg._estimator.attributes import forget
+from skreg._estimator.checks import check_batch_size, check_device, check_parameters_together, hidden_units
+from skreg._estimator.data import Table, check_validation_data, learnable_data
 from skreg._estimator.fitted import dropout_rates, outputs_in_blocks
 from skreg._estimator.history import PreviousHistory, joined
 from skreg._estimator.parameters import axis_fields
 from skreg._estimator.resuming import check_checkpoint, description
+from skreg._estimator.shared_checks import SharedChecks
 from skreg._estimator.weights import attributes_of, load_parameters, module_of
-from skreg._hashing import content_hash
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
 from skreg._warnings import Message
 from skreg.constraints._resolve import resolve_constraint
@@ -70,38 +78,6 @@ class PendingFit:
     is_scaled: bool
 
 
-class SharedChecks:
-    """Results of the checks of some rows, shared by the estimators that make the same checks.
-
-    The rows must not be written into while they are shared.
-    """
-
-    def __init__(self):
-        self._known: dict[tuple, tuple] = {}
-
-    def __deepcopy__(self, memo):
-        """Return itself: clones of an estimator share the results."""
-        return self
-
-    def learnable_data(self, estimator, X, y, sample_weight) -> tuple[Table, list[str]]:
-        """Return the checked rows of a fit, and warnings about their scale.
-
-        The estimator gets the attributes of the checks.
-        """
-        parameters = content_hash([getattr(estimator, name) for name in estimator._data_parameters])
-        key = (id(X), id(y), id(sample_weight), type(estimator), parameters)
-        if parameters is None or key not in self._known:
-            table = estimator._learnable_data(X, y, sample_weight)
-            # The data are stored with the results, so that no other object gets their ids.
-            found = (table, estimator._advice_on_scale(table), data_attributes(estimator), (X, y, sample_weight))
-            if parameters is None:
-                return found[:2]
-            self._known[key] = found
-        table, advice, attributes, _ = self._known[key]
-        vars(estimator).update(copy.deepcopy(attributes))
-        return replace(table), advice
-
-
 def prepare(
     estimator,
     X,
@@ -145,18 +121,18 @@ def prepare(
     if not is_warm_start:
         forget(estimator)
     messages = [] if messages is None else messages
-    messages += estimator._unused_messages(() if X_val is None else ("scoring",))
-    penalty = estimator._check_parameters_together()
+    messages += unused_messages(estimator, () if X_val is None else ("scoring",))
+    penalty = check_parameters_together(estimator)
     if checks is None or is_warm_start:
-        table = estimator._learnable_data(X, y, sample_weight, is_warm_start)
-        advice = estimator._advice_on_scale(table)
+        table = learnable_data(estimator, X, y, sample_weight, is_warm_start)
+        advice = advice_on_scale(estimator, table)
     else:
         table, advice = checks.learnable_data(estimator, X, y, sample_weight)
-    valid_table = estimator._check_validation_data(X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
+    valid_table = check_validation_data(estimator, X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
     network, loss, penalties = network_of_estimator(estimator, table, penalty)
-    messages += estimator._settings_messages(advice, penalties)
+    messages += settings_messages(estimator, advice, penalties)
     if valid_table is not None:
-        messages += estimator._validation_messages(table, valid_table)
+        messages += validation_messages(estimator, table, valid_table)
     previous, seeds = history_and_seeds(estimator, checkpoint, network, is_warm_start)
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     if valid_table is not None:
@@ -174,7 +150,7 @@ def prepare(
         start=fitted_start(estimator, network) if is_warm_start else None,
         n_rows_before=previous.t,
     )
-    messages += estimator._batch_size_messages(len(train))
+    messages += batch_size_messages(estimator, len(train))
     set_prediction_attributes(estimator, spec, table)
     return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled=not advice)
 
@@ -220,7 +196,7 @@ def network_of_estimator(
         raise ValueError(
             f"solver='lbfgs' needs a smooth objective; got loss={estimator.loss!r}. Use solver='adam' or 'sgd'."
         )
-    units = estimator._hidden_units()
+    units = hidden_units(estimator)
     # The line search of L-BFGS needs more digits than float32 has.
     is_single = (dtype or table.X.dtype) == np.float32 and not is_lbfgs
     network = NetworkSpec(
@@ -231,7 +207,7 @@ def network_of_estimator(
         input_dropout=float(estimator.input_dropout),
         skip=penalty is not None and penalty.skip,
         dtype=torch.float32 if is_single else torch.float64,
-        device=estimator._check_device(),
+        device=check_device(estimator),
     )
     units = network.layer_units
     return network, loss, (None,) * (len(units) - 1) if penalty is None else tuple(penalty.for_layers(units))
@@ -271,7 +247,7 @@ def make_spec(
         **axis_fields(estimator),
         train=train,
         valid=valid,
-        batch_size=estimator._check_batch_size(len(train)),
+        batch_size=check_batch_size(estimator, len(train)),
         shuffle=estimator.shuffle,
         **options,
     )
@@ -346,7 +322,7 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
     estimator.n_iter_ = result.n_epochs
     if result.converged:
         return result.warnings
-    return result.warnings + estimator._convergence_messages(result.stopping_reason, pending.is_scaled)
+    return result.warnings + convergence_messages(estimator, result.stopping_reason, pending.is_scaled)
 
 
 def set_weights(estimator, result: FitResult, spec: FitSpec, dtype) -> None:

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skreg._composition import path_to_last
+from skreg._estimator.advice import default_of, unused_parameters
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.regressor import RegularizedMLPRegressor
@@ -78,7 +79,7 @@ def default_regularizers(network) -> dict[str, tuple]:
         estimator = clone(network).set_params(**_prefixed(prefix, PLAIN | settings))
         # What the user has given for early stopping has no effect on most of them, which is not worth a warning.
         inner = estimator.get_params()[prefix.removesuffix("__")] if prefix else estimator
-        unused = {name: inner._default(name) for name in inner._unused_parameters()}
+        unused = {name: default_of(inner, name) for name in unused_parameters(inner)}
         return estimator.set_params(**_prefixed(prefix, unused)), _prefixed(prefix, grid)
 
     return {

@@ -9,6 +9,7 @@ import scipy.optimize
 import scipy.sparse
 import torch
 
+from skreg._estimator.data import check_data
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.objective import DataTerm
 from skreg.inspection._networks import opened
@@ -153,8 +154,8 @@ class RowsLoss:
 def loss_on_rows(network: FittedMLP, X, y, sample_weight=None) -> Quadratic | RowsLoss:
     """Return the loss of a fitted network without hidden layers as a function of its two weights."""
     network = network._as_fitted()
-    table = network._check_data(
-        X, y, sample_weight, reset=False, encode=lambda labels, _: network._encode_known(labels)
+    table = check_data(
+        network, X, y, sample_weight, reset=False, encode=lambda labels, _: network._encode_known(labels)
     )
     indices = table.nonzero_weight_indices
     loss = network._fitted_loss()

@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
+from skreg._estimator.advice import unused_messages, without_unused
 from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.checks import hidden_units
+from skreg._estimator.data import learnable_data
 from skreg._estimator.objective import DataTerm
 from skreg._warnings import give_warnings
 from skreg.constraints import Nonnegative
@@ -68,7 +71,7 @@ def check_estimator(estimator) -> None:
 
 def can_be_empty(estimator, n_features: int, n_outputs: int) -> bool:
     """Return whether some strength of the penalty sets all weights of the first layer to zero."""
-    units = estimator._hidden_units()
+    units = hidden_units(estimator)
     layer = penalty_of(estimator).set_params(alpha=1.0).for_layers((n_features, *units, n_outputs))[0]
     anything = torch.ones(1, n_features, units[0] if units else n_outputs, dtype=torch.float64)
     return math.isfinite(float(layer.to(anything.dtype, anything.device).alpha_max(anything)[0]))
@@ -76,7 +79,7 @@ def can_be_empty(estimator, n_features: int, n_outputs: int) -> bool:
 
 def has_hidden_layers(estimator) -> bool:
     """Return whether an estimator's network has hidden layers."""
-    units = estimator._hidden_units()
+    units = hidden_units(estimator)
     return len(units) > 0
 
 
@@ -127,7 +130,7 @@ class NullModel:
         only one; if of several, :meth:`alpha_max` of another could be smaller.
         """
         work = clone(estimator)
-        table = work._learnable_data(X, y, sample_weight)
+        table = learnable_data(work, X, y, sample_weight)
         loss = work._make_loss()
         term = DataTerm.of(work, table, loss)
         data, target, weight = term.X, term.target, term.weight
@@ -211,8 +214,8 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     0.587
     """
     check_estimator(estimator)
-    give_warnings(estimator._unused_messages(("alpha",)))
-    estimator = estimator._without_unused()
+    give_warnings(unused_messages(estimator, ("alpha",)))
+    estimator = without_unused(estimator)
     null = NullModel.of(estimator, X, y, sample_weight)
     if not can_be_empty(estimator, *null.gradient.shape[1:]):
         raise ValueError(f"No strength of the penalty sets all weights to zero; got penalty={estimator.penalty!r}.")

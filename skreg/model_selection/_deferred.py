@@ -12,7 +12,8 @@ from skreg._composition import with_last
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
 from skreg._estimator.fitted import FittedMLP
-from skreg._estimator.prepare import PendingFit, SharedChecks, prepare
+from skreg._estimator.prepare import PendingFit, prepare
+from skreg._estimator.shared_checks import SharedChecks
 from skreg._warnings import Message
 from skreg.engine.dataset import Dataset
 from skreg.engine.threads import StopSignal

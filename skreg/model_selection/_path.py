@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from tqdm import tqdm
 
+from skreg._estimator.advice import unused_messages, without_unused
 from skreg._seeds import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
 from skreg._warnings import WarningSink, give_warnings
@@ -331,8 +332,8 @@ def regularization_path(
         raise ValueError(f"X_val and y_val must be given together; got {given} without {missing}.")
     check_estimator(estimator)
     alphas = check_alphas(alphas)
-    give_warnings(estimator._unused_messages(("alpha",)))
-    estimator = with_fixed_seed(estimator._without_unused())
+    give_warnings(unused_messages(estimator, ("alpha",)))
+    estimator = with_fixed_seed(without_unused(estimator))
     scorer = check_scoring(estimator, scoring=scoring)
     if not isinstance(alphas, np.ndarray):
         alphas = find_alphas(estimator, X, y, sample_weight, alphas, eps)

@@ -16,9 +16,10 @@ from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
 from tqdm import tqdm
 
+from skreg._estimator.advice import unused_messages, without_unused
 from skreg._estimator.alone import check_takes_weights
 from skreg._estimator.attributes import data_attributes, forget, unchanged_on_error
-from skreg._estimator.data import as_numpy, check_inputs
+from skreg._estimator.data import as_numpy, check_inputs, learnable_data
 from skreg._estimator.groups import GroupsMixin
 from skreg._estimator.parameters import NetworkParameters
 from skreg._estimator.state import TRAINING_STATE
@@ -259,8 +260,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         rule, around = self._stopping_rule()
         plain.set_params(early_stopping=rule)
         # Once, not in each of many fits.
-        warn(plain._unused_messages())
-        plain = plain._without_unused()
+        warn(unused_messages(plain))
+        plain = without_unused(plain)
         penalty = penalty_of(plain)
         self._check_choice(penalty)
         # One seed for all fits; an instance of RandomState is advanced, as in every other fit.
@@ -271,7 +272,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         # These raise what fit would raise, before anything is trained, and tell what the estimator has seen. The first
         # one names this class in its errors.
         check_inputs(self, X, y, multi_output=True, reset=True)
-        plain._learnable_data(X, y, sample_weight)
+        learnable_data(plain, X, y, sample_weight)
         vars(self).update(data_attributes(plain))
         X, y = (np.asarray(data) if isinstance(data, list) else data for data in indexable(X, y))
         if sample_weight is not None:

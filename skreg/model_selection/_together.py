@@ -23,7 +23,8 @@ from skreg._composition import last_of, nested, opened, with_last
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import is_about_text, with_encoding_hint
 from skreg._estimator.fitted import FittedMLP
-from skreg._estimator.prepare import PendingFit, SharedChecks, finish
+from skreg._estimator.prepare import PendingFit, finish
+from skreg._estimator.shared_checks import SharedChecks
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import Message

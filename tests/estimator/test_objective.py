@@ -6,6 +6,7 @@ import scipy.sparse
 import torch
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._estimator.data import learnable_data
 from skreg._estimator.objective import DataTerm
 
 RNG = np.random.default_rng(0)
@@ -15,7 +16,7 @@ WEIGHT = np.where(np.arange(40) < 5, 0.0, RNG.uniform(0.5, 2, size=40))
 
 
 def term_of(model, X, y, sample_weight=None):
-    return DataTerm.of(model, model._learnable_data(X, y, sample_weight), model._make_loss())
+    return DataTerm.of(model, learnable_data(model, X, y, sample_weight), model._make_loss())
 
 
 @pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_array, lambda X: X.astype(np.float32)])

@@ -12,7 +12,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._estimator.prepare import SharedChecks, prepare
+from skreg._estimator import shared_checks
+from skreg._estimator.advice import advice_on_scale
+from skreg._estimator.data import learnable_data
+from skreg._estimator.prepare import prepare
+from skreg._estimator.shared_checks import SharedChecks
 from skreg.engine.batches import n_epoch_batches
 from skreg.model_selection import GridSearchCV, cross_validate
 from skreg.penalties import L2
@@ -35,15 +39,15 @@ def regressor(**options):
     return RegularizedMLPRegressor(**TINY | options)
 
 
-def counted(monkeypatch, kind, method):
-    """Return a list that gets an entry for every call of a method."""
-    calls, plain = [], getattr(kind, method)
+def counted(monkeypatch, owner, name):
+    """Return a list that gets an entry for every call of a method of a class, or of a function of a module."""
+    calls, plain = [], getattr(owner, name)
 
-    def call(self, *args, **params):
-        calls.append(self)
-        return plain(self, *args, **params)
+    def call(first, *args, **params):
+        calls.append(first)
+        return plain(first, *args, **params)
 
-    monkeypatch.setattr(kind, method, call)
+    monkeypatch.setattr(owner, name, call)
     return calls
 
 
@@ -61,14 +65,14 @@ def searched(estimator, grid, y, **options):
     ids=["classifier", "regressor", "pipeline"],
 )
 def test_candidates_share_the_checks_of_a_fold(monkeypatch, estimator, name, y):
-    kind = RegularizedMLPRegressor if y is NUMBERS else RegularizedMLPClassifier
-    checks, scales = (counted(monkeypatch, kind, method) for method in ("_learnable_data", "_advice_on_scale"))
+    checks = counted(monkeypatch, shared_checks, "learnable_data")
+    scales = counted(monkeypatch, shared_checks, "advice_on_scale")
     searched(estimator, {name: ALPHAS}, y)
     assert len(checks) == len(scales) == FOLDS.n_splits
 
 
 def test_candidates_that_read_targets_otherwise_have_checks_of_their_own(monkeypatch):
-    checks = counted(monkeypatch, RegularizedMLPRegressor, "_learnable_data")
+    checks = counted(monkeypatch, shared_checks, "learnable_data")
     losses = ["squared_error", "poisson", "absolute_error"]
     with pytest.warns(FitFailedWarning, match="6 fits failed"), pytest.warns(UserWarning, match="non-finite"):
         search = searched(regressor(), {"loss": losses, "alpha": ALPHAS[:2]}, NUMBERS)
@@ -86,7 +90,7 @@ def test_class_weights_are_those_of_each_candidate():
 
 
 def test_a_transformed_target_is_checked_for_each_candidate(monkeypatch):
-    checks = counted(monkeypatch, RegularizedMLPRegressor, "_learnable_data")
+    checks = counted(monkeypatch, shared_checks, "learnable_data")
     model = TransformedTargetRegressor(regressor(), transformer=StandardScaler())
     searched(model, {"regressor__alpha": ALPHAS}, NUMBERS)
     assert len(checks) == FOLDS.n_splits * len(ALPHAS)
@@ -127,7 +131,7 @@ def test_folds_and_weights_do_not_share():
     ids=["X", "y", "weights"],
 )
 def test_only_the_same_objects_are_the_same_data(monkeypatch, first, second):
-    calls = counted(monkeypatch, RegularizedMLPClassifier, "_learnable_data")
+    calls = counted(monkeypatch, shared_checks, "learnable_data")
     checks = SharedChecks()
     for data, n_calls in [(first, 1), (second, 2), (first, 2), (second, 2)]:
         prepare(classifier(), *data, checks=checks)
@@ -169,13 +173,13 @@ def test_checks_of_data_depend_on_the_parameters_that_are_named(estimator, y):
     vars(recorded).update(vars(estimator))
     before = set(vars(recorded))
     read.clear()
-    recorded._advice_on_scale(recorded._learnable_data(X, y, np.ones(36)))
+    advice_on_scale(recorded, learnable_data(recorded, X, y, np.ones(36)))
     # Losses read the parameters from a mapping: all of them, to take what theirs are.
     assert read & names <= set(estimator._data_parameters)
     assert set(vars(recorded)) - before <= set(estimator._data_attributes)
     for name in names - set(estimator._data_parameters):
         delattr(recorded, name)
-    recorded._advice_on_scale(recorded._learnable_data(X, y, np.ones(36)))
+    advice_on_scale(recorded, learnable_data(recorded, X, y, np.ones(36)))
 
 
 def test_a_penalty_is_laid_out_once_for_each_fit(monkeypatch):
