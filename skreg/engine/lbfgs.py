@@ -20,7 +20,7 @@ class _Iterations:
     def __init__(self, trainer):
         self.trainer, self.monitor = trainer, trainer.monitor
         self.rows = trainer.members[0].rows
-        self.full = FullObjective(trainer.module, trainer.spec.loss, trainer.solver, self.rows)
+        self.full = FullObjective(trainer.module, trainer.spec.loss, trainer.regularization, self.rows)
         self.is_running = False
 
     def objective(self, x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -44,7 +44,7 @@ class _Iterations:
         self.trainer.end_epoch(
             {
                 "train_loss": tensor([self.full.loss]),
-                "penalty": self.trainer.solver.penalty_values(),
+                "penalty": self.trainer.regularization.penalty_values(),
                 "train_score": tensor([self.full.score]),
             }
         )

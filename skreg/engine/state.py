@@ -50,7 +50,7 @@ def training_state(trainer, last: list[Tensor]) -> dict[str, np.ndarray]:
     numbers = {
         "epoch": monitor.epoch,
         "n_rows_seen": trainer.n_rows_seen,
-        "n_steps": trainer.solver.n_steps,
+        "n_steps": 0 if trainer.solver is None else trainer.solver.n_steps,
         "n_normalized_batches": trainer.module.n_batches,
         "initial_lr": monitor.initial_lr,
         "lr": trainer.lr,
@@ -62,7 +62,8 @@ def training_state(trainer, last: list[Tensor]) -> dict[str, np.ndarray]:
         "lowest_train_loss": monitor.lowest["train_loss"],
         "lowest_valid_loss": monitor.lowest["valid_loss"],
     }
-    tensors = {"last": last, "best": trainer.best_weights or [], "buffer": trainer.solver.buffers()}
+    buffers = [] if trainer.solver is None else trainer.solver.buffers()
+    tensors = {"last": last, "best": trainer.best_weights or [], "buffer": buffers}
     if trainer.averager is not None:
         tensors["average"] = trainer.averager.average
     best_weights = trainer.module.state()

@@ -40,6 +40,7 @@ from skreg.engine.streams import MemberStreams, make_batch_random, make_dropout_
 from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.losses import weighted_sum
 from skreg.network.linear import join_rows
+from skreg.solvers import Regularization
 from skreg.stopping import bounded_mean
 
 
@@ -73,8 +74,10 @@ class Trainer:
         The networks in training.
     module : MLP
         Their weights.
-    solver : FlatOptimizer or Regularization
-        The optimizer, or what regularizes the objective of L-BFGS.
+    regularization : Regularization
+        The penalties and constraints.
+    solver : FlatOptimizer or None
+        The optimizer; None for L-BFGS, which is SciPy's.
     lr : float
         The learning rate of the next step, of the first member.
     member_lr : list of float
@@ -168,7 +171,7 @@ class Trainer:
         """Take a step with every batch; return loss, penalty and score, measured while the weights change."""
         self.batches.begin_epoch()
         scale = self.module.flat.new_full((), self.n_batches / self.batches.n_columns)
-        regularizers = (*self.transforms, *self.rules, self.averaging, *self.solver.regularizers)
+        regularizers = (*self.transforms, *self.rules, self.averaging, *self.regularization.regularizers)
         with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, regularizers):
             steps = [self._step(index, batch, scale) for index, batch in enumerate(self.batches)]
             outputs, targets = zip(*steps, strict=True)
@@ -217,7 +220,7 @@ class Trainer:
         weight = self.batches.column_weight(self.is_single)
         return {
             "train_loss": weighted_sum(losses, weight),
-            "penalty": self.solver.penalty_values(),
+            "penalty": self.regularization.penalty_values(),
             "train_score": loss.score(Z, target, weight),
         }
 
@@ -329,7 +332,7 @@ class Trainer:
             yield
             return
         with self.averager.swapped():
-            self.solver.project()
+            self.regularization.project()
             yield
 
     def _update_member_lr(self, ended: Sequence[int]) -> None:
@@ -426,13 +429,17 @@ class Trainer:
         self.lr = self.member_lr[0]
         of_layers = zip(*(member.spec.penalties for member in self.members), strict=True)
         penalties = [stacked_penalty(of_layer, module.flat) for of_layer in of_layers]
-        options = {}
+        member_lr = 1.0
+        if any(lr != self.lr for lr in self.member_lr):
+            member_lr = (module.flat.new_tensor(self.member_lr) / self.lr).view(-1, 1, 1)
+        self.regularization = Regularization(module, penalties, self.spec.constraints, member_lr=member_lr)
+        self.solver = None
         if self.takes_steps:
-            if any(lr != self.lr for lr in self.member_lr):
-                options["member_lr"] = (module.flat.new_tensor(self.member_lr) / self.lr).view(-1, 1, 1)
-            for name in self.spec.solver.member_parameters:
-                options[name] = stacked_numbers([getattr(spec.solver, name) for spec in specs], module.flat)
-        self.solver = self.spec.solver.make(module, penalties, self.spec.constraints, **options)
+            numbers = {
+                name: [getattr(spec.solver, name) for spec in specs] for name in self.spec.solver.member_parameters
+            }
+            members = {name: stacked_numbers(values, module.flat) for name, values in numbers.items()}
+            self.solver = self.spec.solver.make(self.regularization, **members)
         self.transforms = stacked_rules([spec.batch_transforms for spec in specs], module.flat)
         exact = module.flat.new_empty(0, dtype=torch.float64)
         self.rules = stacked_rules([spec.gradient_rules for spec in specs], exact)

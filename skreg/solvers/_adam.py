@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from skreg.solvers._base import Solver
-from skreg.solvers._flat import FlatOptimizer, RegularizedLayer
+from skreg.solvers._flat import FlatOptimizer
+from skreg.solvers._regularization import RegularizedLayer
 
 # Share of the layer's root mean square below which Adam's metric does not fall. Without it, weights that have not
 # had a gradient yet take a proximal step of lr / epsilon and are wiped out at once. A higher floor spares more of
@@ -78,11 +79,11 @@ class ProximalAdam(FlatOptimizer):
     added to the gradient, which has the same minimizer and lets one fused call update everything.
     """
 
-    def __init__(self, module, penalties, constraints=(), *, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **options):
-        super().__init__(module, penalties, constraints, **options)
+    def __init__(self, regularization, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **options):
+        super().__init__(regularization, **options)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.mean = torch.zeros_like(module.flat)
-        self.square = torch.zeros_like(module.flat)
+        self.mean = torch.zeros_like(self.module.flat)
+        self.square = torch.zeros_like(self.module.flat)
         self._spans = self._plain_spans()
         self._parts = [self._buffers_of(span) for span, _ in self._spans]
         self._runs = self._separable_runs()
@@ -90,7 +91,7 @@ class ProximalAdam(FlatOptimizer):
         self._smooth = [layer for layer in self.layers if not (layer.proximal or layer.decay)]
         self._tied = [layer for layer in self.layers if layer.proximal and not layer.is_separable]
         # The fused kernel reads its step number from a tensor of each parameter and does not advance it.
-        self._kernel_step = torch.zeros((), dtype=torch.float32, device=module.flat.device)
+        self._kernel_step = torch.zeros((), dtype=torch.float32, device=self.module.flat.device)
 
     nonnegative_buffers = (1,)
 

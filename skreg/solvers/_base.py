@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from skreg.solvers._flat import FlatOptimizer
+from skreg.solvers._regularization import Regularization
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,10 @@ class Solver:
     takes_steps: ClassVar[bool] = True
     member_parameters: ClassVar[tuple[str, ...]] = ("weight_decay",)
 
-    def make(self, module, penalties, constraints, *, member_lr: float | Tensor = 1.0, **members) -> FlatOptimizer:
+    def make(self, regularization: Regularization, **members: Tensor) -> FlatOptimizer:
         """Return the optimizer of some networks.
 
-        ``member_lr`` is that of :class:`FlatOptimizer`; ``members`` are other settings in which the networks differ,
-        as tensors of shape (n_members, 1, 1).
+        ``members`` are the settings in which the networks differ, as tensors of shape (n_members, 1, 1).
         """
         options = {field.name: getattr(self, field.name) for field in fields(self)} | members
-        return self.optimizer(module, penalties, constraints, member_lr=member_lr, **options)
+        return self.optimizer(regularization, **options)

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skreg.solvers._flat import Regularization
-
 
 @dataclass(frozen=True)
 class LBFGS:
@@ -21,7 +19,3 @@ class LBFGS:
     takes_steps: ClassVar[bool] = False
     n_buffers: ClassVar[int] = 20
     member_parameters: ClassVar[tuple[str, ...]] = ()
-
-    def make(self, module, penalties, constraints=()) -> Regularization:
-        """Return the regularization of a network, whose penalties must be smooth."""
-        return Regularization(module, penalties)

@@ -21,10 +21,10 @@ class ProximalSGD(FlatOptimizer):
     1 - momentum at the fixed point.
     """
 
-    def __init__(self, module, penalties, constraints=(), *, momentum=0.9, nesterovs_momentum=True, **options):
-        super().__init__(module, penalties, constraints, **options)
+    def __init__(self, regularization, *, momentum=0.9, nesterovs_momentum=True, **options):
+        super().__init__(regularization, **options)
         self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
-        self.velocity = torch.zeros_like(module.flat)
+        self.velocity = torch.zeros_like(self.module.flat)
 
     def buffers(self):
         """Return the flat state tensors."""

@@ -10,7 +10,7 @@ from skreg.constraints import MaxNorm, Nonnegative
 from skreg.network.mlp import MLP
 from skreg.penalties import L1, L2, MCP, ElasticNet, GroupLasso, Hierarchical, Penalty, SparseGroupLasso, WeightedL1
 from skreg.penalties._base import LayerPenalty
-from skreg.solvers import ProximalAdam, ProximalSGD
+from skreg.solvers import ProximalAdam, ProximalSGD, Regularization
 from skreg.solvers._adam import METRIC_FLOOR
 from skreg.solvers._flat import STEPS_BETWEEN_FLUSHES
 
@@ -47,7 +47,7 @@ def test_adam_without_penalty_is_torchs():
     for grad in grads:
         p.grad = grad.clone()
         reference.step()
-    result = run(module, ProximalAdam(module, on(None, [0.0, 0.0])), grads)
+    result = run(module, ProximalAdam(Regularization(module, on(None, [0.0, 0.0]))), grads)
     torch.testing.assert_close(result, p.detach(), rtol=1e-12, atol=1e-14)
 
 
@@ -60,7 +60,7 @@ def test_l2_in_adam_is_torchs_coupled_weight_decay_on_weights_alone():
     for grad in grads:
         W.grad, b.grad = (part.clone() for part in grad.split([module.n_weights, 7]))
         reference.step()
-    result = run(module, ProximalAdam(module, on(L2(), [0.3, 0.3])), grads)
+    result = run(module, ProximalAdam(Regularization(module, on(L2(), [0.3, 0.3]))), grads)
     torch.testing.assert_close(result, torch.cat([W, b]).detach(), rtol=1e-12, atol=1e-14)
 
 
@@ -73,7 +73,7 @@ def test_decoupled_weight_decay_is_torchs_adamw():
     for grad in grads:
         W.grad, b.grad = (part.clone() for part in grad.split([module.n_weights, 7]))
         reference.step()
-    result = run(module, ProximalAdam(module, on(None, [0.0, 0.0]), weight_decay=0.3), grads)
+    result = run(module, ProximalAdam(Regularization(module, on(None, [0.0, 0.0])), weight_decay=0.3), grads)
     torch.testing.assert_close(result, torch.cat([W, b]).detach(), rtol=1e-12, atol=1e-14)
 
 
@@ -85,7 +85,9 @@ def test_sgd_without_penalty_is_scikit_learns(nesterov):
     reference = SGDOptimizer(parameters, 0.01, momentum=0.9, nesterov=nesterov)
     for grad in grads:
         reference.update_params(parameters, [grad.numpy()])
-    result = run(module, ProximalSGD(module, on(None, [0, 0]), momentum=0.9, nesterovs_momentum=nesterov), grads)
+    result = run(
+        module, ProximalSGD(Regularization(module, on(None, [0, 0])), momentum=0.9, nesterovs_momentum=nesterov), grads
+    )
     np.testing.assert_allclose(result.numpy(), parameters[0], rtol=1e-12)
 
 
@@ -105,8 +107,8 @@ def test_proximal_adam_is_its_definition_and_leaves_other_layers_to_adam(penalty
     module, plain = make(), make()
     grads = gradients(9, module.flat.numel())
     start = module.weights[0].detach()[0].clone()
-    run(module, ProximalAdam(module, on(penalty, [2.0, 0.0])), grads)
-    run(plain, ProximalAdam(plain, on(None, [0.0, 0.0])), grads)
+    run(module, ProximalAdam(Regularization(module, on(penalty, [2.0, 0.0]))), grads)
+    run(plain, ProximalAdam(Regularization(plain, on(None, [0.0, 0.0]))), grads)
     first = [g[:30].view(6, 5) for g in grads]
     expected = adam_by_hand(start, first, lambda W, step: penalty.prox(W, step, 2.0), 0.01)
     torch.testing.assert_close(module.weights[0].detach()[0], expected, rtol=1e-10, atol=1e-14)
@@ -122,7 +124,7 @@ def test_proximal_steps_in_pieces_are_those_of_the_whole(penalty, n_members, mon
         monkeypatch.setattr("skreg.solvers._adam.PROX_CHUNK_SIZE", piece)
         module = make(n_members)
         alpha = 2.0 if n_members == 1 else torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64).view(3, 1, 1)
-        optimizer = ProximalAdam(module, on(penalty, [alpha, alpha]))
+        optimizer = ProximalAdam(Regularization(module, on(penalty, [alpha, alpha])))
         results.append(run(module, optimizer, gradients(9, module.flat.numel())))
     assert torch.equal(*results)
     assert (results[0][: module.n_weights] == 0).any()
@@ -193,8 +195,8 @@ def test_weights_that_are_tied_together_share_one_step(case):
     layer = None
     if penalty is not None:
         layer = LayerPenalty(penalty, 2.0, penalty.for_layers((6, 5, 2))[0].options)
-    run(module, ProximalAdam(module, [layer, None], [constraint, None]), grads)
-    run(plain, ProximalAdam(plain, [None, None]), grads)
+    run(module, ProximalAdam(Regularization(module, [layer, None], [constraint, None])), grads)
+    run(plain, ProximalAdam(Regularization(plain, [None, None])), grads)
     expected = adam_by_hand(start, [g[:30].view(6, 5) for g in grads], prox, 0.01, block_mean)
     torch.testing.assert_close(module.weights[0].detach()[0], expected, rtol=1e-10, atol=1e-14)
     torch.testing.assert_close(module.flat[30:], plain.flat[30:], rtol=1e-12, atol=1e-14)
@@ -204,9 +206,11 @@ def test_weights_that_are_tied_together_share_one_step(case):
 
 
 def optimizers(penalty, alpha):
-    yield lambda m: ProximalAdam(m, on(penalty, [alpha]))
+    yield lambda m: ProximalAdam(Regularization(m, on(penalty, [alpha])))
     for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
-        yield lambda m, a=momentum, b=nesterov: ProximalSGD(m, on(penalty, [alpha]), momentum=a, nesterovs_momentum=b)
+        yield lambda m, a=momentum, b=nesterov: ProximalSGD(
+            Regularization(m, on(penalty, [alpha])), momentum=a, nesterovs_momentum=b
+        )
 
 
 @pytest.mark.parametrize("penalty", [L1(), L2(), ElasticNet(l1_ratio=0.3)])
@@ -234,7 +238,7 @@ def test_the_floor_keeps_weights_that_have_had_no_gradient():
     grad = torch.zeros_like(module.flat)
     grad[: 25 * 50] = 1e-2 * gradients(1, 25 * 50)[0]
     before = module.weights[0].detach().clone()
-    run(module, ProximalAdam(module, on(L1(), [1e-6])), [grad], lr=1e-3)
+    run(module, ProximalAdam(Regularization(module, on(L1(), [1e-6]))), [grad], lr=1e-3)
     silent = module.weights[0].detach()[0, 25:]
     assert (silent == 0).double().mean() < 0.01
     assert (silent - before[0, 25:]).abs().max() < 1e-4
@@ -246,10 +250,12 @@ def test_members_with_strengths_and_rates_of_their_own_equal_single_networks(kin
     population = make(n_members=3)
     alphas = torch.tensor([0.0, 0.05, 0.3], dtype=torch.float64).view(3, 1, 1)
     member_lr = torch.tensor([1.0, 0.5, 2.0], dtype=torch.float64).view(3, 1, 1)
-    optimizer = kind(population, on(penalty, [alphas, 0.0]), weight_decay=0.1, member_lr=member_lr)
+    regularization = Regularization(population, on(penalty, [alphas, 0.0]), member_lr=member_lr)
+    optimizer = kind(regularization, weight_decay=0.1)
     singles = [make(seed=k) for k in range(3)]
     single_optimizers = [
-        kind(module, on(penalty, [float(alphas[k]), 0.0]), weight_decay=0.1 * 1.0) for k, module in enumerate(singles)
+        kind(Regularization(module, on(penalty, [float(alphas[k]), 0.0])), weight_decay=0.1 * 1.0)
+        for k, module in enumerate(singles)
     ]
     rng = np.random.default_rng(0)
     for _ in range(STEPS_BETWEEN_FLUSHES + 5):
@@ -294,7 +300,7 @@ def test_members_with_tied_weights_equal_single_networks(kind, case):
         layer = None
         if penalty is not None and (isinstance(alpha, torch.Tensor) or alpha > 0):
             layer = LayerPenalty(penalty, alpha, penalty.for_layers((6, 5, 2))[0].options)
-        return module, kind(module, [layer, None], [constraint, None])
+        return module, kind(Regularization(module, [layer, None], [constraint, None]))
 
     population, optimizer = build(3, 0, alphas)
     singles = [build(1, k, float(alphas[k])) for k in range(3)]
@@ -315,7 +321,7 @@ def test_members_with_tied_weights_equal_single_networks(kind, case):
 
 def test_negligible_numbers_are_flushed():
     module = make()
-    optimizer = ProximalAdam(module, on(L2(), [1e-4, 1e-4]))
+    optimizer = ProximalAdam(Regularization(module, on(L2(), [1e-4, 1e-4])))
     module.flat[0] = 1e-30
     for _ in range(STEPS_BETWEEN_FLUSHES):
         module.flat_grad.zero_()
@@ -329,7 +335,7 @@ def test_negligible_numbers_are_flushed():
 def test_torch_optimizer_takes_the_rate_from_its_group_and_saves_its_state():
     module, other = make(), make()
     grads = gradients(6, module.flat.numel())
-    flat = ProximalAdam(module, on(L1(), [0.1, 0.1]))
+    flat = ProximalAdam(Regularization(module, on(L1(), [0.1, 0.1])))
     wrapped = as_torch_optimizer(flat, 0.5)
     assert isinstance(wrapped, torch.optim.Optimizer)
     wrapped.param_groups[0]["lr"] = 0.01
@@ -337,11 +343,11 @@ def test_torch_optimizer_takes_the_rate_from_its_group_and_saves_its_state():
         module.flat_grad.copy_(grad)
         wrapped.step()
     torch.testing.assert_close(
-        module.flat, run(other, ProximalAdam(other, on(L1(), [0.1, 0.1])), grads[:3]), rtol=0, atol=0
+        module.flat, run(other, ProximalAdam(Regularization(other, on(L1(), [0.1, 0.1]))), grads[:3]), rtol=0, atol=0
     )
     restored = make()
     restored.flat.copy_(module.flat)
-    again = as_torch_optimizer(ProximalAdam(restored, on(L1(), [0.1, 0.1])), 0.9)
+    again = as_torch_optimizer(ProximalAdam(Regularization(restored, on(L1(), [0.1, 0.1]))), 0.9)
     again.load_state_dict(wrapped.state_dict())
     for optimizer, m in ((wrapped, module), (again, restored)):
         for grad in grads[3:]:
@@ -367,7 +373,7 @@ class LogCosh(Penalty):
 
 def test_adam_uses_the_gradient_of_any_smooth_penalty():
     module = MLP((3, 1), dtype=torch.float64)
-    optimizer = ProximalAdam(module, on(LogCosh(), [0.5]))
+    optimizer = ProximalAdam(Regularization(module, on(LogCosh(), [0.5])))
     center = torch.tensor([3.0, -1.0, 0.2], dtype=torch.float64)
     for step in range(3000):
         module.flat_grad[:3] = module.flat[:3] - center
