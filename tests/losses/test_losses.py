@@ -426,7 +426,7 @@ class TestBestConstants:
         ids=["linear", "concave", "exponential", "undefined"],
     )
     def test_a_custom_loss_without_minimum(self, function):
-        expected = "The 'loss' parameter must be a function whose mean has a minimum among constant outputs; from "
+        expected = "The 'loss' parameter must be a function whose mean has a minimum among constant outputs; the search"
         with pytest.raises(ValueError, match=expected):
             CustomLoss(function, HalfSquaredError()).fit_intercept_only(NUMBERS[:, :1], WEIGHT)
 
