@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constrai
 .PHONY: help demo fashion test browser-test lint docs figures bench selection clean
 
 help:
-	@echo "make demo     compare regularizations on the digits (about a minute)"
+	@echo "make demo     compare eight ways to regularize on the diabetes data (about a minute)"
 	@echo "make test     lint and run all tests"
 	@echo "make fashion  the reference experiment on Fashion-MNIST (three seeds, some minutes)"
 	@echo "make docs     build the site into docs/_build/html"

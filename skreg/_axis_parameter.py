@@ -1,4 +1,4 @@
-"""What the objects of an axis of regularization have in common, and what an axis says of its parameter."""
+"""Base class of the rules that act on training, and declarations of the parameters that stand for them."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar

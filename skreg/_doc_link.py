@@ -7,7 +7,7 @@ SITE = "https://skreg.readthedocs.io/en/stable"
 
 
 class DocLink:
-    """Lets the HTML representation of an object link to its page, and to the description of each parameter there."""
+    """Links of the HTML representation of an object to its page, and to the description of each parameter there."""
 
     _doc_link_module = "skreg"
     _doc_link_template: ClassVar[str] = SITE + "/generated/{page}.html"

@@ -1,4 +1,4 @@
-"""What all drawings have in common: colours, axes, and the way to matplotlib, which is optional."""
+"""Colours, axes and labels of all figures, and the import of matplotlib, which is optional."""
 
 from collections.abc import Sequence
 

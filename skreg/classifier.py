@@ -1,4 +1,4 @@
-"""RegularizedMLPClassifier: what is special to classification."""
+"""RegularizedMLPClassifier: parameters, targets and predictions of classification."""
 
 from collections.abc import Callable, Sequence
 from numbers import Real
@@ -14,16 +14,17 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
-from skreg._estimator.data import as_numpy, rescaled
+from skreg._estimator.data import as_numpy
 from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, with_docstring
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.incremental import takes_steps, train_one_epoch
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
+from skreg.engine.dataset import rescaled
 from skreg.engine.spec import ClassWeights
 from skreg.losses import CLASSIFICATION_LOSSES, LabelSmoothing, classification_loss
 
-# What the docstrings of both classifiers say.
+# Parts of the docstrings of both classifiers, with a given strength and with cross-validation.
 CLASSIFIER_DESCRIPTION = (
     OBJECTIVE,
     """

@@ -1,4 +1,4 @@
-"""RegularizedMLPRegressor: what is special to regression."""
+"""RegularizedMLPRegressor: parameters, targets and predictions of regression."""
 
 from collections.abc import Callable
 from numbers import Real
@@ -22,7 +22,7 @@ from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
 from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
 
-# What the docstring of both regressors says of the objective.
+# Part of the docstrings of both regressors, with a given strength and with cross-validation.
 REGRESSOR_DESCRIPTION = (
     OBJECTIVE,
     """

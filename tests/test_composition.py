@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from skreg import RegularizedMLPRegressor
 from skreg._composition import last_of, nested, opened, parts, path_to_last, with_last
 from skreg.compose import TransformedTargetRegressor, last_if_plain, quantile_levels
-from skreg.model_selection._together import has_network, network_of, networks_of
+from skreg.model_selection._batched_fits import has_network, network_of, networks_of
 
 WRAPPERS = [TransformedTargetRegressor, sklearn.compose.TransformedTargetRegressor]
 X, Y = np.arange(12.0).reshape(6, 2), np.arange(6.0)

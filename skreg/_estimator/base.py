@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: parameters and `fit`."""
+"""Base class of the classifier and the regressor: the parameters of a given strength, and `fit`."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_consistent_length
 
-from skreg._estimator.alone import train_pending
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.data import Table, as_numpy
 from skreg._estimator.fitted import FittedMLP
@@ -19,6 +18,7 @@ from skreg._estimator.groups import GroupsMixin
 from skreg._estimator.incremental import IncrementalMixin
 from skreg._estimator.parameters import Numbers
 from skreg._estimator.prepare import finish, prepare
+from skreg._estimator.single import train_pending
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, fit_context, num_samples
 from skreg._warnings import Message, WarningSink, give_warnings
@@ -53,8 +53,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
     )
     warm_start: bool = parameter(
         "bool",
-        """Whether `fit` goes on from the weights of the previous call. The solver begins anew (to go on exactly, see
-        `save_checkpoint`), and all parameters are those of the new call, `activation` too.
+        """Whether `fit` continues from the weights of the previous call. The solver begins anew (to continue exactly,
+        see `save_checkpoint`), and all parameters are those of the new call, `activation` too.
         """,
         default=False,
         constraints=["boolean"],
@@ -121,8 +121,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
             Weights, at least 0. Rows with weight 0 are left out. None means equal weights.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Rows to validate on after every epoch, instead of a part of X. With ``early_stopping=True`` they decide when
-            to stop; otherwise their loss and score are recorded. In a pipeline they pass through the steps before if it
-            is told ``transform_input=["X_val"]``.
+            to stop; otherwise their loss and score are recorded. In a pipeline with ``transform_input=["X_val"]`` they
+            pass through the steps before.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Targets of `X_val`; needed with it. TransformedTargetRegressor does not transform them: give it
             transformed ones.

@@ -1,11 +1,11 @@
 """Checks of an estimator's parameters before anything is trained."""
 
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 
+import numpy as np
 import torch
 
-from skreg._estimator.fitted import dropout_rates
 from skreg._estimator.parameters import AXES
 from skreg._seeds import generator_of
 from skreg.callbacks import check_callbacks
@@ -22,6 +22,21 @@ def hidden_units(estimator) -> list[int]:
     if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in units):
         raise ValueError(f"The 'hidden_layer_sizes' parameter must hold integers of at least 1; got {sizes!r}.")
     return [int(n) for n in units]
+
+
+def dropout_rates(dropout, n_hidden: int) -> list[float]:
+    """Return the rate of every hidden layer."""
+    if isinstance(dropout, Real):
+        return [float(dropout)] * n_hidden
+    rates = list(np.atleast_1d(np.asarray(dropout, dtype=object)))
+    if len(rates) != n_hidden:
+        raise ValueError(
+            f"The 'dropout' parameter must be one number, or one for each of the {n_hidden} hidden layers; "
+            f"got {len(rates)} numbers: {dropout!r}."
+        )
+    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+        raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {dropout!r}.")
+    return [float(rate) for rate in rates]
 
 
 def check_parameters_together(estimator) -> Penalty | None:

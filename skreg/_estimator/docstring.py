@@ -1,4 +1,4 @@
-"""Docstrings of the estimators, put together from parts that are each written once."""
+"""Docstrings of the estimators, made of parts that are each written once."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -77,7 +77,7 @@ FITTED_ATTRIBUTES = {
     Euclidean norm of the weights of each feature in the first layer; with a skip connection, of those alone. Exactly
     0 for features that are left out. The others can mislead: the norm depends on the unit of the column, so
     standardize all of them, one-hot columns included; and where training ends early, features that do not matter still
-    have much of the weights that they began with. What predictions lose without a feature is told by
+    have much of the weights that they began with. What predictions lose without a feature is shown by
     :func:`~sklearn.inspection.permutation_importance` on held-out rows. To use importances in
     :class:`~sklearn.feature_selection.SelectFromModel`, give it ``threshold=1e-10``: its default, the mean, drops
     selected features.

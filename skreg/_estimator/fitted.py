@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._doc_link import DocLink
+from skreg._estimator.checks import dropout_rates
 from skreg._estimator.data import as_numpy, check_inputs
 from skreg._estimator.devices import device_here
 from skreg._estimator.parameters import AXES, NetworkParameters
@@ -29,21 +30,6 @@ from skreg.engine.threads import limited_threads, step_flops
 from skreg.losses import Loss
 from skreg.network.mlp import MLP
 from skreg.network.pruning import prune_weights
-
-
-def dropout_rates(dropout, n_hidden: int) -> list[float]:
-    """Return the rate of every hidden layer."""
-    if isinstance(dropout, Real):
-        return [float(dropout)] * n_hidden
-    rates = list(np.atleast_1d(np.asarray(dropout, dtype=object)))
-    if len(rates) != n_hidden:
-        raise ValueError(
-            f"The 'dropout' parameter must be one number, or one for each of the {n_hidden} hidden layers; "
-            f"got {len(rates)} numbers: {dropout!r}."
-        )
-    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
-        raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {dropout!r}.")
-    return [float(rate) for rate in rates]
 
 
 def rows_for(estimator, X, module: MLP) -> Rows:

@@ -13,7 +13,6 @@ from skreg._estimator.advice import (
     settings_messages,
     unused_messages,
 )
-from skreg._estimator.alone import train
 from skreg._estimator.checks import check_parameters_together
 from skreg._estimator.data import check_data
 from skreg._estimator.history import PreviousHistory
@@ -26,6 +25,7 @@ from skreg._estimator.prepare import (
     set_prediction_attributes,
 )
 from skreg._estimator.resuming import check_checkpoint
+from skreg._estimator.single import train
 from skreg._seeds import SEEDS, draw_seeds
 from skreg._warnings import give_warnings
 from skreg.engine.checkpoints import load_state, save_state

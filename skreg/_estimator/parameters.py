@@ -120,7 +120,7 @@ class NetworkParameters:
         "{'constant', 'invscaling', 'adaptive', 'cosine'}",
         """Schedule, for both solvers. 'invscaling' divides by ``(t + 1)**power_t``, with t the rows seen so far.
         'adaptive' divides by 5 whenever `n_iter_no_change` epochs bring no improvement, down to 1e-6. 'cosine' anneals
-        to 0 over `max_iter` epochs, and goes on to the last of them unless `early_stopping` ends it; `partial_fit`
+        to 0 over `max_iter` epochs, and continues to the last of them unless `early_stopping` ends it; `partial_fit`
         begins anew after as many calls.
         """,
         default="constant",

@@ -19,9 +19,15 @@ from skreg._estimator.advice import (
     validation_messages,
 )
 from skreg._estimator.attributes import forget
-from skreg._estimator.checks import check_batch_size, check_device, check_parameters_together, hidden_units
+from skreg._estimator.checks import (
+    check_batch_size,
+    check_device,
+    check_parameters_together,
+    dropout_rates,
+    hidden_units,
+)
 from skreg._estimator.data import Table, check_validation_data, learnable_data
-from skreg._estimator.fitted import dropout_rates, outputs_in_blocks
+from skreg._estimator.fitted import outputs_in_blocks
 from skreg._estimator.history import PreviousHistory, joined
 from skreg._estimator.parameters import axis_fields
 from skreg._estimator.resuming import check_checkpoint, description

@@ -6,7 +6,7 @@ import traceback
 import joblib
 
 
-class ElsewhereError(Exception):
+class RemoteError(Exception):
     """Traceback of an error in another process, as the cause of the error that is raised in this one."""
 
 
@@ -32,7 +32,7 @@ class SentError(Exception):
         """Return the error, with its traceback in the other process as its cause."""
         content, text = self.args
         error = pickle.loads(content)
-        error.__cause__ = ElsewhereError(f"\n{text}")
+        error.__cause__ = RemoteError(f"\n{text}")
         return error
 
 

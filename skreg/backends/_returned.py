@@ -23,12 +23,12 @@ def checked_results(keys: Iterable[Hashable], returned: Iterable[tuple]) -> Iter
     RuntimeError
         If a result was not asked for or comes twice, or at the end if there is a fit without one.
     """
-    waiting = set(keys)
-    n_fits = len(waiting)
+    missing = set(keys)
+    n_fits = len(missing)
     for key, result in returned:
-        if key not in waiting:
+        if key not in missing:
             raise RuntimeError("The backend of joblib returned an unexpected or duplicate result.")
-        waiting.remove(key)
+        missing.remove(key)
         yield key, result
-    if waiting:
-        raise RuntimeError(f"The backend of joblib lost the results of {len(waiting)} of {n_fits} fits.")
+    if missing:
+        raise RuntimeError(f"The backend of joblib lost the results of {len(missing)} of {n_fits} fits.")

@@ -1,4 +1,4 @@
-"""From the parameter of an estimator to a constraint for each weight matrix."""
+"""Resolution of the parameter of an estimator to a constraint for each weight matrix."""
 
 from collections.abc import Sequence
 

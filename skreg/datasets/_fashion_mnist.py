@@ -81,7 +81,7 @@ _PARAMETER_CONSTRAINTS = {
 
 
 class _UnavailableError(OSError):
-    """A source does not have the data; the next one may."""
+    """Error of a source that does not have the data; the next one may."""
 
 
 def fetch_fashion_mnist(*, data_home=None, download_if_missing=True, return_X_y=False, as_frame=False):

@@ -1,4 +1,4 @@
-"""What trains networks: descriptions of fits, the rows that they read, and one trainer for one network or many.
+"""Training: descriptions of fits, the rows that they read, and one trainer for one network or many.
 
 The engine knows losses, penalties, solvers and the other axes, but no estimators. A field of
 :class:`~skreg.engine.spec.FitSpec` is either structure, in which all networks of a population agree, or named in

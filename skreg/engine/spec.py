@@ -82,7 +82,7 @@ class StoppingRule:
     tol, n_iter_no_change : float
         See :class:`~skreg.stopping.Patience`.
     n_epochs : int or None
-        Number of epochs after those of a training state; None goes on up to ``max_epochs``.
+        Number of epochs after those of a training state; None continues up to ``max_epochs``.
     """
 
     max_epochs: int

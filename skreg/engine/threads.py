@@ -48,7 +48,7 @@ def step_flops(layer_units, batch_size: int) -> float:
 
 
 class AbandonedError(Exception):
-    """Raised in threads when the work that they are a part of is interrupted."""
+    """Error of a fit in a thread whose call has been interrupted."""
 
 
 class StopSignal:

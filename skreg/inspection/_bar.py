@@ -10,7 +10,7 @@ FORMAT = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} fits [{elaps
 
 
 class FitsBar:
-    """Shows in one bar how many fits are done, parts of fits included, and how long the others will take.
+    """Progress bar of fits: how many are done, parts of fits included, and how long the others will take.
 
     Use it in a ``with`` statement.
 

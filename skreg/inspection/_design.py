@@ -22,7 +22,7 @@ from skreg._sklearn_private import (
 )
 from skreg.compose import quantile_levels
 from skreg.inspection._regularizers import default_network, default_regularizers
-from skreg.model_selection._together import with_parameters
+from skreg.model_selection._batched_fits import with_parameters
 from skreg.stopping import RowStructure, check_groups, row_indices
 
 OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
@@ -194,7 +194,7 @@ def _check_network(network, estimators) -> None:
 
 
 def settings_of(design: Design, options: ComparisonOptions) -> dict:
-    """Return what a report says of rows and folds."""
+    """Return the description of rows and folds for a report."""
     is_default = options.inner_cv is None and not hasattr(options.cv, "split")
     return {
         "rows": num_samples(design.X),

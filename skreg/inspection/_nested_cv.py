@@ -35,7 +35,7 @@ from skreg.inspection._design import (
 from skreg.inspection._measures import measures_of, minus_log_loss, minus_pinball_loss, names_of_measures
 from skreg.inspection._notes import notes_of_constants, notes_of_edges, predictions_are_constant
 from skreg.inspection._results import Best
-from skreg.model_selection._together import (
+from skreg.model_selection._batched_fits import (
     Outcome,
     Task,
     fit_tasks,

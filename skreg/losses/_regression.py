@@ -162,7 +162,7 @@ class AbsoluteError(RegressionLoss):
 
 
 class Huber(RegressionLoss):
-    r"""Squared for small residuals, absolute for large ones, summed over outputs (Huber, 1964, equation 1.3).
+    r"""Huber loss, squared for small residuals and absolute for large ones, summed (Huber, 1964, equation 1.3).
 
     For a residual r = z - t:
 

@@ -1,4 +1,4 @@
-"""From the parameters of an estimator to a loss."""
+"""Resolution of the parameters of an estimator to a loss."""
 
 from collections.abc import Callable, Sequence
 

@@ -11,7 +11,7 @@ from skreg.losses._base import Loss
 
 @dataclass(frozen=True)
 class LabelSmoothing:
-    """Spread a share of every class's target over all classes; see :meth:`Loss.smooth_targets`.
+    """Smoothing of labels: a share of each target is spread over all classes; see :meth:`Loss.smooth_targets`.
 
     Attributes
     ----------

@@ -1,7 +1,8 @@
 """Model selection: searches and cross-validation that train networks together, and regularization paths.
 
-:mod:`skreg.inspection` alone imports this folder. A new function of scikit-learn's is a subclass or a function of the
-same name and signature, which lets scikit-learn do its work on fits that were trained together before (`_together.py`).
+:mod:`skreg.inspection` alone imports this folder, and :mod:`skreg` the names that it exports. A new function of
+scikit-learn's is a subclass or a function of the same name and signature, which lets scikit-learn do its work on fits
+that were trained together before (`_batched_fits.py`).
 """
 
 from skreg.model_selection._alphas import alpha_max

@@ -11,7 +11,7 @@ from skreg.classifier import (
 from skreg.model_selection._path_cv import PathCV
 from skreg.regressor import REGRESSOR_DESCRIPTION, FittedRegressor, RegularizedMLPRegressor
 
-# What the docstrings of both say.
+# Parts of the docstrings of both.
 _ATTRIBUTES = {
     "alpha_": """float
     The chosen strength.

@@ -33,7 +33,7 @@ PLAIN_KINDS = "biufcmMSUV"
 
 
 class NoKeyError(Exception):
-    """An object has no key, because its content cannot be read."""
+    """Error of an object without a key, because its content cannot be read."""
 
 
 def parameters_key(parameters: dict) -> tuple | None:

@@ -17,11 +17,11 @@ from sklearn.utils.multiclass import type_of_target
 from tqdm import tqdm
 
 from skreg._estimator.advice import unused_messages, without_unused
-from skreg._estimator.alone import check_takes_weights
 from skreg._estimator.attributes import data_attributes, forget, unchanged_on_error
 from skreg._estimator.data import as_numpy, check_inputs, learnable_data
 from skreg._estimator.groups import GroupsMixin
 from skreg._estimator.parameters import NetworkParameters
+from skreg._estimator.single import check_takes_weights
 from skreg._estimator.state import TRAINING_STATE
 from skreg._parameter import parameter, with_parameters
 from skreg._seeds import draw_seeds, seeded_splitter

@@ -93,7 +93,7 @@ def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, warn
 def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: WarningSink = give_warnings) -> None:
     """Make the fits of some requests together; a single one by itself."""
     datasets = DatasetCache()
-    waiting: list[tuple[Request, PendingFit]] = []
+    pending_fits: list[tuple[Request, PendingFit]] = []
     for request in requests:
         messages: list[Message] = []
         try:
@@ -102,7 +102,7 @@ def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: War
             warn(request.relevant(messages))
         if pending is not None:
             datasets.share(pending)
-            waiting.append((request, pending))
-    results = train_fits([(pending.spec, pending.dataset) for _, pending in waiting], n_jobs=n_jobs)
-    for (request, pending), result in zip(waiting, results, strict=True):
+            pending_fits.append((request, pending))
+    results = train_fits([(pending.spec, pending.dataset) for _, pending in pending_fits], n_jobs=n_jobs)
+    for (request, pending), result in zip(pending_fits, results, strict=True):
         warn(request.relevant(finish(pending, result)))

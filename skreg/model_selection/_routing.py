@@ -12,8 +12,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from skreg._sklearn_private import check_groups_routing_disabled
+from skreg.model_selection._batched_fits import Task, fit_tasks, outcome_of_each, raise_common_error, splits_of
 from skreg.model_selection._stand_in import Outcomes, with_outcomes
-from skreg.model_selection._together import Task, fit_tasks, outcome_of_each, raise_common_error, splits_of
 from skreg.stopping import RowStructure
 
 

@@ -16,8 +16,7 @@ from skreg._doc_link import DocLink
 from skreg._seeds import fresh_seed, random_numbers
 from skreg._sklearn_private import Interval, check_method_params
 from skreg.compose import scoring_of
-from skreg.model_selection._stand_in import Outcomes, with_outcomes
-from skreg.model_selection._together import (
+from skreg.model_selection._batched_fits import (
     Task,
     fit_tasks,
     has_callbacks,
@@ -26,6 +25,7 @@ from skreg.model_selection._together import (
     raise_common_error,
     splits_of,
 )
+from skreg.model_selection._stand_in import Outcomes, with_outcomes
 from skreg.stopping import row_indices
 
 _PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
@@ -83,8 +83,7 @@ _TOGETHER = """Candidates and folds that differ only in numbers (`alpha`, `l1_ra
     Networks with callbacks, `solver="lbfgs"`, `verbose`, `refit_on_all` or, with early stopping, a `scoring` other than
     the loss are fitted one by one, in `n_jobs` threads. Other estimators are fitted as in scikit-learn, in `n_jobs`
     processes or by the backend of :func:`joblib.parallel_config`, and scored in this process. Searches with callbacks
-    of
-    scikit-learn run scikit-learn's own code."""
+    of scikit-learn run scikit-learn's own code."""
 
 
 class BatchedSearchMixin(DocLink):
@@ -221,7 +220,7 @@ class GridSearchCV(BatchedSearchMixin, sklearn.model_selection.GridSearchCV):
     See Also
     --------
     RandomizedSearchCV : Tries random candidates.
-    RegularizedMLPClassifierCV : Chooses a strength along a path, with fits that go on from each other.
+    RegularizedMLPClassifierCV : Chooses a strength along a path, each fit of which continues from the one before.
 
     Examples
     --------

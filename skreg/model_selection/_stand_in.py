@@ -16,8 +16,8 @@ from sklearn.base import clone
 from skreg._composition import parts
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import Message, warn_user
+from skreg.model_selection._batched_fits import Outcome, Task, fit_with_messages, has_callbacks, networks_of
 from skreg.model_selection._keys import parameters_key, rows_key
-from skreg.model_selection._together import Outcome, Task, fit_with_messages, has_callbacks, networks_of
 from skreg.stopping import RowStructure, following
 
 ADVICE = "Use the function of the same name in sklearn.model_selection, and report this."
@@ -30,7 +30,7 @@ class Outcomes:
     """
 
     def __init__(self):
-        self._waiting: dict[tuple, deque[Outcome]] = {}
+        self._remaining: dict[tuple, deque[Outcome]] = {}
         # Keys of the fits that scikit-learn makes itself, and the structures of their rows.
         self._left: set[tuple] = set()
         self._structures: dict[bytes, RowStructure] = {}
@@ -60,7 +60,7 @@ class Outcomes:
 
     def __getstate__(self):
         """Return the state for another process: structures of rows, without outcomes."""
-        return vars(self) | {"_waiting": {}, "_left": set()}
+        return vars(self) | {"_remaining": {}, "_left": set()}
 
     def __deepcopy__(self, memo):
         """Return itself: copies share the outcomes."""
@@ -106,7 +106,7 @@ class Outcomes:
                 self._left.add(key)
                 self._structures[key[1]] = structure.rows(task.rows)
             else:
-                self._waiting.setdefault(key, deque()).append(outcome)
+                self._remaining.setdefault(key, deque()).append(outcome)
 
     def take(self, estimator, keys: dict, X, y, fit_parameters: dict) -> tuple[Outcome | None, RowStructure]:
         """Remove and return the outcome of a fit, and the structure of its rows.
@@ -135,21 +135,21 @@ class Outcomes:
             If there is no such fit.
         """
         n_rows = num_samples(X)
-        if self._waiting or self._structures:
+        if self._remaining or self._structures:
             parameters = None if None in keys.values() else tuple(item for _, item in sorted(keys.items()))
             key = parameters, rows_key(X, y, fit_parameters)
-            if key in self._waiting:
-                outcome = self._waiting[key].popleft()
-                if not self._waiting[key]:
-                    del self._waiting[key]
+            if key in self._remaining:
+                outcome = self._remaining[key].popleft()
+                if not self._remaining[key]:
+                    del self._remaining[key]
                 return outcome, self._structure
-            if key[1] in self._structures and (key in self._left or not self._waiting):
+            if key[1] in self._structures and (key in self._left or not self._remaining):
                 return None, self._structures[key[1]]
-        if self._waiting or n_rows != self._n_rows:
+        if self._remaining or n_rows != self._n_rows:
             asked = {name: value for name, value in estimator.get_params().items() if name in keys}
             error = RuntimeError(
                 f"scikit-learn asked for a fit that was not made, with parameters {asked!r} on {n_rows} rows; results "
-                f"of {self._n_waiting} other fits are left. {ADVICE}"
+                f"of {self._n_remaining} other fits are left. {ADVICE}"
             )
             # scikit-learn turns errors of fits into scores of NaN: raise it again at the end.
             self._error = self._error or error
@@ -157,8 +157,8 @@ class Outcomes:
         return None, self._structure
 
     @property
-    def _n_waiting(self) -> int:
-        return sum(map(len, self._waiting.values()))
+    def _n_remaining(self) -> int:
+        return sum(map(len, self._remaining.values()))
 
     @contextlib.contextmanager
     def all_taken(self) -> Iterator[None]:
@@ -171,8 +171,8 @@ class Outcomes:
             raise
         if self._error is not None:
             raise self._error
-        if self._waiting:
-            raise RuntimeError(f"scikit-learn did not use {self._n_waiting} results of fits. {ADVICE}")
+        if self._remaining:
+            raise RuntimeError(f"scikit-learn did not use {self._n_remaining} results of fits. {ADVICE}")
 
 
 class StandIn:

@@ -9,6 +9,7 @@ from sklearn.utils import indexable
 from skreg._seeds import random_numbers
 from skreg._sklearn_private import translate_train_sizes, validated_like
 from skreg.compose import scoring_of
+from skreg.model_selection._batched_fits import Task, has_network
 from skreg.model_selection._docs import (
     CV,
     ERROR_SCORE,
@@ -23,7 +24,6 @@ from skreg.model_selection._docs import (
     documented,
 )
 from skreg.model_selection._routing import fitted_beforehand, route
-from skreg.model_selection._together import Task, has_network
 from skreg.stopping import row_indices
 
 

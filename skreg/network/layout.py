@@ -1,4 +1,4 @@
-"""Where the parameters of networks lie in memory."""
+"""Layout of the parameters of networks in memory."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Removing what exact zeros have made superfluous: features without outgoing weights, and constant hidden units."""
+"""Pruning: removal of features without outgoing weights, and of constant hidden units, from a fitted network."""
 
 import copy
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ def prune_weights(weights: Weights, activation: str) -> tuple[Weights, np.ndarra
     Returns
     -------
     weights : Weights
-        Without superfluous features and units; at least one of either is kept in every layer.
+        Without unused features and units; at least one of either is kept in every layer.
     features : ndarray of int
         Indices of the rows of the first matrix that are left, ascending.
     """

@@ -9,7 +9,7 @@ from skreg._sklearn_private import num_samples
 
 
 class NoSplitError(ValueError):
-    """No rows can be held out for early stopping, because of parameters that all fits of a search have in common."""
+    """Error of early stopping without rows to hold out, because of parameters that all fits of a search share."""
 
 
 def needs_groups(splitter) -> bool:

@@ -515,7 +515,7 @@ def test_default_network_takes_about_as_many_steps(n_train, n_epochs):
     assert not default_network(scipy.sparse.csr_array((2, 2)), 2, classifier=True)[0].with_mean
 
 
-# -- What has come of it -------------------------------------------------------------------------------------------
+# -- Results ------------------------------------------------------------------------------------------------------
 
 
 def test_folds(comparison):

@@ -35,9 +35,9 @@ from skreg.inspection import compare_regularizers
 from skreg.model_selection import (
     GridSearchCV,
     RegularizedMLPClassifierCV,
+    _batched_fits,
     _routing,
     _search,
-    _together,
     cross_val_score,
     cross_validate,
 )
@@ -49,7 +49,7 @@ X, Y = data(n_rows=90)
 ALPHAS = {"alpha": [0.0, 0.3], "dropout": [0.0, 0.5]}
 FOLDS = KFold(3)  # of equal size
 SCORED = {"cv": FOLDS, "scoring": log_likelihood}
-fit_tasks = _together.fit_tasks
+fit_tasks = _batched_fits.fit_tasks
 # Two epochs: what the networks predict is of no interest.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -83,7 +83,7 @@ def changed_by_joblib(change):
         def __call__(self, calls):
             return change(list(super().__call__(calls)))
 
-    with mock.patch.object(_together, "Parallel", Changing):
+    with mock.patch.object(_batched_fits, "Parallel", Changing):
         yield
 
 
@@ -224,7 +224,7 @@ class TestErrors:
 
     def test_fits_that_nobody_made(self):
         def of_others(estimator, parameters, rows):
-            return _together.Task(estimator, {"alpha": 0.7}, rows)
+            return _batched_fits.Task(estimator, {"alpha": 0.7}, rows)
 
         search = GridSearchCV(make(), {"alpha": [0.1, 0.2]}, cv=FOLDS)
         text = r"parameters {'alpha': 0.1} on 60 rows; results of 6 other fits are left. Use the function of the same"
@@ -243,8 +243,8 @@ class TestErrors:
 
     def test_fits_in_another_process_without_their_results(self):
         known = Outcomes()
-        tasks = [_together.Task(make(), {}, np.arange(60))]
-        known.add(X, Y, {}, tasks, [_together.Outcome(tasks[0], make())], RowStructure())
+        tasks = [_batched_fits.Task(make(), {}, np.arange(60))]
+        known.add(X, Y, {}, tasks, [_batched_fits.Outcome(tasks[0], make())], RowStructure())
         stand_in = with_outcomes(make(), pickle.loads(pickle.dumps(known)))
         with pytest.raises(RuntimeError, match="asked for a fit that was not made, with parameters {} on 60"):
             stand_in.fit(X[:60], Y[:60])
@@ -300,9 +300,9 @@ class TestStandIns:
     @pytest.mark.parametrize("copied", [clone, copy.deepcopy, pickled], ids=lambda f: f.__name__)
     def test_copies_look_up_results_for_their_own_parameters(self, copied):
         parameters, rows = {"alpha": 0.3}, np.arange(90)
-        known, task = Outcomes(), _together.Task(make(), parameters, rows)
+        known, task = Outcomes(), _batched_fits.Task(make(), parameters, rows)
         fitted = make(**parameters).fit(X, Y)
-        known.add(X, Y, {}, [task], [_together.Outcome(task, fitted)], RowStructure())
+        known.add(X, Y, {}, [task], [_batched_fits.Outcome(task, fitted)], RowStructure())
         original = with_outcomes(make(), known)
         twin = copied(original.set_params(**parameters))
         twin.fit.outcomes = known  # results stay where they are waited for
@@ -316,8 +316,8 @@ class TestStandIns:
         assert type(twin) is RegularizedMLPClassifier
 
     def test_errors_leave_a_plain_estimator(self):
-        known, task = Outcomes(), _together.Task(make(), {}, np.arange(90))
-        outcome = _together.Outcome(task, make())
+        known, task = Outcomes(), _batched_fits.Task(make(), {}, np.arange(90))
+        outcome = _batched_fits.Outcome(task, make())
         outcome.fail(ArithmeticError("diverged"))
         known.add(X, Y, {}, [task], [outcome], RowStructure())
         stand_in = with_outcomes(make(), known)

@@ -1,4 +1,4 @@
-"""Splits whose rows are masks: the same fits and scores as with the numbers of these rows, with weights and without."""
+"""Splits whose rows are masks: the same fits and scores as with the indices of these rows, with weights and without."""
 
 import numpy as np
 import pytest

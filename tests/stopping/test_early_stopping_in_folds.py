@@ -70,7 +70,7 @@ def regressor(early_stopping=True, **options):
 
 
 def held_out(run):
-    """Return, for each fit that a function makes, the numbers of the rows for training and for validation."""
+    """Return, for each fit that a function makes, the indices of the rows for training and for validation."""
     seen, split = [], BaseRegularizedMLP._split
 
     def recorded(network, table, *arguments):

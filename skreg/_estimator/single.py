@@ -12,13 +12,13 @@ from sklearn.metrics import check_scoring
 
 from skreg._estimator.advice import batch_size_messages
 from skreg._estimator.checks import check_batch_size
-from skreg._estimator.data import concatenated, rescaled
+from skreg._estimator.data import concatenated
 from skreg._estimator.prepare import PendingFit, schedule_of
 from skreg._estimator.weights import attributes_of
 from skreg.adapters.skorch import RegularizedNet
 from skreg.callbacks import TaskCallback, callbacks_of_batches
 from skreg.engine.checkpoints import check_like, named_arrays
-from skreg.engine.dataset import Dataset
+from skreg.engine.dataset import Dataset, rescaled
 from skreg.engine.spec import FitResult, RowChoice, StoppingRule
 from skreg.engine.state import BEST_WEIGHTS, name_of_best_weights, snapshot_of
 from skreg.engine.threads import StopSignal, limited_threads, step_flops

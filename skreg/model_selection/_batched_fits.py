@@ -34,8 +34,8 @@ from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.model_selection._deferred import DatasetCache, DeferredFit, keeps_warnings, with_network
-from skreg.model_selection._elsewhere import packed, recording, this_process, unpacked
 from skreg.model_selection._memory import restore_memory, share_memory
+from skreg.model_selection._processes import packed, recording, this_process, unpacked
 from skreg.stopping import NoSplitError, RowStructure, following
 
 # Folds are copied, as in scikit-learn, but all at the same time, up to so many bytes; then their networks are trained.
@@ -166,14 +166,14 @@ def fit_with_messages(
         with following(partial(networks_of, estimator), structure):
             estimator.fit(*data, **parameters)
         return None
-    waiting = with_last(estimator, partial(DeferredFit, **options))
+    deferring = with_last(estimator, partial(DeferredFit, **options))
     try:
-        with following(partial(networks_of, waiting), structure):
-            waiting.fit(*data, **parameters)
+        with following(partial(networks_of, deferring), structure):
+            deferring.fit(*data, **parameters)
     finally:
-        *_, deferred = opened(waiting)
+        *_, deferred = opened(deferring)
         messages += getattr(deferred, "messages_", ())  # there are none where a transformer has failed before
-        with_network(waiting)
+        with_network(deferring)
     return deferred.pending_
 
 
@@ -352,7 +352,7 @@ def raise_common_error(outcomes: Sequence[Outcome | None]) -> None:
 
 def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStructure, **options) -> None:
     """Make the fits of some folds."""
-    waiting: list[tuple[Outcome, PendingFit]] = []
+    pending_fits: list[tuple[Outcome, PendingFit]] = []
     alone: list[tuple[Outcome, Fold]] = []
     known: dict = {}
     datasets = DatasetCache()
@@ -365,9 +365,9 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
                 alone.append((outcome, fold))
             elif pending := _prepare(outcome, fold, known):
                 datasets.share(pending)
-                waiting.append((outcome, pending))
-    results = train_fits([(pending.spec, pending.dataset) for _, pending in waiting], **options)
-    for (outcome, pending), result in zip(waiting, results, strict=True):
+                pending_fits.append((outcome, pending))
+    results = train_fits([(pending.spec, pending.dataset) for _, pending in pending_fits], **options)
+    for (outcome, pending), result in zip(pending_fits, results, strict=True):
         _finish(outcome, pending, result)
     stopped = StopSignal()
     fit_alone = delayed(_prepare)
@@ -414,15 +414,15 @@ def _fit_others(
 ) -> None:
     """Fit estimators that are no networks, with the backend of joblib."""
     call = secrets.token_hex(8)  # names of fits are unique among all calls
-    waiting = {f"{call} {number}": outcome for number, outcome in enumerate(outcomes)}
+    unfinished = {f"{call} {number}": outcome for number, outcome in enumerate(outcomes)}
 
     def arguments(name: str, outcome: Outcome) -> tuple:
         rows = outcome.task.rows
         return this_process(), name, outcome.estimator, X, y, rows, fit_parameters, structure.rows(rows)
 
-    calls = [delayed(_fit_other)(*arguments(*item)) for item in waiting.items()]
-    for name, found in checked_results(waiting, parallel(calls)):
-        outcome = waiting[name]
+    calls = [delayed(_fit_other)(*arguments(*item)) for item in unfinished.items()]
+    for name, found in checked_results(unfinished, parallel(calls)):
+        outcome = unfinished[name]
         if not isinstance(found, Outcome):
             content = unpacked(found)
             # An estimator that cannot be pickled is fitted again, in this process.
