@@ -30,7 +30,7 @@ from skreg._seeds import SEEDS, draw_seeds
 from skreg._warnings import give_warnings
 from skreg.engine.checkpoints import load_state, save_state
 from skreg.engine.dataset import Dataset
-from skreg.engine.spec import RowChoice, StoppingRule
+from skreg.engine.spec import FitSpec, NetworkSpec, RowChoice, StoppingRule
 from skreg.engine.state import BEST_WEIGHTS
 from skreg.engine.trainer import Trainer
 
@@ -67,6 +67,27 @@ def state_to_resume(estimator) -> dict[str, np.ndarray] | None:
     return None if estimator.averaging is not None and "average_0" not in state else state
 
 
+def training_so_far(
+    estimator, network: NetworkSpec, checkpoint: dict[str, np.ndarray] | None
+) -> tuple[PreviousHistory, dict[str, np.ndarray] | None, tuple[np.ndarray, ...] | None]:
+    """Return the history, the training state and the weights from which training continues; nothing if it begins."""
+    if checkpoint is not None:
+        return check_checkpoint(estimator, checkpoint, network), checkpoint, None
+    if not hasattr(estimator, "coefs_"):
+        return PreviousHistory(), None, None
+    start = fitted_start(estimator, network)
+    previous = PreviousHistory(getattr(estimator, "history_", {}), estimator.loss_curve_, estimator.t_)
+    return previous, state_to_resume(estimator), start
+
+
+def weights_to_restore(spec: FitSpec, state: dict[str, np.ndarray] | None, is_checkpoint: bool) -> str | None:
+    """Return which weights of a training state the next epoch starts from; None for those of the spec."""
+    has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
+    if has_mean and (spec.start is None or _are_best_weights(spec.start, state)):
+        return "last"  # steps continue from the last weights, not from their mean
+    return "best" if is_checkpoint else None
+
+
 def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     """Train for one more epoch. ``encode`` turns targets into those of the loss."""
     is_first = not hasattr(estimator, "coefs_")
@@ -79,15 +100,9 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
         check_same_outputs(estimator)
     network, loss, penalties = network_of_estimator(estimator, table, penalty, dtype)
     seeds = draw_seeds(estimator.random_state, *SEEDS)
-    previous, state, start = PreviousHistory(), checkpoint, None
-    if checkpoint is not None:
-        previous = check_checkpoint(estimator, checkpoint, network)
-    elif is_first:
+    previous, state, start = training_so_far(estimator, network, checkpoint)
+    if is_first and checkpoint is None:
         give_warnings(settings_messages(estimator, advice_on_scale(estimator, table), penalties))
-    else:
-        start = fitted_start(estimator, network)
-        previous = PreviousHistory(getattr(estimator, "history_", {}), estimator.loss_curve_, estimator.t_)
-        state = state_to_resume(estimator)
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     indices = table.nonzero_weight_indices
     spec = make_spec(
@@ -106,10 +121,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     )
     give_warnings(batch_size_messages(estimator, len(indices)))
     set_prediction_attributes(estimator, spec, table)
-    restore = None if checkpoint is None else "best"
-    has_mean = state is not None and spec.averaging is not None and not state.get("stops_early", True)
-    if has_mean and (start is None or _are_best_weights(start, state)):
-        restore = "last"  # steps continue from the last weights, not from their mean
+    restore = weights_to_restore(spec, state, checkpoint is not None)
     trainer = Trainer([(spec, dataset)], state=state, restore=restore)
     result = train(trainer, callbacks=estimator.callbacks, verbose=estimator.verbose)
     # One epoch says nothing of convergence: there is no warning.
