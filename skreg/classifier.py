@@ -28,20 +28,21 @@ from skreg.losses import CLASSIFICATION_LOSSES, LabelSmoothing, classification_l
 CLASSIFIER_DESCRIPTION = (
     OBJECTIVE,
     """
-The loss is the log-loss, for label indicator matrices summed over labels. Of constant predictions the shares of the
-classes have the smallest.
+The loss is the log-loss or that of `loss`, summed over labels for label indicator matrices. Class frequencies are the
+constant prediction with the smallest log-loss.
 """,
     STRENGTH,
 )
 CLASSIFIER_ATTRIBUTES = {
     "classes_": """ndarray of shape (n_classes,)
-    Class labels, sorted; the columns' numbers for label indicator matrices.
+    Class labels, sorted; column indices for label indicator matrices.
     """,
     **FITTED_ATTRIBUTES,
 }
 _SECTIONS = {
     "See Also": """
-RegularizedMLPRegressor : The same for numbers.
+RegularizedMLPRegressor : Regressor with the same kinds of regularization.
+RegularizedMLPClassifierCV : Classifier that chooses `alpha` by cross-validation.
 sklearn.neural_network.MLPClassifier : scikit-learn's network, with an L2 penalty alone.
 """,
     "References": """
@@ -99,7 +100,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
 
     loss: str | Callable = parameter(
         "'log_loss' or callable",
-        """What is minimized. A function ``loss(y_true, y_pred)`` gets two torch tensors of shape (n_rows, n_outputs),
+        """Loss to minimize. A function ``loss(y_true, y_pred)`` gets two torch tensors of shape (n_rows, n_outputs),
         the classes as zeros and ones (one column for two classes) and the outputs before the softmax or logistic
         function, and returns a tensor of shape (n_rows,), which torch must be able to differentiate. It must belong to
         a module, not be a lambda, if the estimator is to be pickled.
@@ -110,10 +111,10 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
     )
     class_weight: dict | str | Sequence[dict] | None = parameter(
         "dict, 'balanced', list of dict or None",
-        """Weight of each class, which multiplies the weights of its rows in the training and the validation loss:
-        numbers (1 for classes that are missing), or 'balanced' for ones inversely proportional to the classes'
-        (weighted) frequencies among the rows for training. For label indicator matrices a list with one for each label,
-        or 'balanced'. Scorers given as `scoring` do not use it.
+        """Weight of each class, which multiplies the weights of its rows in the training and the validation loss: a
+        dict of numbers (1 for classes that are missing), or 'balanced' for weights inversely proportional to the
+        (weighted) class frequencies among the training rows. For label indicator matrices a list with one dict for each
+        label, or 'balanced'. Scorers given as `scoring` do not use it.
         """,
         default=None,
         constraints=[dict, StrOptions({"balanced"}), list, None],
@@ -210,7 +211,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         return positive
 
     def predict_log_proba(self, X):
-        """Return the logarithms of the probabilities, accurate also where these underflow.
+        """Return the logarithms of the probabilities, accurate even where the probabilities underflow.
 
         Parameters
         ----------
@@ -283,10 +284,11 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Update the network by one epoch over the given rows, which may be new ones.
 
-        Early stopping does not apply: all rows are training rows. Moments of the solver, random generators and history
-        continue from call to call, unless the estimator is pickled or copied in between (:meth:`save_checkpoint` saves
-        them). The first call starts around the class frequencies of its rows, or around equal ones if a class is
-        missing. Callbacks given to `set_callbacks` are called by `fit` only.
+        Early stopping does not apply: all rows are training rows. `history_` continues from call to call, while
+        `n_iter_` is 1. The state of the solver, the learning rate (where 'cosine' starts over after `max_iter` calls)
+        and the random generators continue, too, unless the estimator is pickled or copied in between
+        (:meth:`save_checkpoint` saves them). The first call starts around the class frequencies of its rows, or around
+        equal ones if a class is missing. Callbacks given to `set_callbacks` are called by `fit` only.
 
         Parameters
         ----------

@@ -26,14 +26,16 @@ from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
 REGRESSOR_DESCRIPTION = (
     OBJECTIVE,
     """
-The loss is half the squared error, or the `loss` of your choice, summed over outputs. Of constant predictions the mean,
-the median or the quantile has the smallest; for 'poisson' and 'gamma' it is the mean again.
+The loss is half the squared error or that of `loss`, summed over outputs. The constant prediction with the smallest
+loss is the mean of y for 'squared_error', 'poisson' and 'gamma', the median for 'absolute_error', and the quantile for
+'quantile'.
 """,
     STRENGTH,
 )
 _SECTIONS = {
     "See Also": """
-RegularizedMLPClassifier : The same for classes.
+RegularizedMLPClassifier : Classifier with the same kinds of regularization.
+RegularizedMLPRegressorCV : Regressor that chooses `alpha` by cross-validation.
 sklearn.neural_network.MLPRegressor : scikit-learn's network, with an L2 penalty alone.
 """,
     "Notes": """
@@ -73,7 +75,7 @@ class FittedRegressor(RegressorMixin, FittedMLP):
 
     loss: str | Callable = parameter(
         "str or callable",
-        r"""What is minimized, for residuals r = y - prediction: 'squared_error' (r²/2), 'absolute_error' (\|r\|),
+        r"""Loss to minimize, for residuals r = y - prediction: 'squared_error' (r²/2), 'absolute_error' (\|r\|),
         'huber' (r²/2 up to `delta`, linear beyond), 'quantile' (pinball loss), or with predictions exp(output) half the
         deviance of 'poisson' (y at least 0) or 'gamma' (y above 0). A function ``loss(y_true, y_pred)`` gets two torch
         tensors of shape (n_rows, n_outputs) and returns one of shape (n_rows,), which torch must be able to
@@ -86,7 +88,7 @@ class FittedRegressor(RegressorMixin, FittedMLP):
     quantile: Numbers = parameter(
         "float or sequence of float",
         """Level of ``loss='quantile'``, in (0, 1), or several in ascending order, which one network then predicts
-        together, and in the right order for every row: quantiles that do not cross.
+        together and without crossing: in ascending order for every row.
         """,
         default=0.5,
         constraints=[Interval(Real, 0, 1, closed="neither"), "array-like"],
@@ -113,8 +115,8 @@ class FittedRegressor(RegressorMixin, FittedMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions, of the shape that `fit` was given. With several quantiles there is one more axis, the last,
-            with one entry for each, in ascending order.
+            Predictions, of the shape of y in `fit`. With several quantiles there is one more axis, the last, with one
+            entry for each, in ascending order.
         """
         return self._predictions(self._outputs(X))
 
@@ -193,10 +195,11 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
     def partial_fit(self, X, y, sample_weight=None):
         """Update the network by one epoch over the given rows, which may be new ones.
 
-        Early stopping does not apply: all rows are training rows. Moments of the solver, random generators and history
-        continue from call to call, unless the estimator is pickled or copied in between (:meth:`save_checkpoint` saves
-        them). The first call starts around the best constant prediction for its rows. Callbacks given to
-        `set_callbacks` are called by `fit` only.
+        Early stopping does not apply: all rows are training rows. `history_` continues from call to call, while
+        `n_iter_` is 1. The state of the solver, the learning rate (where 'cosine' starts over after `max_iter` calls)
+        and the random generators continue, too, unless the estimator is pickled or copied in between
+        (:meth:`save_checkpoint` saves them). The first call starts around the best constant prediction for its rows.
+        Callbacks given to `set_callbacks` are called by `fit` only.
 
         Parameters
         ----------

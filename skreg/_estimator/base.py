@@ -34,11 +34,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
     """Base class of the estimators; use a subclass."""
 
     alpha: Numbers | None = parameter(
-        "float or sequence of float",
+        "float, sequence of float or None",
         """Strength of the penalty, at least 0: one for all weight matrices, or one for each, so that
         ``alpha=(0.02, 0, 0)`` penalizes only the first of three. None means 1e-4. Must be None beside a penalty object;
-        has no effect (and warns) beside ``penalty=None``. One number for 'group_lasso', 'sparse_group_lasso' or
-        'hierarchical' penalizes the first matrix so, and the others by L2 of strength 1e-3.
+        has no effect (and warns) beside ``penalty=None``. With 'group_lasso', 'sparse_group_lasso' or 'hierarchical',
+        one number is the strength on the first matrix, and the others get an L2 penalty of strength 1e-3.
         """,
         default=None,
         constraints=[Interval(Real, 0, None, closed="left"), "array-like", None],
@@ -53,8 +53,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
     )
     warm_start: bool = parameter(
         "bool",
-        """Whether `fit` continues from the weights of the previous call. The solver begins anew (to continue exactly,
-        see `save_checkpoint`), and all parameters are those of the new call, `activation` too.
+        """Whether `fit` starts from the weights of the previous call. The solver starts afresh (:meth:`load_checkpoint`
+        continues exactly), and all parameters, `activation` too, are those of the new call.
         """,
         default=False,
         constraints=["boolean"],
@@ -62,9 +62,9 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
     )
     scoring: str | Callable = parameter(
         "str or callable",
-        """What `early_stopping` monitors: the validation loss, or any scorer of scikit-learn (higher is better). In a
-        regressor no row counts more than 50 times the mean of that loss, so that one wrong row does not choose the
-        epoch.
+        """Metric that `early_stopping` monitors: the validation loss, or any scorer of scikit-learn (greater is
+        better). In a regressor the loss of a row counts at most 50 times the mean, so that one wrong row does not
+        choose the epoch.
         """,
         default="loss",
         constraints=[StrOptions({"loss", *get_scorer_names()}), callable],
@@ -124,14 +124,14 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
             to stop; otherwise their loss and score are recorded. In a pipeline with ``transform_input=["X_val"]`` they
             pass through the steps before.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Targets of `X_val`; needed with it. TransformedTargetRegressor does not transform them: give it
+            Targets of `X_val`, required with it. TransformedTargetRegressor does not transform them: give it
             transformed ones.
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of these rows.
         groups : array-like of shape (n_samples,), default=None
             Group of each row. With ``early_stopping=True`` whole groups are held out; a splitter in `early_stopping`
-            gets them; without early stopping they have no effect. The searches of :mod:`skreg.model_selection` hand on
-            theirs, scikit-learn's and pipelines do so with metadata routing enabled.
+            gets them; without early stopping they have no effect. The searches of :mod:`skreg.model_selection` pass
+            theirs on; scikit-learn's searches and pipelines do so with metadata routing enabled.
 
         Returns
         -------

@@ -42,7 +42,7 @@ def with_docstring(
 
 
 OBJECTIVE = r"""
-With sample weights :math:`s_i`, network :math:`f` and weight matrices :math:`W_1, \dots, W_L`, it minimizes
+With sample weights :math:`s_i`, network :math:`f` and weight matrices :math:`W_1, \dots, W_L`, the estimator minimizes
 
 .. math::
 
@@ -53,9 +53,10 @@ STRENGTH = r"""
 :math:`\Omega` is the penalty; biases and normalization parameters are never penalized. :math:`\alpha` multiplies it
 once: unlike in scikit-learn's MLP, whose effective strength is ``alpha`` divided by the size of each batch, it means
 the same for every batch size, number of rows, solver and learning rate. For full batches of n rows, ``alpha=a`` there
-is ``alpha=a/n`` here. Penalties with kinks take a proximal step in the optimizer's own metric, so L1 and elastic net
-give weights that are exactly zero. Training starts around the constant prediction with the smallest loss on the
-training rows (with a function of your own, around 0 where that is better), so it need not find the level of y first.
+is ``alpha=a/n`` here. Nondifferentiable penalties take a proximal step in the optimizer's own metric, so L1 and
+elastic net give weights that are exactly zero. Training starts around the constant prediction with the smallest loss on
+the training rows (with a function of your own, around 0 where that is better), so it need not find the level of y
+first.
 """
 
 # Of every fitted network.
@@ -66,50 +67,48 @@ FITTED_ATTRIBUTES = {
     "intercepts_": """list of ndarray of shape (n_units,)
     Biases of every layer.
     """,
-    "skip_coef_": """ndarray of shape (n_features, n_outputs) or None
+    "skip_coef_": """ndarray of shape (n_inputs, n_outputs) or None
     Weights of the skip connection from the inputs to the outputs; None without one. ``penalty='hierarchical'`` has
     one beside its hidden layers.
     """,
     "input_features_": """ndarray of int of shape (n_inputs,)
-    Numbers of the columns of X that the network reads: all of them, unless :meth:`prune` has removed some.
+    Indices of the columns of X that the network reads: all of them, unless :meth:`prune` has removed some.
     """,
     "feature_importances_": """ndarray of shape (`n_features_in_`,)
-    Euclidean norm of the weights of each feature in the first layer; with a skip connection, of those alone. Exactly
-    0 for features that are left out. The others can mislead: the norm depends on the unit of the column, so
-    standardize all of them, one-hot columns included; and where training ends early, features that do not matter still
-    have much of the weights that they began with. What predictions lose without a feature is shown by
-    :func:`~sklearn.inspection.permutation_importance` on held-out rows. To use importances in
-    :class:`~sklearn.feature_selection.SelectFromModel`, give it ``threshold=1e-10``: its default, the mean, drops
-    selected features.
+    Euclidean norm of the weights of each feature in the first layer; with a skip connection, of those alone. Exactly 0
+    for features that are left out. The others can mislead: the norm depends on the unit of the column, so standardize
+    all of them, one-hot columns included; and where training ends early, irrelevant features still have much of their
+    initial weights. :func:`~sklearn.inspection.permutation_importance` on held-out rows measures what predictions lose
+    without a feature. To use importances in :class:`~sklearn.feature_selection.SelectFromModel`, give it
+    ``threshold=1e-10``: its default, the mean, drops selected features.
     """,
     "selected_features_": """ndarray of int or str of shape (n_selected,)
-    The features with any weight that is not 0, as numbers, or as names after a fit on a data frame.
+    Features with any nonzero weight, as indices, or as names after a fit on a data frame.
     """,
     "normalization_params_": """list of dict
-    For every normalized hidden layer, arrays 'gain' and 'shift' and, for batches, the 'mean' and 'variance'
-    that predictions use; empty without normalization.
+    For every normalized hidden layer, arrays 'gain' and 'shift' and, with batch normalization, the 'mean' and
+    'variance' that predictions use; empty without normalization.
     """,
     "penalty_": """Penalty or None
-    The penalty that was used, with its strength.
+    Penalty that was used, with its strength.
     """,
     "sparsity_": """ndarray of shape (n_layers - 1,)
-    Share of weights that are exactly zero, for every weight matrix.
+    Fraction of weights that are exactly zero, for every weight matrix.
     """,
     "history_": """dict of ndarray of shape (n_epochs,)
-    One number for each epoch of the last `fit`, and of every `partial_fit` after it: 'epoch', 'train_loss', 'penalty',
-    'train_score', 'lr', and with validation rows 'valid_loss' and 'valid_score'. Training loss and score are taken
-    during the epoch, with dropout and on changing weights; validation ones after it. 'stopping_reason' is text, empty
-    but for the last epoch.
+    One number for each epoch of the last fit: 'epoch', 'train_loss', 'penalty', 'train_score', 'lr', and with
+    validation rows 'valid_loss' and 'valid_score'. Training loss and score are computed during the epoch, with dropout
+    and changing weights; those of validation after it. 'stopping_reason' is text, empty but for the last epoch.
     ``pandas.DataFrame(history_)`` makes a table.
     """,
     "loss_curve_": """list of float
-    Training loss plus penalty after every epoch; `warm_start` adds to it.
+    Training loss plus penalty of every epoch; `warm_start` and `partial_fit` continue it.
     """,
     "loss_": """float
-    The last of `loss_curve_`.
+    Last value of `loss_curve_`.
     """,
     "best_loss_": """float or None
-    The lowest of `loss_curve_`; None with early stopping.
+    Lowest value of `loss_curve_`; None with early stopping.
     """,
     "best_epoch_": """int
     Epoch, counted from 1, whose weights were kept: the last one without early stopping.
@@ -121,10 +120,10 @@ FITTED_ATTRIBUTES = {
     Validation score of the epoch whose weights were kept; None without validation rows.
     """,
     "n_iter_": """int
-    Number of epochs of the last `fit` (for 'lbfgs' iterations, at least 1); 1 after `partial_fit`.
+    Number of epochs of the last fit (for 'lbfgs' iterations, at least 1).
     """,
     "t_": """int
-    Number of training rows seen, repetitions counted.
+    Number of training rows seen by the solver, repetitions counted.
     """,
     "n_layers_": """int
     Number of layers, input and output included.
@@ -133,7 +132,7 @@ FITTED_ATTRIBUTES = {
     Number of output units.
     """,
     "out_activation_": """str
-    Function that maps outputs to predictions.
+    Name of the function that maps outputs to predictions.
     """,
     "n_features_in_": """int
     Number of columns of X.

@@ -150,16 +150,17 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
 
     @property
     def sparsity_(self) -> np.ndarray:
-        """Share of weights that are exactly zero, for every weight matrix."""
+        """Fraction of weights that are exactly zero, for every weight matrix."""
         check_is_fitted(self)
         return np.array([np.mean(W == 0) for W in self.coefs_])
 
     @property
     def feature_importances_(self) -> np.ndarray:
-        """Norm of the weights that each feature is gated by: the skip connection's or the first layer's.
+        """Euclidean norm of each feature's weights in the skip connection or, without one, in the first layer.
 
-        It misleads where columns have different scales, or training ended before the weights of what does not matter
-        had shrunk. :func:`sklearn.inspection.permutation_importance` on held-out rows tells what a feature is worth.
+        It misleads where columns have different scales, or training ended before the weights of irrelevant features
+        had shrunk. :func:`~sklearn.inspection.permutation_importance` on held-out rows measures what predictions lose
+        without a feature.
         """
         check_is_fitted(self)
         gate = self.coefs_[0] if self.skip_coef_ is None else self.skip_coef_
@@ -169,7 +170,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
 
     @property
     def selected_features_(self) -> np.ndarray:
-        """Names (after a fit on a data frame) or numbers of the features that any weight is not zero for."""
+        """Features with any nonzero weight, as indices, or as names after a fit on a data frame."""
         check_is_fitted(self)
         selected = self.input_features_[weights_of(self).used_features]
         return self.feature_names_in_[selected] if hasattr(self, "feature_names_in_") else selected
@@ -185,8 +186,8 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
 
         The new estimator takes the same X and reads its columns ``input_features_``. Its attribute ``pruning_`` is a
         dictionary of sizes before and after pruning: ``n_parameters``, ``n_features``, ``hidden_layer_sizes``, and
-        ``n_multiplications`` for each row predicted. It cannot continue with ``warm_start``; :meth:`fit` trains the
-        whole network anew.
+        ``n_multiplications`` for each predicted row. It cannot continue with ``warm_start``; :meth:`fit` trains a whole
+        network again.
 
         Returns
         -------
@@ -274,7 +275,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         """Predict several times with dropout, for an estimate of uncertainty (Monte Carlo dropout).
 
         Each sample drops other units. The samples differ most where the training rows determine the prediction least
-        [1]_. Their spread is a rough measure, which depends on the dropout rate, and no calibrated interval.
+        [1]_. Their spread is a rough measure of uncertainty, which depends on the dropout rate and is not calibrated.
 
         Parameters
         ----------
@@ -283,7 +284,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         n_samples : int, default=100
             Number of predictions for each row, at least 2.
         random_state : int, RandomState instance or None, default=None
-            Seed of the masks; None takes entropy from the operating system.
+            Seed of the masks; None means fresh entropy from the operating system.
 
         Returns
         -------

@@ -20,7 +20,7 @@ class GroupsMixin:
         return takes_groups(rule) or (isinstance(rule, bool | np.bool_) and bool(rule))
 
     def get_metadata_routing(self):
-        """Return what metadata the methods take.
+        """Return the metadata requests of the methods.
 
         With early stopping, or a splitter that asks for groups, `fit` takes groups if there are any, unless a request
         has been set.
@@ -28,7 +28,7 @@ class GroupsMixin:
         Returns
         -------
         MetadataRequest
-            The requests of every method.
+            Requests of every method.
         """
         routing = super().get_metadata_routing()
         if self._wants_groups and routing.fit.requests.get("groups") is None:

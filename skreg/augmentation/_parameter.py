@@ -9,9 +9,9 @@ PARAMETER = AxisParameter(
     kind=BatchTransform,
     aliases={"noise": GaussianNoise},
     values="{'noise'}, BatchTransform object or None",
-    description="""Change of the batches that training sees, another one in every step; validation and predictions see
-    the rows as they are. 'noise' is :class:`~skreg.augmentation.GaussianNoise`, whose standard deviation can be swept
-    as ``augmentation__stddev`` where it is given as an object. The losses of training in `history_` are those of the
-    changed rows.
+    description="""Transform of the training batches, applied anew in every step; validation and prediction use the rows
+    as they are. 'noise' is :class:`~skreg.augmentation.GaussianNoise`, whose standard deviation can be swept as
+    ``augmentation__stddev`` where it is given as an object. Training losses in `history_` are those of the transformed
+    rows.
     """,
 )

@@ -73,7 +73,7 @@ PARAMETER = AxisParameter(
     values="{'ema'}, Averaging object or None",
     description="""Average of the weights over the steps, which is validated and kept instead of the last weights. 'ema'
     is :class:`~skreg.averaging.EMA`, whose decay can be swept as ``averaging__decay`` where it is given as an object.
-    The losses of training in `history_`, and what skorch's callbacks see of the network, are those of the weights that
-    take the steps.
+    Training losses in `history_`, and what skorch's callbacks see of the network, are those of the weights before
+    averaging.
     """,
 )

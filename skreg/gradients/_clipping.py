@@ -61,7 +61,7 @@ PARAMETER = AxisParameter(
     kind=ClipByNorm,
     number=ClipByNorm._parameter_constraints["max_norm"],
     values="float, ClipByNorm object or None",
-    description="""Bound of the norm of the gradient of a batch: longer ones are shortened to it, by
-    :class:`~skreg.gradients.ClipByNorm`.
+    description="""Bound on the norm of the gradient of a batch; longer gradients are scaled down to it
+    (:class:`~skreg.gradients.ClipByNorm`).
     """,
 )

@@ -14,32 +14,35 @@ from skreg.regressor import REGRESSOR_DESCRIPTION, FittedRegressor, RegularizedM
 # Parts of the docstrings of both.
 _ATTRIBUTES = {
     "alpha_": """float
-    The chosen strength.
+    Chosen strength.
     """,
     "alphas_": """ndarray of shape (n_alphas,)
-    The strengths that were tried, ascending.
+    Strengths that were tried, ascending.
     """,
     "scores_path_": """ndarray of shape (n_folds, n_alphas)
-    Score of every fold and strength: of the fits along the path or, where these did better on average, of fits from
-    scratch. These are tried where there are hidden layers and paths begin with the weakest penalty: for the strongest
-    penalty and on downwards, all of up to 12 strengths, of more those that are at least a factor of 2.5 apart. The fit
-    of all rows goes the better way, too.
+    Score of every fold and strength: that of the fit along the path or, if better on average, of a fit from scratch. If
+    the network has hidden layers and the path starts at the weakest penalty, there are fits from scratch for all
+    strengths if they are at most 12, else, from the strongest down, for strengths at least a factor of 2.5 apart. The
+    final fit is of the better kind, too.
     """,
     "n_selected_path_": """ndarray of int of shape (n_folds, n_alphas)
-    Number of features that are used by the fits of these scores.
+    Number of features that the fits with these scores use.
     """,
     "best_score_": """float
     Mean score of the chosen strength.
     """,
     "first_alpha_": """float or None
-    The strength of the first path whose norms became weights; None unless `adaptive`.
+    Strength of the fit on the first path whose norms became weights; None unless `adaptive`.
     """,
 }
 # Attributes that mean something else with a given strength.
 _OTHER_ATTRIBUTES = {
     "penalty_": """Penalty or None
-    The penalty of the last fit: with `relax` its strength is 0; with `adaptive` it has weights, for the features that
-    the first path has kept.
+    Penalty of the last fit: with `relax` its strength is 0; with `adaptive` it has weights, for the features that the
+    first path has kept.
+    """,
+    "loss_curve_": """list of float
+    Training loss plus penalty of every epoch of the last fit.
     """,
     "validation_scores_": """list of float or None
     Validation score (that of :meth:`score`) after every epoch of the last fit; None without validation rows.
@@ -48,15 +51,15 @@ _OTHER_ATTRIBUTES = {
 _WARNS = {
     "Warns": """
 UserWarning
-    If `fit` ends with no feature, or with predictions that are all the same; or if the chosen strength is the weakest
-    or the strongest of those that were tried, so that a better one may lie beyond.
+    If `fit` ends with no feature, or with predictions that are all the same; or if the strength with the best mean
+    score is the weakest or the strongest of those that were tried, so that a better one may lie beyond.
 """
 }
 _NOTES = {
     "Notes": """
-The strength with the best plain score keeps too many features: what predicts well is a penalty too weak to select
-sharply, because a stronger one also shrinks what matters. `relax` takes the shrinkage out of the comparison,
-`adaptive` penalizes large groups less than small ones, and ``selection='one_se'`` prefers few features among equals.
+By default too many features are kept: the penalty that predicts best is too weak to select sharply, because a
+stronger one also shrinks what matters. `relax` takes the shrinkage out of the comparison, `adaptive` penalizes large
+groups less than small ones, and ``selection='one_se'`` prefers few features among strengths that score about the same.
 Use all three to find out which features matter, and the defaults to predict.
 """,
     "References": """
@@ -75,7 +78,7 @@ Use all three to find out which features matter, and the defaults to predict.
     sections={
         **_WARNS,
         "See Also": """
-skreg.RegularizedMLPClassifier : The same with a given strength.
+skreg.RegularizedMLPClassifier : Classifier with a given strength.
 skreg.model_selection.regularization_path : The path alone.
 """,
         **_NOTES,
@@ -107,7 +110,7 @@ class RegularizedMLPClassifierCV(PathCV, FittedClassifier):
     sections={
         **_WARNS,
         "See Also": """
-skreg.RegularizedMLPRegressor : The same with a given strength.
+skreg.RegularizedMLPRegressor : Regressor with a given strength.
 skreg.model_selection.regularization_path : The path alone.
 """,
         **_NOTES,

@@ -73,8 +73,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     )
     tol: float = parameter(
         "float",
-        """Smallest improvement of the objective (or of the validation loss, when stopping early) that counts as one.
-        """,
+        "Smallest improvement of the objective (or, with early stopping, of the validation loss) that counts as one.",
         default=1e-4,
         constraints=[Interval(Real, 0, None, closed="left")],
     )
@@ -87,11 +86,11 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     )
     early_stopping: Any = parameter(
         "bool or cross-validation splitter",
-        """Whether to hold out validation rows, to stop when they no longer gain, and to restore the weights of the best
-        epoch. The rows are a random part of the training rows of a fold, or the last split of a splitter such as
-        GroupShuffleSplit or TimeSeriesSplit. With True, whole groups are held out where `fit` is given groups. In the
-        searches and functions of :mod:`skreg.model_selection` and in comparisons True follows the splitter of the
-        folds: whole groups, or the last rows where folds keep to the order of rows.
+        """Whether to hold out validation rows, to stop when their loss no longer improves, and to restore the weights
+        of the best epoch. The rows are a random part of the training rows of a fold, or the last split of a splitter
+        such as GroupShuffleSplit or TimeSeriesSplit. With True, whole groups are held out where `fit` is given groups.
+        In the searches and functions of :mod:`skreg.model_selection` and in comparisons True follows the splitter of
+        the folds: whole groups, or the last rows where folds keep to the order of rows.
         """,
         default=False,
         constraints=["boolean", HasMethods(["split", "get_n_splits"]), Hidden(Following)],
@@ -99,68 +98,69 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     refit_on_all: bool = parameter(
         "bool",
         """Whether, after early stopping, to train a new network on all rows, those for validation included, for as many
-        epochs as were best, at the same rates. The history stays that of the first one. Of skorch's callbacks only
+        epochs as were best, at the same rates. `history_` stays that of the first network. Of skorch's callbacks only
         those that act on batches take part.
         """,
         default=False,
         constraints=["boolean"],
     )
     callbacks: list | tuple | None = parameter(
-        "list of skorch callbacks",
-        """Learning-rate schedulers, gradient clipping, loggers, checkpoints of skorch, or pairs of a name and one. They
-        are copied for each of the many fits.
+        "list of skorch callbacks or None",
+        """Learning-rate schedulers, gradient clipping, loggers or checkpoints of skorch, or (name, callback) pairs.
+        They are copied for each of the many fits.
         """,
         default=None,
         constraints=[list, tuple, None],
     )
     alphas: int | Sequence[float] | np.ndarray = parameter(
         "int or array-like of float",
-        """Strengths to try, or their number. A number makes a geometric grid up to where no feature is left, as in
-        :func:`~skreg.model_selection.regularization_path`.
+        """Strengths to try, or their number. A number means a geometric grid up to the strength at which no feature is
+        left, as in :func:`~skreg.model_selection.regularization_path`.
         """,
         default=30,
         constraints=[Interval(Integral, 2, None, closed="left"), "array-like"],
     )
     eps: float = parameter(
         "float",
-        "The lowest strength of such a grid, in units of the highest; in (0, 1).",
+        "Ratio of the smallest to the largest strength of such a grid, in (0, 1).",
         default=1e-3,
         constraints=[Interval(Real, 0, 1, closed="neither")],
     )
     cv: Any = parameter(
         "int, cross-validation splitter or iterable of splits",
-        "Folds. An int makes stratified folds for classes, and contiguous ones for numbers.",
+        "Folds. An int is their number: stratified for class labels, else of contiguous rows.",
         default=5,
         constraints=["cv_object"],
     )
     scoring: str | Callable = parameter(
         "str or callable",
-        """What the folds are scored by, higher is better: minus the mean loss on their held-out rows, or any scorer of
-        scikit-learn. (Early stopping always monitors the loss.)
+        """Scorer of the held-out rows, greater is better: minus the mean loss, or any scorer of scikit-learn. (Early
+        stopping always monitors the loss.)
         """,
         default="loss",
         constraints=[StrOptions({"loss", *get_scorer_names()}), callable],
     )
     selection: str = parameter(
         "{'best', 'one_se'}",
-        """The strength with the best mean score, or the largest whose mean score is within one standard error of it.
+        """Rule that chooses the strength: the best mean score, or the largest strength whose mean score is within one
+        standard error of it.
         """,
         default="best",
         constraints=[StrOptions({"best", "one_se"})],
     )
     relax: bool = parameter(
         "bool",
-        """Whether the features that each strength selects are fitted anew without the selecting penalty, for its score
-        and in the end: the relaxed lasso. The penalty then selects, and does not shrink.
+        """Whether to refit, without the selecting penalty, the features that each strength selects, for its score and
+        for the final fit (relaxed lasso): the penalty then selects, and does not shrink.
         """,
         default=False,
         constraints=["boolean"],
     )
     adaptive: bool = parameter(
         "bool",
-        """Whether a second path follows, on the features that the best strength of a first one keeps, with weights that
-        are inverse to the norms there: the adaptive lasso. Each fold has weights of its own, from its own training
-        rows. Needs 'group_lasso' or 'sparse_group_lasso' over features, or an object with weights.
+        """Whether to compute a second path, on the features that the best strength of a first one keeps, with weights
+        inverse to the norms of that fit (adaptive lasso). Each fold has weights of its own, from its own training rows.
+        Needs 'group_lasso' or 'sparse_group_lasso' over features, or an object with weights.
         """,
         default=False,
         constraints=["boolean"],
@@ -173,14 +173,14 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     )
     direction: str = parameter(
         "{'auto', 'up', 'down'}",
-        """Whether paths begin with the weakest or the strongest penalty, as in
+        """Whether paths start at the weakest ('up') or at the strongest penalty ('down'); 'auto' is as in
         :func:`~skreg.model_selection.regularization_path`.
         """,
         default="auto",
         constraints=[StrOptions(DIRECTIONS)],
     )
     n_jobs: int | None = parameter(
-        "int",
+        "int or None",
         """Number of populations that are trained at the same time: the folds' fits are trained together, in threads or
         by the backend of :func:`joblib.parallel_config`; None is the number of the configuration, else 1. Fits that
         cannot be trained together (as with ``solver='lbfgs'``, `callbacks`, or `refit_on_all` with early stopping) and
