@@ -75,12 +75,7 @@ FITTED_ATTRIBUTES = {
     Indices of the columns of X that the network reads: all of them, unless :meth:`prune` has removed some.
     """,
     "feature_importances_": """ndarray of shape (`n_features_in_`,)
-    Euclidean norm of the weights of each feature in the first layer; with a skip connection, of those alone. Exactly 0
-    for features that are left out. The others can mislead: the norm depends on the unit of the column, so standardize
-    all of them, one-hot columns included; and where training ends early, irrelevant features still have much of their
-    initial weights. :func:`~sklearn.inspection.permutation_importance` on held-out rows measures what predictions lose
-    without a feature. To use importances in :class:`~sklearn.feature_selection.SelectFromModel`, give it
-    ``threshold=1e-10``: its default, the mean, drops selected features.
+    Euclidean norm of each feature's weights in the skip connection or, without one, in the first layer.
     """,
     "selected_features_": """ndarray of int or str of shape (n_selected,)
     Features with any nonzero weight, as indices, or as names after a fit on a data frame.

@@ -158,9 +158,11 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     def feature_importances_(self) -> np.ndarray:
         """Euclidean norm of each feature's weights in the skip connection or, without one, in the first layer.
 
-        It misleads where columns have different scales, or training ended before the weights of irrelevant features
-        had shrunk. :func:`~sklearn.inspection.permutation_importance` on held-out rows measures what predictions lose
-        without a feature.
+        Exactly 0 for features that are left out. The others can mislead: the norm depends on the unit of the column, so
+        standardize all of them, one-hot columns included; and where training ends early, irrelevant features still have
+        much of their initial weights. :func:`~sklearn.inspection.permutation_importance` on held-out rows measures what
+        predictions lose without a feature. To use importances in :class:`~sklearn.feature_selection.SelectFromModel`,
+        give it ``threshold=1e-10``: its default, the mean, drops selected features.
         """
         check_is_fitted(self)
         gate = self.coefs_[0] if self.skip_coef_ is None else self.skip_coef_
