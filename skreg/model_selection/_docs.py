@@ -1,4 +1,4 @@
-"""The parts of the docstrings of the functions of cross-validation, each written once."""
+"""Parts of the docstrings of searches and functions of cross-validation, each written once."""
 
 from collections.abc import Callable
 

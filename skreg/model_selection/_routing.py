@@ -12,7 +12,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from skreg._sklearn_private import check_groups_routing_disabled
-from skreg.model_selection._batched_fits import Task, fit_tasks, outcome_of_each, raise_common_error, splits_of
+from skreg.model_selection._batched_fits import Task, splits_of
 from skreg.model_selection._stand_in import Outcomes, with_outcomes
 from skreg.stopping import RowStructure
 
@@ -61,20 +61,17 @@ def route(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
 def fitted_beforehand(estimator, X, y, tasks: Iterable[Task], routed: Routed, n_jobs, pre_dispatch, verbose):
     """Fit tasks together; yield an estimator that looks the results up, and the seconds of each fit."""
     tasks, known = list(tasks), Outcomes()
-    outcomes = fit_tasks(
+    outcomes = known.make(
         X,
         y,
-        tasks,
         routed.fit,
+        tasks,
         routed.structure,
         n_jobs=n_jobs,
         pre_dispatch=pre_dispatch,
         memory_limit=None,
         verbose=verbose > 0,
     )
-    outcomes = outcome_of_each(tasks, outcomes)
-    raise_common_error(outcomes)
-    known.add(X, y, routed.fit, tasks, outcomes, routed.structure)
     seconds = np.array([0.0 if outcome is None else outcome.seconds for outcome in outcomes])
     # Looking up and scoring results takes less time than starting processes.
     all_left = all(outcome is None for outcome in outcomes)

@@ -16,34 +16,23 @@ from skreg._doc_link import DocLink
 from skreg._seeds import fresh_seed, random_numbers
 from skreg._sklearn_private import Interval, check_method_params
 from skreg.compose import scoring_of
-from skreg.model_selection._batched_fits import (
-    Task,
-    fit_tasks,
-    has_callbacks,
-    has_network,
-    outcome_of_each,
-    raise_common_error,
-    splits_of,
-)
+from skreg.model_selection._batched_fits import Task, has_callbacks, has_network, splits_of
+from skreg.model_selection._docs import CV, N_JOBS
 from skreg.model_selection._stand_in import Outcomes, with_outcomes
 from skreg.stopping import row_indices
 
-_PARAMETERS = """scoring : str, callable, list, tuple or dict, default=None
+_PARAMETERS = f"""scoring : str, callable, list, tuple or dict, default=None
         One or several scorers of the held-out rows; None means the estimator's `score`.
-    n_jobs : int, default=None
-        Number of populations of networks that are trained at the same time, in threads or by the backend of
-        :func:`joblib.parallel_config`; other estimators are fitted in as many processes, or by that backend. None means
-        the number of the joblib configuration, else 1.
+    {N_JOBS}
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; with several scorers, the name of the one that decides, or a
         function of `cv_results_` that returns an index.
-    cv : int, cross-validation splitter or iterable, default=None
-        Splitting strategy; None means 5 folds.
+    {CV}
     verbose : int, default=0
         If at least 1, a progress bar counts the epochs of all networks; otherwise as in scikit-learn.
     pre_dispatch : int or str, default='2*n_jobs'
         As in scikit-learn, for estimators that are not networks of skreg.
-    {random_state}error_score : 'raise' or float, default=nan
+    {{random_state}}error_score : 'raise' or float, default=nan
         Score of a fit that fails, for instance because training diverges; the other networks continue. 'raise' raises
         its error.
     return_train_score : bool, default=False
@@ -172,20 +161,17 @@ class BatchedSearchMixin(DocLink):
             tasks = [
                 Task(estimator, parameters, row_indices(train)) for parameters in candidates for train, _ in splits
             ]
-            outcomes = fit_tasks(
+            outcomes = self._outcomes.make(
                 X,
                 y,
-                tasks,
                 routed.estimator.fit,
+                tasks,
                 structure,
                 n_jobs=self.n_jobs,
                 pre_dispatch=self.pre_dispatch,
                 memory_limit=self.memory_limit,
                 verbose=self.verbose > 0,
             )
-            outcomes = outcome_of_each(tasks, outcomes)
-            raise_common_error(outcomes)
-            self._outcomes.add(X, y, routed.estimator.fit, tasks, outcomes, structure)
             self._seconds += [0.0 if outcome is None else outcome.seconds for outcome in outcomes]
             with self._outcomes.all_taken():
                 return evaluate_candidates(candidates, cv=check_cv(splits), **options)

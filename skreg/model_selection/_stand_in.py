@@ -16,7 +16,16 @@ from sklearn.base import clone
 from skreg._composition import parts
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import Message, warn_user
-from skreg.model_selection._batched_fits import Outcome, Task, fit_with_messages, has_callbacks, networks_of
+from skreg.model_selection._batched_fits import (
+    Outcome,
+    Task,
+    fit_tasks,
+    fit_with_messages,
+    has_callbacks,
+    networks_of,
+    outcome_of_each,
+    raise_common_error,
+)
 from skreg.model_selection._keys import parameters_key, rows_key
 from skreg.stopping import RowStructure, following
 
@@ -65,6 +74,19 @@ class Outcomes:
     def __deepcopy__(self, memo):
         """Return itself: copies share the outcomes."""
         return self
+
+    def make(
+        self, X, y, fit_parameters: dict, tasks: Sequence[Task], structure: RowStructure, **options
+    ) -> list[Outcome | None]:
+        """Make the fits of some tasks, and add their outcomes, which are returned in the order of the tasks.
+
+        Takes the options of :func:`~skreg.model_selection._batched_fits.fit_tasks`. If all fits have failed for the
+        same reason, that error is raised.
+        """
+        outcomes = outcome_of_each(tasks, fit_tasks(X, y, tasks, fit_parameters, structure, **options))
+        raise_common_error(outcomes)
+        self.add(X, y, fit_parameters, tasks, outcomes, structure)
+        return outcomes
 
     def add(
         self,
