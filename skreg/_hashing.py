@@ -18,7 +18,7 @@ def content_hash(item) -> str | None:
 
 
 def structure_of(item) -> Hashable:
-    """Return the structure of an object, which networks in one population must have in common.
+    """Return the structure of an object, which is the same for all networks of a population.
 
     That is its class and its parameters, but for its ``member_parameters``: of these, only how many numbers there are.
     An object of another package that cannot be hashed is equal to itself alone.

@@ -79,7 +79,7 @@ def parameter(
 
 
 def parameters_of(kind: type) -> dict[str, Parameter]:
-    """Return what a class and its bases declare, in the order of the signature."""
+    """Return the declarations of a class and its bases, in the order of the signature."""
     found: dict[str, Parameter] = {}
     for base in reversed(kind.__mro__):
         for name, declared in vars(base).get("_declared_parameters", {}).items():

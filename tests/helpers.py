@@ -90,6 +90,11 @@ def learned_numbers(model):
     return np.concatenate([*(W.ravel() for W in model.coefs_), *model.intercepts_, *normalization])
 
 
+def assert_same_bits(first, second):
+    """Fail unless two fits have learnt the same numbers, bit for bit."""
+    np.testing.assert_array_equal(learned_numbers(first), learned_numbers(second))
+
+
 def assert_unchanged_by(model, error, match, call):
     """Fail unless a call of an estimator raises an error and leaves every attribute as it was."""
     before = copy.copy(vars(model))

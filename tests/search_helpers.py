@@ -35,6 +35,11 @@ def log_likelihood(model, X, y):
     return float(np.log(shares).mean())
 
 
+def share_of_zeros(model, X, y):
+    """Return the share of zeros in the first layer, as a scorer."""
+    return float(model.sparsity_[0])
+
+
 def negative_error(model, X, y):
     """Return a score of regressors that takes less time than scikit-learn's."""
     return -float(np.abs(model.predict(X) - y).mean())

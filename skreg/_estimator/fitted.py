@@ -328,7 +328,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     # -- state ---------------------------------------------------------------------------------------------
 
     def __getstate__(self):
-        """Return what is pickled: parameters and fitted attributes.
+        """Return the state to pickle: parameters and fitted attributes.
 
         The training state is for checkpoints. Callbacks lose the attributes of a fit: a scheduler has an optimizer,
         which does not belong in a saved model.

@@ -9,7 +9,7 @@ from skreg.engine.spec import NetworkSpec
 
 
 def description(estimator, network: NetworkSpec) -> dict[str, np.ndarray]:
-    """Return what must be equal for training to be continued from a checkpoint."""
+    """Return the properties that a checkpoint and the fit that continues from it must share."""
     described = {
         "estimator": type(estimator).__name__,
         "loss": estimator.loss if isinstance(estimator.loss, str) else "a function",

@@ -221,7 +221,7 @@ def _load(data_home: str | os.PathLike | None, download: bool) -> tuple[np.ndarr
 
 
 def _not_found_message(folder: Path, failures: dict[str, _UnavailableError], download: bool) -> str:
-    """Return what was tried, what failed and what helps."""
+    """Return the text of an error: the sources that were tried, their failures, and advice."""
     tried = [f"- {name}: {error}" for name, error in failures.items()]
     if not download:
         tried.append("- torchvision, OpenML: not tried, because download_if_missing=False")

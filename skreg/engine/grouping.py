@@ -24,7 +24,7 @@ Fit = tuple[FitSpec, Dataset]
 
 
 def structure(spec: FitSpec) -> Hashable:
-    """Return what the members of one population have in common."""
+    """Return the structure of a fit, which is the same for all members of a population."""
     parts = [getattr(spec, item.name) for item in fields(spec) if item.name not in spec.member_parameters]
     # Such a learning rate depends on the number of rows seen.
     n_rows = (len(spec.train), spec.n_rows_before) if spec.schedule.depends_on_rows else None

@@ -52,7 +52,7 @@ class FitsBar:
             self._bar.update(self._n_done - self._bar.n)
 
     def expect(self, n_fits: int) -> None:
-        """Say how many fits are still to come."""
+        """Set the number of fits that are still to come."""
         self._bar.total = self._n_done + n_fits
 
 

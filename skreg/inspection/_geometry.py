@@ -350,6 +350,6 @@ def as_columns(point) -> np.ndarray:
 
 
 def grid_lines(solution: np.ndarray, reach: float, resolution: int) -> list[np.ndarray]:
-    """Return where the lines of the grid are on either axis: through zero and the solution, too."""
+    """Return the coordinates of the lines of the grid on both axes, zero and the solution included."""
     half = resolution // 2
     return [np.union1d(reach * np.arange(-half, half + 1) / half, coordinate) for coordinate in solution]

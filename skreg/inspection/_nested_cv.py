@@ -93,13 +93,13 @@ def run_comparison(X, y, estimators, options: ComparisonOptions) -> dict:
         "settings": {
             **settings_of(design, options),
             "strength chosen by": _name(tuning_scoring, loss_name),
-            **_circumstances(options.random_state),
+            **_random_state_and_versions(options.random_state),
         },
     }
 
 
-def _circumstances(random_state) -> dict[str, str]:
-    """Return what else a comparison depends on, beside its arguments."""
+def _random_state_and_versions(random_state) -> dict[str, str]:
+    """Return the random state and the versions of the packages, for the report of a comparison."""
     return {
         "random_state": repr(random_state) if isinstance(random_state, Integral | None) else "an instance",
         "versions": f"skreg {__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}",

@@ -174,7 +174,7 @@ def loss_on_rows(network: FittedMLP, X, y, sample_weight=None) -> Quadratic | Ro
 
 
 def lowest_point(loss: Callable, start: np.ndarray) -> np.ndarray | None:
-    """Return where a loss of two weights is lowest; None if it has no minimum, as where a line separates classes."""
+    """Return the minimizer of a loss of two weights; None if there is none, as where a line separates classes."""
     options = {"xatol": 1e-8, "fatol": 1e-14, "maxiter": 2000, "maxfev": 4000}
     point = scipy.optimize.minimize(lambda w: loss(w[None])[0], start, method="Nelder-Mead", options=options).x
     origin, here, beyond = loss(np.array([0 * point, point, 2 * point]))
@@ -197,7 +197,7 @@ def as_the_network_sees(estimator, X, y) -> tuple:
 
 
 def penalty_of_two(penalty: Penalty) -> LayerPenalty:
-    """Return what a penalty is for two features and one output; raise ValueError if nothing is penalized."""
+    """Return the penalty of two features and one output; raise ValueError if nothing is penalized."""
     (layer,) = penalty.for_layers((2, 1))
     if layer is None:
         raise ValueError(f"The 'penalty' parameter must have a positive strength to be drawn; got {penalty!r}.")
@@ -220,7 +220,7 @@ def checked_quadratic(minimum, hessian) -> Quadratic:
 
 
 def minimize_penalized(loss: Quadratic, layer: LayerPenalty) -> np.ndarray:
-    """Return where a quadratic loss plus a penalty is lowest, by proximal gradient steps from several starts.
+    """Return the minimizer of a quadratic loss plus a penalty, by proximal gradient steps from several starts.
 
     A step of one over the largest curvature never raises the objective. The distance to the solution is at most about
     the ratio of the curvatures times the length of a step (Parikh and Boyd, 2014, section 4.2).

@@ -47,7 +47,7 @@ class Loss(torch.nn.Module, ABC):
     in_units: bool = False
 
     def _structure(self):
-        """Return what the losses of networks in one population must have in common."""
+        """Return the structure of the loss, which is the same for all networks of a population."""
         if not self.closed_form:  # a user's function that cannot be hashed, such as a lambda, is itself alone
             return type(self), type(self.link_loss), content_hash(self) or id(self.function)
         return type(self), *(item for item in vars(self).items() if not item[0].startswith("_"))

@@ -42,7 +42,7 @@ class CustomLoss(Loss):
         return self.link_loss.link(Z)
 
     def per_row(self, Z, T):
-        """Return what the function returns, for every member."""
+        """Return the values of the function for every member."""
         members = zip(Z, T.expand(len(Z), *T.shape[-2:]), strict=True)
         return torch.stack([self._evaluate(outputs, targets) for outputs, targets in members])
 

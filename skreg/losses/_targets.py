@@ -1,4 +1,4 @@
-"""Rules that change the targets that networks are trained towards: once, before the first batch."""
+"""Rules that change the targets of training, once before the first batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class LabelSmoothing:
 
 
 def changed_targets(target: Tensor, loss: Loss, rules: Sequence[LabelSmoothing]) -> Tensor:
-    """Return what some rules make of targets of shape (n_rows, n_targets), one after the other."""
+    """Return targets of shape (n_rows, n_targets) after some rules, one after the other."""
     for rule in rules:
         target = rule(target, loss)
     return target

@@ -121,7 +121,7 @@ class DeferredFit(BaseEstimator):
         raise NotFittedError("The network is not trained yet.")
 
     def get_metadata_routing(self):
-        """Return what metadata the network takes."""
+        """Return the metadata requests of the network."""
         return self.network.get_metadata_routing()
 
     def __getattr__(self, name):

@@ -20,7 +20,7 @@ def this_process() -> tuple[str, int]:
 
 @contextlib.contextmanager
 def recording(into: list) -> Iterator[None]:
-    """Add the warnings of a block, which another process would show to nobody, to a list."""
+    """Add the warnings of a block to a list, because nobody sees what another process shows."""
     with warnings.catch_warnings(record=True) as caught:
         yield
     into += [(str(item.message) if item.category is UserWarning else item.message, item.category) for item in caught]

@@ -51,7 +51,7 @@ class Weights:
 
 
 def constant_output(weights: Weights, layer: int, activation: str) -> np.ndarray:
-    """Return what the units of a hidden layer put out if their incoming weights are zero."""
+    """Return the outputs of the units of a hidden layer for incoming weights of zero."""
     Z = weights.intercepts[layer].astype(np.float64)
     if weights.normalization:
         norm = {name: array.astype(np.float64) for name, array in weights.normalization[layer].items()}

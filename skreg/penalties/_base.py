@@ -224,7 +224,7 @@ class Penalty(DocLink, BaseEstimator, ABC):
         raise NotImplementedError(f"{type(self).__name__} has no weights of features or groups")
 
     def _structure(self):
-        """Return what the penalties of networks in one population must have in common."""
+        """Return the structure of the penalty, which is the same for all networks of a population."""
         return structure_of_parameters(self, {"alpha", *self.member_parameters})
 
     def for_layers(self, layer_units: Sequence[int]) -> "list[LayerPenalty | None]":

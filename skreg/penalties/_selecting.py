@@ -44,7 +44,7 @@ class SelectingPenalty(Penalty):
         return layer == 0
 
     def _layer_options(self, layer: int, layer_units: Sequence[int]) -> dict:
-        """Return what the methods of the penalty need to know of a weight matrix."""
+        """Return the options of the methods of the penalty for a weight matrix."""
         return {}
 
     def for_layers(self, layer_units):

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from tests.helpers import BOTH, assert_unchanged_by, learned_numbers
+from tests.helpers import BOTH, assert_same_bits, assert_unchanged_by, learned_numbers
 
 SETTINGS = {
     "hidden_layer_sizes": (8,),
@@ -38,10 +38,6 @@ NAMES = ["a", "b", "c", "d"]
 def targets(kind):
     signal = X[:, 0] + X[:, 1] + NOISE
     return np.digitize(signal, [-1, 1]) if kind is RegularizedMLPClassifier else signal
-
-
-def assert_same_bits(first, second):
-    np.testing.assert_array_equal(learned_numbers(first), learned_numbers(second))
 
 
 def mean_loss(model, X, y):

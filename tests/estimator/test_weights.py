@@ -7,7 +7,7 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from tests.helpers import BOTH, assert_unchanged_by, learned_numbers
+from tests.helpers import BOTH, assert_same_bits, assert_unchanged_by, learned_numbers
 
 N_ROWS = 60
 # Full batches: repeated rows then change neither the number of steps nor what each of them sees.
@@ -54,8 +54,8 @@ def assert_equal_fits(first, second, rtol=1e-6):
         np.testing.assert_allclose(first.history_[name], second.history_[name], rtol=rtol, atol=rtol)
 
 
-def assert_same_bits(first, second):
-    np.testing.assert_array_equal(learned_numbers(first), learned_numbers(second))
+def assert_same_training(first, second):
+    assert_same_bits(first, second)
     np.testing.assert_array_equal(first.history_["train_loss"], second.history_["train_loss"])
 
 
@@ -169,7 +169,7 @@ def test_weights_of_validation_data(target, early_stopping):
     by_hand = estimator_for(target, early_stopping=early_stopping)
     X_val, y_val = repeated(X[valid], y[valid], counts=counts)
     by_hand.fit(X[train], y[train], X_val=X_val, y_val=y_val)
-    assert_same_bits(weighted, by_hand)
+    assert_same_training(weighted, by_hand)
     for name in ("valid_loss", "valid_score"):
         np.testing.assert_allclose(weighted.history_[name], by_hand.history_[name], rtol=1e-6)
     plain = estimator_for(target).fit(X[train], y[train], X_val=X[valid], y_val=y[valid])
@@ -183,7 +183,7 @@ def test_rows_without_weight_are_as_if_they_were_not_there(kind):
     there = COUNTS > 0
     options = FULL | {"batch_size": 8, "normalization": "batch", "alpha": None, "early_stopping": True, "dropout": 0.2}
     weighted = kind(**options).fit(X, y, COUNTS)
-    assert_same_bits(weighted, kind(**options).fit(X[there], y[there], COUNTS[there]))
+    assert_same_training(weighted, kind(**options).fit(X[there], y[there], COUNTS[there]))
 
 
 @BOTH
@@ -191,7 +191,7 @@ def test_only_ratios_of_weights_matter(kind):
     y = TARGETS["binary"] if kind is RegularizedMLPClassifier else NUMBERS[:, 0]
     model = kind(**FULL).fit(X, y, COUNTS)
     for factor in (2.0**-600, 2.0**900):
-        assert_same_bits(kind(**FULL).fit(X, y, COUNTS * factor), model)
+        assert_same_training(kind(**FULL).fit(X, y, COUNTS * factor), model)
     assert_equal_fits(kind(**FULL).fit(X, y, np.full(N_ROWS, 7.0)), kind(**FULL).fit(X, y))
 
 
@@ -221,7 +221,7 @@ def test_bit_for_bit(target, class_weight, options):
         implied = compute_sample_weight(class_weight, y)
     options = MINI_BATCHES | options
     model = RegularizedMLPClassifier(class_weight=class_weight, **options).fit(X, y)
-    assert_same_bits(model, RegularizedMLPClassifier(**options).fit(X, y, implied))
+    assert_same_training(model, RegularizedMLPClassifier(**options).fit(X, y, implied))
     assert np.abs(learned_numbers(model) - learned_numbers(RegularizedMLPClassifier(**options).fit(X, y))).max() > 1e-3
 
 
@@ -229,14 +229,14 @@ def test_list_of_dicts_agrees_with_scikit_learns_weights():
     weights = [{0: 1, 1: 5}, {0: 0.5, 1: 1}, {0: 1, 1: 2.0}]
     model = RegularizedMLPClassifier(class_weight=weights, **MINI_BATCHES).fit(X, INDICATORS)
     implied = compute_sample_weight(weights, INDICATORS)
-    assert_same_bits(model, RegularizedMLPClassifier(**MINI_BATCHES).fit(X, INDICATORS, implied))
+    assert_same_training(model, RegularizedMLPClassifier(**MINI_BATCHES).fit(X, INDICATORS, implied))
 
 
 def test_a_dict_multiplies_the_sample_weights():
     weights = {"up": 4.0, "in": 0.5}  # powers of two, so that the order of products makes no difference
     model = RegularizedMLPClassifier(class_weight=weights, **MINI_BATCHES).fit(X, LABELS, COUNTS)
     product = COUNTS * compute_sample_weight({**weights, "no": 1.0}, LABELS)
-    assert_same_bits(model, RegularizedMLPClassifier(**MINI_BATCHES).fit(X, LABELS, product))
+    assert_same_training(model, RegularizedMLPClassifier(**MINI_BATCHES).fit(X, LABELS, product))
 
 
 def test_balanced_classes_have_equal_weights_in_total():
@@ -252,14 +252,14 @@ def test_partial_fit_uses_the_numbers_of_a_dict():
     for _ in range(3):
         model.partial_fit(X, LABELS, classes=["in", "no", "up"])
         implied.partial_fit(X, LABELS, compute_sample_weight({**weights, "no": 1}, LABELS), classes=["in", "no", "up"])
-    assert_same_bits(model, implied)
+    assert_same_training(model, implied)
 
 
 def test_a_class_of_weight_zero_is_left_out_but_known():
     model = RegularizedMLPClassifier(class_weight={"up": 0}, early_stopping=True, **MINI_BATCHES).fit(X, LABELS)
     implied = RegularizedMLPClassifier(early_stopping=True, **MINI_BATCHES).fit(X, LABELS, LABELS != "up")
     assert model.classes_.tolist() == ["in", "no", "up"]
-    assert_same_bits(model, implied)
+    assert_same_training(model, implied)
 
 
 def test_validation_loss_uses_class_weights_and_scorers_do_not():

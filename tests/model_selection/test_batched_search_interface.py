@@ -46,15 +46,12 @@ from tests.search_helpers import (
     fitted_attributes,
     log_likelihood,
     make,
+    share_of_zeros,
     single_fits,
     uneven_weights,
 )
 
 ALPHAS = {"alpha": [0.0, 0.1]}
-
-
-def number_of_zeros(estimator, X, y):
-    return float(estimator.sparsity_[0])
 
 
 def accuracy_and_zeros(estimator, X, y):
@@ -82,7 +79,7 @@ class TestScoring:
             ["accuracy", "neg_log_loss"],
             ("accuracy", "f1_macro"),
             {"accuracy": "accuracy", "loss": get_scorer("neg_log_loss")},
-            {"accuracy": make_scorer(accuracy_score), "zeros": number_of_zeros},
+            {"accuracy": make_scorer(accuracy_score), "zeros": share_of_zeros},
             accuracy_and_zeros,
         ],
     )
@@ -90,7 +87,7 @@ class TestScoring:
         model = make(penalty="l1")
         both_searches(model, ALPHAS, *data(), cv=2, scoring=scoring, refit="accuracy", return_train_score=True)
 
-    @pytest.mark.parametrize("scoring", ["balanced_accuracy", number_of_zeros, make_scorer(accuracy_score)])
+    @pytest.mark.parametrize("scoring", ["balanced_accuracy", share_of_zeros, make_scorer(accuracy_score)])
     def test_one(self, scoring):
         both_searches(make(penalty="l1"), {"alpha": [0.0, 0.3]}, *data(), cv=3, scoring=scoring)
 
@@ -477,7 +474,7 @@ class TestMetadata:
     def test_scorer_without_weights(self):
         X, y = data()
         fit = {"sample_weight": uneven_weights()}
-        _, warned = both_warn(make(), ALPHAS, X, y, cv=2, scoring=number_of_zeros, fit=fit)
+        _, warned = both_warn(make(), ALPHAS, X, y, cv=2, scoring=share_of_zeros, fit=fit)
         assert "does not support sample_weight" in str(warned)
 
     @pytest.mark.parametrize(("kind", "weighted_scorer"), [("classifier", True), ("regressor", False)])

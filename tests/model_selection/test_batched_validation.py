@@ -35,6 +35,7 @@ from tests.search_helpers import (
     both_raise,
     data,
     make,
+    share_of_zeros,
     single_fits,
     uneven_weights,
 )
@@ -88,9 +89,9 @@ class TestCrossValidate:
     @pytest.mark.parametrize("scoring", [None, "several", "callable"])
     def test_all_that_can_be_returned(self, kind, scoring):
         if scoring == "several":
-            scoring = {"loss": SCORING[kind], "zeros": number_of_zeros}
+            scoring = {"loss": SCORING[kind], "zeros": share_of_zeros}
         elif scoring == "callable":
-            scoring = number_of_zeros
+            scoring = share_of_zeros
         both(
             "cross_validate",
             make(kind, penalty="l1", alpha=0.05),
@@ -209,10 +210,6 @@ class TestCrossValidate:
             both_raise(lambda module: getattr(module, name)(model, X, y, **options, groups=params["groups"]))
             with pytest.raises(UnsetMetadataPassedError, match="sample_weight.*not explicitly set as requested"):
                 getattr(skreg.model_selection, name)(make(), X, y, **options)
-
-
-def number_of_zeros(estimator, X, y):
-    return float(estimator.sparsity_[0])
 
 
 class TestCrossValPredict:
