@@ -1,3 +1,5 @@
+"""The classifier: classes, probabilities, labels of any kind, and label smoothing."""
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_multilabel_classification

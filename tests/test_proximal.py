@@ -1,3 +1,5 @@
+"""Proximal operators against closed forms and numerical minimizers."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""The regressor: shapes and types of targets, scores, and targets that are refused."""
+
 import numpy as np
 import pytest
 import torch

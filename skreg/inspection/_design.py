@@ -22,7 +22,7 @@ from skreg._sklearn_private import (
 )
 from skreg.compose import quantile_levels
 from skreg.inspection._regularizers import default_network, default_regularizers
-from skreg.model_selection._batched_fits import with_parameters
+from skreg.model_selection._batched_fits import clone_with_parameters
 from skreg.stopping import RowStructure, check_groups, row_indices
 
 OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
@@ -247,7 +247,7 @@ def common_quantiles(named_estimators: Sequence[NamedEstimator]) -> tuple[float,
 
 def _candidate(estimator, parameters: dict) -> Candidate:
     """Return a candidate; raise if the estimator does not have its parameters (which can also replace its parts)."""
-    changed = with_parameters(estimator, parameters)
+    changed = clone_with_parameters(estimator, parameters)
     unseeded = [
         name
         for name, value in changed.get_params().items()

@@ -110,7 +110,7 @@ def splits_of(splitter, X, y, **metadata) -> tuple[list, RowStructure]:
     return splits, RowStructure.of(splits, metadata.get("groups"), num_samples(X))
 
 
-def with_parameters(estimator, parameters: dict):
+def clone_with_parameters(estimator, parameters: dict):
     """Return an unfitted copy of an estimator with copies of some parameters, which may be estimators."""
     return clone(estimator).set_params(**clone(parameters, safe=False))
 
@@ -281,7 +281,7 @@ def fit_tasks(
     folds: dict[bytes, list[tuple[Task, Outcome, BaseRegularizedMLP]]] = {}
     others: list[Outcome] = []
     for task in tasks:
-        candidate = with_parameters(task.estimator, task.parameters)
+        candidate = clone_with_parameters(task.estimator, task.parameters)
         if leave_callbacks and has_callbacks(candidate):
             outcomes.append(None)
             continue

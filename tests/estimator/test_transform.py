@@ -1,9 +1,4 @@
-"""transform, feature names, samples with dropout, and links of the HTML representation to the documentation."""
-
-import importlib
-import inspect
-import re
-from pathlib import Path
+"""transform, feature names, and samples with dropout."""
 
 import numpy as np
 import pandas as pd
@@ -18,9 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.constraints import MaxNorm
 from skreg.network.norm import NORMALIZATION_EPSILON
-from skreg.penalties import GroupLasso
 from tests.helpers import BOTH
 
 RNG = np.random.default_rng(0)
@@ -337,67 +330,6 @@ def test_bad_arguments_of_samples():
         model.predict_dropout_samples(X, random_state="seed")
     with pytest.raises(ValueError, match="X has 4 features"):
         model.predict_dropout_samples(X[:, :4])
-
-
-# -- links to the documentation ----------------------------------------------------------------------------
-
-SITE = "https://skreg.readthedocs.io/en/stable/generated/"
-MODULES = ("skreg", "skreg.penalties", "skreg.constraints", "skreg.model_selection")
-
-
-def public_classes():
-    """Return every public class that has an HTML representation, by the name it is imported under."""
-    found = {}
-    for name in MODULES:
-        module = importlib.import_module(name)
-        for public, value in inspect.getmembers(module, inspect.isclass):
-            if hasattr(value, "_get_doc_link") and not public.startswith("_") and value.__module__.startswith("skreg"):
-                found.setdefault(value, f"{name}.{public}")
-    return found
-
-
-def listed_pages():
-    """Return the pages that the list in docs/api.rst makes: one for each name below an autosummary."""
-    text = (Path(__file__).parents[2] / "docs" / "api.rst").read_text(encoding="utf-8")
-    pages, module, is_list = set(), None, False
-    for line in text.splitlines():
-        if line.startswith(".. currentmodule:: "):
-            module = line.split()[-1]
-        elif line.startswith(".. autosummary::"):
-            is_list = True
-        elif line and not line.startswith(" "):
-            is_list = False
-        elif is_list and re.fullmatch(r" +\w+", line):
-            pages.add(f"{module}.{line.strip()}")
-    return pages
-
-
-def test_every_public_class_links_to_its_page():
-    pages, classes = listed_pages(), public_classes()
-    assert {"RegularizedMLPClassifier", "RegularizedMLPRegressorCV", "GroupLasso", "MaxNorm"} <= {
-        c.__name__ for c in classes
-    }
-    for kind, name in classes.items():
-        if inspect.isabstract(kind):
-            continue
-        assert object.__new__(kind)._get_doc_link() == f"{SITE}{name}.html"
-        assert name in pages
-
-
-def test_the_html_representation_links_to_pages_and_parameters():
-    for model in (
-        RegularizedMLPClassifier(penalty=GroupLasso(alpha=0.1)),
-        RegularizedMLPRegressor((3,)),
-        GroupLasso(),
-        MaxNorm(),
-    ):
-        html = model._repr_html_()
-        page = model._get_doc_link()
-        assert f'href="{page}"' in html
-        # Each parameter links to its description there.
-        for parameter in model.get_params(deep=False):
-            assert f"{page}#:~:text={parameter},-" in html
-    assert "https://scikit-learn.org" not in RegularizedMLPRegressor()._repr_html_()
 
 
 def test_samples_have_the_rates_of_the_fit():

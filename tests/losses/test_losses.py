@@ -1,3 +1,5 @@
+"""Laws of every loss, and each against its reference in scikit-learn, scipy or torch."""
+
 import copy
 import pickle
 import re

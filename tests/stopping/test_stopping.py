@@ -1,3 +1,5 @@
+"""Validation rows, patience and the bounded mean against formulas and scikit-learn."""
+
 import warnings
 from functools import partial
 
