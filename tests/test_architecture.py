@@ -30,7 +30,6 @@ ORDER = [
     "averaging",
     "solvers",
     "stopping",
-    "callbacks",
     "engine",
     "backends",
     "adapters",

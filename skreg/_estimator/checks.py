@@ -8,7 +8,7 @@ import torch
 
 from skreg._estimator.parameters import AXES
 from skreg._seeds import generator_of
-from skreg.callbacks import check_callbacks
+from skreg.adapters.callbacks import check_callbacks
 from skreg.engine.objective import AUTO_BATCH_SIZE
 from skreg.penalties import Penalty
 from skreg.penalties._base import layer_strengths

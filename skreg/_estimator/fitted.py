@@ -23,7 +23,7 @@ from skreg._estimator.state import TRAINING_STATE, check_restored, with_fitted_p
 from skreg._estimator.weights import load_parameters, weights_of
 from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
-from skreg.callbacks import without_learned_attributes
+from skreg.adapters.callbacks import without_learned_attributes
 from skreg.engine.batches import Rows
 from skreg.engine.objective import AUTO_BATCH_SIZE
 from skreg.engine.threads import limited_threads, step_flops

@@ -15,8 +15,8 @@ from skreg._estimator.checks import check_batch_size
 from skreg._estimator.data import concatenated
 from skreg._estimator.prepare import PendingFit, schedule_of
 from skreg._estimator.weights import attributes_of
+from skreg.adapters.callbacks import TaskCallback, callbacks_of_batches
 from skreg.adapters.skorch import RegularizedNet
-from skreg.callbacks import TaskCallback, callbacks_of_batches
 from skreg.engine.checkpoints import check_like, named_arrays
 from skreg.engine.dataset import Dataset, rescaled
 from skreg.engine.spec import FitResult, RowChoice, StoppingRule

@@ -10,7 +10,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor
 
-from skreg.callbacks import TaskCallback, watches_batches
+from skreg.adapters.callbacks import TaskCallback, watches_batches
 from skreg.engine.observer import Observer
 from skreg.engine.spec import FitResult
 from skreg.engine.trainer import Trainer
