@@ -16,7 +16,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    # With what they import, these would take a tenth of a second of everybody's time.
+    # Imported on demand: their modules would add a tenth of a second to every import of skreg.
     if name in __all__:
         return getattr(import_module("skreg.model_selection"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ def content_hash(item) -> str | None:
     """Return a hash of the content of objects; None if they cannot be pickled, as a lambda cannot."""
     try:
         return joblib.hash(item)
-    except Exception:  # whatever a user's own object raises
+    except Exception:  # any error of a user's own object
         return None
 
 

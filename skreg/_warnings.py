@@ -11,7 +11,7 @@ WarningSink = Callable[[Iterable[Message]], None]
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn about the line from which the library was called, whatever lies between."""
+    """Warn about the line from which the library was called, through any number of calls."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
         "skreg",

@@ -311,7 +311,7 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
     ValueError
         If the fit has failed, for instance because training has diverged, or if the result is of another spec.
     Exception
-        Whatever a user's loss has raised.
+        Any error of a user's loss.
     """
     if result.error is not None:
         raise result.error

@@ -19,7 +19,7 @@ class TrainingHistoryDisplay:
     """Loss or score by epoch: a dashed line for the training rows, a solid one for the validation rows.
 
     The two curves are not measured in the same way. Training loss and score are means over the steps of an epoch, while
-    weights change and with dropout, augmentation and whatever else acts in training only. Validation loss and score are
+    weights change and with dropout, augmentation and everything else that acts in training only. Validation loss and score are
     measured after the epoch, with the network that predicts. So the training loss can lie above the validation loss,
     and it is not the loss of the fitted network on the training rows.
 
@@ -233,7 +233,7 @@ def _least_used(options, used: list):
 
 
 def _joined(*options) -> dict:
-    """Return options of a line together; later ones win, under whatever alias they were given."""
+    """Return options of a line together; later ones win, under any alias."""
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.lines import Line2D
 

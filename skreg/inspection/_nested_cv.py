@@ -237,7 +237,7 @@ def _measured(outcome: Outcome, missing, measure: Callable, *arguments):
     if outcome.error is None:
         try:
             return measure(outcome.estimator, *arguments)
-        except Exception as error:  # whatever a user's scorer raises; it is reported with those of fits
+        except Exception as error:  # any error of a user's scorer; it is reported with those of fits
             outcome.error = error
     return missing
 

@@ -213,7 +213,7 @@ class Fold:
             )
         except AbandonedError:
             raise
-        except Exception as error:  # whatever a user's transformer raises
+        except Exception as error:  # any error of a user's transformer
             outcome.fail(fit_error(error, self.X, outcome.estimator))
             return None
 

@@ -149,7 +149,7 @@ def _content(value) -> bytes:
         return _pickled(value, fast=True)
     except (ValueError, RecursionError):  # the object contains itself
         pass
-    except Exception as error:  # whatever a user's own object raises
+    except Exception as error:  # any error of a user's own object
         raise NoKeyError(repr(error)) from error
     try:
         return _pickled(value, fast=False)

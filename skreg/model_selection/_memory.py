@@ -61,7 +61,7 @@ def copied(fitted):
     """Return a copy of a fitted transformer; None if it cannot be copied, as one that holds a lock cannot."""
     try:
         return copy.deepcopy(fitted)
-    except Exception:  # whatever a user's own object raises
+    except Exception:  # any error of a user's own object
         return None
 
 

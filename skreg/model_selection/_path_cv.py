@@ -269,7 +269,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         plain.set_params(random_state=seeds["path"])
         alphas = check_alphas(self.alphas)
         X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
-        # These raise what fit would raise, before anything is trained, and tell what the estimator has seen. The first
+        # These raise the errors of fit before anything is trained, and set the attributes of the data. The first
         # one names this class in its errors.
         check_inputs(self, X, y, multi_output=True, reset=True)
         learnable_data(plain, X, y, sample_weight)

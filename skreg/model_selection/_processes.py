@@ -31,7 +31,7 @@ def packed(estimator, messages: list[tuple], seconds: float, error: Exception | 
     messages = [_portable_warning(*item) for item in messages]
     try:
         return dumps((estimator, messages, seconds, error and SentError.of(error)))
-    except Exception:  # whatever a user's own object raises
+    except Exception:  # any error of a user's own object
         return None
 
 
@@ -39,7 +39,7 @@ def unpacked(content: bytes | None) -> tuple | None:
     """Return estimator, warnings, time and error from a pickle; None if they cannot be unpickled."""
     try:
         estimator, messages, seconds, error = pickle.loads(content)
-    except Exception:  # whatever a user's own object raises, or there is none
+    except Exception:  # any error of a user's own object, or there is none
         return None
     return estimator, messages, seconds, error and error.received()
 
