@@ -19,9 +19,9 @@ class TrainingHistoryDisplay:
     """Loss or score by epoch: a dashed line for the training rows, a solid one for the validation rows.
 
     The two curves are not measured in the same way. Training loss and score are means over the steps of an epoch, while
-    weights change and with dropout, augmentation and everything else that acts in training only. Validation loss and score are
-    measured after the epoch, with the network that predicts. So the training loss can lie above the validation loss,
-    and it is not the loss of the fitted network on the training rows.
+    weights change and with dropout, augmentation and everything else that acts in training only. Validation loss and
+    score are measured after the epoch, with the network that predicts. So the training loss can lie above the
+    validation loss, and it is not the loss of the fitted network on the training rows.
 
     Parameters
     ----------
