@@ -355,7 +355,7 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
         n_present = len(np.unique(self._strata(targets)))
         if n_present < 2:
             raise ValueError(
-                f"{type(self).__name__} needs rows (with positive weight) of at least 2 classes; got {n_present} class."
+                f"A classifier needs rows (with positive weight) of at least 2 classes; got {n_present} class."
             )
 
     def _given_class_weights(self, targets):

@@ -23,7 +23,7 @@ from skreg._estimator.groups import GroupsMixin
 from skreg._estimator.parameters import NetworkParameters
 from skreg._estimator.single import check_takes_weights
 from skreg._estimator.state import TRAINING_STATE
-from skreg._parameter import parameter, with_parameters
+from skreg._parameter import parameter, parameters_of, with_parameters
 from skreg._seeds import draw_seeds, seeded_splitter
 from skreg._sklearn_private import (
     HasMethods,
@@ -203,13 +203,13 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         return takes_groups(self.cv) or takes_groups(self._stopping_rule()[0])
 
     def _plain_estimator(self):
-        # These two have another meaning here: they are those of the folds.
-        passed_on = {*self._plain_class().get_params(deep=False)} - {"scoring", "verbose"}
-        given = self.get_params(deep=False)
-        return self._plain_class(**{name: value for name, value in given.items() if name in passed_on})
+        # A subclass may set parameters that its own constructor does not take. Two have another meaning here: they are
+        # those of the folds.
+        shared = parameters_of(self._plain_class).keys() & parameters_of(type(self)).keys()
+        return self._plain_class(**{name: getattr(self, name) for name in shared - {"scoring", "verbose"}})
 
     def _as_fitted(self):
-        own = self.get_params(deep=False)
+        own = {*self.get_params(deep=False), *parameters_of(type(self))}
         plain = self._plain_estimator()
         vars(plain).update({name: value for name, value in vars(self).items() if name not in own})
         return plain._as_fitted()

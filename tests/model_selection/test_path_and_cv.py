@@ -628,6 +628,22 @@ class TestContractOfTheCVEstimators:
             assert routed.get_metadata_routing().fit.requests["groups"] is True
 
     @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+    def test_a_subclass_may_set_parameters_that_its_constructor_does_not_take(self):
+        class Small(RegularizedMLPClassifierCV):
+            def __init__(self, cv=2):
+                super().__init__(**TestContractOfTheCVEstimators.options, penalty="l1", dropout=0.1, cv=cv)
+
+        own = Small().fit(self.X, self.y)
+        plain = RegularizedMLPClassifierCV(**self.options, penalty="l1", dropout=0.1, cv=2).fit(self.X, self.y)
+        assert own.coefs_[0].shape == (4, 5)
+        np.testing.assert_array_equal(own.predict_proba(self.X), plain.predict_proba(self.X))
+        assert own._as_fitted().get_params() == plain._as_fitted().get_params()
+
+    def test_errors_do_not_name_the_other_class(self):
+        with pytest.raises(ValueError, match="^A classifier needs rows .* of at least 2 classes; got 1 class"):
+            RegularizedMLPClassifierCV(**self.options).fit(self.X, np.zeros(90))
+
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
     def test_balanced_classes_count_in_fits(self):
         y = (self.X[:, 0] > 1.3).astype(int)
         options = self.options | {"max_iter": 50, "learning_rate_init": 0.01, "cv": 2}
