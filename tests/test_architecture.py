@@ -34,6 +34,7 @@ ORDER = [
     "backends",
     "adapters",
     "_estimator",
+    "_fitted",
     "classifier",
     "regressor",
     "_composition",

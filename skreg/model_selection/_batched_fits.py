@@ -101,7 +101,7 @@ def size_in_bytes(X) -> int:
     """Return the approximate size of some data."""
     if scipy.sparse.issparse(X):
         return X.data.nbytes
-    return getattr(X, "nbytes", 8 * np.size(X))
+    return X.nbytes if hasattr(X, "nbytes") else 8 * np.size(X)
 
 
 def splits_of(splitter, X, y, **metadata) -> tuple[list, RowStructure]:

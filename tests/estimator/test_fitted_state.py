@@ -9,6 +9,7 @@ import torch
 from sklearn.model_selection import GroupShuffleSplit
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._estimator.fitted import DropoutSamples
 from skreg.inspection import TrainingHistoryDisplay
 from skreg.inspection._surfaces import loss_on_rows
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
@@ -192,6 +193,10 @@ def test_pickles_of_earlier_versions_can_be_read(fitted, name):
     np.testing.assert_equal(results(restored, TARGETS[name]), before)
     restored.set_params(activation="identity", loss=half_squared_error)
     np.testing.assert_equal(results(restored, TARGETS[name]), before)
+
+
+def test_pickles_of_predictions_name_the_module_that_they_were_in():
+    assert pickle.loads(b"cskreg._fitted\nDropoutSamples\n.") is DropoutSamples
 
 
 # -- damaged pickles ---------------------------------------------------------------------------------------

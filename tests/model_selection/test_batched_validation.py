@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import sklearn.model_selection
+import torch
 from sklearn import config_context
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_multilabel_classification
@@ -405,3 +406,14 @@ class TestState:
         for options in ({"n_jobs": 2}, {"verbose": 2}, {"pre_dispatch": 1}):
             np.testing.assert_array_equal(cross_val_score(make(), X, y, cv=2, **options), expected)
         assert capfd.readouterr().out.count("[CV] END") == 2
+
+
+def test_torch_tensors():
+    X, y = data("classifier")
+    model = make("classifier", max_iter=5)
+    assert cross_validate(model, torch.tensor(X), torch.tensor(y), cv=2)["test_score"].shape == (2,)
+    tensors, arrays = (
+        cross_val_predict(model, *rows, cv=2, method="predict_proba")
+        for rows in ((torch.tensor(X), torch.tensor(y)), (X, y))
+    )
+    np.testing.assert_array_equal(tensors, arrays)
