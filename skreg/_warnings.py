@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from types import FrameType
 
 # A warning that is to be given: its message and its category.
 Message = tuple[str, type[Warning]]
@@ -10,8 +11,11 @@ Message = tuple[str, type[Warning]]
 WarningSink = Callable[[Iterable[Message]], None]
 
 
-def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn about the line from which the library was called, through any number of calls."""
+def warn_user(message: str | Warning, category: type[Warning] = UserWarning, *, prefix: str = "") -> None:
+    """Warn about the line from which the library was called, whatever lies between.
+
+    A filter of Python that ignores the message ignores it with a prefix, too.
+    """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
         "skreg",
@@ -19,7 +23,29 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
         "joblib",
     ):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+    if not prefix:
+        warnings.warn(message, category, stacklevel=level)
+    elif not _is_ignored(str(message), category, frame):
+        warnings.warn(f"{prefix}{message}", category, stacklevel=level)
+
+
+def _is_ignored(text: str, category: type[Warning], frame: FrameType) -> bool:
+    """Return whether Python's filters, of which the first that matches counts, ignore a warning about a line."""
+    module = frame.f_globals.get("__name__", "")
+    for action, of_text, of_category, of_module, of_line in warnings.filters:
+        if (
+            issubclass(category, of_category)
+            and _matches(of_text, text)
+            and _matches(of_module, module)
+            and of_line in (0, frame.f_lineno)
+        ):
+            return action == "ignore"
+    return False
+
+
+def _matches(pattern, text: str) -> bool:
+    """Return whether the pattern of a filter, which is a string in those that Python begins with, matches."""
+    return pattern is None or (pattern == text if isinstance(pattern, str) else pattern.match(text) is not None)
 
 
 def give_warnings(messages: Iterable[Message]) -> None:

@@ -272,7 +272,7 @@ def _report_failures(named_estimators: list[NamedEstimator], outcomes: list[Outc
                 FitFailedWarning,
             )
         for message, category in dict.fromkeys(warning for outcome in own for warning in _warnings_of(outcome)):
-            warn_user(f"{name!r}: {message}", category)
+            warn_user(message, category, prefix=f"{name!r}: ")
 
 
 def _warnings_of(outcome: Outcome) -> list[tuple]:

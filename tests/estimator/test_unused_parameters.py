@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._warnings import warn_user
 from skreg.inspection import compare_regularizers, default_regularizers
 from skreg.model_selection import (
     GridSearchCV,
@@ -287,6 +288,42 @@ def test_what_a_block_silences_is_not_said_later(backend, once, named):
         assert once(warned(lambda: cross_validate(loud, X, Y, cv=2, error_score="raise"))) == once([MESSAGE])
         compared = warned(lambda: compare_regularizers(X, Y, {"a": silent, "b": loud}, **options))
         assert once(compared) == once([named])
+
+
+@pytest.mark.parametrize(
+    ("filters", "is_given"),
+    [
+        ([], True),
+        ([{}], False),
+        ([{"category": ConvergenceWarning}], True),
+        ([{"message": "alpha=.* no effect"}], False),
+        ([{"message": "no effect"}], True),
+        ([{"message": "'a': alpha"}], False),
+        ([{"module": __name__}], False),
+        ([{"module": "another"}], True),
+        ([{"lineno": 1}], True),
+        ([{}, {"action": "always", "message": "alpha"}, {"action": "always", "message": "'a'"}], True),
+        ([{"action": "always"}, {"message": "alpha"}], False),
+    ],
+)
+def test_filters_hold_for_warnings_with_the_name_of_an_estimator(filters, is_given):
+    """The first one that matches the warning of the estimator counts, as for a fit of its own."""
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        for options in filters:  # the last comes first
+            warnings.filterwarnings(**{"action": "ignore"} | options)
+        # As Python itself has some: the name of a module that is no pattern.
+        warnings.filters.insert(0, ("ignore", None, UserWarning, "__main__", 0))
+        warn_user(MESSAGE, prefix="'a': ")
+    assert [str(warning.message) for warning in record] == ([f"'a': {MESSAGE}"] if is_given else [])
+
+
+def test_a_filter_for_the_text_of_a_warning_holds_in_comparisons():
+    networks = {"a": make(CLASSIFIER, **NO_PENALTY), "b": make(CLASSIFIER, penalty="l2", alpha=1.0)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message="alpha=.* no effect")
+        compare_regularizers(X, Y, networks, cv=2, n_repeats=1, random_state=0, refit=False, verbose=0)
 
 
 @pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}])
