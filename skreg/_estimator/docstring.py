@@ -75,7 +75,9 @@ FITTED_ATTRIBUTES = {
     Indices of the columns of X that the network reads: all of them, unless :meth:`prune` has removed some.
     """,
     "feature_importances_": """ndarray of shape (`n_features_in_`,)
-    Euclidean norm of each feature's weights in the skip connection or, without one, in the first layer.
+    Euclidean norm of each feature's weights in the skip connection or, without one, in the first layer: exactly 0 for
+    features that are left out. The others can mislead; :func:`~sklearn.inspection.permutation_importance` on held-out
+    rows measures what predictions lose without a feature.
     """,
     "selected_features_": """ndarray of int or str of shape (n_selected,)
     Features with any nonzero weight, as indices, or as names after a fit on a data frame.
