@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils._param_validation import Interval as IntervalWithBools
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_partial_fit_first_call
+from sklearn.utils.parallel import _get_threadpool_controller as threadpool_controller
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
@@ -61,6 +62,7 @@ __all__ = [
     "num_samples",
     "safe_indexing",
     "safe_split",
+    "threadpool_controller",
     "translate_train_sizes",
     "validate_parameter_constraints",
     "validate_params",

@@ -22,6 +22,7 @@ from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from skreg.engine.dataset import rescaled
 from skreg.engine.spec import ClassWeights
+from skreg.engine.threads import on_one_thread
 from skreg.losses import CLASSIFICATION_LOSSES, LabelSmoothing, classification_loss
 
 # Parts of the docstrings of both classifiers, with a given strength and with cross-validation.
@@ -188,6 +189,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         is_binary = not self._multilabel and len(self.classes_) == 2
         return Z[:, 0] if is_binary else Z
 
+    @on_one_thread
     def predict_proba(self, X):
         """Return the probabilities of the classes.
 
@@ -210,6 +212,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
             return np.hstack([1 - positive, positive])
         return positive
 
+    @on_one_thread
     def predict_log_proba(self, X):
         """Return the logarithms of the probabilities, accurate even where the probabilities underflow.
 

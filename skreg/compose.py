@@ -10,6 +10,7 @@ from skreg._composition import last_of, opened, path_to_last
 from skreg._doc_link import DocLink
 from skreg._estimator.data import as_numpy
 from skreg._sklearn_private import check_sample_weight
+from skreg.engine.threads import on_one_thread
 from skreg.losses import Quantile, regression_loss
 from skreg.regressor import FittedRegressor
 
@@ -146,6 +147,7 @@ def quantile_levels(estimator) -> tuple[float, ...] | None:
     return loss.quantiles if len(loss.quantiles) > 1 else None
 
 
+@on_one_thread
 def quantile_score(estimator, X, y, sample_weight=None) -> float:
     """Return the mean D² of an estimator that predicts several quantiles: a scorer."""
     quantiles = torch.from_numpy(np.asarray(estimator.predict(X), dtype=np.float64))

@@ -20,6 +20,7 @@ from skreg._estimator.incremental import takes_steps, train_one_epoch
 from skreg._estimator.parameters import Numbers
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
+from skreg.engine.threads import on_one_thread
 from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
 
 # Part of the docstrings of both regressors, with a given strength and with cross-validation.
@@ -104,6 +105,7 @@ class FittedRegressor(RegressorMixin, FittedMLP):
 
     _prediction_parameters = (*FittedMLP._prediction_parameters, "quantile", "delta")
 
+    @on_one_thread
     def predict(self, X):
         """Predict targets.
 
@@ -127,6 +129,7 @@ class FittedRegressor(RegressorMixin, FittedMLP):
             predictions = predictions.reshape(len(predictions), -1, len(loss.quantiles))
         return predictions[:, 0] if self._target_ndim == 1 else predictions
 
+    @on_one_thread
     def score(self, X, y, sample_weight=None):
         """Return R², or for several quantiles their mean D².
 

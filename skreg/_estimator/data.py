@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 from skreg._sklearn_private import check_sample_weight, safe_indexing
 from skreg.engine.arrays import gathered, mapped_file, row_blocks
 from skreg.engine.dataset import rescaled
+from skreg.engine.threads import limited_threads
 
 TEXT_IN_X = "X holds strings."
 # An error message lists up to so many columns of text; more are selected by their type.
@@ -87,9 +88,10 @@ def as_numpy(data):
     """Return a torch tensor as an array, and everything else as it is."""
     if not isinstance(data, torch.Tensor):
         return data
-    data = data.detach().cpu()
-    # NumPy has no bfloat16.
-    return (data.float() if data.dtype == torch.bfloat16 else data).numpy()
+    with limited_threads():
+        data = data.detach().cpu()
+        # NumPy has no bfloat16.
+        return (data.float() if data.dtype == torch.bfloat16 else data).numpy()
 
 
 def check_inputs(estimator, X, y="no_validation", **options):

@@ -26,7 +26,7 @@ from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg.adapters.callbacks import without_learned_attributes
 from skreg.engine.batches import Rows
 from skreg.engine.objective import AUTO_BATCH_SIZE
-from skreg.engine.threads import limited_threads, step_flops
+from skreg.engine.threads import limited_threads, on_one_thread, step_flops
 from skreg.losses import Loss
 from skreg.network.mlp import MLP
 from skreg.network.pruning import prune_weights
@@ -177,6 +177,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         selected = self.input_features_[weights_of(self).used_features]
         return self.feature_names_in_[selected] if hasattr(self, "feature_names_in_") else selected
 
+    @on_one_thread
     def prune(self):
         """Return a smaller fitted estimator with the same predictions.
 
@@ -237,6 +238,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         load_parameters(self, module)
         return module
 
+    @on_one_thread
     def _outputs(self, X) -> torch.Tensor:
         """Return the outputs of the last layer, before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
@@ -244,12 +246,14 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         rows = rows_for(self, X, module)
         return outputs_in_blocks(module, rows)
 
+    @on_one_thread
     def _mean_loss(self, X, y, sample_weight=None) -> float:
         """Return the mean loss on some rows, without the penalty."""
         Z = self._outputs(X).to(torch.float64).unsqueeze(0)
         per_row = self._fitted_loss().per_row(Z, torch.from_numpy(self._encode_known(y)))[0].numpy()
         return float(np.average(per_row, weights=sample_weight))
 
+    @on_one_thread
     def transform(self, X):
         """Return the outputs of the last hidden layer, as learned features.
 
@@ -273,6 +277,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     def _n_features_out(self) -> int:
         return self.coefs_[-1].shape[0]
 
+    @on_one_thread
     def predict_dropout_samples(self, X, n_samples=100, *, random_state=None):
         """Predict several times with dropout, for an estimate of uncertainty (Monte Carlo dropout).
 

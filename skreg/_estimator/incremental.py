@@ -32,6 +32,7 @@ from skreg.engine.checkpoints import load_state, save_state
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitSpec, NetworkSpec, RowChoice, StoppingRule
 from skreg.engine.state import BEST_WEIGHTS
+from skreg.engine.threads import for_autograd, on_one_thread
 from skreg.engine.trainer import Trainer
 
 
@@ -88,6 +89,8 @@ def weights_to_restore(spec: FitSpec, state: dict[str, np.ndarray] | None, is_ch
     return "best" if is_checkpoint else None
 
 
+@for_autograd
+@on_one_thread
 def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     """Train for one more epoch. ``encode`` turns targets into those of the loss."""
     is_first = not hasattr(estimator, "coefs_")

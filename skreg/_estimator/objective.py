@@ -8,6 +8,7 @@ import torch
 from skreg._estimator.data import Table
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import RowChoice
+from skreg.engine.threads import for_autograd, on_one_thread
 from skreg.losses import Loss, changed_targets
 
 
@@ -30,10 +31,12 @@ class DataTerm:
     weight: torch.Tensor
 
     @classmethod
+    @for_autograd
+    @on_one_thread
     def of(cls, estimator, table: Table, loss: Loss) -> "DataTerm":
         """Return the term of an estimator on the rows of a table that have weight."""
         indices = table.nonzero_weight_indices
-        target = torch.as_tensor(table.targets[indices], dtype=torch.float64)
+        target = torch.as_tensor(table.targets[indices], dtype=torch.float64, device="cpu")
         choice = RowChoice(indices, estimator._class_weights(table, indices))
         weight = Dataset(table.X, table.targets, table.sample_weight).weights(choice)
         weight = np.ones(len(indices)) if weight is None else weight.astype(np.float64)

@@ -39,6 +39,7 @@ from skreg.constraints._resolve import resolve_constraint
 from skreg.engine.batches import Rows
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitResult, FitSpec, NetworkSpec, RowChoice, StoppingRule
+from skreg.engine.threads import for_autograd, on_one_thread
 from skreg.losses import Loss
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty
@@ -84,6 +85,8 @@ class PendingFit:
     is_scaled: bool
 
 
+@for_autograd
+@on_one_thread
 def prepare(
     estimator,
     X,
@@ -289,6 +292,7 @@ def set_prediction_attributes(estimator, spec: FitSpec, table: Table) -> None:
     estimator._store_prediction_parameters()
 
 
+@on_one_thread
 def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
     """Set the fitted attributes of an estimator from the result of its fit, and return the warnings.
 

@@ -21,7 +21,7 @@ from skreg.engine.checkpoints import check_like, named_arrays
 from skreg.engine.dataset import Dataset, rescaled
 from skreg.engine.spec import FitResult, RowChoice, StoppingRule
 from skreg.engine.state import BEST_WEIGHTS, name_of_best_weights, snapshot_of
-from skreg.engine.threads import StopSignal, limited_threads, step_flops
+from skreg.engine.threads import StopSignal, for_autograd, limited_threads, on_one_thread, step_flops
 from skreg.engine.trainer import Trainer
 
 
@@ -34,6 +34,8 @@ def train(trainer: Trainer, *, callbacks=(), verbose: bool = False) -> FitResult
     return result
 
 
+@for_autograd
+@on_one_thread
 def train_pending(
     pending: PendingFit, checkpoint: Mapping | None, task=None, stopped: StopSignal | None = None
 ) -> FitResult:

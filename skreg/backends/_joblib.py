@@ -12,7 +12,7 @@ from skreg.backends._errors import SentError
 from skreg.backends._returned import checked_results
 from skreg.engine.grouping import Fit, block_size, make_populations
 from skreg.engine.spec import FitResult
-from skreg.engine.threads import AbandonedError, StopSignal, limited_threads, step_flops
+from skreg.engine.threads import AbandonedError, StopSignal, for_autograd, limited_threads, step_flops
 from skreg.engine.trainer import Trainer
 
 
@@ -45,10 +45,9 @@ def train_population(index: int, fits: list[Fit], connection: Connection, n_work
     """Return the index of a population, and the results of its fits."""
     start = time.perf_counter()
     spec = fits[0][0]
-    # Populations in parallel have one thread each.
-    flops = 0 if n_workers > 1 else step_flops(spec.network.layer_units, spec.batch_size)
+    flops = step_flops(spec.network.layer_units, spec.batch_size)
     report = connection.report and (lambda n_epochs: connection.report(index, n_epochs))
-    with limited_threads(flops):
+    with limited_threads(flops, is_worker=n_workers > 1):
         results = train_together(fits, stopped=connection.stopped, report=report, block_bytes=block_bytes)
     for result in results:
         result.seconds = (time.perf_counter() - start) / len(fits)
@@ -57,6 +56,7 @@ def train_population(index: int, fits: list[Fit], connection: Connection, n_work
     return index, results
 
 
+@for_autograd
 def train_together(fits: list[Fit], *, report: Callable | None = None, **options) -> list[FitResult]:
     """Return the results of fits of the same structure, which hold their errors.
 

@@ -7,6 +7,7 @@ import torch
 from scipy.optimize import OptimizeResult, minimize
 
 from skreg.engine.objective import FullObjective, loss_at_start, loss_of_start_outputs
+from skreg.engine.threads import one_blas_thread
 
 # SciPy's own rule: L-BFGS ends when an iteration gains less than this share of the objective.
 LBFGS_FTOL = 2.2e-9
@@ -59,8 +60,12 @@ class _Iterations:
             raise StopIteration
 
 
+@one_blas_thread()
 def run_lbfgs(trainer) -> None:
-    """Minimize the objective of all rows (Byrd, Lu, Nocedal and Zhu, 1995)."""
+    """Minimize the objective of all rows (Byrd, Lu, Nocedal and Zhu, 1995).
+
+    SciPy's sums over weights are a small part of the work, and threads of BLAS wait busily for the next one.
+    """
     trainer.observer.check_no_batches()
     monitor, tol = trainer.monitor, trainer.spec.stopping.tol
     iterations = _Iterations(trainer)

@@ -12,6 +12,7 @@ import torch
 from skreg._estimator.data import check_data
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.objective import DataTerm
+from skreg.engine.threads import for_autograd, on_one_thread
 from skreg.inspection._networks import opened
 from skreg.losses import HalfSquaredError, Loss
 from skreg.penalties import Penalty
@@ -66,6 +67,7 @@ class PenaltyOfTwo:
 
     layer: LayerPenalty
 
+    @on_one_thread
     def __call__(self, W: np.ndarray) -> np.ndarray:
         """Return the penalty, its strength included, of every row of W, shape (n_points, 2)."""
         return self.layer.value(as_members(W)).numpy()
@@ -96,6 +98,8 @@ class RowsLoss:
     def _start(self) -> torch.Tensor:
         return self.loss.fit_intercept_only(self.target, self.weight)
 
+    @for_autograd
+    @on_one_thread
     def __call__(self, W: np.ndarray) -> np.ndarray:
         """Return the loss of every row of W, shape (n_points, 2)."""
         n_points = max(BLOCK // len(self.X), 1)
@@ -219,6 +223,7 @@ def checked_quadratic(minimum, hessian) -> Quadratic:
     return Quadratic(m, H)
 
 
+@on_one_thread
 def minimize_penalized(loss: Quadratic, layer: LayerPenalty) -> np.ndarray:
     """Return the minimizer of a quadratic loss plus a penalty, by proximal gradient steps from several starts.
 

@@ -16,6 +16,7 @@ from skreg._estimator.objective import DataTerm
 from skreg._warnings import give_warnings
 from skreg.constraints import Nonnegative
 from skreg.constraints._resolve import resolve_constraint
+from skreg.engine.threads import for_autograd, on_one_thread
 from skreg.model_selection._routines import Request, fit_all
 from skreg.penalties import Penalty
 from skreg.penalties._resolve import resolve_penalty
@@ -69,11 +70,12 @@ def check_estimator(estimator) -> None:
     penalty_of(estimator)
 
 
+@on_one_thread
 def can_be_empty(estimator, n_features: int, n_outputs: int) -> bool:
     """Return whether some strength of the penalty sets all weights of the first layer to zero."""
     units = hidden_units(estimator)
     layer = penalty_of(estimator).set_params(alpha=1.0).for_layers((n_features, *units, n_outputs))[0]
-    anything = torch.ones(1, n_features, units[0] if units else n_outputs, dtype=torch.float64)
+    anything = torch.ones(1, n_features, units[0] if units else n_outputs, dtype=torch.float64, device="cpu")
     return math.isfinite(float(layer.to(anything.dtype, anything.device).alpha_max(anything)[0]))
 
 
@@ -122,6 +124,8 @@ class NullModel:
     gradient: torch.Tensor
 
     @classmethod
+    @for_autograd
+    @on_one_thread
     def of(cls, estimator, X, y, sample_weight=None) -> "NullModel":
         """Return the null model of some data.
 
@@ -147,16 +151,19 @@ class NullModel:
         gradient[gradient.abs() <= ROUNDING * abs(data).max() * residual.abs().max()] = 0
         return cls(outputs.numpy(), float((per_row @ weight)[0]), gradient.unsqueeze(0))
 
+    @on_one_thread
     def check_effect(self) -> None:
         """Raise if no feature has an effect."""
         if not self.gradient.any():
             raise ValueError("No feature has an effect on y: y or X is constant. Give other data.")
 
     @property
+    @on_one_thread
     def scale(self) -> float:
         """Largest norm of the gradient of a feature: the alpha_max of plain group lasso."""
         return float(torch.linalg.vector_norm(self.gradient, dim=2).max())
 
+    @on_one_thread
     def alpha_max(self, estimator) -> float:
         """Return the smallest strength of a penalty at which it is a minimum among linear models."""
         layers = penalty_of(estimator).set_params(alpha=1.0).for_layers(tuple(self.gradient.shape[1:]))

@@ -15,6 +15,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from skreg._sklearn_private import num_samples
+from skreg.engine.threads import limited_threads
 
 # Types of objects that a copy shares with the original.
 SHARED = (
@@ -184,7 +185,8 @@ class _Content(pickle.Pickler):
             digest = hashlib.sha256(type(item).__qualname__.encode())
             if isinstance(item, torch.Tensor):
                 digest.update(f"{item.dtype} {tuple(item.shape)} {item.requires_grad}".encode())
-                item = item.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+                with limited_threads():
+                    item = item.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
             _update(digest, item)
             return digest.hexdigest()
         if type(item) in (set, frozenset):

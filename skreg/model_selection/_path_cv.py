@@ -36,6 +36,7 @@ from skreg._sklearn_private import (
     safe_indexing,
 )
 from skreg._warnings import Message, WarningSink, give_warnings
+from skreg.engine.threads import on_one_thread
 from skreg.model_selection._alphas import check_alphas, is_empty, penalty_of
 from skreg.model_selection._folds import (
     Problem,
@@ -433,6 +434,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
             messages.append((text, UserWarning))
         return messages
 
+    @on_one_thread
     def _is_constant(self, X) -> bool:
         """Return whether the outputs for some rows differ by rounding only."""
         n_rows = num_samples(X)

@@ -20,6 +20,7 @@ import numpy as np
 
 from skreg._estimator.history import joined
 from skreg._estimator.state import TRAINING_STATE
+from skreg.engine.threads import on_one_thread
 from skreg.model_selection._alphas import NullModel, has_hidden_layers, is_empty, penalty_of, with_alpha
 from skreg.model_selection._routines import Request, Routine
 from skreg.solvers import Regularization
@@ -45,6 +46,7 @@ def objective_of(model) -> float:
     return float(model.history_["train_loss"][epoch] + model.history_["penalty"][epoch])
 
 
+@on_one_thread
 def objective_at(model, alpha: float) -> float:
     """Return the objective of the weights of a fitted estimator at another strength of its penalty."""
     module = model._fitted_module()
