@@ -83,10 +83,10 @@ def load_parameters(estimator, module: MLP) -> None:
     if module.skip:
         tensors, arrays = [*tensors, skip], [*arrays, estimator.skip_coef_]
     for tensor, array in zip(tensors, arrays, strict=True):
-        tensor[0] = torch.as_tensor(np.array(array))
+        tensor[0] = torch.from_numpy(np.array(array))
     for i, parameters in enumerate(estimator.normalization_params_):
-        module.gains[i][0] = torch.as_tensor(np.array(parameters["gain"]))
-        module.shifts[i][0] = torch.as_tensor(np.array(parameters["shift"]))
+        module.gains[i][0] = torch.from_numpy(np.array(parameters["gain"]))
+        module.shifts[i][0] = torch.from_numpy(np.array(parameters["shift"]))
         if module.running_means:
-            module.running_means[i][0] = torch.as_tensor(np.array(parameters["mean"]))
-            module.running_variances[i][0] = torch.as_tensor(np.array(parameters["variance"]))
+            module.running_means[i][0] = torch.from_numpy(np.array(parameters["mean"]))
+            module.running_variances[i][0] = torch.from_numpy(np.array(parameters["variance"]))

@@ -98,9 +98,9 @@ class SharedReader:
     generator: torch.Generator | None
     spans: list[slice]
     n_members: int = 1
-    slots: Tensor = field(default_factory=lambda: torch.empty(0))
-    is_row: Tensor = field(default_factory=lambda: torch.empty(0))
-    target: Tensor = field(default_factory=lambda: torch.empty(0))
+    slots: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
+    is_row: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
+    target: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
     order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
 
@@ -183,7 +183,7 @@ class MemberBatches:
         for reader in self.readers:
             columns, rows = reader.slots, reader.rows
             if reader.generator is not None:
-                columns = torch.randperm(len(rows), generator=reader.generator)[columns]
+                columns = torch.randperm(len(rows), generator=reader.generator, device="cpu")[columns]
             reader.order = columns.numpy()
             columns = columns.to(rows.target.device)
             targets.append(reader.target.index_select(1, columns))

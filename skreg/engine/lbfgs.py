@@ -41,7 +41,7 @@ class _Iterations:
         self.full.move_to(x)
         self.is_running = False
         self.trainer.n_rows_seen += len(self.rows)
-        tensor = partial(torch.tensor, dtype=torch.float64)
+        tensor = partial(torch.tensor, dtype=torch.float64, device="cpu")
         self.trainer.end_epoch(
             {
                 "train_loss": tensor([self.full.loss]),

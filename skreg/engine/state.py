@@ -145,7 +145,7 @@ def _restore_buffers(trainer, state: dict[str, np.ndarray]) -> None:
     for name, generator in _generators(trainer).items():
         if f"generator_{name}" in state:
             try:
-                generator.set_state(torch.tensor(state[f"generator_{name}"]))
+                generator.set_state(torch.tensor(state[f"generator_{name}"], device="cpu"))
             except RuntimeError as error:
                 raise ValueError(f"The checkpoint is damaged: 'generator_{name}' has no valid state.") from error
 

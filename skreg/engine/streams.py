@@ -35,7 +35,7 @@ class MemberStreams:
         """Keep the streams of some members only."""
         self._keys = [self._keys[member] for member in members]
         self._used = list(dict.fromkeys(self._keys))
-        self._of_member = torch.tensor([self._used.index(key) for key in self._keys])
+        self._of_member = torch.tensor([self._used.index(key) for key in self._keys], device="cpu")
 
     def begin(self, n_rows: dict[int, int]) -> None:
         """Begin a batch; ``n_rows`` is the number of its rows for members with a number of rows in total."""
@@ -115,7 +115,7 @@ class BatchRandom(MemberStreams):
         orders = torch.arange(like.shape[1], device=like.device).repeat(len(self._used), 1)
         for order, key in zip(orders, self._used, strict=True):
             rows = self._rows(order, key)
-            torch.randperm(len(rows), generator=self.generators[key], out=rows)
+            torch.randperm(len(rows), generator=self.generators[key], out=rows, device=rows.device)
         return self._of_members(orders.unsqueeze(2))
 
     def _drawn(self, like: Tensor, draw) -> Tensor:

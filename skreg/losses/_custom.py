@@ -63,7 +63,7 @@ class CustomLoss(Loss):
         """Return a minimum that BFGS finds from the best constant of the link's own loss."""
 
         def mean_loss(constant):
-            Z = torch.as_tensor(constant, dtype=T.dtype).expand(1, len(T), -1)
+            Z = torch.as_tensor(constant, dtype=T.dtype, device=T.device).expand(1, len(T), -1)
             value = (self.per_row(Z, T)[0] @ weight).item()
             return value, (weight @ self.gradient(Z, T)[0]).numpy()
 
@@ -78,7 +78,7 @@ class CustomLoss(Loss):
                 "The 'loss' parameter must be a function whose mean has a minimum among constant outputs; the "
                 f"search from {start.tolist()!r} got to the value {float(result.fun)!r}."
             )
-        return torch.as_tensor(result.x, dtype=T.dtype)
+        return torch.as_tensor(result.x, dtype=T.dtype, device=T.device)
 
     def start_outputs(self, T, weight):
         """Return those of the link's own loss; zeros where the function is smaller there.

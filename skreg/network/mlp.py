@@ -203,7 +203,7 @@ class MLP(nn.Module):
             for W in (first, *self.weights[1:], *([skip] if self.skip else [])):
                 n_in, n_out = W.shape[1:]
                 bound = (factor / (n_in + n_out)) ** 0.5
-                draws = torch.rand(n_in, n_out, generator=generator, dtype=torch.float64)
+                draws = torch.rand(n_in, n_out, generator=generator, dtype=torch.float64, device=generator.device)
                 W[member] = (draws * 2 - 1) * bound
         if outputs is not None:
             self.biases[-1][:, 0] = outputs
