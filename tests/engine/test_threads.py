@@ -227,7 +227,7 @@ def large_steps(monkeypatch):
     after = blas_threads()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(limits.restore_original_limits).result()
-    assert after == {2}
+    assert after <= {2}  # there are BLAS libraries without threads
 
 
 @pytest.mark.parametrize("options", [{"solver": "lbfgs"}, {"callbacks": [ThreadsOfEpochs()]}, {}])
@@ -242,7 +242,7 @@ def test_fits_beside_each_other_have_one_thread_each(large_steps, is_ours, n_job
     with parallel_config("threading"):
         search.fit(X, Y)
     assert loss.of_torch == {1} if n_jobs == 2 else loss.of_torch >= {2}
-    assert loss.of_blas == {1 if options.get("solver") == "lbfgs" else 2}
+    assert loss.of_blas <= {1 if options.get("solver") == "lbfgs" else 2}
 
 
 # -- forked children ---------------------------------------------------------------------------------------------------
@@ -250,6 +250,7 @@ def test_fits_beside_each_other_have_one_thread_each(large_steps, is_ours, n_job
 # In a process of its own: Python warns of a fork after any thread has begun, and a child that hangs is killed.
 FORKS = """
 import multiprocessing, os, sys, warnings
+from concurrent.futures import ThreadPoolExecutor
 
 warnings.simplefilter("ignore")
 import numpy as np
@@ -353,6 +354,14 @@ def in_child(name, work, *args):
 
 for name in calls:
     in_child(name, as_before, name)
+
+
+def in_thread():
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(as_before, "predict_proba").result()
+
+
+in_child("thread of a child", in_thread)
 for flops in (0, 1e12):  # a callback or a loss that forks
     with limited_threads(flops):
         in_child("within a fit", torch.exp, torch.ones(10**6))
