@@ -15,7 +15,7 @@ from skreg._estimator.advice import (
 )
 from skreg._estimator.checks import check_parameters_together
 from skreg._estimator.data import check_data
-from skreg._estimator.history import PreviousHistory
+from skreg._estimator.history import HistoryMemory, PreviousHistory
 from skreg._estimator.prepare import (
     PendingFit,
     finish,
@@ -77,7 +77,12 @@ def training_so_far(
     if not hasattr(estimator, "coefs_"):
         return PreviousHistory(), None, None
     start = fitted_start(estimator, network)
-    previous = PreviousHistory(getattr(estimator, "history_", {}), estimator.loss_curve_, estimator.t_)
+    previous = PreviousHistory(
+        getattr(estimator, "history_", {}),
+        estimator.loss_curve_,
+        estimator.t_,
+        best_loss=getattr(estimator, "best_loss_", None),
+    )
     return previous, state_to_resume(estimator), start
 
 
@@ -104,6 +109,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     network, loss, penalties = network_of_estimator(estimator, table, penalty, dtype)
     seeds = draw_seeds(estimator.random_state, *SEEDS)
     previous, state, start = training_so_far(estimator, network, checkpoint)
+    previous.memory = getattr(estimator, "_history_memory", None) or HistoryMemory()
     if is_first and checkpoint is None:
         give_warnings(settings_messages(estimator, advice_on_scale(estimator, table), penalties))
     dataset = Dataset(table.X, table.targets, table.sample_weight)
@@ -131,8 +137,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     result.converged = True
     finish(PendingFit(estimator, spec, dataset, table, None, previous, start is not None, True), result, dtype)
     estimator.best_epoch_ = len(estimator.history_["epoch"])
-    estimator.history_["epoch"] = np.arange(1, len(estimator.history_["epoch"]) + 1)
-    estimator.history_["stopping_reason"] = np.full(len(estimator.history_["epoch"]), "")
+    estimator._history_memory = previous.memory
     estimator.n_iter_ = 1
 
 

@@ -28,7 +28,7 @@ from skreg._estimator.checks import (
 )
 from skreg._estimator.data import Table, check_validation_data, learnable_data
 from skreg._estimator.fitted import outputs_in_blocks
-from skreg._estimator.history import PreviousHistory, joined
+from skreg._estimator.history import PreviousHistory
 from skreg._estimator.parameters import axis_fields
 from skreg._estimator.resuming import check_checkpoint, description
 from skreg._estimator.shared_checks import SharedChecks
@@ -371,12 +371,12 @@ def set_history(estimator, result: FitResult, previous: PreviousHistory) -> None
         history = {name: np.array([epoch[name] for epoch in epochs]) for name in names}
         history["stopping_reason"] = np.array([""] * (len(epochs) - 1) + [result.stopping_reason])
         objective = (history["train_loss"] + history["penalty"]).tolist()
-        estimator.history_ = joined(previous.history, history)
+        estimator.history_ = previous.joined(history)
     estimator.loss_curve_ = [*previous.loss_curve, *objective]
     estimator.loss_ = estimator.loss_curve_[-1]
     estimator.t_ = previous.t + result.n_rows * len(epochs)
     estimator.best_epoch_ = result.best_epoch
-    estimator.best_loss_ = None if result.stops_early else min(estimator.loss_curve_)
+    estimator.best_loss_ = None if result.stops_early else previous.least_loss(objective)
     estimator.validation_scores_ = estimator.best_validation_score_ = None
     if result.is_validated:
         scores = estimator.history_["valid_score"]

@@ -14,8 +14,8 @@ from skreg.network.activation import ACTIVATIONS
 from skreg.network.norm import NORMALIZATION_PARAMETERS
 from skreg.penalties import Penalty
 
-# Attributes of an estimator that a pickle leaves out: the training state, and a checkpoint that was read.
-TRAINING_STATE = ("_training_state", "_checkpoint")
+# Attributes of an estimator that a pickle leaves out: the training state, a checkpoint that was read, spare memory.
+TRAINING_STATE = ("_training_state", "_checkpoint", "_history_memory")
 # A pruned network reads some columns of X alone. X can have up to this many.
 MAX_FEATURES = np.iinfo(np.int32).max
 

@@ -4,6 +4,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from unittest import mock
 
@@ -254,6 +255,48 @@ def test_attributes_count_over_calls(kind):
     np.testing.assert_allclose(model.loss_curve_, model.history_["train_loss"] + model.history_["penalty"])
     # A text for the last epoch alone, and none that tells of max_iter epochs where there are 3.
     assert not any("max_iter" in reason for reason in model.history_["stopping_reason"])
+
+
+def after_many_calls(n_calls):
+    """Return an estimator with the history that so many calls would have left, and its data."""
+    X, y = data("classifier")
+    model = RegularizedMLPClassifier(**FIXED).partial_fit(X, y, classes=np.unique(y))
+    model.history_ = {name: np.resize(column, n_calls) for name, column in model.history_.items()}
+    model.history_["epoch"] = np.arange(1, n_calls + 1)
+    model.loss_curve_ = np.resize(model.loss_curve_, n_calls).tolist()
+    return model.partial_fit(X, y), X, y
+
+
+def test_a_call_takes_no_more_memory_after_many_calls():
+    """Only the list `loss_curve_` is copied, 8 bytes an epoch; the columns of `history_` have room behind them."""
+    n_calls = 100_000
+    model, X, y = after_many_calls(n_calls)
+    tracemalloc.start()
+    model.partial_fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * 8 * n_calls  # the history has seven columns of 8 bytes, or more for text
+    assert len(model.history_["epoch"]) == len(model.loss_curve_) == n_calls + 2
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_histories_of_copies_do_not_share_their_ends(copied):
+    model, X, y = after_many_calls(5)
+    before = {name: column.copy() for name, column in model.history_.items()}
+    kept, twin = model.history_, copied(model)
+    twin.partial_fit(X[:50], y[:50])
+    model.partial_fit(X, y)
+    with pytest.raises(ValueError, match="diverged"):
+        copy.copy(model).set_params(learning_rate_init=1e100).partial_fit(X, y)
+    model.partial_fit(X, y)
+    for name, column in before.items():
+        np.testing.assert_array_equal(kept[name], column)
+        np.testing.assert_array_equal(model.history_[name][:6], column)
+        np.testing.assert_array_equal(twin.history_[name][:6], column)
+    assert model.history_["epoch"].tolist() == list(range(1, 9))
+    assert model.history_["train_loss"][6] != twin.history_["train_loss"][6]
+    assert model.best_loss_ == min(model.loss_curve_)
+    np.testing.assert_allclose(model.history_["train_loss"] + model.history_["penalty"], model.loss_curve_)
 
 
 def test_a_float32_network_stays_one():
