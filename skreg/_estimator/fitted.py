@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._doc_link import DocLink
@@ -70,8 +69,8 @@ def outputs_in_blocks(
     """
     results = module.flat.new_empty(len(rows), n_columns or module.layer_units[-1])
     with torch.no_grad(), limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
-        for span in gen_batches(len(rows), rows.rows_per_block(1)):
-            results[span] = (compute or module)(rows.inputs(np.arange(span.start, span.stop)))[0]
+        for span, X in rows.blocks(module.layer_units):
+            results[span] = (compute or module)(X)[0]
     return results.cpu()
 
 
@@ -234,6 +233,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
             skip=self.skip_coef_ is not None,
             dtype=torch.float32 if self.coefs_[0].dtype == np.float32 else torch.float64,
             device=device_here(self.device),
+            is_loaded=True,
         )
         load_parameters(self, module)
         return module
@@ -324,6 +324,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
             )
         module = self._fitted_module(rates)
         rows = rows_for(self, X, module)
+        rows.is_sparse &= not rates[1]  # masks are of every input
         seed = draw_seeds(random_state, "masks")["masks"]
         generator = generator_of(seed, module.flat.device)
         with_masks = partial(module, generator=generator)

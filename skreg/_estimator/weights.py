@@ -83,7 +83,10 @@ def load_parameters(estimator, module: MLP) -> None:
     if module.skip:
         tensors, arrays = [*tensors, skip], [*arrays, estimator.skip_coef_]
     for tensor, array in zip(tensors, arrays, strict=True):
-        tensor[0] = torch.from_numpy(np.array(array))
+        if tensor.device.type == "cpu":  # without the copy that torch wants of a read-only array
+            np.copyto(tensor[0].detach().numpy(), array)
+        else:
+            tensor[0] = torch.from_numpy(np.array(array))
     for i, parameters in enumerate(estimator.normalization_params_):
         module.gains[i][0] = torch.from_numpy(np.array(parameters["gain"]))
         module.shifts[i][0] = torch.from_numpy(np.array(parameters["shift"]))

@@ -12,10 +12,24 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse
 import torch
+from sklearn.utils import gen_batches, gen_even_slices
 from torch import Tensor
 
 from skreg.engine.arrays import BLOCK_BYTES, chosen, gathered, mapped_file
 from skreg.network.linear import MIN_GEMM_COLUMNS
+from skreg.network.sparse import SparseInputs, is_worth, row_bytes
+
+# Products are slow with a few rows. So blocks of wide rows have up to so many, within a limit.
+MIN_PRODUCT_ROWS = 64
+WIDE_BLOCK_BYTES = 32 * 2**20
+# Where rows are not copied, their block is as large as the outputs of a layer allow.
+MAX_VIEWED_ROWS = 1024
+BLOCK_BYTES_OF_OUTPUTS = 16 * 2**20
+
+
+def rows_in_block(row_bytes: int, block_bytes: int = BLOCK_BYTES) -> int:
+    """Return the number of rows of some size that fill a block; of wide rows, enough for a product."""
+    return max(1, block_bytes // row_bytes, min(MIN_PRODUCT_ROWS, WIDE_BLOCK_BYTES // row_bytes))
 
 
 class Batch(NamedTuple):
@@ -47,7 +61,10 @@ class Rows(torch.utils.data.Dataset):
         self.target = target
         self.weight = weight
         self.X, self.indices = X, indices
-        self.gather = gathered if mapped_file(X) is not None else chosen
+        self.is_mapped = mapped_file(X) is not None
+        self.gather = gathered if self.is_mapped else chosen
+        #: Whether products with the inputs are sparse.
+        self.is_sparse = is_worth(X, target.device)
 
     def __len__(self):
         return len(self.target)
@@ -61,10 +78,43 @@ class Rows(torch.utils.data.Dataset):
         rows = self.X[indices].toarray() if scipy.sparse.issparse(self.X) else self.gather(self.X, indices)
         return torch.from_numpy(rows).to(self.target.device, self.target.dtype)
 
-    def rows_per_block(self, batch_size: int) -> int:
-        """Return a multiple of ``batch_size`` rows that fills a block."""
-        row_bytes = self.X.shape[1] * self.target.element_size()
-        return max(1, BLOCK_BYTES // (row_bytes * batch_size)) * batch_size
+    def sparse_inputs(self, indices: np.ndarray):
+        """Return some rows of sparse inputs, as a CSR matrix of the type of the targets."""
+        rows = self.X[indices if self.indices is None else self.indices[indices]]
+        return rows.astype(self._numpy_type, copy=False)
+
+    def operand(self, indices: np.ndarray) -> Tensor | SparseInputs:
+        """Return some rows for products: sparse where these pay."""
+        return SparseInputs([self.sparse_inputs(indices)]) if self.is_sparse else self.inputs(indices)
+
+    def blocks(
+        self, layer_units: Sequence[int], at_most: int = MAX_VIEWED_ROWS**2
+    ) -> Iterator[tuple[slice, Tensor | SparseInputs]]:
+        """Iterate over blocks of rows, each with its span and inputs, for a network with layers of some units."""
+        item_bytes, is_viewed = self.target.element_size(), self._is_viewed
+        if is_viewed:
+            n_rows = MAX_VIEWED_ROWS
+        elif self.is_sparse:
+            n_rows = max(1, BLOCK_BYTES // row_bytes(self.X))
+        else:
+            n_rows = rows_in_block(self.X.shape[1] * item_bytes)
+        of_outputs = max(MIN_PRODUCT_ROWS, BLOCK_BYTES_OF_OUTPUTS // (max(layer_units[1:]) * item_bytes))
+        for span in gen_batches(len(self), min(n_rows, of_outputs, at_most)):
+            yield span, torch.from_numpy(self.X[span]) if is_viewed else self.operand(np.arange(span.start, span.stop))
+
+    @property
+    def _numpy_type(self) -> np.dtype:
+        return torch.empty(0, dtype=self.target.dtype).numpy().dtype
+
+    @property
+    def _is_viewed(self) -> bool:
+        """Whether blocks are views of the inputs: where copies would be of wide rows. torch warns of read-only ones."""
+        X = self.X
+        if self.indices is not None or self.is_mapped or not isinstance(X, np.ndarray):
+            return False
+        is_like_target = self.target.device.type == "cpu" and X.dtype == self._numpy_type
+        is_wide = X.shape[1] * X.itemsize * MIN_PRODUCT_ROWS > BLOCK_BYTES
+        return is_like_target and is_wide and X.flags.c_contiguous and X.flags.writeable
 
     def row_weight(self) -> Tensor:
         """Return the weights, which sum to 1, as a tensor, also if they are uniform."""
@@ -83,6 +133,18 @@ def n_epoch_batches(n_rows: int, batch_size: int, min_batch_size: int = 1) -> in
     # A short last batch would take a step as long as the others (or, with equal row weights, a much shorter one). So
     # batches are of nearly equal sizes.
     return min(math.ceil(n_rows / batch_size), max(1, n_rows // min_batch_size))
+
+
+def validation_spans(rows: Sequence[Rows], layer_units: Sequence[int], block_bytes: int) -> list[list[slice]]:
+    """Return blocks of the validation rows of every member, for which outputs of the widest layer fill a block."""
+    largest, item_bytes = max(map(len, rows)), rows[0].target.element_size()
+    of_inputs, *of_layers = (n_units * item_bytes * len(rows) for n_units in layer_units)
+    n_blocks = math.ceil(largest * max(of_layers) / block_bytes)
+    if not all(own.is_sparse for own in rows):
+        n_wide = min(math.ceil(largest / rows_in_block(of_inputs, block_bytes)), largest * of_inputs / block_bytes)
+        n_blocks = max(n_blocks, math.ceil(n_wide))
+    n_blocks = min(*map(len, rows), n_blocks)
+    return [list(gen_even_slices(len(own), n_blocks)) for own in rows]
 
 
 @dataclass
@@ -120,6 +182,8 @@ class MemberBatches:
         Seeds of the order, for every member; None keeps the given order.
     block_bytes : int or None, default=None
         Largest number of bytes of the batches that are gathered at once; None is 1 MiB.
+    is_dense : bool, default=False
+        Whether inputs are dense even where sparse products would pay.
     """
 
     def __init__(
@@ -128,8 +192,11 @@ class MemberBatches:
         spans: Sequence[list[slice]],
         seeds: Sequence[int | None],
         block_bytes: int | None = None,
+        *,
+        is_dense: bool = False,
     ):
         self.block_bytes = block_bytes or BLOCK_BYTES
+        self.is_dense = is_dense
         # A few targets have the memory layout of the outputs.
         self.is_narrow = rows[0].target.shape[1] < MIN_GEMM_COLUMNS
         self._members = list(zip(rows, spans, seeds, strict=True))
@@ -167,9 +234,19 @@ class MemberBatches:
             reader.is_row = torch.from_numpy(is_row).to(reader.rows.target.device)
             reader.target = reader.rows.target.mT.contiguous()
         self.weight = None
+        self.n_widest = int(widths.max())
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether products with the inputs are sparse."""
+        return not self.is_dense and all(reader.rows.is_sparse for reader in self.readers)
+
+    @property
+    def batches_per_block(self) -> int:
+        """Number of batches that are gathered at once."""
         example = self.readers[0].rows
-        row_bytes = example.X.shape[1] * example.target.element_size() * len(self._members)
-        self.batches_per_block = max(1, self.block_bytes // (row_bytes * int(widths.max())))
+        of_row = row_bytes(example.X) if self.is_sparse else example.X.shape[1] * example.target.element_size()
+        return max(1, self.block_bytes // (of_row * len(self._members) * self.n_widest))
 
     def begin_epoch(self) -> None:
         """Begin an epoch: draw the order of the rows, and gather targets and weights in that order.
@@ -200,10 +277,11 @@ class MemberBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Iterate over the batches; inputs have the shape (n_members, n_rows, n_features)."""
-        for first in range(0, len(self.spans), self.batches_per_block):
-            spans = self.spans[first : first + self.batches_per_block]
+        n_batches = self.batches_per_block
+        for first in range(0, len(self.spans), n_batches):
+            spans = self.spans[first : first + n_batches]
             start, stop = spans[0].start, spans[-1].stop
-            X = self._joined([reader.rows.inputs(reader.order[start:stop]) for reader in self.readers])
+            X = self._inputs(start, stop)
             # One call for all views takes a fraction of the time of a slice each.
             widths = [span.stop - span.start for span in spans]
             inputs = X.split_with_sizes(widths, dim=1)
@@ -213,6 +291,16 @@ class MemberBatches:
             if not self.is_uniform:
                 weights = self.weight[:, start:stop].unsqueeze(2).split_with_sizes(widths, dim=1)
             yield from map(Batch, inputs, targets, weights, spans)
+
+    def _inputs(self, start: int, stop: int) -> Tensor | SparseInputs:
+        """Return the inputs of some columns for all members."""
+        if not self.is_sparse:
+            return self._joined([reader.rows.inputs(reader.order[start:stop]) for reader in self.readers])
+        matrices = [reader.rows.sparse_inputs(reader.order[start:stop]) for reader in self.readers]
+        if len(matrices) == 1:
+            return SparseInputs(matrices)
+        sharing = zip(matrices, self.readers, strict=True)
+        return SparseInputs([matrix for matrix, reader in sharing for _ in range(reader.n_members)])
 
     def column_weight(self, is_single: bool) -> Tensor:
         """Return the weights of the columns, of shape (n_columns,) where there is one member."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skreg.engine.batches import Batch, Rows
@@ -56,9 +55,9 @@ def backpropagate(
 
 def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
     """Return the mean loss after the last step, on a few rows."""
-    span = slice(0, min(len(rows), AUTO_BATCH_SIZE, rows.rows_per_block(1)))
     with torch.no_grad():
-        Z = module(rows.inputs(np.arange(span.stop)))
+        span, X = next(rows.blocks(module.layer_units, AUTO_BATCH_SIZE))
+        Z = module(X)
         return float(criterion.per_row(Z, rows.target[span]).mean())
 
 
@@ -106,9 +105,6 @@ class FullObjective:
         self.module, self.criterion, self.regularization, self.rows = module, criterion, regularization, rows
         self.weight = rows.row_weight()
         self.outputs = module.flat.new_empty(1, len(rows), module.layer_units[-1])
-        # The moments of batch normalization are those of all rows.
-        block = len(rows) if module.normalization == "batch" else rows.rows_per_block(1)
-        self.spans = list(gen_batches(len(rows), block))
         self.point = None
 
     @torch.no_grad()
@@ -119,8 +115,7 @@ class FullObjective:
         module.flat.copy_(torch.from_numpy(self.point))
         gradient = torch.zeros_like(module.flat)
         module.n_batches = 0  # the running moments are those of this batch alone
-        for span in self.spans:
-            X = self.rows.inputs(np.arange(span.start, span.stop))
+        for span, X in self._blocks():
             batch = Batch(X, self.rows.target[span], self.weight[span].unsqueeze(1), span)
             self.outputs[:, span] = backpropagate(module, self.criterion, batch)
             gradient += module.flat_grad
@@ -129,6 +124,12 @@ class FullObjective:
         self.loss = float((self.criterion.per_row(self.outputs, self.rows.target) @ self.weight)[0])
         value = self.loss + self.regularization.penalty_value()
         return value, gradient.numpy(force=True).astype(np.float64)
+
+    def _blocks(self) -> Iterable:
+        """Return blocks of rows; the moments of batch normalization are those of all rows."""
+        if self.module.normalization == "batch":
+            return [(slice(0, len(self.rows)), self.rows.operand(np.arange(len(self.rows))))]
+        return self.rows.blocks(self.module.layer_units)
 
     def move_to(self, x: np.ndarray) -> None:
         """Evaluate at a point, unless that was the last one."""

@@ -283,3 +283,8 @@ class FitResult:
     seconds: float = 0.0
     error: Exception | None = None
     token: str = ""
+
+
+def needs_dense_inputs(specs: Sequence[FitSpec]) -> bool:
+    """Return whether something in the steps of some fits reads or changes the inputs themselves."""
+    return any(spec.network.input_dropout or spec.batch_transforms for spec in specs)

@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 
 import torch
-from sklearn.utils import gen_even_slices
 from torch import Tensor
 
 from skreg._seeds import generator_of
 from skreg.augmentation._base import transformed
 from skreg.averaging._base import Averager
-from skreg.engine.batches import Batch, MemberBatches
+from skreg.engine.batches import Batch, MemberBatches, validation_spans
 from skreg.engine.dataset import Dataset
 from skreg.engine.lbfgs import run_lbfgs
 from skreg.engine.members import make_members, stacked_numbers, stacked_penalty, stacked_rules
@@ -34,7 +33,7 @@ from skreg.engine.objective import (
     without_gradients,
 )
 from skreg.engine.observer import Observer
-from skreg.engine.spec import FitResult, FitSpec
+from skreg.engine.spec import FitResult, FitSpec, needs_dense_inputs
 from skreg.engine.state import restore_state, training_state
 from skreg.engine.streams import MemberStreams, make_batch_random, make_dropout_streams
 from skreg.engine.threads import AbandonedError, StopSignal
@@ -116,6 +115,7 @@ class Trainer:
             [member.spec.spans() for member in self.members],
             [member.spec.seeds["shuffle"] if spec.shuffle else None for member in self.members],
             block_bytes,
+            is_dense=needs_dense_inputs([member.spec for member in self.members]),
         )
         self.dropout = make_dropout_streams(self.members, spec.network.device)
         self.random = make_batch_random(self.members, spec.network.device) if spec.batch_transforms else None
@@ -169,6 +169,7 @@ class Trainer:
 
     def _run_epoch(self) -> dict[str, Tensor]:
         """Take a step with every batch; return loss, penalty and score, measured while the weights change."""
+        self.batches.is_dense |= self.observer.watches_batches
         self.batches.begin_epoch()
         scale = self.module.flat.new_full((), self.n_batches / self.batches.n_columns)
         regularizers = (*self.transforms, *self.rules, self.averaging, *self.regularization.regularizers)
@@ -285,9 +286,7 @@ class Trainer:
         """Return loss and score of every member on its validation rows."""
         if self.validation is None:
             rows = [member.valid_rows for member in self.members]
-            row_bytes = max(self.module.layer_units) * rows[0].target.element_size() * len(rows)
-            n_blocks = min(*map(len, rows), math.ceil(max(map(len, rows)) * row_bytes / self.batches.block_bytes))
-            spans = [list(gen_even_slices(len(own), n_blocks)) for own in rows]
+            spans = validation_spans(rows, self.module.layer_units, self.batches.block_bytes)
             self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes)
             self.validation.begin_epoch()
         batches, loss, weight = self.validation, self.spec.loss, self.validation.column_weight(self.is_single)

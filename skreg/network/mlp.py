@@ -12,7 +12,7 @@ without it). The tests compare them with autograd in float64.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from skreg.network.norm import (
     standardize_backward,
     weighted_moments,
 )
+from skreg.network.sparse import SparseInputs
 
 
 class Operands(NamedTuple):
@@ -48,7 +49,7 @@ class Operands(NamedTuple):
 class LayerRecord:
     """Record of a layer for the backward pass: its input and, for a hidden layer, what its output was computed from."""
 
-    inputs: Tensor
+    inputs: Tensor | SparseInputs
     output: Tensor | None = None
     mask: Tensor | None = None
     standardized: Tensor | None = None
@@ -79,6 +80,8 @@ class MLP(nn.Module):
         Of all parameters.
     device : torch.device or str, default="cpu"
         Where the parameters live.
+    is_loaded : bool, default=False
+        Whether all weights will be loaded and none trained, so that the memory need not be set to zero first.
 
     Attributes
     ----------
@@ -105,6 +108,7 @@ class MLP(nn.Module):
         n_members: int = 1,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        is_loaded: bool = False,
     ):
         super().__init__()
         self.layer_units = tuple(layer_units)
@@ -119,7 +123,7 @@ class MLP(nn.Module):
         self.skip = skip and len(hidden_units) > 0
 
         self._layout = Layout(self.layer_units, normalized=bool(normalization), skip=self.skip, n_members=n_members)
-        self._make_parameters(dtype, device)
+        self._make_parameters(dtype, device, torch.empty if is_loaded else torch.zeros)
 
         # Operands of the passes: the same memory, without the member axis for a population of one.
         parameters = (self.weights, self.biases, self.gains, self.shifts)
@@ -132,11 +136,11 @@ class MLP(nn.Module):
         self._workspaces: dict[tuple[str, int], Tensor] = {}
         self._product, self._affine = (torch.mm, torch.addmm) if n_members == 1 else (torch.bmm, torch.baddbmm)
 
-    def _make_parameters(self, dtype: torch.dtype, device: torch.device | str) -> None:
+    def _make_parameters(self, dtype: torch.dtype, device: torch.device | str, make: Callable[..., Tensor]) -> None:
         """Make the flat buffers, and the parameters and statistics of layers that are views of them."""
         layout = self._layout
-        self.flat = torch.zeros(layout.n_parameters, dtype=dtype, device=device)
-        self.flat_grad = torch.zeros_like(self.flat)
+        self.flat = make(layout.n_parameters, dtype=dtype, device=device)
+        self.flat_grad = make(layout.n_parameters, dtype=dtype, device=device)
         blocks, gradients = iter(layout.views(self.flat)), iter(layout.views(self.flat_grad))
 
         def take(name: str, n_blocks: int) -> list[nn.Parameter]:
@@ -210,7 +214,7 @@ class MLP(nn.Module):
 
     def forward(
         self,
-        X: Tensor,
+        X: Tensor | SparseInputs,
         *,
         record: list[LayerRecord] | None = None,
         generator: torch.Generator | None = None,
@@ -220,8 +224,9 @@ class MLP(nn.Module):
 
         Parameters
         ----------
-        X : Tensor of shape (n_rows, n_features) or (n_members or 1, n_rows, n_features)
-            Inputs; two dimensions mean the same rows for all members.
+        X : Tensor of shape (n_rows, n_features) or (n_members or 1, n_rows, n_features), or SparseInputs
+            Inputs; two dimensions mean the same rows for all members. Sparse ones need ``torch.no_grad()``, and no
+            dropout of inputs.
         record : list, default=None
             If given, the network is in training: batch normalization uses the batch's moments, and the list
             receives what :meth:`backward` needs. Call under ``torch.no_grad()``.
@@ -258,19 +263,26 @@ class MLP(nn.Module):
 
     def _linear(self, A: Tensor, operands: Operands, i: int, out: Tensor | None = None) -> Tensor:
         W, W_T, b, b_column, _, _ = operands
+        if isinstance(A, SparseInputs):
+            return A.product(W[i]).add_(b[i])
         if self._is_narrow[i]:
             return self._affine(b_column[i], W_T[i], A.mT).mT
         return self._affine(b[i], A, W[i], out=out)
 
-    def last_hidden(self, X: Tensor) -> Tensor:
+    def last_hidden(self, X: Tensor | SparseInputs) -> Tensor:
         """Return the outputs of the last hidden layer, of shape (n_members, n_rows, n_units), for predictions."""
         operands = self._operands() if torch.is_grad_enabled() else self._detached
         A = self._hidden(X, operands, None, None, None)[0]
+        if isinstance(A, SparseInputs):
+            return A.to_dense()
         return A.unsqueeze(0) if self.n_members == 1 else A
 
     def _hidden(self, X, operands, record, generator, row_weight) -> tuple[Tensor, Tensor | None]:
         """Return the inputs of the last layer, and what the skip connection adds to its outputs, if there is one."""
-        if self.n_members == 1:
+        is_sparse = isinstance(X, SparseInputs)
+        if is_sparse:
+            A = X
+        elif self.n_members == 1:
             A = X if X.dim() == 2 else X[0]
         else:
             A = X if len(X) == self.n_members and X.dim() == 3 else X.expand(self.n_members, -1, -1)
@@ -282,7 +294,8 @@ class MLP(nn.Module):
         for i in range(len(self.layer_units) - 2):
             layer = LayerRecord(A)
             if i == 0 and self.skip:
-                Z, skipped = self._product(A, operands.W[0]).split([self.layer_units[1], self.layer_units[-1]], dim=-1)
+                product = A.product(operands.W[0]) if is_sparse else self._product(A, operands.W[0])
+                Z, skipped = product.split([self.layer_units[1], self.layer_units[-1]], dim=-1)
                 Z = Z + operands.b[0]
             else:
                 Z = self._linear(A, operands, i, None if record is None else self._workspace("Z", i, A))
@@ -314,7 +327,9 @@ class MLP(nn.Module):
         d_outputs = dZ
         for i in range(len(record) - 1, -1, -1):
             with_skip = torch.cat([dZ, d_outputs], dim=-1) if i == 0 and self.skip else dZ
-            if self._is_narrow[i]:
+            if isinstance(record[i].inputs, SparseInputs):
+                record[i].inputs.transposed_product(with_skip, out=self._dW[i])
+            elif self._is_narrow[i]:
                 self._dW_T[i].copy_(self._product(with_skip.mT, record[i].inputs))
             else:
                 self._product(record[i].inputs.mT, with_skip, out=self._dW[i])
