@@ -11,15 +11,17 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted
 
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
 from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, with_docstring
-from skreg._estimator.fitted import FittedMLP
+from skreg._estimator.fitted import FittedMLP, blocks_of_outputs, rows_for
 from skreg._estimator.incremental import takes_steps, train_one_epoch
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
+from skreg.engine.classes import indicators
 from skreg.engine.dataset import rescaled
 from skreg.engine.spec import ClassWeights
 from skreg.engine.threads import on_one_thread
@@ -82,11 +84,6 @@ def _takes_some_rows(estimator) -> bool:
     return takes_steps(estimator)
 
 
-def indicators(codes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return targets of shape (n_rows, n_classes) from class codes; one column for two classes."""
-    return np.eye(n_classes)[codes] if n_classes > 2 else codes[:, None].astype(np.float64)
-
-
 def _is_ascending(classes: np.ndarray) -> bool:
     """Return whether there is an order of the classes, and they are in it, each once."""
     try:
@@ -146,12 +143,20 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Labels, or a label indicator matrix if `fit` was given one.
         """
+        check_is_fitted(self)
+        if not self._multilabel and len(self.classes_) > 2:
+            return self.classes_[self._codes(X)]
         decision = self.decision_function(X)
-        if self._multilabel:
-            return (decision > 0).astype(int)
-        if len(self.classes_) == 2:
-            return self.classes_[(decision > 0).astype(int)]
-        return self.classes_[decision.argmax(axis=1)]
+        return (decision > 0).astype(int) if self._multilabel else self.classes_[(decision > 0).astype(int)]
+
+    def _codes(self, X) -> np.ndarray:
+        """Return the column with the largest output of each row; outputs are kept for a block of rows alone."""
+        module = self._fitted_module()
+        rows = rows_for(self, X, module)
+        largest = np.empty(len(rows), dtype=np.intp)
+        for span, Z in blocks_of_outputs(module, rows):
+            largest[span] = Z.numpy(force=True).argmax(axis=1)
+        return largest
 
     def score(self, X, y, sample_weight=None):
         """Return the accuracy; for label indicator matrices, the share of rows with every label right.

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from skreg._sklearn_private import check_sample_weight, safe_indexing
 from skreg.engine.arrays import gathered, mapped_file, row_blocks
+from skreg.engine.classes import ClassIndicators
 from skreg.engine.dataset import rescaled
 from skreg.engine.threads import limited_threads
 
@@ -29,7 +30,7 @@ class Table:
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
         Inputs.
-    targets : ndarray of shape (n_samples, n_targets)
+    targets : ndarray or ClassIndicators of shape (n_samples, n_targets)
         Targets as the loss wants them.
     weight : ndarray of shape (n_samples,) or None
         Weights, at least 0, in float64; None if all are equal.
@@ -79,9 +80,17 @@ def concatenated(first: Table, second: Table) -> Table:
 
     is_sparse = scipy.sparse.issparse(first.X) or scipy.sparse.issparse(second.X)
     X = scipy.sparse.vstack([first.X, second.X]).tocsr() if is_sparse else np.concatenate([first.X, second.X])
-    targets = np.concatenate([first.targets, second.targets.astype(first.targets.dtype)])
+    targets = concatenated_targets(first.targets, second.targets.astype(first.targets.dtype))
     weight = joined_weights(first.weight, second.weight)
     return Table(X, targets, weight, joined_weights(first.sample_weight, second.sample_weight), ())
+
+
+def concatenated_targets(first, second):
+    """Return the targets of some rows and of others; as codes if one of them are."""
+    if not isinstance(first, ClassIndicators) and not isinstance(second, ClassIndicators):
+        return np.concatenate([first, second])
+    codes = np.concatenate([first.argmax(axis=1), second.argmax(axis=1)])
+    return ClassIndicators(codes, first.shape[1], first.dtype)
 
 
 def as_numpy(data):

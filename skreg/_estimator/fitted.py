@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from numbers import Integral
 from typing import ClassVar, NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._doc_link import DocLink
@@ -24,6 +25,7 @@ from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg.adapters.callbacks import without_learned_attributes
 from skreg.engine.batches import Rows
+from skreg.engine.classes import MAX_DENSE_BYTES, ClassIndicators
 from skreg.engine.objective import AUTO_BATCH_SIZE
 from skreg.engine.threads import limited_threads, on_one_thread, step_flops
 from skreg.losses import Loss
@@ -44,6 +46,14 @@ def rows_for(estimator, X, module: MLP) -> Rows:
     if len(estimator.input_features_) < estimator.n_features_in_:
         data = data[:, estimator.input_features_]
     return Rows(data, module.flat.new_empty(data.shape[0], module.layer_units[-1]), None)
+
+
+def blocks_of_outputs(module: MLP, rows: Rows, compute: Callable | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Iterate over the outputs of a fitted network, block by block, each with its span of the rows."""
+    for span, X in rows.blocks(module.layer_units):
+        with torch.no_grad(), limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
+            Z = (compute or module)(X)[0]
+        yield span, Z
 
 
 def outputs_in_blocks(
@@ -68,9 +78,8 @@ def outputs_in_blocks(
         The outputs, on the CPU.
     """
     results = module.flat.new_empty(len(rows), n_columns or module.layer_units[-1])
-    with torch.no_grad(), limited_threads(step_flops(module.layer_units, AUTO_BATCH_SIZE)):
-        for span, X in rows.blocks(module.layer_units):
-            results[span] = (compute or module)(X)[0]
+    for span, Z in blocks_of_outputs(module, rows, compute):
+        results[span] = Z
     return results.cpu()
 
 
@@ -249,9 +258,14 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     @on_one_thread
     def _mean_loss(self, X, y, sample_weight=None) -> float:
         """Return the mean loss on some rows, without the penalty."""
-        Z = self._outputs(X).to(torch.float64).unsqueeze(0)
-        per_row = self._fitted_loss().per_row(Z, torch.from_numpy(self._encode_known(y)))[0].numpy()
-        return float(np.average(per_row, weights=sample_weight))
+        Z, targets, loss = self._outputs(X), self._encode_known(y), self._fitted_loss()
+        is_coded = isinstance(targets, ClassIndicators)
+        n_rows = max(1, MAX_DENSE_BYTES // (8 * Z.shape[1])) if is_coded else len(Z)
+        losses = [
+            loss.per_row(Z[span].to(torch.float64).unsqueeze(0), torch.from_numpy(np.asarray(targets[span])))[0]
+            for span in gen_batches(len(Z), n_rows)
+        ]
+        return float(np.average(torch.cat(losses).numpy(), weights=sample_weight))
 
     @on_one_thread
     def transform(self, X):

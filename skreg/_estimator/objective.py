@@ -36,7 +36,7 @@ class DataTerm:
     def of(cls, estimator, table: Table, loss: Loss) -> "DataTerm":
         """Return the term of an estimator on the rows of a table that have weight."""
         indices = table.nonzero_weight_indices
-        target = torch.as_tensor(table.targets[indices], dtype=torch.float64, device="cpu")
+        target = torch.as_tensor(np.asarray(table.targets[indices]), dtype=torch.float64, device="cpu")
         choice = RowChoice(indices, estimator._class_weights(table, indices))
         weight = Dataset(table.X, table.targets, table.sample_weight).weights(choice)
         weight = np.ones(len(indices)) if weight is None else weight.astype(np.float64)

@@ -19,6 +19,7 @@ from skreg.adapters.callbacks import TaskCallback, callbacks_of_batches
 from skreg.adapters.skorch import RegularizedNet
 from skreg.engine.checkpoints import check_like, named_arrays
 from skreg.engine.dataset import Dataset, rescaled
+from skreg.engine.objective import start_outputs
 from skreg.engine.spec import FitResult, RowChoice, StoppingRule
 from skreg.engine.state import BEST_WEIGHTS, name_of_best_weights, snapshot_of
 from skreg.engine.threads import StopSignal, for_autograd, limited_threads, on_one_thread, step_flops
@@ -106,7 +107,7 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
     module.restore(origin)
     if is_new:
         own = dataset.training_rows(replace(spec, train=rows))
-        module.biases[-1].data[0, 0] = spec.loss.start_outputs(own.target, own.row_weight())
+        module.biases[-1].data[0, 0] = start_outputs(spec.loss, own)
     rates = (*previous.history.get("lr", []), *(epoch["lr"] for epoch in result.epochs))
     again = replace(
         spec,

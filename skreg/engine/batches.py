@@ -16,6 +16,7 @@ from sklearn.utils import gen_batches, gen_even_slices
 from torch import Tensor
 
 from skreg.engine.arrays import BLOCK_BYTES, chosen, gathered, mapped_file
+from skreg.engine.classes import ClassTargets
 from skreg.network.linear import MIN_GEMM_COLUMNS
 from skreg.network.sparse import SparseInputs, is_worth, row_bytes
 
@@ -49,7 +50,7 @@ class Rows(torch.utils.data.Dataset):
     X : ndarray, CSR matrix or Tensor of shape (n_rows or more, n_features)
         Inputs; may be read-only. Rows are gathered and made dense block by block. A tensor has the type and the device
         of the targets.
-    target : Tensor of shape (n_rows, n_outputs)
+    target : Tensor or ClassTargets of shape (n_rows, n_outputs)
         Targets as the loss wants them. Inputs get their type.
     weight : Tensor of shape (n_rows,) or None
         Positive weights that sum to 1; None is uniform.
@@ -57,7 +58,7 @@ class Rows(torch.utils.data.Dataset):
         Indices of the rows in X; None is all of them.
     """
 
-    def __init__(self, X, target: Tensor, weight: Tensor | None, indices: np.ndarray | None = None):
+    def __init__(self, X, target: Tensor | ClassTargets, weight: Tensor | None, indices: np.ndarray | None = None):
         self.target = target
         self.weight = weight
         self.X, self.indices = X, indices
@@ -153,7 +154,7 @@ class SharedReader:
 
     A column is a place in an epoch, padding included. ``slots`` holds the position of each column in the order of the
     rows (the first for padding), ``is_row`` which columns are no padding, ``target`` the targets, transposed, and
-    ``order`` the row indices of this epoch's columns.
+    ``order`` the row indices of this epoch's columns, which ``columns`` has on the device of the targets.
     """
 
     rows: Rows
@@ -164,6 +165,7 @@ class SharedReader:
     is_row: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
     target: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
     order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    columns: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
 
 
 class MemberBatches:
@@ -224,6 +226,7 @@ class MemberBatches:
         self.is_uniform = all(
             reader.rows.weight is None and len(reader.rows) == self.n_columns for reader in self.readers
         )
+        self.has_codes = any(isinstance(reader.rows.target, ClassTargets) for reader in self.readers)
         for reader in self.readers:
             slots = np.zeros(self.n_columns, dtype=np.int64)
             is_row = np.zeros(self.n_columns, dtype=bool)
@@ -232,7 +235,8 @@ class MemberBatches:
                 slots[filled], is_row[filled] = np.arange(own.start, own.stop), True
             reader.slots = torch.from_numpy(slots)
             reader.is_row = torch.from_numpy(is_row).to(reader.rows.target.device)
-            reader.target = reader.rows.target.mT.contiguous()
+            if not self.has_codes:
+                reader.target = reader.rows.target.mT.contiguous()
         self.weight = None
         self.n_widest = int(widths.max())
 
@@ -251,8 +255,8 @@ class MemberBatches:
     def begin_epoch(self) -> None:
         """Begin an epoch: draw the order of the rows, and gather targets and weights in that order.
 
-        Sets ``target`` of shape (n_members, n_columns, n_targets) and ``weight`` of shape (n_members, n_columns), which
-        sums to 1 over the columns of a member.
+        Sets ``target`` of shape (n_members, n_columns, n_targets), or None where batches make it of codes, and
+        ``weight`` of shape (n_members, n_columns), which sums to 1 over the columns of a member.
         """
         targets, weights = [], []
         # Equal weights are the same in every order.
@@ -263,11 +267,13 @@ class MemberBatches:
                 columns = torch.randperm(len(rows), generator=reader.generator, device="cpu")[columns]
             reader.order = columns.numpy()
             columns = columns.to(rows.target.device)
-            targets.append(reader.target.index_select(1, columns))
+            reader.columns = columns
+            if not self.has_codes:
+                targets.append(reader.target.index_select(1, columns))
             if not has_weights:
                 weights.append(rows.row_weight()[columns] * reader.is_row)
-        self.target = self._joined(targets).mT
-        if not self.is_narrow:
+        self.target = self._joined(targets).mT if targets else None
+        if targets and not self.is_narrow:
             self.target = self.target.contiguous()
         if not has_weights:
             self.weight = self._joined(weights)
@@ -285,12 +291,19 @@ class MemberBatches:
             # One call for all views takes a fraction of the time of a slice each.
             widths = [span.stop - span.start for span in spans]
             inputs = X.split_with_sizes(widths, dim=1)
-            targets = self.target[:, start:stop].split_with_sizes(widths, dim=1)
+            targets = map(self._targets, spans)
+            if self.target is not None:
+                targets = self.target[:, start:stop].split_with_sizes(widths, dim=1)
             # With uniform weights every step is the mean over its batch, and no tensor of weights is needed.
             weights = [None] * len(spans)
             if not self.is_uniform:
                 weights = self.weight[:, start:stop].unsqueeze(2).split_with_sizes(widths, dim=1)
             yield from map(Batch, inputs, targets, weights, spans)
+
+    def _targets(self, span: slice) -> Tensor:
+        """Return the targets of some columns, made from codes, in the memory layout of the outputs."""
+        target = self._joined([reader.rows.target[reader.columns[span]] for reader in self.readers])
+        return target.mT.contiguous().mT if self.is_narrow else target
 
     def _inputs(self, start: int, stop: int) -> Tensor | SparseInputs:
         """Return the inputs of some columns for all members."""

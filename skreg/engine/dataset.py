@@ -1,11 +1,14 @@
 """Data sets, which many fits read."""
 
+from functools import partial
+
 import numpy as np
 import scipy.sparse
 import torch
 
 from skreg.engine.arrays import mapped_file
 from skreg.engine.batches import Rows
+from skreg.engine.classes import ClassIndicators, ClassTargets
 from skreg.engine.spec import FitSpec, RowChoice
 from skreg.losses import changed_targets
 
@@ -25,7 +28,7 @@ class Dataset:
     ----------
     X : ndarray or CSR matrix of shape (n_rows, n_features)
         Inputs.
-    targets : ndarray of shape (n_rows, n_targets)
+    targets : ndarray or ClassIndicators of shape (n_rows, n_targets)
         Targets as the loss wants them.
     weight : ndarray of shape (n_rows,) or None
         Weights, at least 0; None if all are equal.
@@ -63,14 +66,18 @@ class Dataset:
     def training_rows(self, spec: FitSpec) -> Rows:
         """Return the training rows of a fit, with targets that its target rules have changed."""
         rows = self.rows(spec.train, spec.network.dtype, spec.network.device)
-        rows.target = changed_targets(rows.target, spec.loss, spec.target_rules)
+        change = partial(changed_targets, loss=spec.loss, rules=spec.target_rules)
+        rows.target = rows.target.changed(change) if isinstance(rows.target, ClassTargets) else change(rows.target)
         return rows
 
     def rows(self, choice: RowChoice, dtype: torch.dtype, device: torch.device) -> Rows:
         """Return some rows with their targets and weights."""
         source, indices = self._source(choice), choice.indices
         targets = source.targets[indices]
-        target = torch.as_tensor(targets, device=device, dtype=dtype)
+        if isinstance(targets, ClassIndicators):
+            target = ClassTargets(torch.as_tensor(targets.codes, device=device), targets.n_classes, dtype)
+        else:
+            target = torch.as_tensor(targets, device=device, dtype=dtype)
         weight = self.weights(choice)
         if weight is not None:
             weight = torch.as_tensor(weight, device=device, dtype=dtype)

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skreg.engine.batches import Batch, Rows
-from skreg.losses import Loss
+from skreg.engine.classes import MAX_DENSE_BYTES, ClassTargets
+from skreg.engine.measuring import Measurement
+from skreg.losses import Loss, SoftmaxLogLoss
 from skreg.network.mlp import MLP, LayerRecord
 from skreg.solvers import Regularization
 
@@ -61,8 +64,22 @@ def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
         return float(criterion.per_row(Z, rows.target[span]).mean())
 
 
+def target_blocks(rows: Rows) -> Iterator[tuple[slice, Tensor]]:
+    """Iterate over the targets in blocks, each with its span; all at once where they are no codes."""
+    n_rows = len(rows)
+    if isinstance(rows.target, ClassTargets):
+        n_rows = max(1, MAX_DENSE_BYTES // (rows.target.shape[1] * rows.target.element_size()))
+    for span in gen_batches(len(rows), n_rows):
+        yield span, rows.target[span]
+
+
 def start_outputs(criterion: Loss, rows: Rows) -> Tensor:
     """Return the constant outputs around which networks are initialized."""
+    if isinstance(rows.target, ClassTargets):
+        weight = rows.row_weight().double()
+        if isinstance(criterion, SoftmaxLogLoss):
+            return criterion.start_at(rows.target.weighted_sum(weight / weight.sum()))
+        return criterion.start_outputs(rows.target[:], weight)  # a user's function sees all rows at once
     return criterion.start_outputs(rows.target, rows.row_weight())
 
 
@@ -70,7 +87,8 @@ def loss_of_start_outputs(criterion: Loss, rows: Rows) -> float:
     """Return the loss of a network whose outputs are its :func:`start_outputs` for all rows."""
     outputs = start_outputs(criterion, rows).to(rows.target.dtype)
     with torch.no_grad():
-        return float((criterion.per_row(outputs.expand(1, len(rows), -1), rows.target) @ rows.row_weight())[0])
+        losses = [criterion.per_row(outputs.expand(1, len(target), -1), target) for _, target in target_blocks(rows)]
+        return float((torch.cat(losses, dim=1) @ rows.row_weight())[0])
 
 
 def loss_at_start(of_first_batch: float, of_constant: float) -> float:
@@ -104,7 +122,6 @@ class FullObjective:
     def __init__(self, module: MLP, criterion: Loss, regularization: Regularization, rows: Rows):
         self.module, self.criterion, self.regularization, self.rows = module, criterion, regularization, rows
         self.weight = rows.row_weight()
-        self.outputs = module.flat.new_empty(1, len(rows), module.layer_units[-1])
         self.point = None
 
     @torch.no_grad()
@@ -114,14 +131,16 @@ class FullObjective:
         self.point = x.copy()
         module.flat.copy_(torch.from_numpy(self.point))
         gradient = torch.zeros_like(module.flat)
+        measurement = Measurement(self.criterion, self.weight)
         module.n_batches = 0  # the running moments are those of this batch alone
         for span, X in self._blocks():
             batch = Batch(X, self.rows.target[span], self.weight[span].unsqueeze(1), span)
-            self.outputs[:, span] = backpropagate(module, self.criterion, batch)
+            measurement.add(backpropagate(module, self.criterion, batch).contiguous(), batch.target)
             gradient += module.flat_grad
         for layer in self.regularization.layers:
             layer.penalty.add_gradient(gradient[layer.span].view_as(layer.W), layer.W)
-        self.loss = float((self.criterion.per_row(self.outputs, self.rows.target) @ self.weight)[0])
+        measurement.finish(None if isinstance(self.rows.target, ClassTargets) else self.rows.target)
+        self.loss, self._measurement = float(measurement.mean_loss[0]), measurement
         value = self.loss + self.regularization.penalty_value()
         return value, gradient.numpy(force=True).astype(np.float64)
 
@@ -139,4 +158,4 @@ class FullObjective:
     @property
     def score(self) -> float:
         """Accuracy or R²."""
-        return float(self.criterion.score(self.outputs, self.rows.target, self.weight)[0])
+        return float(self._measurement.score[0])

@@ -23,6 +23,7 @@ from skreg.averaging._base import Averager
 from skreg.engine.batches import Batch, MemberBatches, validation_spans
 from skreg.engine.dataset import Dataset
 from skreg.engine.lbfgs import run_lbfgs
+from skreg.engine.measuring import Measurement
 from skreg.engine.members import make_members, stacked_numbers, stacked_penalty, stacked_rules
 from skreg.engine.objective import (
     backpropagate,
@@ -37,8 +38,6 @@ from skreg.engine.spec import FitResult, FitSpec, needs_dense_inputs
 from skreg.engine.state import restore_state, training_state
 from skreg.engine.streams import MemberStreams, make_batch_random, make_dropout_streams
 from skreg.engine.threads import AbandonedError, StopSignal
-from skreg.losses import weighted_sum
-from skreg.network.linear import join_rows
 from skreg.solvers import Regularization
 from skreg.stopping import bounded_mean
 
@@ -174,10 +173,11 @@ class Trainer:
         scale = self.module.flat.new_full((), self.n_batches / self.batches.n_columns)
         regularizers = (*self.transforms, *self.rules, self.averaging, *self.regularization.regularizers)
         with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, regularizers):
-            steps = [self._step(index, batch, scale) for index, batch in enumerate(self.batches)]
-            outputs, targets = zip(*steps, strict=True)
-            target = join_rows(targets) if self.transforms else self.batches.target
-            measured = self._measure(join_rows(outputs), target)
+            measurement = Measurement(self.spec.loss, self.batches.column_weight(self.is_single))
+            for index, batch in enumerate(self.batches):
+                measurement.add(*self._step(index, batch, scale))
+            measurement.finish(None if self.transforms else self.batches.target)
+            measured = self._measured(measurement)
         self.n_rows_seen += len(self.members[0].rows)
         return measured
 
@@ -213,16 +213,14 @@ class Trainer:
             self.observer.on_batch_end(self, batch, Z)
         return Z, batch.target
 
-    def _measure(self, Z: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return loss, penalty and score of an epoch, from the outputs of its steps and their targets."""
-        loss, losses = self.spec.loss, self.spec.loss.per_row(Z, target)
+    def _measured(self, measurement: Measurement) -> dict[str, Tensor]:
+        """Return loss, penalty and score of an epoch."""
         if self.monitor.first_loss is None:
-            self._set_first_losses(losses)
-        weight = self.batches.column_weight(self.is_single)
+            self._set_first_losses(measurement.losses)
         return {
-            "train_loss": weighted_sum(losses, weight),
+            "train_loss": measurement.mean_loss,
             "penalty": self.regularization.penalty_values(),
-            "train_score": loss.score(Z, target, weight),
+            "train_score": measurement.score,
         }
 
     def _set_first_losses(self, losses: Tensor) -> None:
@@ -291,12 +289,14 @@ class Trainer:
             self.validation.begin_epoch()
         batches, loss, weight = self.validation, self.spec.loss, self.validation.column_weight(self.is_single)
         with torch.no_grad():
-            Z = join_rows([self.module.forward(batch.X) for batch in batches])
-            losses = loss.per_row(Z, batches.target)
-            mean = weighted_sum(losses, weight)
+            measurement = Measurement(loss, weight)
+            for batch in batches:
+                measurement.add(self.module.forward(batch.X), batch.target)
+            measurement.finish(batches.target)
+            losses, mean = measurement.losses, measurement.mean_loss
             results = {"valid_loss": mean}
             if self.score_validation is None:
-                results["valid_score"] = loss.score(Z, batches.target, weight)
+                results["valid_score"] = measurement.score
             else:
                 results["valid_score"] = [self._user_score(measured, float(mean[0]))]
             if loss.bounds_rows:

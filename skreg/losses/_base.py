@@ -43,6 +43,8 @@ class Loss(torch.nn.Module, ABC):
     #: Whether the losses of rows are bounded in the choice of an epoch, because a few wrong rows can hold most of the
     #: mean. Not for probabilities: there a few rows with large losses are how overfitting shows.
     bounds_rows: bool = False
+    #: Whether the score of some rows is the sum of those of its parts.
+    sums_score: bool = False
     #: Whether outputs are in the unit of the targets.
     in_units: bool = False
 

@@ -24,6 +24,7 @@ class SoftmaxLogLoss(Loss):
     """Cross-entropy of one class out of several: ``logsumexp(z) - sum_k t_k z_k``."""
 
     out_activation = "softmax"
+    sums_score = True
 
     def link(self, Z):
         """Return the softmax over outputs."""
@@ -48,7 +49,11 @@ class SoftmaxLogLoss(Loss):
     def start_outputs(self, T, weight):
         """Return the logarithms of the shares, with a mean of zero; zeros if a class is absent."""
         T, weight = exact(T, weight)
-        outputs = start_shares(weight @ T).log()
+        return self.start_at(weight @ T)
+
+    def start_at(self, shares):
+        """Return the outputs of :meth:`start_outputs` for some shares of the classes, in float64."""
+        outputs = start_shares(shares).log()
         return outputs - outputs.mean()
 
     def score(self, Z, T, weight):
@@ -72,6 +77,7 @@ class LogisticLogLoss(Loss):
     """Cross-entropy of independent yes/no labels, summed over labels: ``log(1 + exp(z)) - t z``."""
 
     out_activation = "logistic"
+    sums_score = True
 
     def link(self, Z):
         """Return the logistic function of every output."""

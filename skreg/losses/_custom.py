@@ -32,6 +32,7 @@ class CustomLoss(Loss):
         self.function = function
         self.link_loss = link
         self.out_activation = link.out_activation
+        self.sums_score = link.sums_score
 
     def n_outputs(self, n_targets):
         """Return the number of outputs that the link needs."""

@@ -15,6 +15,7 @@ from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.prepare import PendingFit, prepare
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._warnings import Message
+from skreg.engine.classes import ClassIndicators
 from skreg.engine.dataset import Dataset
 from skreg.engine.threads import StopSignal
 
@@ -185,4 +186,6 @@ class DatasetCache:
 def _equal(first: np.ndarray | None, second: np.ndarray | None) -> bool:
     if first is None or second is None or first is second:
         return first is second
+    if isinstance(first, ClassIndicators) or isinstance(second, ClassIndicators):
+        return type(first) is type(second) and first.shape == second.shape and _equal(first.codes, second.codes)
     return first.dtype == second.dtype and np.array_equal(first, second)
