@@ -24,13 +24,15 @@ from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
+from skreg._numbers import is_number
+
 
 class Interval(IntervalWithBools):
-    """Numbers within bounds; True and False, which Python counts as integers, are none."""
+    """Numbers within bounds that a float can hold; True and False, which Python counts as integers, are none."""
 
     def is_satisfied_by(self, val):
         """Return whether a value is such a number."""
-        return not isinstance(val, bool) and super().is_satisfied_by(val)
+        return is_number(val) and super().is_satisfied_by(val)
 
 
 def check_parameters(axis_object) -> None:

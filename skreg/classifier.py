@@ -19,6 +19,7 @@ from skreg._estimator.data import as_numpy
 from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, with_docstring
 from skreg._estimator.fitted import FittedMLP, blocks_of_outputs, rows_for
 from skreg._estimator.incremental import takes_steps, train_one_epoch
+from skreg._numbers import is_number
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from skreg.engine.classes import indicators
@@ -175,7 +176,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         float
             The accuracy.
         """
-        return super().score(X, as_numpy(y), as_numpy(sample_weight))
+        return super().score(X, as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight"))
 
     def decision_function(self, X):
         """Return the outputs of the network before the softmax or logistic function (logits).
@@ -377,7 +378,7 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
                 f"each of the {n_labels} labels, 'balanced' or None; got {self.class_weight!r}."
             )
         values = [value for weights in given for value in weights.values()]
-        if not all(isinstance(w, Real) and not isinstance(w, bool | np.bool_) and 0 <= w < np.inf for w in values):
+        if not all(is_number(w) and 0 <= w < np.inf for w in values):
             raise ValueError(
                 f"The 'class_weight' parameter must hold numbers of at least 0; got {self.class_weight!r}."
             )

@@ -150,7 +150,7 @@ class FittedRegressor(RegressorMixin, FittedMLP):
         float
             The score; 1 is best.
         """
-        y, sample_weight = as_numpy(y), as_numpy(sample_weight)
+        y, sample_weight = as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight")
         loss = self._fitted_loss() if hasattr(self, "coefs_") else self._make_loss()
         if not (isinstance(loss, Quantile) and len(loss.quantiles) > 1):
             return super().score(X, y, sample_weight)
@@ -249,3 +249,8 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
 def _check_numbers(y) -> None:
     if scipy.sparse.issparse(y) or y.dtype.kind not in "biufO":
         raise ValueError(f"y must be an array of numbers; got {type(y).__name__} of dtype {y.dtype}.")
+    if y.dtype.kind == "O":
+        try:
+            y.astype(np.float64)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(f"y must be an array of numbers in the range of float64; got objects: {error}.") from error

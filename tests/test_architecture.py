@@ -17,6 +17,8 @@ ORDER = [
     "_warnings",
     "_seeds",
     "_plotting",
+    "_numbers",
+    "_progress",
     "_sklearn_private",
     "_hashing",
     "proximal",

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 
+from skreg._estimator.copies import unfitted
 from skreg._estimator.data import Table
 from skreg._estimator.scales import (
     VALIDATION_INPUTS,
@@ -74,7 +75,7 @@ def unused_messages(estimator, used: tuple[str, ...] = ()) -> list[Message]:
 def without_unused(estimator):
     """Return an estimator with the same fit, but without unused parameters; itself if there are none."""
     defaults = {name: default_of(estimator, name) for name in unused_parameters(estimator)}
-    return clone(estimator).set_params(**defaults) if defaults else estimator
+    return unfitted(estimator, **defaults) if defaults else estimator
 
 
 def batch_size_messages(estimator, n_rows: int) -> list[Message]:

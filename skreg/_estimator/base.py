@@ -158,12 +158,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
     @staticmethod
     def _as_weights(sample_weight, X):
         """Return weights as an array, or None; one number stands for all rows."""
-        sample_weight = as_numpy(sample_weight)
+        sample_weight = as_numpy(sample_weight, "sample_weight")
         return np.full(num_samples(X), float(sample_weight)) if isinstance(sample_weight, Real) else sample_weight
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, *, warn, stopped, **validation):
-        X, y, sample_weight = as_numpy(X), as_numpy(y), self._as_weights(sample_weight, X)
+        X, y, sample_weight = as_numpy(X), as_numpy(y, "y"), self._as_weights(sample_weight, X)
         task = self._init_callback_context(max_subtasks=self.max_iter)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from skreg._estimator.parameters import AXES
+from skreg._numbers import is_number
 from skreg._seeds import generator_of
 from skreg.adapters.callbacks import check_callbacks
 from skreg.engine.objective import AUTO_BATCH_SIZE
@@ -34,7 +35,7 @@ def dropout_rates(dropout, n_hidden: int) -> list[float]:
             f"The 'dropout' parameter must be one number, or one for each of the {n_hidden} hidden layers; "
             f"got {len(rates)} numbers: {dropout!r}."
         )
-    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+    if not all(is_number(rate) and 0 <= rate < 1 for rate in rates):
         raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {dropout!r}.")
     return [float(rate) for rate in rates]
 

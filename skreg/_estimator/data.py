@@ -11,15 +11,12 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.sparsefuncs import min_max_axis
 from sklearn.utils.validation import validate_data
 
+from skreg._estimator.hints import check_container, check_present, check_times, with_hint
 from skreg._sklearn_private import check_sample_weight, safe_indexing
 from skreg.engine.arrays import gathered, mapped_file, row_blocks
 from skreg.engine.classes import ClassIndicators
 from skreg.engine.dataset import rescaled
 from skreg.engine.threads import limited_threads
-
-TEXT_IN_X = "X holds strings."
-# An error message lists up to so many columns of text; more are selected by their type.
-MAX_LISTED_COLUMNS = 8
 
 
 @dataclass
@@ -93,21 +90,44 @@ def concatenated_targets(first, second):
     return ClassIndicators(codes, first.shape[1], first.dtype)
 
 
-def as_numpy(data):
-    """Return a torch tensor as an array, and everything else as it is."""
+def as_numpy(data, name: str = "X"):
+    """Return a torch tensor as an array, a sparse one as a CSR array, and everything else as it is.
+
+    ``name`` is that of the data in errors about data sets of torch, which are no arrays.
+    """
     if not isinstance(data, torch.Tensor):
+        check_container(data, name)
         return data
+    if data.device.type == "meta" or data.is_quantized:
+        raise TypeError(f"{name} must be a tensor of numbers; got one of {data.dtype} on {data.device.type!r}.")
     with limited_threads():
         data = data.detach().cpu()
         # NumPy has no bfloat16.
-        return (data.float() if data.dtype == torch.bfloat16 else data).numpy()
+        data = data.float() if data.dtype == torch.bfloat16 else data
+        return data.numpy() if data.layout == torch.strided else sparse_array(data)
+
+
+def with_rows(data, name: str = "X"):
+    """Return data whose rows can be selected: a sparse tensor as a CSR array, and everything else as it is."""
+    if isinstance(data, torch.Tensor) and data.layout == torch.strided and data.device.type != "meta":
+        return data
+    return as_numpy(data, name)
+
+
+def sparse_array(data: torch.Tensor) -> scipy.sparse.csr_array:
+    """Return a sparse tensor in any layout as a CSR array."""
+    data = data.to_sparse_coo().coalesce()
+    return scipy.sparse.coo_array((data.values().numpy(), data.indices().numpy()), shape=tuple(data.shape)).tocsr()
 
 
 def check_inputs(estimator, X, y="no_validation", **options):
-    """Return validated X, or X and y; an error about text or missing values in X has a hint.
+    """Return validated X, or X and y; an error about what X holds names columns of a frame, and has a hint.
 
     A large memory-mapped file is checked block by block, so that it is never in memory as a whole.
     """
+    check_times(X)
+    if not isinstance(y, str):
+        check_present(y)
     # scikit-learn finds no common type of a polars frame, and would take the first of the list.
     is_single = isinstance(getattr(X, "dtypes", None), list) and all(str(dtype) == "Float32" for dtype in X.dtypes)
     in_blocks = mapped_file(X) is not None and X.dtype in (np.float32, np.float64)
@@ -126,8 +146,8 @@ def check_inputs(estimator, X, y="no_validation", **options):
                 assert_all_finite(block, input_name="X")
             if isinstance(validated, tuple):
                 assert_all_finite(validated[1], input_name="y")
-    except (ValueError, TypeError) as error:
-        hinted = with_encoding_hint(with_imputing_hint(error, X, estimator), X, estimator)
+    except (ValueError, TypeError, OverflowError) as error:
+        hinted = with_hint(error, X, estimator)
         if hinted is error:
             raise
         raise hinted from None  # scikit-learn's own text advises other estimators
@@ -138,9 +158,12 @@ def check_weights(sample_weight, X) -> np.ndarray | None:
     """Return weights of at least 0, not all of them 0."""
     if sample_weight is None:
         return None
-    return check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
-    )
+    try:
+        return check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
+        )
+    except OverflowError as error:
+        raise ValueError("sample_weight must hold numbers in the range of float64; got larger integers.") from error
 
 
 def column_ranges(X) -> np.ndarray:
@@ -152,66 +175,9 @@ def column_ranges(X) -> np.ndarray:
     return np.max([high for _, high in extremes], axis=0) - np.min([low for low, _ in extremes], axis=0)
 
 
-def with_imputing_hint(error: Exception, X, estimator) -> Exception:
-    """Return an error with a hint to impute, if it is about missing values; otherwise the error itself."""
-    what = "Input X contains NaN"
-    if "NAType" in str(error):
-        what = f"{what}: pandas.NA among objects. Make numbers of them, as X.convert_dtypes() does"
-    elif not str(error).startswith(what):
-        return error
-    # Centred columns would be sparse no more.
-    scaler = "MaxAbsScaler()" if scipy.sparse.issparse(X) else "StandardScaler()"
-    return ValueError(
-        f"{what}. Fill in missing values, for instance with make_pipeline(SimpleImputer(add_indicator=True), {scaler}, "
-        f"{type(estimator).__name__}(...)), or leave out their rows."
-    )
-
-
-def with_encoding_hint(error: Exception, X, estimator) -> Exception:
-    """Return an error with a hint to encode, if it is about text in X; otherwise the error itself."""
-    if is_about_text(error) or type(error) not in (ValueError, TypeError):
-        return error
-    columns = _text_columns(X)
-    if not columns:
-        return error
-    is_long = len(columns) > MAX_LISTED_COLUMNS and hasattr(X, "select_dtypes")
-    listed = "make_column_selector(dtype_exclude='number')" if is_long else repr(columns)
-    return type(error)(
-        f"{error}\n{TEXT_IN_X} Encode them first, for instance with make_pipeline(ColumnTransformer([('text', "
-        f"OneHotEncoder(handle_unknown='ignore', sparse_output=False), {listed})], remainder='passthrough'), "
-        f"StandardScaler(), {type(estimator).__name__}(...))."
-    )
-
-
-def is_about_text(error: Exception) -> bool:
-    """Return whether an error already has a hint to encode text."""
-    return TEXT_IN_X in str(error)
-
-
-def _text_columns(X) -> list:
-    """Return the columns of X that hold text, as ColumnTransformer takes them: by name, or else by index."""
-    if scipy.sparse.issparse(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
-        return []
-    names = list(X.columns) if hasattr(X, "dtypes") else []  # of a frame of pandas or polars
-    if names:
-        columns = [X.iloc[:, j] if hasattr(X, "iloc") else X[name] for j, name in enumerate(names)]
-    else:
-        try:
-            columns = np.atleast_2d(np.asarray(X, dtype=object).T)
-        except ValueError:  # rows of several lengths
-            return []
-    indices = [j for j, column in enumerate(columns) if _holds_text(np.asarray(column))]
-    has_names = len(names) > 0 and all(isinstance(name, str) for name in names)
-    return [names[j] for j in indices] if has_names else indices
-
-
-def _holds_text(column: np.ndarray) -> bool:
-    return column.dtype.kind not in "biufcmM" and any(isinstance(value, str | bytes) for value in column.ravel())
-
-
 def check_data(estimator, X, y, sample_weight, *, reset: bool, encode: Callable) -> Table:
     """Return the rows to fit to; ``encode`` takes y and the type of X, and returns targets."""
-    X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
+    X, y, sample_weight = as_numpy(X), as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight")
     data, labels = check_inputs(estimator, X, y, multi_output=True, reset=reset)
     targets = encode(labels, data.dtype)
     sample_weight = check_weights(sample_weight, data)
@@ -258,13 +224,13 @@ def check_validation_data(estimator, X_val, y_val, sample_weight_val, groups, n_
             "Validation rows must come from X_val or from a splitter (with groups), not from both; got X_val and "
             f"early_stopping={rule!r}{'' if groups is None else ' and groups'}."
         )
-    X_val, y_val = as_numpy(X_val), as_numpy(y_val)
+    X_val, y_val = as_numpy(X_val, "X_val"), as_numpy(y_val, "y_val")
     try:
         data, labels = check_inputs(estimator, X_val, y_val, multi_output=True, reset=False)
         targets = estimator._encode_known(labels)
         if targets.shape[1] != n_targets:
             raise ValueError(f"y_val must have as many columns as y, {n_targets}; got {targets.shape[1]}.")
-        weight = check_weights(as_numpy(sample_weight_val), data)
+        weight = check_weights(as_numpy(sample_weight_val, "sample_weight_val"), data)
         estimator._make_loss().check_targets(targets if weight is None else targets[weight > 0])
     except ValueError as error:
         raise ValueError(f"X_val, y_val or sample_weight_val cannot be used: {error}") from error

@@ -19,10 +19,11 @@ from skreg._estimator.checks import dropout_rates
 from skreg._estimator.data import as_numpy, check_inputs
 from skreg._estimator.devices import device_here
 from skreg._estimator.parameters import AXES, NetworkParameters
-from skreg._estimator.state import TRAINING_STATE, check_restored, with_fitted_parameters
+from skreg._estimator.state import TRAINING_STATE, VERSION, check_restored, check_version, with_fitted_parameters
 from skreg._estimator.weights import load_parameters, weights_of
 from skreg._seeds import draw_seeds, generator_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
+from skreg._version import __version__
 from skreg.adapters.callbacks import without_learned_attributes
 from skreg.engine.batches import Rows
 from skreg.engine.classes import MAX_DENSE_BYTES, ClassIndicators
@@ -356,16 +357,17 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         state = {name: value for name, value in super().__getstate__().items() if name not in TRAINING_STATE}
         if isinstance(state.get("callbacks"), list | tuple):
             state["callbacks"] = [without_learned_attributes(item) for item in state["callbacks"]]
-        return state
+        return state | {VERSION: __version__}
 
     def __setstate__(self, state):
-        """Restore a pickled estimator; raise ValueError for a state that no fit can have.
+        """Restore a pickled estimator; raise ValueError for a state that no fit can have, and warn of another version.
 
         Pickles of earlier versions have no `_fitted_parameters`: their predictions depend on the parameters at the time
         of pickling.
         """
         if isinstance(state, dict):  # earlier versions do not have all axes
-            state = dict.fromkeys(AXES) | state
+            check_version(state.get(VERSION), type(self).__name__)
+            state = dict.fromkeys(AXES) | {name: value for name, value in state.items() if name != VERSION}
         if isinstance(state, dict) and "coefs_" in state:
             state = with_fitted_parameters(state, self._prediction_parameters)
         check_restored(self, state)

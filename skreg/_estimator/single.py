@@ -1,6 +1,5 @@
 """Training of a single network under skorch, with callbacks, scorers, checkpoints and a refit on all rows."""
 
-import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ from skreg._estimator.advice import batch_size_messages
 from skreg._estimator.checks import check_batch_size
 from skreg._estimator.data import concatenated
 from skreg._estimator.prepare import PendingFit, schedule_of
+from skreg._estimator.scoring import check_takes_weights, score_of
 from skreg._estimator.weights import attributes_of
 from skreg.adapters.callbacks import TaskCallback, callbacks_of_batches
 from skreg.adapters.skorch import RegularizedNet
@@ -158,17 +158,6 @@ def make_validation_scorer(pending: PendingFit) -> Callable[[list], float] | Non
 
     def score(arrays: list[np.ndarray]) -> float:
         vars(estimator).update(attributes_of(arrays, spec.network, pending.table.X.dtype))
-        return scorer(estimator, X, y, **weights)
+        return score_of(scorer, estimator.scoring, estimator, X, y, rows="validation", **weights)
 
     return score
-
-
-def check_takes_weights(scorer, scoring) -> None:
-    """Raise if a scorer does not take sample weights."""
-    # A scorer made of a metric passes all arguments on: the signature is that of the metric.
-    parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters.values()
-    if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
-        raise ValueError(
-            f"The 'scoring' parameter must be a scorer that accepts sample_weight if fit is given sample_weight; got "
-            f"{scoring!r}."
-        )

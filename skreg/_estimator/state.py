@@ -8,16 +8,41 @@ from itertools import pairwise
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.exceptions import InconsistentVersionWarning
 
 from skreg._sklearn_private import check_parameters, validate_parameter_constraints
+from skreg._version import __version__
+from skreg._warnings import warn_user
 from skreg.network.activation import ACTIVATIONS
 from skreg.network.norm import NORMALIZATION_PARAMETERS
 from skreg.penalties import Penalty
 
+# Key of the version of this package in a pickle.
+VERSION = "_skreg_version"
 # Attributes of an estimator that a pickle leaves out: the training state, a checkpoint that was read, spare memory.
 TRAINING_STATE = ("_training_state", "_checkpoint", "_history_memory")
 # A pruned network reads some columns of X alone. X can have up to this many.
 MAX_FEATURES = np.iinfo(np.int32).max
+
+
+class OtherVersionWarning(InconsistentVersionWarning):
+    """Warning of an estimator that another version of skreg has pickled."""
+
+    def __str__(self):
+        return (
+            f"{self.estimator_name} was pickled by version {self.original_sklearn_version} of skreg, and is read by "
+            f"version {self.current_sklearn_version}: its predictions may be others, or wrong. Fit it again, or "
+            "install that version."
+        )
+
+
+def check_version(version, name: str) -> None:
+    """Warn if an estimator was pickled by another version; the first ones left no version in pickles."""
+    if not isinstance(version, str | None):
+        raise ValueError(f"The saved state is damaged: {VERSION!r} must be a string, got {version!r:.100}.")
+    if version is not None and version != __version__:
+        versions = {"current_sklearn_version": __version__, "original_sklearn_version": version}
+        warn_user(OtherVersionWarning(estimator_name=name, **versions), OtherVersionWarning)
 
 
 def with_fitted_parameters(state: dict, names: tuple[str, ...]) -> dict:

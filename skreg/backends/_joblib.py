@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
-from tqdm import tqdm
 
+from skreg._progress import progress_bar
 from skreg.backends._errors import SentError
 from skreg.backends._returned import checked_results
 from skreg.engine.grouping import Fit, block_size, make_populations
@@ -120,7 +120,7 @@ def train_fits(
     n_epochs = [sum(fits[k][0].stopping.max_epochs for k in population) for population in populations]
     lock = threading.Lock()
     reported = [0] * len(populations)
-    with tqdm(total=sum(n_epochs), desc="epochs of all networks", disable=not verbose) as bar:
+    with progress_bar(shown=bool(verbose), total=sum(n_epochs), desc="epochs of all networks") as bar:
 
         def report(index: int, n_done: int) -> None:
             with lock:

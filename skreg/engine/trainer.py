@@ -308,7 +308,7 @@ class Trainer:
         penalty, is_finite = float(measured["penalty"][0]), measured["is_finite"][0]
         for rows, value in (("training", float(measured["train_loss"][0])), ("validation", valid_loss)):
             self.monitor.check_divergence(rows, value, penalty, is_finite=is_finite)
-        score = float(self.score_validation(self.module.arrays()))
+        score = self.score_validation(self.module.arrays())
         if not math.isfinite(score):
             raise ValueError(f"The scorer in 'scoring' must return a finite number; got {score!r}.")
         return score

@@ -2,7 +2,7 @@
 
 import sys
 
-from tqdm import tqdm
+from skreg._progress import in_notebook, progress_bar
 
 # Work that takes fewer seconds shows no bar.
 DELAY = 3.0
@@ -27,12 +27,9 @@ class FitsBar:
 
     def __init__(self, n_fits: int, label: str, verbose: int | None):
         shown = verbose > 0 if verbose is not None else in_notebook() or is_terminal(sys.stderr)
-        kind = tqdm
-        if shown and in_notebook():
-            from tqdm.auto import tqdm as kind  # a widget, if the notebook can show one
         # The time is checked in every update, because rounds of many fits and single ones alternate.
         options = {"bar_format": FORMAT, "miniters": 0, "smoothing": 0.1, "delay": 0 if verbose else DELAY}
-        self._bar = kind(total=n_fits, desc=label, disable=not shown, **options)
+        self._bar = progress_bar(shown=shown, total=n_fits, desc=label, **options)
         self._n_done = 0
 
     def __enter__(self) -> "FitsBar":
@@ -59,10 +56,3 @@ class FitsBar:
 def is_terminal(stream) -> bool:
     """Return whether a stream is shown in a terminal."""
     return getattr(stream, "isatty", lambda: False)()
-
-
-def in_notebook() -> bool:
-    """Return whether this runs in a notebook, where streams are no terminals."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return shell is not None and "IPKernelApp" in shell.config

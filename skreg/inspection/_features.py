@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
+from skreg._numbers import numbers_in
 from skreg._plotting import BLUE, axes_for, labels_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg.inspection._networks import opened, required_network
@@ -228,8 +229,13 @@ class FeatureSelectionDisplay:
 
 def checked(values, name: str, largest: float) -> np.ndarray:
     """Return numbers between 0 and a bound as an array; raise ValueError if they are not."""
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or not ((numbers >= 0) & (numbers <= largest)).all() or not np.isfinite(numbers).all():
+    numbers = numbers_in(values)
+    if (
+        numbers is None
+        or numbers.ndim != 1
+        or not ((numbers >= 0) & (numbers <= largest)).all()
+        or not np.isfinite(numbers).all()
+    ):
         bound = "" if np.isinf(largest) else f" and at most {largest:g}"
         raise ValueError(f"The {name!r} parameter must hold finite numbers of at least 0{bound}; got {values!r}.")
     return numbers

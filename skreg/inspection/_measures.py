@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.metrics import mean_squared_error
 
+from skreg._estimator.scoring import number_of
 from skreg.compose import pinball_loss, quantile_levels
 from skreg.inspection._metrics import calibration_error, log_loss_of
 from skreg.inspection._networks import fitted_network
@@ -35,7 +36,7 @@ def measures_of(estimator, scorer, train: tuple, test: tuple, *, classifier: boo
     dict of str to float
         One number for each name.
     """
-    of_test, of_train = scorer(estimator, *test), scorer(estimator, *train)
+    of_test, of_train = number_of(scorer(estimator, *test)), number_of(scorer(estimator, *train))
     has_quantiles = quantile_levels(estimator) is not None
     measures = dict.fromkeys(names_of_measures(classifier, has_quantiles), np.nan)
     measures |= {"test_score": of_test, "train_score": of_train, "gap": of_train - of_test}

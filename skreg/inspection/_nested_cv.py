@@ -14,6 +14,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import check_scoring
 
+from skreg._estimator.scoring import number_of
 from skreg._sklearn_private import (
     safe_indexing,
 )
@@ -185,7 +186,10 @@ class NestedCV:
             return Choice(named.candidates[0], 0.0)
         scorer = self.tuning_scorers[named.name]
         held_out = [self._rows(test) for _, test in fold.inner] * len(named.candidates)
-        scores = [_measured(outcome, np.nan, scorer, *rows) for outcome, rows in zip(outcomes, held_out, strict=True)]
+        scores = [
+            _measured(outcome, np.nan, partial(_number, scorer), *rows)
+            for outcome, rows in zip(outcomes, held_out, strict=True)
+        ]
         raise_common_error(outcomes)
         errors = [outcome.error for outcome in outcomes if outcome.error is not None]
         means = np.reshape(scores, (len(named.candidates), len(fold.inner))).mean(axis=1)
@@ -240,6 +244,11 @@ def _measured(outcome: Outcome, missing, measure: Callable, *arguments):
         except Exception as error:  # any error of a user's scorer; it is reported with those of fits
             outcome.error = error
     return missing
+
+
+def _number(scorer: Callable, estimator, X, y) -> float:
+    """Return a score, after a check that it is a number."""
+    return number_of(scorer(estimator, X, y))
 
 
 def _inner_tasks(named: NamedEstimator, fold: OuterFold) -> list[Task]:

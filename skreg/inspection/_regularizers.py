@@ -9,14 +9,17 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skreg._composition import path_to_last
+from skreg._composition import last_of, path_to_last
 from skreg._estimator.advice import default_of, unused_parameters
 from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.copies import hidden_parameters
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.regressor import RegularizedMLPRegressor
 
 # The three axes that the default set varies; every network in it sets all of them.
 PLAIN = {"penalty": None, "alpha": None, "l1_ratio": None, "dropout": 0.0, "early_stopping": False}
+# Those that have to be parameters of the constructor; the defaults of the others serve as well.
+VARIED = {"penalty", "alpha", "dropout", "early_stopping"}
 # A decade apart, from hardly any effect to one that is too strong on most tables of standardized columns. L1 sums
 # absolute values, which are larger than squares of small weights and than norms of groups, and so needs less.
 L2_ALPHAS = GROUP_ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -52,7 +55,8 @@ def default_regularizers(network) -> dict[str, tuple]:
     Raises
     ------
     TypeError
-        If `network` contains no network of skreg.
+        If `network` contains no network of skreg, or one of a subclass whose constructor does not take `penalty`,
+        `alpha`, `dropout` and `early_stopping`.
 
     See Also
     --------
@@ -69,17 +73,24 @@ def default_regularizers(network) -> dict[str, tuple]:
     >>> grid
     {'dropout': [0.1, 0.3, 0.5]}
     """
-    prefix = parameter_prefix(network)
-    patience = network.get_params()[f"{prefix}n_iter_no_change"]
+    prefix, last = parameter_prefix(network), last_of(network)
+    hidden = hidden_parameters(last)
+    if missing := sorted(VARIED & hidden):
+        raise TypeError(
+            f"The 'network' parameter must be an estimator whose constructor takes what the default set varies; that "
+            f"of {type(last).__name__} lacks {missing!r}. Give 'estimators' instead."
+        )
+    patience = last.n_iter_no_change
     stopping = {"early_stopping": True, "n_iter_no_change": PATIENCE if patience == math.inf else patience}
     l1, l2, groups = ({"alpha": list(alphas)} for alphas in (L1_ALPHAS, L2_ALPHAS, GROUP_ALPHAS))
     combined = {"alpha": list(L2_ALPHAS[1:4]), "dropout": list(DROPOUTS[:2])}
 
     def regularized(grid, **settings):
-        estimator = clone(network).set_params(**_prefixed(prefix, PLAIN | settings))
+        settings = {name: value for name, value in (PLAIN | settings).items() if name not in hidden}
+        estimator = clone(network).set_params(**_prefixed(prefix, settings))
         # What the user has given for early stopping has no effect on most of them, which is not worth a warning.
         inner = estimator.get_params()[prefix.removesuffix("__")] if prefix else estimator
-        unused = {name: default_of(inner, name) for name in unused_parameters(inner)}
+        unused = {name: default_of(inner, name) for name in unused_parameters(inner) if name not in hidden}
         return estimator.set_params(**_prefixed(prefix, unused)), _prefixed(prefix, grid)
 
     return {

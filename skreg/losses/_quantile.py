@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from numbers import Real
 
 import torch
 from torch import Tensor
 
+from skreg._numbers import is_number
 from skreg.losses._base import exact
 from skreg.losses._regression import RegressionLoss, balanced_slopes, explained, pinball_slopes, weighted_quantiles
 
@@ -172,7 +172,7 @@ def check_quantiles(quantile) -> tuple[float, ...]:
         levels = tuple(quantile)
     except TypeError:
         levels = (quantile,)
-    in_range = all(isinstance(level, Real) and 0 < level < 1 for level in levels)
+    in_range = all(is_number(level) and 0 < level < 1 for level in levels)
     if not (levels and in_range and all(low < high for low, high in pairwise(levels))):
         raise ValueError(
             "The 'quantile' parameter must be a number in (0, 1), or an ascending sequence of such numbers; got "

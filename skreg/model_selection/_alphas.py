@@ -6,13 +6,14 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from skreg._estimator.advice import unused_messages, without_unused
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.checks import hidden_units
+from skreg._estimator.copies import unfitted
 from skreg._estimator.data import learnable_data
 from skreg._estimator.objective import DataTerm
+from skreg._numbers import numbers_in
 from skreg._warnings import give_warnings
 from skreg.constraints import Nonnegative
 from skreg.constraints._resolve import resolve_constraint
@@ -33,12 +34,8 @@ ROUNDING = 1e-12
 
 def with_alpha(estimator, alpha: float):
     """Return an unfitted copy of an estimator whose penalty has another strength."""
-    copy = clone(estimator)
-    if isinstance(copy.penalty, Penalty):
-        copy.set_params(penalty__alpha=alpha)
-    else:
-        copy.set_params(alpha=alpha)
-    return copy
+    name = "penalty__alpha" if isinstance(estimator.penalty, Penalty) else "alpha"
+    return unfitted(estimator, **{name: alpha})
 
 
 def penalty_of(estimator) -> Penalty:
@@ -96,11 +93,8 @@ def check_alphas(alphas) -> np.ndarray | int:
         if alphas < 2:
             raise ValueError(f"The 'alphas' parameter must be at least 2 if it is an int; got {alphas!r}.")
         return int(alphas)
-    try:
-        values = np.asarray(alphas, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(())
-    if values.ndim != 1 or not len(values) or not (np.isfinite(values) & (values > 0)).all():
+    values = numbers_in(alphas)
+    if values is None or values.ndim != 1 or not len(values) or not (np.isfinite(values) & (values > 0)).all():
         raise ValueError(f"The 'alphas' parameter must be an int or a sequence of positive numbers; got {alphas!r}.")
     return np.unique(values)
 
@@ -133,7 +127,7 @@ class NullModel:
         of zero over rows is taken, as the intercept demands. If the targets of one row alone are on the kink, it is the
         only one; if of several, :meth:`alpha_max` of another could be smaller.
         """
-        work = clone(estimator)
+        work = unfitted(estimator)
         table = learnable_data(work, X, y, sample_weight)
         loss = work._make_loss()
         term = DataTerm.of(work, table, loss)

@@ -21,8 +21,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skreg._composition import last_of, nested, opened, with_last
 from skreg._estimator.base import BaseRegularizedMLP
-from skreg._estimator.data import is_about_text, with_encoding_hint
 from skreg._estimator.fitted import FittedMLP
+from skreg._estimator.hints import is_about_conversion, is_about_text, with_column_hint
 from skreg._estimator.prepare import PendingFit, finish
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._seeds import seeded_splitter
@@ -178,8 +178,8 @@ def fit_with_messages(
 
 
 def fit_error(error: Exception, X, estimator) -> Exception:
-    """Return an error of a fit, with a hint to encode text, which fails in a transformer before the network."""
-    return with_encoding_hint(error, X, last_of(estimator)) if "string" in str(error) else error
+    """Return an error of a fit, with a hint on columns that hold no numbers, where a transformer stumbles over them."""
+    return with_column_hint(error, X, last_of(estimator)) if is_about_conversion(error) else error
 
 
 @dataclass

@@ -79,7 +79,7 @@ def prepare_member(
         network._fit_alone(X, y, warn=messages.extend, stopped=stopped, **arguments)
         return None
     weight = network._as_weights(arguments.pop("sample_weight", None), X)
-    return prepare(network, as_numpy(X), as_numpy(y), weight, checks=checks, messages=messages, **arguments)
+    return prepare(network, as_numpy(X), as_numpy(y, "y"), weight, checks=checks, messages=messages, **arguments)
 
 
 class DeferredFit(BaseEstimator):

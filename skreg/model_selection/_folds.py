@@ -1,12 +1,15 @@
 """Folds of a cross-validation along a path: their fits and scores, and the choice of a strength."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.base import clone
 
 from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.scoring import score_of
 from skreg._sklearn_private import safe_indexing
+from skreg._warnings import Message
 from skreg.model_selection._alphas import has_hidden_layers
 from skreg.model_selection._path import fit_path, starts_strong
 from skreg.model_selection._routines import Request, Routine
@@ -106,11 +109,14 @@ class FoldPath:
         Numbers of features that the fits use.
     problems : list of two dicts
         Problems of the second stage by index of the strength; empty unless they are asked for.
+    not_finite : list of tuple
+        Strength and score of each fit whose score is not finite: NaN takes its place in ``scores``.
     """
 
     scores: np.ndarray
     n_selected: np.ndarray
     problems: list[dict[int, "Problem | None"]]
+    not_finite: list[tuple[float, float]] = field(default_factory=list)
 
 
 def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, keep_problems, **options) -> Routine:
@@ -151,12 +157,11 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, kee
     scored = [(problem.features, model) for model in models]
     if relax:
         scored = yield from problem.relaxed(models, X_train, y_train, w_train)
-    scores = [score(model, columns(X_test, features), y_test, w_test) for features, model in scored]
-    if not np.isfinite(scores).all():
-        raise ValueError(
-            "The scorer in 'scoring' must return a finite number for every fold and strength; got "
-            f"{scores[int(np.argmin(np.isfinite(scores)))]!r} for {len(y_test)} held-out rows."
-        )
+    scores = np.array([score(model, columns(X_test, features), y_test, w_test) for features, model in scored])
+    strengths = np.concatenate([alphas, alphas[tried]])
+    is_finite = np.isfinite(scores)
+    not_finite = list(zip(strengths[~is_finite].tolist(), scores[~is_finite].tolist(), strict=True))
+    scores[~is_finite] = np.nan
 
     def table(values, missing):
         rows = np.full((2, len(alphas)), missing)
@@ -174,6 +179,7 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, kee
         table(scores, np.nan),
         table([np.count_nonzero(model.feature_importances_) for model in models], 0),
         problems,
+        not_finite,
     )
 
 
@@ -202,13 +208,33 @@ def better_way(folds: list[FoldPath]) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return ways, scores[:, ways, strengths], n_selected[:, ways, strengths]
 
 
+def left_out(folds: list[FoldPath]) -> list[Message]:
+    """Return a warning of strengths that have no finite score in some fold; raise ValueError if none are left."""
+    found = [(i, *item) for i, fold in enumerate(folds) for item in fold.not_finite]
+    if not found:
+        return []
+    _, scores, _ = better_way(folds)
+    number, alpha, score = found[0]
+    first = f"got {score!r} for alpha={alpha:.3g} in fold {number}"
+    if np.isnan(scores).any(axis=0).all():
+        raise ValueError(
+            f"The scorer in 'scoring' must return a finite number in every fold for at least one strength; {first}."
+        )
+    text = (
+        f"{len(found)} of the scores of folds and strengths are not finite, so these strengths were left out of the "
+        f"choice; {first}."
+    )
+    return [(text, UserWarning)]
+
+
 def choose(scores: np.ndarray, selection: str) -> int:
     """Return the index of the chosen strength, from scores of shape (n_folds, n_alphas), strengths ascending.
 
     'best' is the highest mean, and the largest strength among equals. 'one_se' is the largest strength whose mean is
-    within one standard error of that (Hastie, Tibshirani and Friedman, 2009, section 7.10.1).
+    within one standard error of that (Hastie, Tibshirani and Friedman, 2009, section 7.10.1). A strength with a score
+    of NaN is not chosen.
     """
-    mean = scores.mean(axis=0)
+    mean = np.nan_to_num(scores.mean(axis=0), nan=-np.inf)
     best = len(mean) - 1 - int(np.argmax(mean[::-1]))
     if selection == "best":
         return best
@@ -225,9 +251,10 @@ def negative_loss(model, X, y, sample_weight) -> float:
 class WeightedScorer:
     """A scorer of scikit-learn that gets sample weights where there are any."""
 
-    scorer: object
+    scorer: Callable
+    scoring: str | Callable
 
     def __call__(self, model, X, y, sample_weight) -> float:
         """Return the score."""
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(self.scorer(model, X, y, **weights))
+        return score_of(self.scorer, self.scoring, model, X, y, rows="held-out", **weights)

@@ -7,11 +7,13 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.metrics import check_scoring
-from tqdm import tqdm
 
 from skreg._estimator.advice import unused_messages, without_unused
+from skreg._estimator.copies import set_parameters, unfitted
+from skreg._estimator.data import as_numpy
+from skreg._estimator.scoring import score_of
+from skreg._progress import progress_bar
 from skreg._seeds import draw_seeds
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
 from skreg._warnings import WarningSink, give_warnings
@@ -135,8 +137,9 @@ def with_fixed_seed(estimator):
     """Return an estimator whose random state is an int: early stopping must hold out the same rows all along a path."""
     if isinstance(estimator.random_state, Integral):
         return estimator
-    copy = clone(estimator)
-    return copy.set_params(random_state=draw_seeds(copy.random_state, "path")["path"])
+    # The copy draws, so that an instance of RandomState stays as it is.
+    copy = unfitted(estimator)
+    return set_parameters(copy, random_state=draw_seeds(copy.random_state, "path")["path"])
 
 
 def find_alphas(
@@ -331,6 +334,7 @@ def regularization_path(
         given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
         raise ValueError(f"X_val and y_val must be given together; got {given} without {missing}.")
     check_estimator(estimator)
+    X, y = as_numpy(X), as_numpy(y, "y")
     alphas = check_alphas(alphas)
     give_warnings(unused_messages(estimator, ("alpha",)))
     estimator = with_fixed_seed(without_unused(estimator))
@@ -338,9 +342,11 @@ def regularization_path(
     if not isinstance(alphas, np.ndarray):
         alphas = find_alphas(estimator, X, y, sample_weight, alphas, eps)
     n_steps = len(alphas) * (2 if looks_back(estimator, direction) else 1)
-    with tqdm(desc="path", total=n_steps, disable=not verbose) as bar:
+    with progress_bar(shown=bool(verbose), desc="path", total=n_steps) as bar:
         options = {"direction": direction, "warm_max_iter": warm_max_iter, "report": bar.update}
         models = run(fit_path(estimator, X, y, sample_weight, alphas, **options))
     alphas = np.array([penalty_of(model).alpha for model in models])
-    X_scored, y_scored = (X, y) if X_val is None else (X_val, y_val)
-    return RegularizationPath(alphas, models, np.array([scorer(m, X_scored, y_scored) for m in models]))
+    X_scored, y_scored = (X, y) if X_val is None else (as_numpy(X_val, "X_val"), as_numpy(y_val, "y_val"))
+    rows = "training" if X_val is None else "validation"
+    scores = np.array([score_of(scorer, scoring, model, X_scored, y_scored, rows=rows) for model in models])
+    return RegularizationPath(alphas, models, scores)

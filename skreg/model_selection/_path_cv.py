@@ -14,16 +14,16 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
-from tqdm import tqdm
 
 from skreg._estimator.advice import unused_messages, without_unused
 from skreg._estimator.attributes import data_attributes, forget, unchanged_on_error
 from skreg._estimator.data import as_numpy, check_inputs, learnable_data
 from skreg._estimator.groups import GroupsMixin
 from skreg._estimator.parameters import NetworkParameters
-from skreg._estimator.single import check_takes_weights
+from skreg._estimator.scoring import check_takes_weights
 from skreg._estimator.state import TRAINING_STATE
 from skreg._parameter import parameter, parameters_of, with_parameters
+from skreg._progress import progress_bar
 from skreg._seeds import draw_seeds, seeded_splitter
 from skreg._sklearn_private import (
     HasMethods,
@@ -45,6 +45,7 @@ from skreg.model_selection._folds import (
     choose,
     columns,
     embed,
+    left_out,
     negative_loss,
     score_fold,
 )
@@ -269,7 +270,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         seeds = draw_seeds(self.random_state, "path", "folds")
         plain.set_params(random_state=seeds["path"])
         alphas = check_alphas(self.alphas)
-        X, y, sample_weight = as_numpy(X), as_numpy(y), as_numpy(sample_weight)
+        X, y, sample_weight = as_numpy(X), as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight")
         # These raise the errors of fit before anything is trained, and set the attributes of the data. The first
         # one names this class in its errors.
         check_inputs(self, X, y, multi_output=True, reset=True)
@@ -364,7 +365,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     def _score(self, problems, X, y, sample_weight, splits, alphas, score, warn, *, relax, keep_problems=False):
         """Return the results of every fold for the strengths."""
         n_steps = len(splits) * len(alphas)
-        with tqdm(desc="strengths of all folds", total=n_steps, disable=not self.verbose) as bar:
+        with progress_bar(shown=bool(self.verbose), desc="strengths of all folds", total=n_steps) as bar:
             options = {"score": score, "relax": relax, "keep_problems": keep_problems}
             options |= {"direction": self.direction, "report": bar.update}
             # Only the last fit warns of convergence.
@@ -373,6 +374,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
                 for problem, split in zip(problems, splits, strict=True)
             ]
             folds = run_together(routines, n_jobs=self.n_jobs, warn=warn)
+        warn(left_out(folds))
         for _ in folds:
             task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)
             task.call_on_fit_task_end(estimator=self)
@@ -385,7 +387,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         scorer = check_scoring(plain, scoring=self.scoring)
         if sample_weight is not None:
             check_takes_weights(scorer, self.scoring)
-        return WeightedScorer(scorer)
+        return WeightedScorer(scorer, self.scoring)
 
     def _fit_all(self, problem, X, y, sample_weight, alphas, chosen: int, way: int, warn: WarningSink):
         """Return the fit to all rows with one strength, along the path (way 0) or from scratch (way 1)."""

@@ -96,8 +96,13 @@ def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: War
     pending_fits: list[tuple[Request, PendingFit]] = []
     for request in requests:
         messages: list[Message] = []
+        *data, weight = request.data
+        # By name: in the `fit` of a subclass the weights may have another place, or none.
+        weights = {} if weight is None else {"sample_weight": weight}
         try:
-            pending = prepare_member(request.estimator, request.data, messages=messages, is_alone=len(requests) == 1)
+            pending = prepare_member(
+                request.estimator, tuple(data), weights, messages=messages, is_alone=len(requests) == 1
+            )
         finally:
             warn(request.relevant(messages))
         if pending is not None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from skreg._estimator.copies import hidden_parameters, set_parameters
 from skreg._estimator.history import joined
 from skreg._estimator.state import TRAINING_STATE
 from skreg.engine.threads import on_one_thread
@@ -156,7 +157,7 @@ class WarmFits:
         model = self._start(self.last, alpha)
         self._set_null(model)
         rate = NEGLIGIBLE_RATE * self.estimator.learning_rate_init
-        model.set_params(max_iter=1, learning_rate="constant", learning_rate_init=rate)
+        set_parameters(model, max_iter=1, learning_rate="constant", learning_rate_init=rate)
         yield [Request(model, self.data, is_short=True)]
         self._set_null(model)
         return self._finished(model)
@@ -169,8 +170,8 @@ class WarmFits:
 
     def _start(self, neighbour, alpha: float):
         """Return a copy of a fitted neighbour to train with a strength, with an empty history."""
-        model = with_alpha(self.estimator, alpha).set_params(warm_start=True)
-        parameters = model.get_params(deep=False)
+        model = set_parameters(with_alpha(self.estimator, alpha), warm_start=True)
+        parameters = {*model.get_params(deep=False), *hidden_parameters(model)}
         learned = {name: value for name, value in vars(neighbour).items() if name not in parameters}
         # A copy of the whole estimator would be checked as an unpickled one is.
         vars(model).update(copy.deepcopy(learned), loss_curve_=[], t_=0, history_={}, n_iter_=0)
@@ -180,7 +181,7 @@ class WarmFits:
         """Train a model for about ``n_epochs`` more epochs, and extend its history."""
         for rate, schedule, n in self._phases(n_epochs):
             history, n_before = model.history_, model.n_iter_
-            model.set_params(max_iter=n, learning_rate=schedule, learning_rate_init=rate, **self._stopping)
+            set_parameters(model, max_iter=n, learning_rate=schedule, learning_rate_init=rate, **self._stopping)
             yield [Request(model, self.data, is_short=True)]
             model.history_ = joined(history, model.history_)
             model.n_iter_ = len(model.history_["epoch"])
@@ -205,7 +206,7 @@ class WarmFits:
     def _finished(self, model):
         """Return a trained model after its parameters are set back to the estimator's."""
         names = ("warm_start", "max_iter", "learning_rate", "learning_rate_init", "tol", "n_iter_no_change")
-        model.set_params(**{name: getattr(self.estimator, name) for name in names})
+        set_parameters(model, **{name: getattr(self.estimator, name) for name in names})
         return without_training_state(model)
 
     def _n_epochs(self, neighbour: float, alpha: float) -> int:

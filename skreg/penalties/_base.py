@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skreg._doc_link import DocLink
 from skreg._hashing import structure_of_parameters
+from skreg._numbers import is_number
 from skreg._sklearn_private import Interval
 from skreg.proximal import Scalars
 
@@ -326,6 +327,6 @@ def layer_strengths(alpha: float | Sequence[float], n_layers: int) -> list[float
             f"The 'alpha' parameter must be one number, or one for each of the {n_layers} weight matrices; "
             f"got {len(values)} numbers: {alpha!r}."
         )
-    if not all(isinstance(a, Real) and np.isfinite(a) and a >= 0 for a in values):
+    if not all(is_number(a) and np.isfinite(float(a)) and a >= 0 for a in values):
         raise ValueError(f"The 'alpha' parameter must be finite and at least 0 for every weight matrix; got {alpha!r}.")
     return [float(a) for a in values]

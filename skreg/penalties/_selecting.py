@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
+from skreg._numbers import numbers_in
 from skreg._sklearn_private import Interval
 from skreg.penalties._base import ALPHA_CONSTRAINT, DEFAULT_ALPHA, LayerPenalty, Penalty, layer_strengths
 from skreg.penalties._coordinate import L2, largest_entry
@@ -24,11 +25,8 @@ SELECTING_CONSTRAINTS = {
 
 def as_weights(values) -> np.ndarray | None:
     """Return finite numbers of at least 0 as an array; None if they are not."""
-    try:
-        weights = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        return None
-    return weights if (np.isfinite(weights) & (weights >= 0)).all() else None
+    weights = numbers_in(values)
+    return None if weights is None or not (np.isfinite(weights) & (weights >= 0)).all() else weights
 
 
 class SelectingPenalty(Penalty):

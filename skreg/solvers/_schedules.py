@@ -52,5 +52,8 @@ class Schedule:
             n_steps = self.n_epochs * n_batches
             return initial * 0.5 * (1 + math.cos(math.pi * (step % n_steps) / n_steps))
         if self.rule == "invscaling":
-            return initial / (n_rows_seen + 1) ** self.power_t
+            try:
+                return initial / float(n_rows_seen + 1) ** float(self.power_t)
+            except OverflowError:  # of a divisor beyond all floats
+                return 0.0
         return None

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import make_constraint
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._estimator.data import _text_columns
+from skreg._estimator.hints import text_columns
 from skreg._sklearn_private import Interval
 from skreg.model_selection import GridSearchCV
 from skreg.penalties import L1
@@ -365,10 +365,10 @@ def test_a_dropout_rate_just_below_one():
 def test_text_is_looked_for_only_where_it_can_be():
     of_numbers = [np.zeros((2, 2)), scipy.sparse.csr_array(np.eye(2))]
     with mock.patch("skreg._estimator.data.np.asarray", side_effect=AssertionError("numbers were searched for text")):
-        assert [_text_columns(data) for data in of_numbers] == [[], []]
-    assert _text_columns(np.array([["a", 1.0]], dtype=object)) == [0]
-    assert _text_columns([[1.0, "a"]]) == [1]
-    assert _text_columns([[1.0], [2.0, 3.0]]) == _text_columns([1.0, 2.0]) == _text_columns(None) == []
-    assert _text_columns(pd.DataFrame({"a": [1.0]})) == []
-    assert _text_columns(pd.DataFrame({"a": [1.0], "b": ["x"]})) == ["b"]
-    assert _text_columns(pd.DataFrame({1: [1.0], "b": ["x"]})) == [1]
+        assert [text_columns(data) for data in of_numbers] == [[], []]
+    assert text_columns(np.array([["a", 1.0]], dtype=object)) == [0]
+    assert text_columns([[1.0, "a"]]) == [1]
+    assert text_columns([[1.0], [2.0, 3.0]]) == text_columns([1.0, 2.0]) == text_columns(None) == []
+    assert text_columns(pd.DataFrame({"a": [1.0]})) == []
+    assert text_columns(pd.DataFrame({"a": [1.0], "b": ["x"]})) == ["b"]
+    assert text_columns(pd.DataFrame({1: [1.0], "b": ["x"]})) == [1]

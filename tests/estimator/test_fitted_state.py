@@ -6,10 +6,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.model_selection import GroupShuffleSplit
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._estimator.fitted import DropoutSamples
+from skreg._version import __version__
 from skreg.inspection import TrainingHistoryDisplay
 from skreg.inspection._surfaces import loss_on_rows
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
@@ -298,6 +300,7 @@ def test_a_state_is_a_dictionary_of_names(state):
         RegularizedMLPRegressor().__setstate__(state)
 
 
+@pytest.mark.filterwarnings("ignore:.* was pickled by version")  # if that is another string
 @pytest.mark.parametrize("name", FITS)
 def test_a_state_with_something_else_in_one_place_is_an_error_or_computes(fitted, name):
     state = fitted[name].__getstate__()
@@ -333,3 +336,26 @@ def check_damaged(kind, state, y, what):
         raise AssertionError(f"{what}: {error!r}") from error
     assert all(np.isfinite(output).all() for output in outputs), what
     return False
+
+
+@pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPClassifierCV])
+def test_pickles_of_another_version_warn_as_those_of_sklearn_do(kind, monkeypatch):
+    options = {"alphas": [0.1, 1.0], "cv": 2} if kind is RegularizedMLPClassifierCV else {}
+    x, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    model = kind((), max_iter=2, n_iter_no_change=np.inf, random_state=0, **options).fit(x, y)
+    same = pickle.loads(pickle.dumps(model))
+    assert vars(same).keys() == vars(model).keys() - {"_training_state", "_callback_fit_ctx"}
+    monkeypatch.setattr("skreg._estimator.fitted.__version__", "9.8.7")
+    saved = pickle.dumps(model), pickle.dumps(kind(**options))
+    monkeypatch.undo()
+    for data in saved:
+        match = rf"^{kind.__name__} was pickled by version 9\.8\.7 of skreg, and is read by version {__version__}:"
+        with pytest.warns(InconsistentVersionWarning, match=match) as warned:
+            other = pickle.loads(data)
+        assert warned[0].filename == __file__
+    pickle.loads(pickle.dumps(other))
+    # Pickles without a version are not warned of.
+    state = {name: value for name, value in model.__getstate__().items() if name != "_skreg_version"}
+    again = object.__new__(kind)
+    again.__setstate__(state)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))

@@ -16,6 +16,11 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from tests.helpers import BOTH, TINY
 
+KINDS_WITH_CV = {
+    RegularizedMLPClassifier: RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor: RegularizedMLPRegressorCV,
+}
+
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.arange(60) % 2
 PREPARATIONS = {
@@ -162,3 +167,125 @@ def test_importances_say_what_they_cannot_tell(kind):
     text = kind.__doc__.split("\nfeature_importances_ : ")[1].split("\nselected_features_ : ")[0]
     assert "permutation_importance" in text
     assert "permutation_importance" in kind.feature_importances_.__doc__
+
+
+DAYS = pd.date_range("2020-01-01", periods=60)
+OTHER_COLUMNS = {
+    "dates": (DAYS, r"dates or times, in the columns \['when it was'\]"),
+    "dates with a zone": (DAYS.tz_localize("UTC"), r"dates or times, in the columns \['when it was'\]"),
+    "durations": (DAYS - DAYS[0], r"dates or times, in the columns \['when it was'\]"),
+    "periods": (DAYS.to_period("D"), r"dates or times, in the columns \['when it was'\]"),
+    "objects of dates": (DAYS.date, r"dates or times, in the columns \['when it was'\]"),
+    "dicts": (np.array([{}] * 60), r"objects that are no numbers, in the columns \['when it was'\]"),
+    "lists": (pd.Series([[1]] * 60), r"objects that are no numbers, in the columns \['when it was'\]"),
+    "intervals": (pd.interval_range(0, 60), r"objects that are no numbers, in the columns \['when it was'\]"),
+    "integers beyond float": (
+        np.array([10**400] + [1] * 59, dtype=object),
+        r"must hold numbers in the range of float64; got larger integers in the columns \['when it was'\]",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_COLUMNS)
+def test_columns_that_hold_no_numbers_are_named(name):
+    column, match = OTHER_COLUMNS[name]
+    frame = pd.DataFrame(X, columns=list("abc"))
+    fitted = RegularizedMLPClassifier(**TINY).fit(frame.assign(**{"when it was": 0.0}), Y)
+    frame["when it was"] = column
+    for call in (
+        lambda: RegularizedMLPClassifier(**TINY).fit(frame, Y),
+        lambda: fitted.predict(frame),
+        lambda: RegularizedMLPClassifierCV(**TINY, alphas=[0.1, 1.0], cv=2).fit(frame, Y),
+    ):
+        with pytest.raises((ValueError, TypeError), match=match):
+            call()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.full((60, 2), np.datetime64("2020-01-01")),
+        pd.DataFrame({"a": DAYS}),
+        pd.DataFrame({"a": DAYS - DAYS[0], "b": DAYS - DAYS[0]}),
+        polars.DataFrame({"a": DAYS.date.tolist(), "b": [1.0] * 60}),
+    ],
+    ids=["array", "dates alone", "durations alone", "polars"],
+)
+def test_dates_are_not_taken_for_counts_of_some_unit(data):
+    with pytest.raises(ValueError, match=r"X holds dates or times, in the columns \["):
+        RegularizedMLPClassifier(**TINY).fit(data, Y)
+
+
+@pytest.mark.parametrize("kind", ["string", "str", "category"])
+@pytest.mark.parametrize("beside", ["float64", "Int64", "Float64"])
+@pytest.mark.parametrize("with_scaler", [False, True])
+def test_types_of_text_of_pandas_get_the_line_beside_every_type_of_numbers(kind, beside, with_scaler):
+    frame = with_text("pandas").round().astype({"a": beside, "town": kind})
+    model = RegularizedMLPClassifier(**TINY)
+    search = GridSearchCV(make_pipeline(StandardScaler(), model) if with_scaler else model, {}, cv=2)
+    for call in ([] if with_scaler else [lambda: model.fit(frame, Y)]) + [lambda: search.fit(frame, Y)]:
+        with pytest.raises((ValueError, TypeError), match=r"X holds strings\. Encode .*\['town'\]") as error:
+            call()
+    line = advised(error.value, RegularizedMLPClassifier)
+    assert len(line.fit(frame, Y).predict(frame)) == 60
+
+
+@pytest.mark.parametrize("library", ["pandas", "nullable", "integers", "polars", "objects"])
+def test_columns_with_missing_values_are_named(library):
+    data = with_gaps("pandas").astype(object) if library == "objects" else with_gaps(library)
+    model = RegularizedMLPClassifier(**TINY).fit(data.fillna(0) if hasattr(data, "fillna") else data.fill_null(0), Y)
+    for call in (lambda: RegularizedMLPClassifier(**TINY).fit(data, Y), lambda: model.predict(data)):
+        with pytest.raises(ValueError, match=r"^Input X contains NaN\..* Found in the columns \['b'\]\.$"):
+            call()
+
+
+def test_columns_with_infinity_are_named():
+    frame = pd.DataFrame(np.where(X == X[3, 1], -np.inf, X), columns=["a", "b c", "d"])
+    with pytest.raises(ValueError, match=r"^Input X contains infinity.* Found in the columns \['b c'\]\.$"):
+        RegularizedMLPClassifier(**TINY).fit(frame, Y)
+    with pytest.raises(ValueError, match=r"^Input X contains infinity.* Found in the columns \['b c'\]\.$"):
+        RegularizedMLPClassifier(**TINY).fit(polars.from_pandas(frame), Y)
+
+
+def test_few_of_many_columns_are_listed():
+    frame = pd.DataFrame(np.full((60, 12), np.nan)).rename(columns=str)
+    with pytest.raises(ValueError, match=r"columns \['0', .*, '7'\] and 4 more\."):
+        RegularizedMLPClassifier(**TINY).fit(frame, Y)
+
+
+TARGETS = {
+    "None": np.array([0, 1, None] * 20, dtype=object),
+    "NA": pd.Series([0, 1, pd.NA] * 20, dtype=object),
+    "NaN among objects": np.array([0, 1, np.nan] * 20, dtype=object),
+    "list": [0, 1, None] * 20,
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@BOTH
+def test_missing_targets_are_told_of_by_their_rows(kind, name):
+    y, cv = TARGETS[name], KINDS_WITH_CV[kind]
+    calls = [
+        lambda: kind(**TINY).fit(X, y),
+        lambda: kind(**TINY).fit(X, Y, X_val=X, y_val=y),
+        lambda: cv(**TINY, alphas=[0.1, 1.0], cv=2).fit(X, y),
+        lambda: kind(**TINY).partial_fit(X, y, **({"classes": [0, 1]} if kind is RegularizedMLPClassifier else {})),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="holds missing values .* in 20 of 60 rows, .* is row 2") as error:
+            call()
+    assert "diverged" not in str(error.value)
+
+
+def test_missing_labels_and_targets_that_are_no_numbers():
+    with pytest.raises(ValueError, match="holds missing values"):
+        RegularizedMLPClassifier(**TINY).fit(X, np.array(["a", "b", None] * 20, dtype=object))
+    with pytest.raises(ValueError, match="holds missing values"):
+        RegularizedMLPClassifier(**TINY).fit(X, pd.Series(["a", "b", pd.NA] * 20, dtype="string"))
+    with pytest.raises(ValueError, match="holds missing values"):
+        RegularizedMLPRegressor(**TINY).fit(X, np.array([[0, 1.0], [1, None]] * 30, dtype=object))
+    for y in (np.array(["a", 1.0] * 30, dtype=object), np.array([10**400] + [1] * 59, dtype=object)):
+        with pytest.raises(ValueError, match="y must be an array of numbers in the range of float64"):
+            RegularizedMLPRegressor(**TINY).fit(X, y)
+    with pytest.raises(ValueError, match="sample_weight must hold numbers in the range of float64"):
+        RegularizedMLPRegressor(**TINY).fit(X, X[:, 0], np.array([10**400] + [1] * 59, dtype=object))

@@ -29,6 +29,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import skreg
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._progress import in_notebook
 from skreg.inspection import (
     RegularizerComparison,
     calibration_error,
@@ -36,7 +37,6 @@ from skreg.inspection import (
     corrected_ttest,
     default_regularizers,
 )
-from skreg.inspection._bar import in_notebook
 from skreg.inspection._design import ComparisonOptions
 from skreg.inspection._regularizers import default_network
 

@@ -1,0 +1,214 @@
+"""Errors about X and y in words that help: which columns they are about, and what to do with these."""
+
+import datetime
+from collections.abc import Callable, Iterator
+from numbers import Number
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+import torch
+
+TEXT_IN_X = "X holds strings."
+# An error message lists up to so many columns; more of text are selected by their type.
+MAX_LISTED_COLUMNS = 8
+# What NumPy, pandas and scikit-learn say of columns of which they cannot make numbers.
+CONVERSION = ("string", "str dtype", "float() argument", "with a sequence", "too large to convert to float", "datetime")
+TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64, pd.Period)
+
+
+def check_container(data, name: str) -> None:
+    """Raise TypeError if data are a data set or a loader of torch, or a sparse tensor."""
+    if isinstance(data, torch.utils.data.TensorDataset):
+        raise TypeError(
+            f"{name} must be an array, a data frame, a torch tensor or a sparse matrix; got a TensorDataset. Give its "
+            "tensors: X, y = dataset.tensors."
+        )
+    if isinstance(data, torch.utils.data.Dataset | torch.utils.data.DataLoader):
+        raise TypeError(
+            f"{name} must be an array, a data frame, a torch tensor or a sparse matrix; got a {type(data).__name__} of "
+            "torch. Collect its rows in one tensor, for instance with torch.stack([row for row, _ in dataset])."
+        )
+
+
+def with_hint(error: Exception, X, estimator) -> Exception:
+    """Return an error about data with a hint on what to do, if there is one; otherwise the error itself."""
+    return with_column_hint(with_value_hint(error, X, estimator), X, estimator)
+
+
+def with_value_hint(error: Exception, X, estimator) -> Exception:
+    """Return an error about missing or infinite values with their columns, and a hint to impute."""
+    text, what = str(error), "Input X contains NaN"
+    if "NAType" in text:
+        what = f"{what}: pandas.NA among objects. Make numbers of them, as X.convert_dtypes() does"
+    elif text.startswith("Input X contains infinity"):
+        where = _places(X, np.isinf)
+        return ValueError(f"{text.splitlines()[0]}{where}") if where else error
+    elif not text.startswith(what):
+        return error
+    # Centred columns would be sparse no more.
+    scaler = "MaxAbsScaler()" if scipy.sparse.issparse(X) else "StandardScaler()"
+    return ValueError(
+        f"{what}. Fill in missing values, for instance with make_pipeline(SimpleImputer(add_indicator=True), {scaler}, "
+        f"{type(estimator).__name__}(...)), or leave out their rows.{_places(X, np.isnan)}"
+    )
+
+
+def with_column_hint(error: Exception, X, estimator) -> Exception:
+    """Return an error about columns that hold no numbers with a hint on what to do; otherwise the error itself."""
+    if is_about_text(error) or not isinstance(error, ValueError | TypeError | OverflowError):
+        return error
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    if columns := text_columns(X):
+        is_long = len(columns) > MAX_LISTED_COLUMNS and hasattr(X, "select_dtypes")
+        listed = "make_column_selector(dtype_exclude='number')" if is_long else repr(columns)
+        return kind(
+            f"{error}\n{TEXT_IN_X} Encode them first, for instance with make_pipeline(ColumnTransformer([('text', "
+            f"OneHotEncoder(handle_unknown='ignore', sparse_output=False), {listed})], remainder='passthrough'), "
+            f"StandardScaler(), {type(estimator).__name__}(...))."
+        )
+    if not is_about_conversion(error):
+        return error
+    if columns := _columns_with(X, _is_time):
+        return kind(f"{error}\n{times_in(columns)}")
+    if columns := _columns_with(X, _is_no_number):
+        return kind(
+            f"{error}\nX holds objects that are no numbers, in {_listed(columns)}. Make numbers of them first, or leave"
+            " these columns out."
+        )
+    if columns := _columns_with(X, _is_beyond_float):
+        return ValueError(
+            f"X must hold numbers in the range of float64; got larger integers in {_listed(columns)}. Scale them first."
+        )
+    return error
+
+
+def is_about_text(error: Exception) -> bool:
+    """Return whether an error already has a hint to encode text."""
+    return TEXT_IN_X in str(error)
+
+
+def is_about_conversion(error: Exception) -> bool:
+    """Return whether an error says that numbers could not be made of some data."""
+    is_of_types = isinstance(error, np.exceptions.DTypePromotionError)
+    return is_of_types or any(words in str(error) for words in CONVERSION)
+
+
+def times_in(columns: list) -> str:
+    """Return what to do with dates and times in some columns of X."""
+    return (
+        f"X holds dates or times, in {_listed(columns)}. Make numbers of them first, such as the days since a date, "
+        "the day of the week or the hour."
+    )
+
+
+def check_times(X) -> None:
+    """Raise ValueError if X holds dates or times, of which NumPy would make numbers of an arbitrary unit."""
+    kinds = getattr(X, "dtypes", None)
+    kinds = [getattr(X, "dtype", None)] if kinds is None or isinstance(X, np.ndarray) else kinds
+    if any(_is_type_of_times(kind) for kind in kinds):
+        raise ValueError(times_in(_columns_with(X, _is_time)))
+
+
+def check_present(y) -> None:
+    """Raise ValueError if y holds missing values among objects, which scikit-learn lets pass."""
+    if scipy.sparse.issparse(y):
+        return
+    try:
+        values = np.asarray(y)
+    except ValueError:  # rows of several lengths
+        return
+    if values.dtype.kind != "O":
+        return
+    missing = np.flatnonzero(pd.isna(values).reshape(len(values), -1).any(axis=1)) if values.ndim else []
+    if len(missing):
+        raise ValueError(
+            f"Input y contains NaN: it holds missing values (None, NaN or NA) in {len(missing)} of {len(values)} rows, "
+            f"the first of which is row {missing[0]}. Leave out these rows."
+        )
+
+
+def _is_type_of_times(kind) -> bool:
+    if hasattr(kind, "is_temporal"):  # of polars
+        return kind.is_temporal()
+    return getattr(kind, "kind", "") in ("M", "m")
+
+
+def _listed(columns: list) -> str:
+    more = len(columns) - MAX_LISTED_COLUMNS
+    listed = ", ".join(map(repr, columns[:MAX_LISTED_COLUMNS]))
+    return f"the columns [{listed}]" + (f" and {more} more" if more > 0 else "")
+
+
+def _is_frame(X) -> bool:
+    return hasattr(X, "dtypes") and hasattr(X, "columns")
+
+
+def _columns(X) -> Iterator[tuple[object, np.ndarray]]:
+    """Yield the columns of X, each with what ColumnTransformer calls it: by name, or else by index."""
+    if scipy.sparse.issparse(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
+        return
+    if _is_frame(X):
+        names = list(X.columns)
+        has_names = all(isinstance(name, str) for name in names)
+        for j, name in enumerate(names):
+            column = X.iloc[:, j] if hasattr(X, "iloc") else X[name]
+            yield (name if has_names else j), np.asarray(column)
+        return
+    try:
+        # As objects, dates would become integers.
+        values = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
+    except ValueError:  # rows of several lengths
+        return
+    yield from enumerate(np.atleast_2d(values.T))
+
+
+def _columns_with(X, holds: Callable[[np.ndarray], bool]) -> list:
+    return [name for name, column in _columns(X) if holds(column)]
+
+
+def text_columns(X) -> list:
+    """Return the columns of X that hold text, as ColumnTransformer takes them: by name, or else by index."""
+    return _columns_with(X, _is_text)
+
+
+def _is_text(column: np.ndarray) -> bool:
+    return column.dtype.kind not in "biufcmM" and any(isinstance(value, str | bytes) for value in column.ravel())
+
+
+def _is_time(column: np.ndarray) -> bool:
+    return column.dtype.kind in "mM" or (
+        column.dtype.kind == "O" and any(isinstance(value, TIMES) for value in column.ravel())
+    )
+
+
+def _is_no_number(column: np.ndarray) -> bool:
+    return column.dtype.kind == "O" and not all(
+        value is None or value is pd.NA or isinstance(value, Number | np.bool_) for value in column.ravel()
+    )
+
+
+def _is_beyond_float(column: np.ndarray) -> bool:
+    return column.dtype.kind == "O" and any(isinstance(value, int) and _overflows(value) for value in column.ravel())
+
+
+def _overflows(value: int) -> bool:
+    try:
+        float(value)
+    except OverflowError:
+        return True
+    return False
+
+
+def _places(X, is_one: Callable[[np.ndarray], np.ndarray]) -> str:
+    """Return a sentence on the columns of a frame that hold some kind of value; nothing for arrays."""
+    if not _is_frame(X):
+        return ""
+
+    def holds(column):
+        if column.dtype.kind == "O":
+            column = np.array([np.nan if value is None or value is pd.NA else value for value in column])
+        return column.dtype.kind == "f" and is_one(column).any()
+
+    columns = _columns_with(X, holds)
+    return f" Found in {_listed(columns)}." if columns else ""
