@@ -23,7 +23,7 @@ _ATTRIBUTES = {
     Score of every fold and strength: that of the fit along the path or, if better on average, of a fit from scratch. If
     the network has hidden layers and the path starts at the weakest penalty, there are fits from scratch for all
     strengths if they are at most 12, else, from the strongest down, for strengths at least a factor of 2.5 apart. The
-    final fit is of the better kind, too.
+    final fit is of the better kind, too. NaN where a score is not finite: such a strength is not chosen.
     """,
     "n_selected_path_": """ndarray of int of shape (n_folds, n_alphas)
     Number of features that the fits with these scores use.

@@ -218,7 +218,7 @@ def left_out(folds: list[FoldPath]) -> list[Message]:
     first = f"got {score!r} for alpha={alpha:.3g} in fold {number}"
     if np.isnan(scores).any(axis=0).all():
         raise ValueError(
-            f"The scorer in 'scoring' must return a finite number in every fold for at least one strength; {first}."
+            f"The scorer in 'scoring' must return a finite number for every fold of at least one strength; {first}."
         )
     text = (
         f"{len(found)} of the scores of folds and strengths are not finite, so these strengths were left out of the "

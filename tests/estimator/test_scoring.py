@@ -120,6 +120,6 @@ def test_a_strength_without_a_finite_score_is_left_out(value, selection, hidden)
 
 def test_no_strength_with_finite_scores_is_an_error():
     with pytest.raises(
-        ValueError, match="must return a finite number in every fold for at least one strength; got nan"
+        ValueError, match="must return a finite number for every fold of at least one strength; got nan"
     ):
         RegularizedMLPClassifierCV(**CV, scoring=lambda *_: np.nan).fit(X, Y)
