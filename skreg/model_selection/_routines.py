@@ -25,7 +25,7 @@ class Request:
     estimator : estimator
         The estimator, which is fitted in place.
     data : tuple
-        X, y and sample weights.
+        X, y and, if there are any, sample weights.
     is_short : bool
         Whether the fit ends before it has converged on purpose, and so does not warn of that.
     """
@@ -96,13 +96,11 @@ def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: War
     pending_fits: list[tuple[Request, PendingFit]] = []
     for request in requests:
         messages: list[Message] = []
-        *data, weight = request.data
+        X, y, weight = (*request.data, None)[:3]
         # By name: in the `fit` of a subclass the weights may have another place, or none.
         weights = {} if weight is None else {"sample_weight": weight}
         try:
-            pending = prepare_member(
-                request.estimator, tuple(data), weights, messages=messages, is_alone=len(requests) == 1
-            )
+            pending = prepare_member(request.estimator, (X, y), weights, messages=messages, is_alone=len(requests) == 1)
         finally:
             warn(request.relevant(messages))
         if pending is not None:
