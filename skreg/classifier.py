@@ -150,6 +150,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         decision = self.decision_function(X)
         return (decision > 0).astype(int) if self._multilabel else self.classes_[(decision > 0).astype(int)]
 
+    @on_one_thread
     def _codes(self, X) -> np.ndarray:
         """Return the column with the largest output of each row; outputs are kept for a block of rows alone."""
         module = self._fitted_module()

@@ -28,8 +28,9 @@ MAX_VIEWED_ROWS = 1024
 BLOCK_BYTES_OF_OUTPUTS = 16 * 2**20
 
 
-def rows_in_block(row_bytes: int, block_bytes: int = BLOCK_BYTES) -> int:
+def rows_in_block(row_bytes: int, block_bytes: int | None = None) -> int:
     """Return the number of rows of some size that fill a block; of wide rows, enough for a product."""
+    block_bytes = block_bytes or BLOCK_BYTES
     return max(1, block_bytes // row_bytes, min(MIN_PRODUCT_ROWS, WIDE_BLOCK_BYTES // row_bytes))
 
 
@@ -105,7 +106,7 @@ class Rows(torch.utils.data.Dataset):
 
     @property
     def _numpy_type(self) -> np.dtype:
-        return torch.empty(0, dtype=self.target.dtype).numpy().dtype
+        return torch.empty(0, dtype=self.target.dtype, device="cpu").numpy().dtype
 
     @property
     def _is_viewed(self) -> bool:
@@ -165,7 +166,7 @@ class SharedReader:
     is_row: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
     target: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
     order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
-    columns: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    columns: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64, device="cpu"))
 
 
 class MemberBatches:

@@ -12,7 +12,7 @@ without it). The tests compare them with autograd in float64.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -123,7 +123,7 @@ class MLP(nn.Module):
         self.skip = skip and len(hidden_units) > 0
 
         self._layout = Layout(self.layer_units, normalized=bool(normalization), skip=self.skip, n_members=n_members)
-        self._make_parameters(dtype, device, torch.empty if is_loaded else torch.zeros)
+        self._make_parameters(dtype, device, is_loaded=is_loaded)
 
         # Operands of the passes: the same memory, without the member axis for a population of one.
         parameters = (self.weights, self.biases, self.gains, self.shifts)
@@ -136,11 +136,14 @@ class MLP(nn.Module):
         self._workspaces: dict[tuple[str, int], Tensor] = {}
         self._product, self._affine = (torch.mm, torch.addmm) if n_members == 1 else (torch.bmm, torch.baddbmm)
 
-    def _make_parameters(self, dtype: torch.dtype, device: torch.device | str, make: Callable[..., Tensor]) -> None:
+    def _make_parameters(self, dtype: torch.dtype, device: torch.device | str, *, is_loaded: bool) -> None:
         """Make the flat buffers, and the parameters and statistics of layers that are views of them."""
         layout = self._layout
-        self.flat = make(layout.n_parameters, dtype=dtype, device=device)
-        self.flat_grad = make(layout.n_parameters, dtype=dtype, device=device)
+        self.flat = torch.empty(layout.n_parameters, dtype=dtype, device=device)
+        self.flat_grad = torch.empty_like(self.flat)
+        if not is_loaded:
+            self.flat.zero_()
+            self.flat_grad.zero_()
         blocks, gradients = iter(layout.views(self.flat)), iter(layout.views(self.flat_grad))
 
         def take(name: str, n_blocks: int) -> list[nn.Parameter]:

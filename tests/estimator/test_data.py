@@ -163,6 +163,7 @@ def test_sparse_keeps_its_type(kind, dtype):
 @BOTH
 def test_sparse_rows_become_dense_block_by_block(kind, monkeypatch):
     monkeypatch.setattr(batches, "BLOCK_BYTES", 16 * 4 * 8)  # 16 rows
+    monkeypatch.setattr(batches, "MIN_PRODUCT_ROWS", 1)
     dense_rows = []
 
     def watch(name):

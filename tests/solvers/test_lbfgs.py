@@ -173,6 +173,7 @@ def test_sparse_rows_are_the_same_as_dense_ones(monkeypatch, numbers):
         )
     # Rows are read in blocks, whose sums are the whole.
     monkeypatch.setattr("skreg.engine.batches.BLOCK_BYTES", 8 * 6 * 10)
+    monkeypatch.setattr("skreg.engine.batches.MIN_PRODUCT_ROWS", 1)
     blocks = RegularizedMLPRegressor(alpha=0.01, **{**LINEAR, "tol": 1e-7}).fit(scipy.sparse.csr_array(X), y)
     monkeypatch.undo()
     whole = RegularizedMLPRegressor(alpha=0.01, **{**LINEAR, "tol": 1e-7}).fit(X, y)
@@ -193,6 +194,7 @@ def test_batch_normalization_predicts_with_the_moments_of_all_rows(blocks, numbe
     X, y = numbers
     if blocks:
         monkeypatch.setattr("skreg.engine.batches.BLOCK_BYTES", 8 * 6 * 10)
+        monkeypatch.setattr("skreg.engine.batches.MIN_PRODUCT_ROWS", 1)
     model = RegularizedMLPRegressor(alpha=(0, 0.01), normalization="batch", **SMALL).fit(X, y)
     Z = X @ model.coefs_[0] + model.intercepts_[0]
     (moments,) = model.normalization_params_
