@@ -1,10 +1,11 @@
 """Test sessions, each in its own environment.
 
-``nox -s tests``; also ``stress``, ``vision``, ``oldest``, ``wheel`` and ``lint``.
+``nox -s tests``; also ``stress``, ``fuzz``, ``vision``, ``oldest``, ``wheel`` and ``lint``.
 """
 
 import contextlib
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,16 @@ def stress(session):
         session.run("pytest", "--randomly-dont-reorganize", *two_processes, *options, env=env)
     session.run("pytest", *two_processes, *options, env=env)
     session.run("pytest", "--randomly-dont-reorganize", *options, env=env)
+
+
+@nox.session
+def fuzz(session):
+    """Give the estimators 10,000 cases of data and parameters, other ones in every run."""
+    session.install("-c", "constraints.txt", "-e", ".[test]")
+    # nox prints the command with the seed, which `nox -s fuzz -- --hypothesis-seed=...` takes again.
+    options = session.posargs or [f"--hypothesis-seed={random.randrange(2**32)}"]
+    env = {"SKREG_FUZZ_CASES": "10000", "OMP_NUM_THREADS": "1"}
+    session.run("pytest", "tests/test_fuzz.py", *options, env=env)
 
 
 @nox.session

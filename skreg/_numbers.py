@@ -1,5 +1,6 @@
 """Numbers among what users give."""
 
+import math
 from numbers import Real
 
 import numpy as np
@@ -8,10 +9,10 @@ import numpy as np
 def fits_float(value: Real) -> bool:
     """Return whether a number is within the range of floats; Python's integers may be larger."""
     try:
-        float(value)
+        number = float(value)
     except OverflowError:
         return False
-    return True
+    return not math.isinf(number) or value == number  # NumPy's long doubles become infinite
 
 
 def is_number(value) -> bool:

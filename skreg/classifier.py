@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from sklearn.base import ClassifierMixin
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
@@ -15,13 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
-from skreg._estimator.data import as_numpy
+from skreg._estimator.data import as_numpy, numbers_in_range
 from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, with_docstring
 from skreg._estimator.fitted import FittedMLP, blocks_of_outputs, rows_for
 from skreg._estimator.incremental import takes_steps, train_one_epoch
 from skreg._numbers import is_number
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, check_partial_fit_first_call, fit_context
+from skreg._warnings import warn_user
 from skreg.engine.classes import indicators
 from skreg.engine.dataset import rescaled
 from skreg.engine.spec import ClassWeights
@@ -83,6 +85,17 @@ def _takes_some_rows(estimator) -> bool:
             "dict of the classes and sklearn.utils.class_weight.compute_class_weight('balanced', classes=..., y=...)."
         )
     return takes_steps(estimator)
+
+
+def _one_column(y) -> np.ndarray:
+    """Return class labels as a vector, with scikit-learn's warning if they are a column of a matrix."""
+    if np.ndim(y) == 2 and np.shape(y)[1] == 1:
+        message = (
+            "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples,), "
+            "for example using ravel()."
+        )
+        warn_user(message, DataConversionWarning)
+    return column_or_1d(y)
 
 
 def _is_ascending(classes: np.ndarray) -> bool:
@@ -177,7 +190,8 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         float
             The accuracy.
         """
-        return super().score(X, as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight"))
+        with numbers_in_range("y and sample_weight"):
+            return super().score(X, as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight"))
 
     def decision_function(self, X):
         """Return the outputs of the network before the softmax or logistic function (logits).
@@ -266,7 +280,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
                     f"array of shape {y.shape} with values such as {y.ravel()[:3].tolist()!r}."
                 )
             return y
-        y = column_or_1d(y, warn=True)
+        y = _one_column(y)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
@@ -333,7 +347,8 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
         if len(self.classes_) < 2:
             raise ValueError(f"partial_fit needs at least 2 classes; got classes={classes!r}.")
         if not hasattr(self, "_multilabel"):
-            self._multilabel = type_of_target(as_numpy(y), input_name="y").startswith("multilabel")
+            with np.errstate(invalid="ignore"):  # missing values are found with the other checks of data
+                self._multilabel = type_of_target(as_numpy(y), input_name="y").startswith("multilabel")
 
     def _encode_targets(self, y, dtype, keep_classes):
         check_classification_targets(y)
@@ -348,7 +363,7 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
             targets = np.asarray(y.toarray() if scipy.sparse.issparse(y) else y, dtype=dtype)
             classes = np.arange(targets.shape[1])
         else:
-            classes, codes = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+            classes, codes = np.unique(_one_column(y), return_inverse=True)
             targets = indicators(codes, len(classes)).astype(dtype)
         if keep_classes and not (np.array_equal(classes, self.classes_) and multilabel == self._multilabel):
             raise ValueError(
@@ -365,7 +380,8 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
         n_present = len(np.unique(self._strata(targets)))
         if n_present < 2:
             raise ValueError(
-                f"A classifier needs rows (with positive weight) of at least 2 classes; got {n_present} class."
+                f"A classifier needs rows (with positive weight) of at least 2 classes; got {n_present} class"
+                f"{'' if self.class_weight is None else f' with class_weight={self.class_weight!r}'}."
             )
 
     def _given_class_weights(self, targets):

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
-from skreg._estimator.data import as_numpy
+from skreg._estimator.data import as_numpy, numbers_in_range
 from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, with_docstring
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.incremental import takes_steps, train_one_epoch
@@ -153,10 +153,12 @@ class FittedRegressor(RegressorMixin, FittedMLP):
         y, sample_weight = as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight")
         loss = self._fitted_loss() if hasattr(self, "coefs_") else self._make_loss()
         if not (isinstance(loss, Quantile) and len(loss.quantiles) > 1):
-            return super().score(X, y, sample_weight)
+            with numbers_in_range("y and sample_weight"):
+                return super().score(X, y, sample_weight)
         Z = self._outputs(X).to(torch.float64)
-        weight = check_sample_weight(sample_weight, Z.numpy(), dtype=np.float64)
-        targets = torch.from_numpy(self._encode_known(y))
+        with numbers_in_range("y and sample_weight"):
+            weight = check_sample_weight(sample_weight, Z.numpy(), dtype=np.float64)
+            targets = torch.from_numpy(self._encode_known(y))
         return float(loss.score(Z.unsqueeze(0), targets, torch.from_numpy(weight / weight.sum()))[0])
 
     def _check_restored_targets(self, state):

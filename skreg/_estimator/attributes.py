@@ -3,15 +3,23 @@
 import contextlib
 from collections.abc import Iterator
 
+import numpy as np
+
 
 @contextlib.contextmanager
 def unchanged_on_error(estimator) -> Iterator[None]:
-    """Undo every change of an estimator's attributes if the block raises (Ctrl-C included)."""
+    """Undo every change of an estimator's attributes if the block raises (Ctrl-C included).
+
+    A generator among its parameters is set back, so that the next fit draws what this one would have drawn.
+    """
     before = vars(estimator).copy()
+    generators = [(value, value.get_state()) for value in before.values() if isinstance(value, np.random.RandomState)]
     try:
         yield
     except BaseException:
         estimator.__dict__ = before
+        for generator, state in generators:
+            generator.set_state(state)
         raise
 
 

@@ -9,16 +9,16 @@ import numpy as np
 import scipy.sparse
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import check_consistent_length
 
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.data import Table, as_numpy
 from skreg._estimator.fitted import FittedMLP
-from skreg._estimator.groups import GroupsMixin
+from skreg._estimator.groups import GroupsMixin, group_of_rows
 from skreg._estimator.incremental import IncrementalMixin
 from skreg._estimator.parameters import Numbers
 from skreg._estimator.prepare import finish, prepare
 from skreg._estimator.single import train_pending
+from skreg._numbers import fits_float
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, fit_context, num_samples
 from skreg._warnings import Message, WarningSink, give_warnings
@@ -159,7 +159,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
     def _as_weights(sample_weight, X):
         """Return weights as an array, or None; one number stands for all rows."""
         sample_weight = as_numpy(sample_weight, "sample_weight")
-        return np.full(num_samples(X), float(sample_weight)) if isinstance(sample_weight, Real) else sample_weight
+        is_one = isinstance(sample_weight, Real) and fits_float(sample_weight)
+        return np.full(num_samples(X), float(sample_weight)) if is_one else sample_weight
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, *, warn, stopped, **validation):
@@ -199,8 +200,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
         """Return the indices of the rows for training and for validation."""
         indices = table.nonzero_weight_indices
         rule, structure = self._stopping_rule()
-        if groups is not None:
-            check_consistent_length(table.targets, groups)
+        groups = group_of_rows(groups, len(table.targets))
         if hasattr(rule, "split"):
             if groups is None and takes_groups(rule):
                 groups = structure.groups

@@ -1,14 +1,16 @@
 """Checks of an estimator's parameters before anything is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 
 from skreg._estimator.parameters import AXES
-from skreg._numbers import is_number
+from skreg._numbers import is_number, numbers_in
 from skreg._seeds import generator_of
+from skreg._sklearn_private import Interval
 from skreg.adapters.callbacks import check_callbacks
 from skreg.engine.objective import AUTO_BATCH_SIZE
 from skreg.penalties import Penalty
@@ -63,6 +65,45 @@ def check_parameters_together(estimator) -> Penalty | None:
     check_callbacks(estimator.callbacks)
     check_solver(estimator, penalty, dropout)
     return penalty
+
+
+def check_range(estimator, dtype: torch.dtype) -> None:
+    """Raise ValueError if a number among the parameters is beyond the range of a network's type, as 1e39 is in float32.
+
+    So may be the product of a strength and a learning rate, by which a step shrinks weights.
+    """
+    largest, strongest = torch.finfo(dtype).max, 0.0
+    for name, value in _numbers_for_tensors(estimator):
+        numbers = numbers_in(value)
+        if numbers is None or not numbers.size:
+            continue
+        if np.abs(numbers).max() > largest:
+            raise ValueError(
+                f"The {name!r} parameter must be in the range of {dtype}, the type of X, up to {largest:.3g}; got "
+                f"{value!r}."
+            )
+        if name.rpartition("__")[2] == "alpha":
+            strongest = numbers.max()
+    with np.errstate(over="ignore"):
+        if 2 * strongest * float(estimator.learning_rate_init) > largest:
+            raise ValueError(
+                "The 'alpha' and 'learning_rate_init' parameters must have a product in the range of "
+                f"{dtype}, the type of X, up to {largest / 2:.3g}; got alpha={strongest!r} and "
+                f"learning_rate_init={estimator.learning_rate_init!r}."
+            )
+
+
+def _numbers_for_tensors(estimator) -> Iterator[tuple[str, object]]:
+    """Yield the parameters, those of objects included, that are real numbers and act on tensors, with their values."""
+    for name, constraints in type(estimator)._parameter_constraints.items():
+        value = getattr(estimator, name)
+        if name != "tol" and any(
+            isinstance(constraint, Interval) and constraint.type is Real for constraint in constraints
+        ):
+            yield name, value
+        for part in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(part, BaseEstimator):
+                yield from ((f"{name}__{own}", number) for own, number in part.get_params(deep=False).items())
 
 
 def check_solver(estimator, penalty: Penalty | None, dropout: Sequence[float]) -> None:

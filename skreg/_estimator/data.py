@@ -1,6 +1,7 @@
 """Validation of the data that estimators are given."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -158,12 +159,19 @@ def check_weights(sample_weight, X) -> np.ndarray | None:
     """Return weights of at least 0, not all of them 0."""
     if sample_weight is None:
         return None
-    try:
+    with numbers_in_range("sample_weight"):
         return check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
         )
+
+
+@contextlib.contextmanager
+def numbers_in_range(names: str) -> Iterator[None]:
+    """Raise ValueError about some data if the block finds integers in them that no float can hold."""
+    try:
+        yield
     except OverflowError as error:
-        raise ValueError("sample_weight must hold numbers in the range of float64; got larger integers.") from error
+        raise ValueError(f"{names} must hold numbers in the range of float64; got larger integers.") from error
 
 
 def column_ranges(X) -> np.ndarray:

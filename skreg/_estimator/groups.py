@@ -1,8 +1,35 @@
 """Groups of rows as metadata of `fit`, for early stopping."""
 
 import numpy as np
+import pandas as pd
+import scipy.sparse
+from sklearn.utils import check_consistent_length
 
+from skreg._estimator.data import as_numpy
 from skreg.stopping import Following, RowStructure, takes_groups
+
+
+def group_of_rows(groups, n_rows: int) -> np.ndarray | None:
+    """Return the group of each row as an array; None if there are no groups.
+
+    Raises
+    ------
+    ValueError
+        If they are not one for each row, or if some are missing.
+    """
+    if groups is None:
+        return None
+    given = as_numpy(groups, "groups")
+    try:
+        labels = None if scipy.sparse.issparse(given) else np.asarray(given)
+    except (ValueError, TypeError):  # of several lengths
+        labels = None
+    if labels is None or labels.ndim != 1:
+        raise ValueError(f"groups must hold the group of each of the {n_rows} rows; got {groups!r}.")
+    check_consistent_length(np.empty(n_rows), labels)
+    if pd.isna(labels).any():
+        raise ValueError("groups must hold the group of each row; got missing values.")
+    return labels
 
 
 class GroupsMixin:

@@ -18,7 +18,9 @@ TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.tim
 
 
 def check_container(data, name: str) -> None:
-    """Raise TypeError if data are a data set or a loader of torch, or a sparse tensor."""
+    """Raise TypeError if data are a data set or a loader of torch, or a frame of polars that is not yet computed."""
+    if hasattr(data, "collect_schema") and not hasattr(data, "shape"):
+        raise TypeError(f"{name} must be computed; got a {type(data).__name__}. Give {name}.collect().")
     if isinstance(data, torch.utils.data.TensorDataset):
         raise TypeError(
             f"{name} must be an array, a data frame, a torch tensor or a sparse matrix; got a TensorDataset. Give its "

@@ -23,6 +23,7 @@ from skreg._estimator.checks import (
     check_batch_size,
     check_device,
     check_parameters_together,
+    check_range,
     dropout_rates,
     hidden_units,
 )
@@ -218,6 +219,7 @@ def network_of_estimator(
         dtype=torch.float32 if is_single else torch.float64,
         device=check_device(estimator),
     )
+    check_range(estimator, network.dtype)
     units = network.layer_units
     return network, loss, (None,) * (len(units) - 1) if penalty is None else tuple(penalty.for_layers(units))
 

@@ -38,6 +38,9 @@ def check_callbacks(callbacks) -> None:
         for unsupported, reason in UNSUPPORTED_CALLBACKS.items():
             if issubclass(kind, unsupported):
                 raise ValueError(f"The 'callbacks' parameter must not hold a {kind.__name__} ({reason}); got {item!r}.")
+    names = [item[0] for item in callbacks or [] if isinstance(item, tuple)]
+    if len(set(names)) < len(names):
+        raise ValueError(f"The 'callbacks' parameter must give every callback another name; got {names!r}.")
 
 
 def watches_batches(kind: type) -> bool:

@@ -80,7 +80,7 @@ def run_lbfgs(trainer) -> None:
             "maxfun": trainer.spec.solver.max_fun,
             "gtol": tol,
             # Where the gradient is below tol, steps gain less than about its square: do not stop before.
-            "ftol": min(LBFGS_FTOL, tol**2),
+            "ftol": min(LBFGS_FTOL, min(float(tol), 1.0) ** 2),
         },
     )
     if iterations.is_running:  # SciPy reports no iteration that finds no better point, and none at a stationary start

@@ -108,4 +108,8 @@ class CustomLoss(Loss):
                 "The 'loss' parameter must be a function that returns a tensor of shape (n_rows,), the loss of each "
                 f"row, here {tuple(outputs.shape[:1])}; got {got}."
             )
+        if rows.is_complex():
+            raise ValueError(
+                f"The 'loss' parameter must be a function that returns real numbers; got a tensor of {rows.dtype}."
+            )
         return rows.to(outputs.dtype)

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import type_of_target
 from skreg._estimator.advice import unused_messages, without_unused
 from skreg._estimator.attributes import data_attributes, forget, unchanged_on_error
 from skreg._estimator.data import as_numpy, check_inputs, learnable_data
-from skreg._estimator.groups import GroupsMixin
+from skreg._estimator.groups import GroupsMixin, group_of_rows
 from skreg._estimator.parameters import NetworkParameters
 from skreg._estimator.scoring import check_takes_weights
 from skreg._estimator.state import TRAINING_STATE
@@ -276,9 +276,10 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         check_inputs(self, X, y, multi_output=True, reset=True)
         learnable_data(plain, X, y, sample_weight)
         vars(self).update(data_attributes(plain))
-        X, y = (np.asarray(data) if isinstance(data, list) else data for data in indexable(X, y))
+        X, y = (data if hasattr(data, "shape") else np.asarray(data) for data in indexable(X, y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X)
+        groups = group_of_rows(groups, num_samples(X))
         score = self._scorer(plain, sample_weight)
         splits = self._check_folds(X, y, sample_weight, groups, seeds["folds"])
 

@@ -10,6 +10,9 @@ from skreg.penalties._base import DEFAULT_ALPHA
 from skreg.penalties._selecting import DEFAULT_LATER_LAYERS_L2, SELECTING_CONSTRAINTS, SelectingPenalty
 from skreg.proximal import hierarchical_threshold
 
+# No larger than this, so that its square is within the range of float32.
+LARGEST_M = 1e18
+
 
 class Hierarchical(SelectingPenalty):
     r"""LassoNet's penalty, which gates each feature: :math:`\Omega = \sum_j \lVert \theta_j \rVert_2`.
@@ -36,8 +39,8 @@ class Hierarchical(SelectingPenalty):
     alpha : float or sequence of floats, default=1e-4
         Strength, at least 0. With 0 there is neither penalty nor bound.
     M : float, default=10.0
-        The largest hidden weight of a feature in units of the norm of its skip weights; positive. Small values keep the
-        network close to a linear model; in the limit inf the skip connection has no effect.
+        The largest hidden weight of a feature in units of the norm of its skip weights; positive, up to 1e18. Small
+        values keep the network close to a linear model; with large ones the skip connection has no effect.
     later_layers_l2 : float, default=1e-3
         Strength of L2 on the matrices after the first, where `alpha` is one number; at least 0.
 
@@ -71,7 +74,7 @@ class Hierarchical(SelectingPenalty):
     skip: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict] = {
         **SELECTING_CONSTRAINTS,
-        "M": [Interval(Real, 0, None, closed="neither")],
+        "M": [Interval(Real, 0, LARGEST_M, closed="right")],
     }
 
     def __init__(self, alpha=DEFAULT_ALPHA, *, M=10.0, later_layers_l2=DEFAULT_LATER_LAYERS_L2):
