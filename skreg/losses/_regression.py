@@ -74,6 +74,8 @@ def huber_location(y: Tensor, weight: Tensor, delta: float) -> Tensor:
     The derivative, the weighted mean of ``clip(c - y, -delta, delta)``, grows with c and is linear between its knots
     ``y - delta`` and ``y + delta``: bisection finds the two around its root, a straight line the root.
     """
+    # A larger one cuts nothing off either, and its knots would have no digits of y.
+    delta = min(delta, ((y.max() - y.min()) / torch.finfo(y.dtype).eps).item())
     knots = torch.cat([y - delta, y + delta]).sort().values
 
     def slope(c):
