@@ -343,12 +343,12 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
 
     def _set_classes(self, y, classes) -> None:
         """Take the classes of the first call of `partial_fit`; raise ValueError if a later one gives others."""
-        check_partial_fit_first_call(self, classes)
+        with np.errstate(invalid="ignore"):  # of missing labels, which are errors
+            check_partial_fit_first_call(self, classes)
+            if not hasattr(self, "_multilabel"):
+                self._multilabel = type_of_target(as_numpy(y, "y"), input_name="y").startswith("multilabel")
         if len(self.classes_) < 2:
             raise ValueError(f"partial_fit needs at least 2 classes; got classes={classes!r}.")
-        if not hasattr(self, "_multilabel"):
-            with np.errstate(invalid="ignore"):  # missing values are found with the other checks of data
-                self._multilabel = type_of_target(as_numpy(y), input_name="y").startswith("multilabel")
 
     def _encode_targets(self, y, dtype, keep_classes):
         check_classification_targets(y)

@@ -6,6 +6,7 @@ must take; odd data are what it may refuse.
 
 import datetime
 import decimal
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -202,7 +203,8 @@ OTHER_DIMENSIONS = [(), (0,), (12,), (12, 3, 2), (1, 12, 3), (0, 3, 1)]
 
 def _made(build, values):
     """Return what a container makes of numbers; the numbers where there is no such container of them."""
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             return build(values)
         except (ValueError, TypeError, IndexError, OverflowError, RuntimeError, NotImplementedError):

@@ -19,9 +19,8 @@ def group_of_rows(groups, n_rows: int) -> np.ndarray | None:
     """
     if groups is None:
         return None
-    given = as_numpy(groups, "groups")
     try:
-        labels = None if scipy.sparse.issparse(given) else np.asarray(given)
+        labels = None if scipy.sparse.issparse(groups) else np.asarray(as_numpy(groups, "groups"))
     except (ValueError, TypeError):  # of several lengths
         labels = None
     if labels is None or labels.ndim != 1:

@@ -18,9 +18,19 @@ TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.tim
 
 
 def check_container(data, name: str) -> None:
-    """Raise TypeError if data are a data set or a loader of torch, or a frame of polars that is not yet computed."""
+    """Raise an error if data are of a kind of which no array can be made.
+
+    Raises
+    ------
+    TypeError
+        If they are a data set or a loader of torch, or a frame of polars that is not yet computed.
+    ValueError
+        If they are sparse and have one dimension, or more than two.
+    """
     if hasattr(data, "collect_schema") and not hasattr(data, "shape"):
         raise TypeError(f"{name} must be computed; got a {type(data).__name__}. Give {name}.collect().")
+    if scipy.sparse.issparse(data) and data.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions where it is sparse; got the shape {data.shape}.")
     if isinstance(data, torch.utils.data.TensorDataset):
         raise TypeError(
             f"{name} must be an array, a data frame, a torch tensor or a sparse matrix; got a TensorDataset. Give its "

@@ -162,3 +162,17 @@ def test_missing_labels_of_a_first_partial_fit_leak_no_warning():
     y = polars.Series([None if code else 1 for code in CODES.tolist()])
     with pytest.raises(ValueError, match="NaN"):
         RegularizedMLPClassifier(**TINY).partial_fit(X, y, classes=[0, 1])
+
+
+def test_missing_classes_leak_no_warning():
+    with pytest.raises(ValueError, match="contains NaN"):
+        RegularizedMLPClassifier(**TINY).partial_fit(X, CODES, classes=[0, 1, 2, np.nan])
+
+
+@BOTH
+def test_sparse_targets_have_two_dimensions(kind):
+    y = scipy.sparse.coo_array(CODES)
+    model = kind(**TINY).fit(X, CODES)
+    for method in (model.fit, model.partial_fit, model.score, kind(**TINY).fit):
+        with pytest.raises(ValueError, match=r"y must have two dimensions where it is sparse; got the shape \(12,\)"):
+            method(X, y)
