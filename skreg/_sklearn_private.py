@@ -4,6 +4,7 @@ Everything here is used by scikit-learn's own estimators but is not part of its 
 release of scikit-learn can move it. Keeping the imports together makes such a move a one-line change.
 """
 
+import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.model_selection._validation import _check_groups_routing_disabled as check_groups_routing_disabled
 from sklearn.model_selection._validation import _translate_train_sizes as translate_train_sizes
@@ -32,7 +33,8 @@ class Interval(IntervalWithBools):
 
     def is_satisfied_by(self, val):
         """Return whether a value is such a number."""
-        return is_number(val) and super().is_satisfied_by(val)
+        # Of fractions and the like NumPy, which scikit-learn asks, cannot tell whether they are NaN.
+        return is_number(val) and isinstance(val, int | float | np.number) and super().is_satisfied_by(val)
 
 
 def check_parameters(axis_object) -> None:

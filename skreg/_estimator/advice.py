@@ -40,7 +40,8 @@ def default_of(estimator, name: str):
 def has_default(estimator, name: str) -> bool:
     """Return whether a parameter has its default value, given or not."""
     value, default = getattr(estimator, name), default_of(estimator, name)
-    return value is default or (np.ndim(value) == 0 and value == default)
+    is_one = not isinstance(value, Sequence) or isinstance(value, str)
+    return value is default or (is_one and np.ndim(value) == 0 and value == default)
 
 
 def unused_parameters(estimator) -> dict[str, str]:

@@ -17,13 +17,19 @@ from skreg.penalties import Penalty
 from skreg.penalties._base import layer_strengths
 from skreg.penalties._resolve import resolve_penalty
 
+# No machine has memory for the weights of more units.
+MOST_UNITS = 2**31 - 1
+
 
 def hidden_units(estimator) -> list[int]:
     """Return the units of every hidden layer."""
     sizes = estimator.hidden_layer_sizes
-    units = [sizes] if isinstance(sizes, Integral) else list(sizes)
+    is_one = isinstance(sizes, Integral) or getattr(sizes, "shape", None) == ()
+    units = [sizes] if is_one else list(sizes)
     if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in units):
         raise ValueError(f"The 'hidden_layer_sizes' parameter must hold integers of at least 1; got {sizes!r}.")
+    if max(units, default=1) > MOST_UNITS:
+        raise ValueError(f"The 'hidden_layer_sizes' parameter must hold integers up to {MOST_UNITS}; got {sizes!r}.")
     return [int(n) for n in units]
 
 
@@ -31,6 +37,8 @@ def dropout_rates(dropout, n_hidden: int) -> list[float]:
     """Return the rate of every hidden layer."""
     if isinstance(dropout, Real):
         return [float(dropout)] * n_hidden
+    if isinstance(dropout, torch.Tensor) and dropout.device.type == "meta":
+        raise ValueError(f"The 'dropout' parameter must hold rates in [0, 1); got {dropout!r}.")
     rates = list(np.atleast_1d(np.asarray(dropout, dtype=object)))
     if len(rates) != n_hidden:
         raise ValueError(

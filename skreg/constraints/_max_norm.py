@@ -56,7 +56,8 @@ class MaxNorm(Constraint):
 
     def project(self, W):
         norms = torch.linalg.vector_norm(W, dim=1, keepdim=True)
-        return W * (self.max_value / norms.clamp_min(self.max_value))
+        bound = self.max_value if isinstance(self.max_value, torch.Tensor) else float(self.max_value)
+        return W * (bound / norms.clamp_min(bound))
 
     def mean_over_blocks(self, T):
         return T.mean(dim=1, keepdim=True)

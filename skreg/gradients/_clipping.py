@@ -51,7 +51,8 @@ class ClipByNorm(GradientRule):
         """Scale the gradients of every member."""
         norms = torch.stack([torch.linalg.vector_norm(part.flatten(1), dim=1) for part in gradients])
         norm = torch.linalg.vector_norm(norms, dim=0).view(-1, 1, 1)
-        scale = (self.max_norm / norm).clamp_max(1)  # where the norm is zero, that is infinite, and becomes 1
+        bound = self.max_norm if isinstance(self.max_norm, torch.Tensor) else float(self.max_norm)
+        scale = (bound / norm).clamp_max(1)  # where the norm is zero, that is infinite, and becomes 1
         for part in gradients:
             part.mul_(scale)
 

@@ -1,11 +1,13 @@
 """What the fuzz of data and parameters has found: each a plain case, because a fuzz draws it only now and then."""
 
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import polars
 import pytest
 import scipy.sparse
+import torch
 from sklearn.exceptions import DataConversionWarning
 from skorch.callbacks import GradientNormClipping
 
@@ -176,3 +178,27 @@ def test_sparse_targets_have_two_dimensions(kind):
     for method in (model.fit, model.partial_fit, model.score, kind(**TINY).fit):
         with pytest.raises(ValueError, match=r"y must have two dimensions where it is sparse; got the shape \(12,\)"):
             method(X, y)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        ("alpha", Fraction(1, 3)),
+        ("alpha", [[1], [2, 3]]),
+        ("dropout", torch.ones(1, device="meta")),
+        ("hidden_layer_sizes", np.array(0.5)),
+        ("hidden_layer_sizes", 2**40),
+        ("hidden_layer_sizes", [10**400]),
+    ],
+    ids=str,
+)
+def test_an_error_of_a_parameter_names_it(kind, parameter):
+    name, value = parameter
+    with pytest.raises(ValueError, match=f"'{name}' parameter"):
+        kind(**TINY | {name: value}).fit(X, CODES)
+
+
+def test_integers_beyond_int64_are_bounds():
+    options = {"max_grad_norm": 10**30, "constraint": MaxNorm(10**30)}
+    RegularizedMLPRegressor(**TINY | options).fit(X, X[:, 0])
