@@ -321,7 +321,8 @@ class LayerPenalty:
 
 def layer_strengths(alpha: float | Sequence[float], n_layers: int) -> list[float]:
     """Return one strength for each weight matrix, from one number for all or a sequence with one for each."""
-    values = [alpha] * n_layers if np.ndim(alpha) == 0 else list(alpha)
+    is_one = not isinstance(alpha, Sequence) and np.ndim(alpha) == 0
+    values = [alpha] * n_layers if is_one else list(alpha)
     if len(values) != n_layers:
         raise ValueError(
             f"The 'alpha' parameter must be one number, or one for each of the {n_layers} weight matrices; "
