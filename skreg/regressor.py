@@ -235,7 +235,7 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         _check_numbers(y)
         # A vector stays a vector in predictions, a matrix of one column a matrix.
         self._target_ndim = y.ndim
-        return y.astype(dtype).reshape(len(y), -1)
+        return np.ascontiguousarray(y, dtype=dtype).reshape(len(y), -1)
 
     def _encode_more(self, y, dtype):
         _check_numbers(y)

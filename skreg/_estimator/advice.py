@@ -92,7 +92,7 @@ def advice_on_scale(estimator, table: Table) -> list[str]:
     name = type(estimator).__name__
     advice = [advice_on_columns(table.X, name)]
     if estimator._make_loss().in_units:
-        advice.append(advice_on_targets(table.targets[table.nonzero_weight_indices], name))
+        advice.append(advice_on_targets(table.weighted_targets, name))
     return [text for text in advice if text is not None]
 
 
@@ -116,9 +116,7 @@ def validation_messages(estimator, table: Table, valid_table: Table) -> list[Mes
     messages = []
     if look_different(table.X, valid_table.X):
         messages.append((VALIDATION_INPUTS.format(estimator=type(estimator).__name__), UserWarning))
-    if is_regressor(estimator) and look_different(
-        table.targets[table.nonzero_weight_indices], valid_table.targets[valid_table.nonzero_weight_indices]
-    ):
+    if is_regressor(estimator) and look_different(table.weighted_targets, valid_table.weighted_targets):
         messages.append((VALIDATION_TARGETS, UserWarning))
     return messages
 

@@ -55,6 +55,12 @@ class Table:
         # A weight that is zero in the type of X, relative to the largest, counts as zero.
         return np.flatnonzero(rescaled(self.weight).astype(self.X.dtype))
 
+    @property
+    def weighted_targets(self):
+        """Targets of the rows with positive weight; those of all rows are not copied."""
+        indices = self.nonzero_weight_indices
+        return self.targets if len(indices) == len(self.targets) else self.targets[indices]
+
     def source_rows(self, rows: np.ndarray) -> tuple:
         """Return some rows of X and y as the user gave them; of sparse X in CSR format."""
         X, y = self.source
@@ -190,7 +196,7 @@ def check_data(estimator, X, y, sample_weight, *, reset: bool, encode: Callable)
     targets = encode(labels, data.dtype)
     sample_weight = check_weights(sample_weight, data)
     table = weighted(estimator, Table(data, targets, sample_weight, sample_weight, (X, y)))
-    estimator._make_loss().check_targets(targets[table.nonzero_weight_indices])
+    estimator._make_loss().check_targets(table.weighted_targets)
     return table
 
 
@@ -198,7 +204,7 @@ def learnable_data(estimator, X, y, sample_weight, is_warm_start=False) -> Table
     """Return the rows of a whole fit, checked."""
     encode = partial(estimator._encode_targets, keep_classes=is_warm_start)
     table = check_data(estimator, X, y, sample_weight, reset=not is_warm_start, encode=encode)
-    targets = table.targets[table.nonzero_weight_indices]
+    targets = table.weighted_targets
     estimator._make_loss().check_whole(targets)
     estimator._check_weighted_targets(targets)
     return table

@@ -121,9 +121,10 @@ def advice_on_columns(X, estimator: str) -> str | None:
 
 def advice_on_targets(targets: np.ndarray, estimator: str) -> str | None:
     """Return a warning about the scale of targets of shape (n_rows, n_targets); None if they are fine."""
+    # Column by column: large targets are not copied as a whole.
     with np.errstate(over="ignore", invalid="ignore"):
-        sds = targets.astype(np.float64).std(axis=0)
-    sds = sds[sds > 1e-10 * np.abs(targets).max(axis=0)]
+        sds = np.array([column.astype(np.float64).std() for column in targets.T])
+    sds = sds[sds > 1e-10 * np.maximum(targets.max(axis=0), -targets.min(axis=0))]
     off = sds[(sds > LARGEST_TARGET_SD) | (sds < SMALLEST_TARGET_SD)]
     if not len(off):
         return None

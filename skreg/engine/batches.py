@@ -16,7 +16,7 @@ from sklearn.utils import gen_batches, gen_even_slices
 from torch import Tensor
 
 from skreg.engine.arrays import BLOCK_BYTES, chosen, gathered, mapped_file
-from skreg.engine.classes import ClassTargets
+from skreg.engine.classes import ClassTargets, is_large
 from skreg.network.linear import MIN_GEMM_COLUMNS
 from skreg.network.sparse import SparseInputs, is_worth, row_bytes
 
@@ -103,6 +103,13 @@ class Rows(torch.utils.data.Dataset):
         of_outputs = max(MIN_PRODUCT_ROWS, BLOCK_BYTES_OF_OUTPUTS // (max(layer_units[1:]) * item_bytes))
         for span in gen_batches(len(self), min(n_rows, of_outputs, at_most)):
             yield span, torch.from_numpy(self.X[span]) if is_viewed else self.operand(np.arange(span.start, span.stop))
+
+    @property
+    def cuts_targets(self) -> bool:
+        """Whether the targets of a batch are made, or cut, when it is needed: of many targets, no copy is kept."""
+        target = self.target
+        is_wide = target.shape[1] >= MIN_GEMM_COLUMNS
+        return isinstance(target, ClassTargets) or (is_wide and is_large(target.shape, target.element_size()))
 
     @property
     def _numpy_type(self) -> np.dtype:
@@ -227,7 +234,7 @@ class MemberBatches:
         self.is_uniform = all(
             reader.rows.weight is None and len(reader.rows) == self.n_columns for reader in self.readers
         )
-        self.has_codes = any(isinstance(reader.rows.target, ClassTargets) for reader in self.readers)
+        self.cuts_targets = any(reader.rows.cuts_targets for reader in self.readers)
         for reader in self.readers:
             slots = np.zeros(self.n_columns, dtype=np.int64)
             is_row = np.zeros(self.n_columns, dtype=bool)
@@ -236,7 +243,7 @@ class MemberBatches:
                 slots[filled], is_row[filled] = np.arange(own.start, own.stop), True
             reader.slots = torch.from_numpy(slots)
             reader.is_row = torch.from_numpy(is_row).to(reader.rows.target.device)
-            if not self.has_codes:
+            if not self.cuts_targets:
                 reader.target = reader.rows.target.mT.contiguous()
         self.weight = None
         self.n_widest = int(widths.max())
@@ -256,7 +263,7 @@ class MemberBatches:
     def begin_epoch(self) -> None:
         """Begin an epoch: draw the order of the rows, and gather targets and weights in that order.
 
-        Sets ``target`` of shape (n_members, n_columns, n_targets), or None where batches make it of codes, and
+        Sets ``target`` of shape (n_members, n_columns, n_targets), or None where batches cut it themselves, and
         ``weight`` of shape (n_members, n_columns), which sums to 1 over the columns of a member.
         """
         targets, weights = [], []
@@ -269,7 +276,7 @@ class MemberBatches:
             reader.order = columns.numpy()
             columns = columns.to(rows.target.device)
             reader.columns = columns
-            if not self.has_codes:
+            if not self.cuts_targets:
                 targets.append(reader.target.index_select(1, columns))
             if not has_weights:
                 weights.append(rows.row_weight()[columns] * reader.is_row)
@@ -302,7 +309,7 @@ class MemberBatches:
             yield from map(Batch, inputs, targets, weights, spans)
 
     def _targets(self, span: slice) -> Tensor:
-        """Return the targets of some columns, made from codes, in the memory layout of the outputs."""
+        """Return the targets of some columns in the memory layout of the outputs."""
         target = self._joined([reader.rows.target[reader.columns[span]] for reader in self.readers])
         return target.mT.contiguous().mT if self.is_narrow else target
 

@@ -1,5 +1,6 @@
 """Targets of many classes as codes: an array with one column for each class takes so many times their memory."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,12 +12,24 @@ from torch import Tensor
 MAX_DENSE_BYTES = 16 * 2**20
 
 
+def is_large(shape: tuple[int, int], item_bytes: int) -> bool:
+    """Return whether targets of some shape are not to be copied as a whole."""
+    return math.prod(shape) * item_bytes > MAX_DENSE_BYTES
+
+
+def rows_in_part(target) -> int:
+    """Return the number of rows of targets that are to be worked on at once: all, unless they are large."""
+    n_rows, n_columns = target.shape
+    is_cut = is_large(target.shape, target.element_size())
+    return max(1, MAX_DENSE_BYTES // (n_columns * target.element_size())) if is_cut else n_rows
+
+
 def indicators(codes: np.ndarray, n_classes: int) -> "np.ndarray | ClassIndicators":
     """Return targets of shape (n_rows, n_classes) from class codes; one column for two classes."""
     if n_classes <= 2:
         return codes[:, None].astype(np.float64)
     coded = ClassIndicators(codes, n_classes)
-    return coded if len(codes) * n_classes * coded.dtype.itemsize > MAX_DENSE_BYTES else np.asarray(coded)
+    return coded if is_large(coded.shape, coded.dtype.itemsize) else np.asarray(coded)
 
 
 class ClassIndicators:

@@ -73,24 +73,29 @@ class Dataset:
     def rows(self, choice: RowChoice, dtype: torch.dtype, device: torch.device) -> Rows:
         """Return some rows with their targets and weights."""
         source, indices = self._source(choice), choice.indices
-        targets = source.targets[indices]
+        is_all = np.array_equal(indices, np.arange(len(source.targets)))
+        targets = source.targets if is_all else source.targets[indices]
         if isinstance(targets, ClassIndicators):
             target = ClassTargets(torch.as_tensor(targets.codes, device=device), targets.n_classes, dtype)
         else:
+            if not targets.flags.writeable:  # torch warns of those
+                targets = targets.copy()
             target = torch.as_tensor(targets, device=device, dtype=dtype)
-        weight = self.weights(choice)
+        weight = self.weights(choice, targets)
         if weight is not None:
             weight = torch.as_tensor(weight, device=device, dtype=dtype)
             weight = weight / weight.sum()
-        is_all = np.array_equal(indices, np.arange(len(source.targets)))
         return Rows(source._inputs(dtype, device), target, weight, None if is_all else indices)
 
-    def weights(self, choice: RowChoice) -> np.ndarray | None:
-        """Return the weights of some rows, the largest of which is 1; None if all are equal."""
+    def weights(self, choice: RowChoice, targets=None) -> np.ndarray | None:
+        """Return the weights of some rows, the largest of which is 1; None if all are equal.
+
+        ``targets`` are those of the rows, if they are at hand.
+        """
         source = self._source(choice)
         weight = None if source.weight is None else source.weight[choice.indices]
         if choice.class_weights is not None:
-            of_class = choice.class_weights(source.targets[choice.indices])
+            of_class = choice.class_weights(source.targets[choice.indices] if targets is None else targets)
             weight = of_class if weight is None else weight * of_class
         return None if weight is None else rescaled(weight)
 

@@ -5,14 +5,16 @@ from torch import Tensor
 from skreg.losses import Loss, weighted_sum
 from skreg.network.linear import join_rows
 
-# Outputs and targets are kept up to this size.
-MAX_PART_BYTES = 32 * 2**20
+# Outputs and targets are kept up to this size; those of more rows are measured in smaller parts, because losses and
+# scores make several copies of a part.
+MAX_WHOLE_BYTES = 32 * 2**20
+MAX_PART_BYTES = 4 * 2**20
 
 
 class Measurement:
     """Losses and score of many batches, of which only a few outputs are kept at a time.
 
-    Outputs of small data are measured at once. A score that is no sum over rows, as R² is none, needs all of them.
+    Outputs of small data are measured at once; so are those of a loss whose score needs all of them.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ class Measurement:
         self._targets: list[Tensor] = []
         self._n_bytes = self._start = 0
         self._losses: Tensor | None = None
-        self._score: Tensor | None = None
+        self._running = loss.running_score()
         self._whole: tuple[Tensor, Tensor] | None = None
 
     def add(self, Z: Tensor, target: Tensor) -> None:
@@ -36,8 +38,13 @@ class Measurement:
         self._outputs.append(Z)
         self._targets.append(target)
         self._n_bytes += 2 * Z.numel() * Z.element_size()
-        if self._n_bytes > MAX_PART_BYTES and self.loss.sums_score:
+        if self._running is not None and self._n_bytes > self._most_bytes(Z):
             self._measure(join_rows(self._targets))
+
+    def _most_bytes(self, Z: Tensor) -> int:
+        """Return the size up to which outputs and targets are kept."""
+        n_bytes = 2 * Z.element_size() * Z.numel() // Z.shape[-2] * self.weight.shape[-1]
+        return n_bytes if n_bytes <= MAX_WHOLE_BYTES else MAX_PART_BYTES
 
     def finish(self, target: Tensor | None = None) -> None:
         """Measure the rest; ``target`` has the targets of all batches, if they are known in one piece."""
@@ -56,9 +63,8 @@ class Measurement:
             if self._losses is None:
                 # In one piece from the start: small tensors that stay would keep the memory of large ones between them.
                 self._losses = losses.new_empty(len(losses), self.weight.shape[-1])
-                self._score = self.weight.new_zeros(len(losses))
             self._losses[:, self._start : stop] = losses
-            self._score += self.loss.score(Z, target, self.weight[..., self._start : stop])
+            self._running.add(Z, target, self.weight[..., self._start : stop])
         self._outputs, self._targets, self._n_bytes, self._start = [], [], 0, stop
 
     @property
@@ -74,4 +80,4 @@ class Measurement:
     @property
     def score(self) -> Tensor:
         """Scores, of shape (n_members,)."""
-        return self._score if self._whole is None else self.loss.score(*self._whole, self.weight)
+        return self._running.value if self._whole is None else self.loss.score(*self._whole, self.weight)

@@ -28,6 +28,23 @@ def exact(T: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return T.double(), weight / weight.sum()
 
 
+class SummedScore:
+    """Score of rows that come part by part, which is the sum of those of the parts.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss.
+    """
+
+    def __init__(self, loss: "Loss"):
+        self.loss, self.value = loss, 0.0
+
+    def add(self, Z: Tensor, T: Tensor, weight: Tensor) -> None:
+        """Add rows; arguments as for :meth:`Loss.score`, with weights that sum to 1 over all parts."""
+        self.value = self.value + self.loss.score(Z, T, weight)
+
+
 class Loss(torch.nn.Module, ABC):
     """A loss, the link that maps outputs to predictions, and the score that users read beside it.
 
@@ -43,8 +60,6 @@ class Loss(torch.nn.Module, ABC):
     #: Whether the losses of rows are bounded in the choice of an epoch, because a few wrong rows can hold most of the
     #: mean. Not for probabilities: there a few rows with large losses are how overfitting shows.
     bounds_rows: bool = False
-    #: Whether the score of some rows is the sum of those of its parts.
-    sums_score: bool = False
     #: Whether outputs are in the unit of the targets.
     in_units: bool = False
 
@@ -98,6 +113,10 @@ class Loss(torch.nn.Module, ABC):
 
         ``weight`` of shape (n_rows,) or (n_members, n_rows) sums to 1 over the rows.
         """
+
+    def running_score(self) -> "SummedScore | None":
+        """Return the score of rows that come part by part; None if it needs all of them at once."""
+        return None
 
     def check_targets(self, targets: np.ndarray) -> None:
         """Raise ValueError if targets of shape (n_rows, n_targets) are out of the loss's range."""

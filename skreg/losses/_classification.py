@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from skreg.losses._base import Loss, exact, weighted_sum
+from skreg.losses._base import Loss, SummedScore, exact, weighted_sum
 
 # A class that no row has would make the best constant output infinite.
 SMALLEST_PROBABILITY = 1e-12
@@ -24,7 +24,6 @@ class SoftmaxLogLoss(Loss):
     """Cross-entropy of one class out of several: ``logsumexp(z) - sum_k t_k z_k``."""
 
     out_activation = "softmax"
-    sums_score = True
 
     def link(self, Z):
         """Return the softmax over outputs."""
@@ -68,6 +67,10 @@ class SoftmaxLogLoss(Loss):
             is_right = (Z.argmax(dim=-1) == T.argmax(dim=-1)).to(weight.dtype)
         return weighted_sum(is_right, weight)
 
+    def running_score(self):
+        """Return a sum of scores."""
+        return SummedScore(self)
+
     def smooth_targets(self, T, rate):
         """Return ``(1 - rate) * T + rate / n_classes`` (Szegedy et al., CVPR 2016, section 7)."""
         return T * (1 - rate) + rate / T.shape[-1]
@@ -77,7 +80,6 @@ class LogisticLogLoss(Loss):
     """Cross-entropy of independent yes/no labels, summed over labels: ``log(1 + exp(z)) - t z``."""
 
     out_activation = "logistic"
-    sums_score = True
 
     def link(self, Z):
         """Return the logistic function of every output."""
@@ -104,6 +106,10 @@ class LogisticLogLoss(Loss):
     def score(self, Z, T, weight):
         """Return the share of rows with every label right, as scikit-learn's accuracy_score does."""
         return weighted_sum(((Z > 0) == (T > 0.5)).all(dim=-1).to(weight.dtype), weight)
+
+    def running_score(self):
+        """Return a sum of scores."""
+        return SummedScore(self)
 
     def smooth_targets(self, T, rate):
         """Return ``(1 - rate) * T + rate / 2``: every label has two classes."""

@@ -32,7 +32,6 @@ class CustomLoss(Loss):
         self.function = function
         self.link_loss = link
         self.out_activation = link.out_activation
-        self.sums_score = link.sums_score
 
     def n_outputs(self, n_targets):
         """Return the number of outputs that the link needs."""
@@ -95,6 +94,10 @@ class CustomLoss(Loss):
     def score(self, Z, T, weight):
         """Return accuracy or R²."""
         return self.link_loss.score(Z, T, weight)
+
+    def running_score(self):
+        """Return that of the link's own loss."""
+        return self.link_loss.running_score()
 
     def smooth_targets(self, T, rate):
         """Return targets with label smoothing, if the link is one of classification."""

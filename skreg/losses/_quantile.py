@@ -116,6 +116,10 @@ class Quantile(RegressionLoss):
         slopes = balanced_slopes(T, weight, self._levels(T))
         return self._through_link(self._by_target(outputs), slopes).unsqueeze(0)
 
+    def running_score(self):
+        """Return R² of one quantile; the D² of several needs the quantiles of all targets."""
+        return super().running_score() if len(self.quantiles) == 1 else None
+
     def score(self, Z, T, weight):
         """Return R² of one quantile; of several, the mean D² pinball score over targets and levels.
 

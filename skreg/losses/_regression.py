@@ -1,6 +1,7 @@
 """Losses of numbers that are not counts, and the score of all of them."""
 
 from bisect import bisect_left
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -109,6 +110,42 @@ def r2(prediction: Tensor, T: Tensor, weight: Tensor) -> Tensor:
     return explained(unexplained, total, rounding).mean(dim=-1)
 
 
+class RunningR2:
+    """:func:`r2` of rows that come part by part, whose means and squares are put together.
+
+    The moments of two parts make those of both without a difference of large numbers (Chan, Golub and LeVeque,
+    "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
+
+    Parameters
+    ----------
+    link : callable
+        Returns predictions from outputs.
+    """
+
+    def __init__(self, link: Callable[[Tensor], Tensor]):
+        self.link = link
+        self._weight = self._mean = self._total = self._unexplained = self._squares = 0.0
+
+    def add(self, Z: Tensor, T: Tensor, weight: Tensor) -> None:
+        """Add rows; arguments as for :meth:`Loss.score`, with weights that sum to 1 over all parts."""
+        weight = weight.unsqueeze(-1)
+        own = weight.sum(dim=-2)
+        mean = (T * weight).sum(dim=-2) / own.clamp_min(torch.finfo(T.dtype).tiny)
+        self._unexplained = self._unexplained + ((self.link(Z) - T).square() * weight).sum(dim=-2)
+        self._squares = self._squares + (T.square() * weight).sum(dim=-2)
+        share = own / (self._weight + own).clamp_min(torch.finfo(T.dtype).tiny)
+        between = (mean - self._mean).square() * self._weight * share
+        self._total = self._total + ((T - mean.unsqueeze(-2)).square() * weight).sum(dim=-2) + between
+        self._mean = self._mean + (mean - self._mean) * share
+        self._weight = self._weight + own
+
+    @property
+    def value(self) -> Tensor:
+        """R², averaged over targets, of shape (n_members,)."""
+        rounding = torch.finfo(self._squares.dtype).eps * self._squares
+        return explained(self._unexplained, self._total, rounding).mean(dim=-1)
+
+
 class RegressionLoss(Loss):
     """A loss of numbers, with R² of the predictions as its score; by default these are the outputs themselves."""
 
@@ -123,6 +160,10 @@ class RegressionLoss(Loss):
     def score(self, Z, T, weight):
         """Return R², averaged over targets."""
         return r2(self.link(Z), T, weight)
+
+    def running_score(self):
+        """Return R² of rows that come part by part."""
+        return RunningR2(self.link)
 
 
 class HalfSquaredError(RegressionLoss):

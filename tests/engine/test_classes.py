@@ -64,6 +64,7 @@ def coded(monkeypatch):
 
     def start():
         monkeypatch.setattr(classes, "MAX_DENSE_BYTES", 0)
+        monkeypatch.setattr(measuring, "MAX_WHOLE_BYTES", 4000)
         monkeypatch.setattr(measuring, "MAX_PART_BYTES", 4000)
 
     return start
