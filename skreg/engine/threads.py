@@ -44,9 +44,18 @@ class _Process:
 
 
 class _PythonThread(threading.local):
-    """What the blocks of one Python thread share: how many torch threads large steps may take; None outside of them."""
+    """What the blocks of one Python thread share.
+
+    Attributes
+    ----------
+    most : int or None
+        How many torch threads large steps may take; None outside of the blocks.
+    n_blas_blocks : int
+        In how many blocks with one thread of BLAS it is.
+    """
 
     most: int | None = None
+    n_blas_blocks = 0
 
 
 _own = _PythonThread()
@@ -106,16 +115,20 @@ def _end() -> None:
 
 def _after_fork() -> None:
     """Take account of a fork, in the child: only the thread that has forked is left, and none of its torch threads."""
-    _Process.lock, _Blas.lock = threading.Lock(), threading.Lock()  # other threads may have held them
+    _Process.lock, _Blas.lock = threading.Lock(), threading.Lock()  # other threads may have held the first
     _Process.is_forked = True
     _Process.n_running = 0 if _own.most is None else 1
     if _own.most is not None:
         _own.most = 1
         torch.set_num_threads(1)
+    if _Blas.n_running and not _own.n_blas_blocks:
+        # Those who would have given BLAS its threads back have stayed behind.
+        _Blas.limiter.restore_original_limits()
+    _Blas.n_running = min(_own.n_blas_blocks, 1)
 
 
 class _Blas:
-    """What the blocks of all Python threads share in which BLAS has one thread: their number, and what ends them."""
+    """What the blocks in which BLAS has one thread share: in how many Python threads they are, and what ends them."""
 
     lock = threading.Lock()
     n_running = 0
@@ -128,12 +141,14 @@ def one_blas_thread() -> Iterator[None]:
     with _Blas.lock:
         if _Blas.n_running == 0:
             _Blas.limiter = _in_passing(lambda: threadpool_controller().limit(limits=1, user_api="blas"))
-        _Blas.n_running += 1
+        _Blas.n_running += _own.n_blas_blocks == 0
+        _own.n_blas_blocks += 1
     try:
         yield
     finally:
         with _Blas.lock:
-            _Blas.n_running -= 1
+            _own.n_blas_blocks -= 1
+            _Blas.n_running -= _own.n_blas_blocks == 0
             if _Blas.n_running == 0:
                 _in_passing(_Blas.limiter.restore_original_limits)
 
@@ -149,7 +164,10 @@ def _in_passing(function: Callable):
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_after_fork)
+    # No fork while the limit of BLAS is being set or taken away.
+    os.register_at_fork(
+        before=lambda: _Blas.lock.acquire(), after_in_parent=lambda: _Blas.lock.release(), after_in_child=_after_fork
+    )
 
 
 def on_one_thread(function: Callable) -> Callable:

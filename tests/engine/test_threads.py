@@ -369,6 +369,74 @@ print("done")
 """
 
 
+# A child of a fork while a fit in another thread has limited BLAS, and of one within such a fit.
+FORKS_BESIDE = """
+import os, sys, threading, warnings
+warnings.simplefilter("ignore")
+import numpy as np
+from threadpoolctl import threadpool_info
+from skreg import RegularizedMLPRegressor
+from skreg.engine.threads import one_blas_thread
+
+X = np.random.default_rng(0).normal(size=(50, 3))
+entered, leave = threading.Event(), threading.Event()
+
+
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def in_child(work):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if work() else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def loss(t, z):
+    if not set(blas_threads()) - {1}:  # in training
+        entered.set()
+        leave.wait()
+    return (t - z).square().sum(dim=1)
+
+
+def fits_and_restores():
+    leave.set()
+    at_first = blas_threads()
+    RegularizedMLPRegressor((4,), solver="lbfgs", max_iter=2, random_state=0).fit(X, X[:, 0])
+    return at_first == blas_threads() == before
+
+
+def leaves_its_block():
+    with one_blas_thread():
+        inner = blas_threads()
+    return set(inner) <= {1} and set(blas_threads()) <= {1}
+
+
+before = blas_threads()
+fit = RegularizedMLPRegressor((4,), solver="lbfgs", max_iter=2, loss=loss, random_state=0)
+thread = threading.Thread(target=fit.fit, args=(X, X[:, 0]))
+thread.start()
+entered.wait()
+in_child(fits_and_restores)
+with one_blas_thread():
+    in_child(leaves_its_block)
+leave.set()
+thread.join()
+with one_blas_thread():
+    in_child(leaves_its_block)
+print(blas_threads() == before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_has_the_threads_of_blas_that_fits_in_other_threads_have_limited():
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", FORKS_BESIDE]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert (run.stdout, run.stderr, run.returncode) == ("0\n0\n0\nTrue\n", "", 0)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_children_of_a_fork_do_not_wait_for_the_threads_of_their_parent(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
