@@ -22,29 +22,49 @@ class Measurement:
         The loss.
     weight : Tensor of shape (n_columns,) or (n_members, n_columns)
         Weights of the rows of all batches, one after the other; they sum to 1.
+    keeps_batches : bool, default=True
+        Whether outputs and targets stay as they are until the end, which saves copies. Not if batches have large
+        inputs: the memory of these is used again only where no small tensor has been made that stays.
     """
 
-    def __init__(self, loss: Loss, weight: Tensor):
-        self.loss, self.weight = loss, weight
+    def __init__(self, loss: Loss, weight: Tensor, *, keeps_batches: bool = True):
+        self.loss, self.weight, self.keeps_batches = loss, weight, keeps_batches
         self._outputs: list[Tensor] = []
         self._targets: list[Tensor] = []
-        self._n_bytes = self._start = 0
+        self._n_bytes = self._n_copied = self._start = 0
         self._losses: Tensor | None = None
         self._running = loss.running_score()
         self._whole: tuple[Tensor, Tensor] | None = None
 
     def add(self, Z: Tensor, target: Tensor) -> None:
         """Add a batch."""
+        n_bytes = 2 * Z.numel() * Z.element_size()
+        is_large = n_bytes // Z.shape[-2] * self.weight.shape[-1] > MAX_WHOLE_BYTES
+        if not self.keeps_batches and not is_large:
+            self._copy(Z, target)
+            return
         self._outputs.append(Z)
         self._targets.append(target)
-        self._n_bytes += 2 * Z.numel() * Z.element_size()
-        if self._running is not None and self._n_bytes > self._most_bytes(Z):
+        self._n_bytes += n_bytes
+        if self._running is not None and is_large and self._n_bytes > MAX_PART_BYTES:
             self._measure(join_rows(self._targets))
 
-    def _most_bytes(self, Z: Tensor) -> int:
-        """Return the size up to which outputs and targets are kept."""
-        n_bytes = 2 * Z.element_size() * Z.numel() // Z.shape[-2] * self.weight.shape[-1]
-        return n_bytes if n_bytes <= MAX_WHOLE_BYTES else MAX_PART_BYTES
+    def _copy(self, Z: Tensor, target: Tensor) -> None:
+        """Copy a batch to its place among all rows."""
+        if not self._outputs:
+            self._outputs, self._targets = [self._of_all_rows(Z)], [self._of_all_rows(target)]
+        span = slice(self._n_copied, self._n_copied + Z.shape[-2])
+        self._outputs[0][..., span, :] = Z
+        self._targets[0][..., span, :] = target
+        self._n_copied = span.stop
+
+    def _of_all_rows(self, part: Tensor) -> Tensor:
+        """Return a tensor for all rows, which lies in memory as that of a batch does."""
+        n_members, _, n_columns = part.shape
+        n_rows = self.weight.shape[-1]
+        if part.mT.is_contiguous():
+            return part.new_empty(n_members, n_columns, n_rows).mT
+        return part.new_empty(n_members, n_rows, n_columns)
 
     def finish(self, target: Tensor | None = None) -> None:
         """Measure the rest; ``target`` has the targets of all batches, if they are known in one piece."""

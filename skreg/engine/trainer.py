@@ -173,7 +173,11 @@ class Trainer:
         scale = self.module.flat.new_full((), self.n_batches / self.batches.n_columns)
         regularizers = (*self.transforms, *self.rules, self.averaging, *self.regularization.regularizers)
         with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, regularizers):
-            measurement = Measurement(self.spec.loss, self.batches.column_weight(self.is_single))
+            measurement = Measurement(
+                self.spec.loss,
+                self.batches.column_weight(self.is_single),
+                keeps_batches=self.batches.batches_per_block > 1,
+            )
             for index, batch in enumerate(self.batches):
                 measurement.add(*self._step(index, batch, scale))
             measurement.finish(None if self.transforms else self.batches.target)
@@ -289,7 +293,7 @@ class Trainer:
             self.validation.begin_epoch()
         batches, loss, weight = self.validation, self.spec.loss, self.validation.column_weight(self.is_single)
         with torch.no_grad():
-            measurement = Measurement(loss, weight)
+            measurement = Measurement(loss, weight, keeps_batches=batches.batches_per_block > 1)
             for batch in batches:
                 measurement.add(self.module.forward(batch.X), batch.target)
             measurement.finish(batches.target)

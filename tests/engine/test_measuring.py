@@ -41,9 +41,9 @@ def in_parts(monkeypatch):
     return start
 
 
-def measured(loss, Z, T, weight, n_rows):
+def measured(loss, Z, T, weight, n_rows, **options):
     """Return losses and score of batches of some rows."""
-    measurement = Measurement(loss, weight)
+    measurement = Measurement(loss, weight, **options)
     for span in torch.arange(Z.shape[1]).split(n_rows):
         measurement.add(Z[:, span], T[:, span])
     measurement.finish()
@@ -89,6 +89,20 @@ def test_parts_measure_as_the_whole(loss, n_members, in_parts):
     measuring.MAX_PART_BYTES = 0  # every batch is a part
     for own, other in zip(measured(loss, Z, T, weight, 10), expected, strict=True):
         torch.testing.assert_close(own, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("is_narrow", [True, False])
+@pytest.mark.parametrize("n_members", [1, 3])
+def test_copies_of_batches_measure_as_the_batches_do(n_members, is_narrow):
+    generator = torch.Generator().manual_seed(0)
+    shape = (n_members, 4, 60) if is_narrow else (n_members, 60, 4)
+    Z, T = (torch.randn(shape, generator=generator) for _ in range(2))
+    if is_narrow:
+        Z, T = Z.mT, T.mT
+    weight = torch.full((60,) if n_members == 1 else (n_members, 60), 1 / 60)
+    own = measured(HalfSquaredError(), Z, T, weight, 7, keeps_batches=False)
+    for values, other in zip(own, measured(HalfSquaredError(), Z, T, weight, 7), strict=True):
+        assert torch.equal(values, other)
 
 
 def test_a_constant_target_counts_as_in_one_piece(in_parts):
@@ -159,6 +173,32 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 {fit}(hidden_layer_sizes=(5,), max_iter=1, batch_size=250, random_state=0).fit(X, {y})
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / y.nbytes)
 """
+
+
+PEAK_OF_MASKS = """
+import resource, warnings
+import numpy as np
+import scipy.sparse
+from skreg import RegularizedMLPClassifier
+warnings.simplefilter("ignore")
+n_rows, n_columns, n_nonzero = 6000, 20_000, 5
+columns = np.random.default_rng(0).integers(0, n_columns, n_rows * n_nonzero)
+indptr = np.arange(0, len(columns) + 1, n_nonzero)
+X = scipy.sparse.csr_matrix((np.ones(len(columns)), columns, indptr), (n_rows, n_columns))
+X.sum_duplicates()
+options = dict(max_iter=1, batch_size=100, random_state=0)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+RegularizedMLPClassifier((5,), augmentation="noise", **options).fit(X, np.arange(n_rows) % 2)
+RegularizedMLPClassifier((5,), input_dropout=0.2, **options).fit(X, np.arange(n_rows) % 2)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (8 * n_rows * n_columns))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units")
+def test_memory_of_sparse_inputs_that_change_in_every_batch():
+    """In units of a dense copy of the inputs: it took one, which the batches made dense left behind."""
+    result = subprocess.run([sys.executable, "-c", PEAK_OF_MASKS], capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 0.4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units")
