@@ -53,6 +53,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/bench_sweep.py
 	$(BIN)/python benchmarks/bench_scaling.py --plot results/bench_scaling.svg
 	$(BIN)/python benchmarks/bench_reference.py
+	$(BIN)/python benchmarks/bench_resources.py
 
 selection: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/bench_selection.py
