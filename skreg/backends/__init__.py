@@ -5,6 +5,9 @@ Everything that fits many networks imports them. What a new backend sends must s
 task that it loses or returns twice is an error.
 """
 
+from skreg.backends._calls import run_calls
+from skreg.backends._cluster import in_one_worker, keeping_data, stop_signal
 from skreg.backends._joblib import train_fits
+from skreg.backends._shared_data import Shared
 
-__all__ = ["train_fits"]
+__all__ = ["Shared", "in_one_worker", "keeping_data", "run_calls", "stop_signal", "train_fits"]

@@ -1,5 +1,6 @@
 """Populations as tasks of joblib, under its active backend; in threads where none is set."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -8,11 +9,13 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 
 from skreg._progress import progress_bar
+from skreg.backends._calls import run_on_cluster
+from skreg.backends._cluster import client_of, in_one_worker, keeping_data, stop_signal
 from skreg.backends._errors import SentError
 from skreg.backends._returned import checked_results
 from skreg.engine.grouping import Fit, block_size, make_populations
 from skreg.engine.spec import FitResult
-from skreg.engine.threads import AbandonedError, StopSignal, for_autograd, limited_threads, step_flops
+from skreg.engine.threads import AbandonedError, for_autograd, limited_threads, step_flops
 from skreg.engine.trainer import Trainer
 
 
@@ -23,7 +26,7 @@ class Connection:
     """
 
     def __init__(self, report: Callable[[int, int], None] | None = None):
-        self.stopped = StopSignal()
+        self.stopped = stop_signal()
         self.report = report
 
     @property
@@ -47,7 +50,7 @@ def train_population(index: int, fits: list[Fit], connection: Connection, n_work
     spec = fits[0][0]
     flops = step_flops(spec.network.layer_units, spec.batch_size)
     report = connection.report and (lambda n_epochs: connection.report(index, n_epochs))
-    with limited_threads(flops, is_worker=n_workers > 1):
+    with limited_threads(flops, is_worker=n_workers > 1 or connection.is_remote):
         results = train_together(fits, stopped=connection.stopped, report=report, block_bytes=block_bytes)
     for result in results:
         result.seconds = (time.perf_counter() - start) / len(fits)
@@ -76,6 +79,8 @@ def train_together(fits: list[Fit], *, report: Callable | None = None, **options
     return list(alone)
 
 
+@in_one_worker()
+@keeping_data()
 def train_fits(
     fits: Sequence[Fit],
     *,
@@ -131,16 +136,35 @@ def train_fits(
 
         connection = Connection(report)
         tasks = [
-            delayed(train_population)(index, [fits[k] for k in population], connection, n_workers, block_bytes)
+            (index, [fits[k] for k in population], connection, n_workers, block_bytes)
             for index, population in enumerate(populations)
         ]
+        backend, _ = get_active_backend(prefer="threads")
         try:
-            returned = Parallel(n_jobs=n_workers, prefer="threads")(tasks)
+            if client_of(backend) is None:
+                returned = Parallel(n_jobs=n_workers, prefer="threads")(
+                    delayed(train_population)(*args) for args in tasks
+                )
+            else:
+                returned = train_on_cluster(backend, tasks, lambda index: report(index, n_epochs[index]))
         finally:
             connection.stopped.set()
         for index in range(len(populations)):  # those in other processes, or that have failed, have not reported all
             report(index, n_epochs[index] - reported[index])
     return results_of_fits(returned, populations, len(fits))
+
+
+def train_on_cluster(backend, tasks: list[tuple], report: Callable[[int], None]) -> list[tuple[int, list[FitResult]]]:
+    """Return the results of populations that are trained on a cluster, and report the index of each that is done."""
+    # Rows are read by many tasks, also of later calls; weights from which training starts are those of one task.
+    specs, datasets = zip(*(fit for _, fits, *_ in tasks for fit in fits), strict=True)
+    shared = [*datasets, *(choice for spec in specs for choice in (spec.train, spec.valid))]
+    returned = []
+    with contextlib.closing(run_on_cluster(backend, train_population, tasks, shared)) as results:
+        for index, trained in results:
+            returned.append((index, trained))
+            report(index)
+    return returned
 
 
 def results_of_fits(returned: Sequence[tuple], populations: list[list[int]], n_fits: int) -> list[FitResult]:

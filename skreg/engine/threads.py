@@ -10,6 +10,7 @@ All torch work of the library is within :func:`limited_threads`, because
 import contextlib
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +75,7 @@ def limited_threads(flops_per_step: float = 0.0, *, is_worker: bool = False) -> 
     """
     outer = _own.most
     if outer is None:
-        is_worker = is_worker or _is_thread_of_joblib()
+        is_worker = is_worker or _is_thread_of_joblib() or is_task_of_dask()
         _begin()
         _own.most = 1 if is_worker or _Process.is_forked else _Process.before
     else:
@@ -89,6 +90,12 @@ def limited_threads(flops_per_step: float = 0.0, *, is_worker: bool = False) -> 
             _end()
         else:
             torch.set_num_threads(found)
+
+
+def is_task_of_dask() -> bool:
+    """Return whether a task of Dask runs in this thread."""
+    module = sys.modules.get("distributed.utils")  # which workers have imported
+    return module is not None and hasattr(module.thread_state, "execution_state")
 
 
 def _is_thread_of_joblib() -> bool:

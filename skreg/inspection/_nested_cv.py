@@ -20,6 +20,7 @@ from skreg._sklearn_private import (
 )
 from skreg._version import __version__
 from skreg._warnings import warn_user
+from skreg.backends import keeping_data
 from skreg.compose import quantile_levels, quantile_score
 from skreg.inspection._bar import FitsBar
 from skreg.inspection._design import (
@@ -50,6 +51,7 @@ from skreg.model_selection._batched_fits import (
 FOLDS_TOGETHER = 5
 
 
+@keeping_data()
 def run_comparison(X, y, estimators, options: ComparisonOptions) -> dict:
     """Compare estimators as :func:`compare_regularizers` does.
 

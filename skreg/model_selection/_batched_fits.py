@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import starmap
 
 import numpy as np
 import scipy.sparse
-from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -28,14 +28,14 @@ from skreg._estimator.shared_checks import SharedChecks
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
 from skreg._warnings import Message
-from skreg.backends import train_fits
+from skreg.backends import Shared, in_one_worker, keeping_data, run_calls, stop_signal, train_fits
 from skreg.backends._returned import checked_results
 from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.model_selection._deferred import DatasetCache, DeferredFit, keeps_warnings, with_network
 from skreg.model_selection._memory import restore_memory, share_memory
-from skreg.model_selection._processes import packed, recording, this_process, unpacked
+from skreg.model_selection._processes import Home, packed, unpacked
 from skreg.stopping import NoSplitError, RowStructure, following
 
 # Folds are copied, as in scikit-learn, but all at the same time, up to so many bytes; then their networks are trained.
@@ -225,6 +225,8 @@ def has_callbacks(estimator) -> bool:
     return any(getattr(part, "_skl_callbacks", None) for part in (estimator, *parts))
 
 
+@in_one_worker()
+@keeping_data()
 def fit_tasks(
     X,
     y,
@@ -299,11 +301,7 @@ def fit_tasks(
     on_fitted = on_fitted or (lambda n_fits: None)
     on_fitted(len(outcomes) - len(others))
     if others:
-        backend, _ = get_active_backend()
-        in_turn = getattr(backend, "supports_return_generator", False)
-        return_as = "generator_unordered" if in_turn else "list"
-        parallel = Parallel(n_jobs=n_jobs, pre_dispatch=pre_dispatch, return_as=return_as)
-        _fit_others(X, y, others, fit_parameters, structure, parallel, on_fitted)
+        _fit_others(X, y, others, fit_parameters, structure, on_fitted, n_jobs=n_jobs, pre_dispatch=pre_dispatch)
     _warn_once(outcomes)
     return outcomes
 
@@ -369,7 +367,7 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
     results = train_fits([(pending.spec, pending.dataset) for _, pending in pending_fits], **options)
     for (outcome, pending), result in zip(pending_fits, results, strict=True):
         _finish(outcome, pending, result)
-    stopped = StopSignal()
+    stopped = stop_signal()
     fit_alone = delayed(_prepare)
     try:
         # Fitted transformers are shared within a thread only.
@@ -404,42 +402,38 @@ def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
 
 
 def _fit_others(
-    X,
-    y,
-    outcomes: list[Outcome],
-    fit_parameters: dict,
-    structure: RowStructure,
-    parallel: Parallel,
-    on_fitted: Callable,
+    X, y, outcomes: list[Outcome], fit_parameters: dict, structure: RowStructure, on_fitted: Callable, **options
 ) -> None:
     """Fit estimators that are no networks, with the backend of joblib."""
     call = secrets.token_hex(8)  # names of fits are unique among all calls
     unfinished = {f"{call} {number}": outcome for number, outcome in enumerate(outcomes)}
+    home, common = Home(), Shared((X, y, fit_parameters))
 
     def arguments(name: str, outcome: Outcome) -> tuple:
         rows = outcome.task.rows
-        return this_process(), name, outcome.estimator, X, y, rows, fit_parameters, structure.rows(rows)
+        return home, name, outcome.estimator, common, rows, structure.rows(rows)
 
-    calls = [delayed(_fit_other)(*arguments(*item)) for item in unfinished.items()]
-    for name, found in checked_results(unfinished, parallel(calls)):
-        outcome = unfinished[name]
-        if not isinstance(found, Outcome):
-            content = unpacked(found)
-            # An estimator that cannot be pickled is fitted again, in this process.
-            found = _fit_other(*arguments(name, outcome))[1] if content is None else Outcome.sent(*content)
-        outcome.take_over(found)
-        on_fitted(1)
+    with contextlib.closing(run_calls(_fit_other, starmap(arguments, unfinished.items()), **options)) as returned:
+        for name, found in checked_results(unfinished, returned):
+            outcome = unfinished[name]
+            if not isinstance(found, Outcome):
+                content = unpacked(found)
+                # An estimator that cannot be pickled is fitted again, in this process.
+                found = _fit_other(*arguments(name, outcome))[1] if content is None else Outcome.sent(*content)
+            outcome.take_over(found)
+            on_fitted(1)
 
 
 def _fit_other(
-    home: tuple, name: str, estimator, X, y, rows: np.ndarray, fit_parameters: dict, structure: RowStructure
+    home: Home, name: str, estimator, common: Shared, rows: np.ndarray, structure: RowStructure
 ) -> tuple[str, Outcome | bytes | None]:
     """Fit an estimator that is no network; return the name of the fit, and the outcome, packed in another process."""
     start = time.perf_counter()
-    outcome, is_home = Outcome(None, estimator), this_process() == home
+    outcome, is_home = Outcome(None, estimator), home.is_here()
+    X, y, fit_parameters = common.value
     parameters = check_method_params(X, params=fit_parameters, indices=rows)
     fold = Fold(*safe_split(estimator, X, y, rows), structure, parameters)
-    with contextlib.nullcontext() if is_home else recording(outcome.warnings):
+    with contextlib.nullcontext() if is_home else home.recording(outcome.warnings):
         fold.fit(outcome)
     outcome.seconds = time.perf_counter() - start
     return name, outcome if is_home else packed(estimator, outcome.warnings, outcome.seconds, outcome.error)

@@ -36,6 +36,7 @@ from skreg._sklearn_private import (
     safe_indexing,
 )
 from skreg._warnings import Message, WarningSink, give_warnings
+from skreg.backends import keeping_data
 from skreg.engine.threads import on_one_thread
 from skreg.model_selection._alphas import check_alphas, is_empty, penalty_of
 from skreg.model_selection._folds import (
@@ -246,6 +247,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         self._fit_alone(X, y, sample_weight, groups=groups, warn=give_warnings)
         return self
 
+    @keeping_data()
     def _fit_alone(self, X, y, sample_weight=None, *, groups=None, warn: WarningSink) -> None:
         """Choose a strength, and hand the warnings of all fits to ``warn``."""
         with unchanged_on_error(self):

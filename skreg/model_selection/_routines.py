@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.prepare import PendingFit, finish
 from skreg._warnings import Message, WarningSink, give_warnings
-from skreg.backends import train_fits
+from skreg.backends import keeping_data, train_fits
 from skreg.model_selection._deferred import DatasetCache, prepare_member
 
 
@@ -59,6 +59,7 @@ def without_convergence_warnings(routine: Routine) -> Routine:
         return end.value
 
 
+@keeping_data()
 def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, warn: WarningSink = give_warnings) -> list:
     """Run routines in step, and return their results.
 
