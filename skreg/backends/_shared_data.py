@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 
 # Rows with fewer bytes are not worth an index of their own.
-LEAST_BYTES_OF_ROW = 64
+LEAST_BYTES_OF_ROW = 16
 
 
 class Reference(NamedTuple):
@@ -82,6 +82,7 @@ class BlockStore:
 
     def reference(self, array) -> Reference:
         """Return the reference to an array or a CSR matrix; what is new in it becomes a block."""
+        array = np.asarray(array) if isinstance(array, np.memmap) else array  # other machines may not have the file
         key = content_key(array)
         if key not in self._references:
             has_rows = scipy.sparse.issparse(array) or (

@@ -35,7 +35,7 @@ class TaskPickler(cloudpickle.CloudPickler):
             return SharedPickle(self._refer(np.frombuffer(dumped(item.value, self._refer), np.uint8)))
         if type(item) in (scipy.sparse.csr_array, scipy.sparse.csr_matrix):
             return self._refer(item) if item.data.nbytes >= LEAST_BYTES else None
-        is_plain = type(item) is np.ndarray and item.ndim and not item.dtype.hasobject
+        is_plain = type(item) in (np.ndarray, np.memmap) and item.ndim and not item.dtype.hasobject
         return self._refer(item) if is_plain and item.nbytes >= LEAST_BYTES else None
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import distributed
@@ -33,11 +32,12 @@ def time_limit(seconds):
 
 def wait_until(is_so, seconds=30):
     """Return once something is so; raise TimeoutError if it takes too long."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > end:
-            raise TimeoutError(f"It is not so after {seconds} s.")
-        time.sleep(0.05)
+    pause = threading.Event()
+    for _ in range(20 * seconds):
+        if is_so():
+            return
+        pause.wait(0.05)
+    raise TimeoutError(f"It is not so after {seconds} s.")
 
 
 class Cluster:

@@ -31,6 +31,7 @@ from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skreg import RegularizedMLPClassifier
+from skreg.backends import _calls
 from skreg.inspection import compare_regularizers
 from skreg.model_selection import (
     GridSearchCV,
@@ -80,7 +81,7 @@ def changed_by_joblib(change):
         def __call__(self, calls):
             return change(list(super().__call__(calls)))
 
-    with mock.patch.object(_batched_fits, "Parallel", Changing):
+    with mock.patch.object(_calls, "Parallel", Changing):
         yield
 
 
