@@ -51,15 +51,15 @@ class Cluster:
         # Tests are imported in workers, too. Without OMP_NUM_THREADS torch has as many threads as there are cores.
         env = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
         with open(self.folder / f"{name}-{len(self.processes)}.log", "w") as log:
-            process = subprocess.Popen(
-                command, env=env, cwd=Path(tests.__file__).parents[1], stdout=log, stderr=log, start_new_session=True
-            )
+            process = subprocess.Popen(command, env=env, cwd=Path(tests.__file__).parents[1], stdout=log, stderr=log)
         self.processes.append(process)
         return process
 
     def __enter__(self):
         file = self.folder / "scheduler.json"
-        self.start("scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file)
+        # All ends by itself if the tests are killed.
+        limit = ("--idle-timeout", "5 minutes")
+        self.start("scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file, *limit)
         with time_limit(60):
             wait_until(file.exists)
             self.client = distributed.Client(scheduler_file=str(file), timeout=30)
