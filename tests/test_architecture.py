@@ -13,6 +13,7 @@ PACKAGE = Path(skreg.__file__).parent
 ORDER = [
     "_version",
     "_doc_link",
+    "_files",
     "_parameter",
     "_warnings",
     "_seeds",

@@ -152,9 +152,15 @@ class IncrementalMixin:
         the states of the random generators, the best epoch so far and the history: arrays of numbers in NumPy's
         ``.npz`` format, without pickled objects. It does not hold the states of skorch's callbacks.
 
+        A checkpoint that was there is replaced as a whole, or not at all: several processes and threads may save to one
+        path while others load from it, and each finds a whole checkpoint. When the method returns, the file is on the
+        disk. It keeps the mode of a file that was there; where the path is a link, the file that it points to is
+        replaced. A process that is killed while it saves can leave a file ``.skreg-....part`` beside the checkpoint,
+        which may be deleted.
+
         Parameters
         ----------
-        path : str or path
+        path : str, bytes or path-like
             Name of the file.
 
         Returns
@@ -168,7 +174,10 @@ class IncrementalMixin:
             If the estimator has not been fitted.
         ValueError
             If there is no training state, because the estimator comes from a pickle, or from a search or a
-            cross-validation that trained it together with others, and has not been trained since.
+            cross-validation that trained it together with others, and has not been trained since. Or if the path is
+            empty.
+        OSError
+            If the file cannot be written.
 
         See Also
         --------
@@ -196,7 +205,7 @@ class IncrementalMixin:
 
         Parameters
         ----------
-        path : str or path
+        path : str, bytes or path-like
             Name of a file written by :meth:`save_checkpoint`.
 
         Returns
@@ -207,7 +216,10 @@ class IncrementalMixin:
         Raises
         ------
         ValueError
-            If the file is no checkpoint. `fit` checks that it matches the parameters and the data.
+            If the file is no checkpoint, or the path is empty. `fit` checks that it matches the parameters and the
+            data.
+        OSError
+            If the file cannot be read.
 
         Examples
         --------

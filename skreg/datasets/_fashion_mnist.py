@@ -14,6 +14,7 @@ import pandas as pd
 from sklearn.datasets import fetch_openml, get_data_home
 from sklearn.utils import Bunch
 
+from skreg._files import path_of, replaced_file
 from skreg._sklearn_private import validate_parameter_constraints
 
 __all__ = ["fetch_fashion_mnist"]
@@ -73,7 +74,7 @@ The original grey values 0 to 255 are divided by 255.
 """
 
 _PARAMETER_CONSTRAINTS = {
-    "data_home": [str, os.PathLike, None],
+    "data_home": [str, bytes, os.PathLike, None],
     "download_if_missing": ["boolean"],
     "return_X_y": ["boolean"],
     "as_frame": ["boolean"],
@@ -107,7 +108,7 @@ def fetch_fashion_mnist(*, data_home=None, download_if_missing=True, return_X_y=
 
     Parameters
     ----------
-    data_home : str or path-like, default=None
+    data_home : str, bytes or path-like, default=None
         Folder to search first and to download to. By default the subfolder ``fashion-mnist`` of scikit-learn's data
         folder, see :func:`~sklearn.datasets.get_data_home`. The four files ``train-images-idx3-ubyte``,
         ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, plain or with the
@@ -179,7 +180,8 @@ def fetch_fashion_mnist(*, data_home=None, download_if_missing=True, return_X_y=
         },
         caller_name="fetch_fashion_mnist",
     )
-    pixels, labels = _load(data_home, download_if_missing)
+    home = None if data_home is None else Path(path_of(data_home, "data_home"))
+    pixels, labels = _load(home, download_if_missing)
     data = pixels.astype(np.float32)
     data /= 255
     target = labels.astype(np.int64)
@@ -201,9 +203,9 @@ def fetch_fashion_mnist(*, data_home=None, download_if_missing=True, return_X_y=
     )
 
 
-def _load(data_home: str | os.PathLike | None, download: bool) -> tuple[np.ndarray, np.ndarray]:
+def _load(data_home: Path | None, download: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return pixels (70000, 784) and labels (70000,), both uint8, from the first source that has them."""
-    folder = Path(get_data_home()) / "fashion-mnist" if data_home is None else Path(data_home).expanduser()
+    folder = Path(get_data_home()) / "fashion-mnist" if data_home is None else data_home.expanduser()
     sources = {
         "files in data_home": partial(_from_files, folder, folder / "fashion-mnist", folder / "FashionMNIST" / "raw"),
         "Debian's package dataset-fashion-mnist": partial(_from_files, DEBIAN_FOLDER),
@@ -321,7 +323,7 @@ def _from_torchvision(root: Path) -> tuple[np.ndarray, np.ndarray]:
     return _checked(pixels, labels.astype(np.uint8), source="torchvision")
 
 
-def _from_openml(folder: Path, data_home: str | os.PathLike | None) -> tuple[np.ndarray, np.ndarray]:
+def _from_openml(folder: Path, data_home: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Return pixels and labels of OpenML's copy, and keep them in ``folder`` as files that are quicker to read."""
     # Left to itself, scikit-learn 1.9.1 reads the labels as categories, which fails with a TypeError beside pandas 3.1
     # when all of them are numbers (scikit-learn issue 34892). As strings they are read by every version, but keep any
@@ -352,9 +354,8 @@ def _write_files(folder: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
     for name, shape in FILE_SHAPES.items():
         values = pixels if len(shape) > 1 else labels
         values = values[:N_TRAIN] if shape[0] == N_TRAIN else values[N_TRAIN:]
-        unfinished = folder / f"{name}.part"
-        unfinished.write_bytes(struct.pack(f">{1 + len(shape)}I", 0x0800 + len(shape), *shape) + values.tobytes())
-        unfinished.replace(folder / name)
+        with replaced_file(str(folder / name)) as file:
+            file.write(struct.pack(f">{1 + len(shape)}I", 0x0800 + len(shape), *shape) + values.tobytes())
 
 
 def _text(error: Exception) -> str:

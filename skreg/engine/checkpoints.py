@@ -7,10 +7,11 @@ import errno
 import math
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import torch
+
+from skreg._files import path_of, replaced_file
 
 # Changes whenever a checkpoint of an earlier version could not be continued.
 CHECKPOINT_FORMAT = 1
@@ -25,19 +26,13 @@ def save_state(path, state: dict[str, np.ndarray]) -> None:
 
     Parameters
     ----------
-    path : str or path
-        Name of the file, taken as it is.
+    path : str, bytes or path-like
+        Name of the file, taken as it is. What it holds is replaced as a whole, or not at all.
     state : dict of str to ndarray
         The arrays.
     """
-    # First to another file: a full disk must not cost the old checkpoint.
-    part = Path(f"{path}.part")
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, checkpoint_format=np.asarray(CHECKPOINT_FORMAT), **state)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replaced_file(path_of(path)) as file:
+        np.savez(file, checkpoint_format=np.asarray(CHECKPOINT_FORMAT), **state)
 
 
 def load_state(path) -> dict[str, np.ndarray]:
@@ -48,6 +43,7 @@ def load_state(path) -> dict[str, np.ndarray]:
     ValueError
         If the file is something else, damaged, or of another format.
     """
+    path = path_of(path)
     with open(path, "rb") as file:
         try:
             state = _read_arrays(file)
@@ -57,10 +53,10 @@ def load_state(path) -> dict[str, np.ndarray]:
             # disk are raised as they are; EINVAL, a position before the beginning, is a damaged archive's.
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
                 raise
-            raise ValueError(f"{str(path)!r} is not a checkpoint: {error}") from error
+            raise ValueError(f"{path!r} is not a checkpoint: {error}") from error
     found = state.pop("checkpoint_format", np.asarray(None)).tolist()
     if found != CHECKPOINT_FORMAT:
-        raise ValueError(f"{str(path)!r} is not a checkpoint of format {CHECKPOINT_FORMAT}; got format {found!r:.100}.")
+        raise ValueError(f"{path!r} is not a checkpoint of format {CHECKPOINT_FORMAT}; got format {found!r:.100}.")
     return state
 
 

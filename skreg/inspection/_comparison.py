@@ -102,8 +102,8 @@ class RegularizerComparison(ComparisonResults):
 
         Parameters
         ----------
-        path : str or path-like
-            The file to write.
+        path : str, bytes or path-like
+            The file to write. A page that was there is replaced as a whole, or, after an error, not at all.
         title : str, default=None
             Headline of the page; None means "Which regularization generalizes best?".
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from skreg._files import path_of, replaced_file
 from skreg._plotting import SHOWN, pyplot
 from skreg._version import __version__
 from skreg.inspection._differences import ComparisonDisplay
@@ -55,8 +56,8 @@ def write_report(comparison, path, *, title=None) -> Path:
     ----------
     comparison : RegularizerComparison
         What to report.
-    path : str or path-like
-        The file, which is overwritten.
+    path : str, bytes or path-like
+        The file, which is replaced as a whole, or not at all.
     title : str, default=None
         Headline. None: "Which regularization generalizes best?"
 
@@ -72,9 +73,10 @@ def write_report(comparison, path, *, title=None) -> Path:
     OSError
         If the file cannot be written.
     """
-    path = Path(path)
-    path.write_text(comparison_report(comparison, title=title), encoding="utf-8", newline="\n")
-    return path
+    path = path_of(path)
+    with replaced_file(path) as file:
+        file.write(comparison_report(comparison, title=title).encode())
+    return Path(path)
 
 
 def comparison_report(comparison, *, title=None) -> str:

@@ -9,9 +9,11 @@ import struct
 import sys
 import urllib.request
 import urllib.response
+from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from http.client import IncompleteRead
 from pathlib import Path
+from threading import Barrier
 from types import ModuleType
 from urllib.error import URLError
 
@@ -248,6 +250,12 @@ def test_invalid_parameter(name, value):
         fetch_fashion_mnist(**{name: value})
 
 
+@pytest.mark.parametrize("data_home", ["", b"", "a\0b"])
+def test_data_home_that_is_no_path(data_home):
+    with pytest.raises(ValueError, match="^The 'data_home' parameter must be a path, .*; got "):
+        fetch_fashion_mnist(data_home=data_home)
+
+
 # Where the files are searched
 
 
@@ -257,6 +265,7 @@ def test_invalid_parameter(name, value):
 def test_files_in_data_home(small, no_debian, no_network, tmp_path, layout, suffix, as_text):
     _write(tmp_path / layout, *small, n_train=9, suffix=suffix)
     _assert_same(fetch_fashion_mnist(data_home=str(tmp_path) if as_text else tmp_path), *small)
+    _assert_same(fetch_fashion_mnist(data_home=os.fsencode(tmp_path)), *small)
 
 
 def test_plain_and_packed_files_side_by_side(small_home, small):
@@ -387,6 +396,29 @@ def test_openml_is_asked_once(small, no_debian, no_network, tmp_path, monkeypatc
     assert args == ("Fashion-MNIST",)
     assert kwargs["version"] == 1
     assert kwargs["data_home"] == tmp_path
+
+
+def test_two_that_ask_openml_at_once_keep_whole_files(small, no_debian, no_network, tmp_path, monkeypatch):
+    pixels, labels = small
+    answer = Bunch(data=pixels.astype(np.float32), target=labels.astype(str).astype(object))
+    together = Barrier(2, timeout=60)
+
+    def fetch_openml(*args, **kwargs):
+        together.wait()
+        return answer
+
+    def write_again(values, write=_fashion_mnist._write_files):
+        for _ in range(20):
+            write(*values)
+
+    monkeypatch.setattr(_fashion_mnist, "fetch_openml", fetch_openml)
+    monkeypatch.setattr(_fashion_mnist, "_write_files", lambda *values: write_again(values))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # the disk is slow
+    with ThreadPoolExecutor(2) as pool:
+        for dataset in pool.map(lambda _: fetch_fashion_mnist(data_home=tmp_path), range(2)):
+            _assert_same(dataset, *small)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
+    _assert_same(fetch_fashion_mnist(data_home=tmp_path, download_if_missing=False), *small)
 
 
 def test_openml_rows_in_another_order(small, no_debian, no_network, tmp_path, monkeypatch):
@@ -549,7 +581,7 @@ def test_files_are_written_whole_or_not_at_all(small, no_debian, no_network, tmp
     pixels, labels = small
     answer = Bunch(data=pixels.astype(np.float32), target=labels.astype(str).astype(object))
     monkeypatch.setattr(_fashion_mnist, "fetch_openml", lambda *args, **kwargs: answer)
-    monkeypatch.setattr(Path, "replace", _raises(OSError("interrupted")))
+    monkeypatch.setattr(os, "replace", _raises(OSError("interrupted")))
     with pytest.raises(OSError, match="interrupted"):
         fetch_fashion_mnist(data_home=tmp_path)
     assert not (tmp_path / NAMES[0]).exists()

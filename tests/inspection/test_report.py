@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import math
+import os
 import pickle
 import re
 import sys
@@ -430,5 +431,19 @@ def test_paths(tmp_path, monkeypatch):
         write_report("comparison", tmp_path / "nowhere" / "report.html")
     with pytest.raises(IsADirectoryError):
         write_report("comparison", tmp_path)
-    with pytest.raises(TypeError):
-        write_report("comparison", None)
+    assert write_report("other", os.fsencode(path)) == path
+    assert path.read_bytes() == "other\nNone: ü\n".encode()
+
+
+def test_a_report_that_cannot_be_written_leaves_the_one_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    monkeypatch.setattr(_report, "comparison_report", lambda comparison, *, title: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report("comparison", path)
+    monkeypatch.chdir(tmp_path)
+    for wrong in (None, 1, "", b"", "a\0b"):
+        with pytest.raises((TypeError, ValueError), match="The 'path' parameter must be .*; got "):
+            write_report("comparison", wrong)
+    assert os.listdir() == [path.name]
+    assert path.read_text() == "old"
