@@ -149,6 +149,16 @@ def test_a_file_keeps_its_mode(mode, path, umask):
 
 
 @posix
+def test_what_replaces_a_private_file_is_private_from_the_beginning(path, umask, monkeypatch):
+    umask(0)
+    path.chmod(0o600)
+    modes = []
+    monkeypatch.setattr(skreg._files, "_keep_rights", lambda part, former: modes.append(mode_of(part)))
+    write(path)
+    assert modes == [0o600]
+
+
+@posix
 def test_a_link_stays_and_its_target_is_replaced(path):
     links = path.parent.parent
     (links / "one").symlink_to(Path("folder") / "a.npz")  # relative to the folder of the link
@@ -185,14 +195,15 @@ def test_links_to_which_nothing_can_be_written(target, name, path):
 
 
 @posix
-def test_devices_and_pipes_are_written_to(tmp_path):
-    write(os.devnull)
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
-    os.mkfifo(tmp_path / "pipe")
-    with ThreadPoolExecutor(1) as pool:
-        content = pool.submit((tmp_path / "pipe").read_bytes)
+def test_a_pipe_is_written_to_as_devices_are(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # not a device of the system, which an error would replace
+    descriptor = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    try:
         write(tmp_path / "pipe")
-        assert content.result() == b"new"
+        assert os.read(descriptor, 10) == b"new"
+    finally:
+        os.close(descriptor)
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
     assert os.listdir(tmp_path) == ["pipe"]
 
 
