@@ -44,6 +44,25 @@ def fixed_examples(n_examples):
     )
 
 
+class Listener:
+    """A callback of scikit-learn that asks for nothing, and keeps the ends of tasks."""
+
+    def __init__(self):
+        self.ends = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.ends.append((context.estimator_name, context.task_name, context.task_id))
+
+
 class CustomLoss:
     """A function whose text does not depend on the process, so that all workers give tests the same names."""
 

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from skorch.callbacks import Checkpoint, EarlyStopping, GradientNormClipping, LRScheduler
 
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
-from tests.helpers import KINDS
+from tests.helpers import KINDS, Listener
 
 SHORT = {
     "hidden_layer_sizes": (6,),
@@ -66,25 +66,6 @@ class Recorder:
         if self.fail_in == context.task_id:
             raise RuntimeError("a fault of the user's own")
         return self.stop_after == context.task_id + 1
-
-
-class Quiet:
-    """Asks for nothing."""
-
-    def __init__(self):
-        self.names = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        self.names.append(context.task_name)
 
 
 def leftovers(model):
@@ -194,7 +175,7 @@ def test_sparse_rows_come_sparse():
 def test_returning_true_stops(kind):
     X, y = data(kind)
     recorder = Recorder(stop_after=3)
-    model = make(kind).set_callbacks(Quiet(), recorder).fit(X, y)
+    model = make(kind).set_callbacks(Listener(), recorder).fit(X, y)
     assert model.n_iter_ == 3
     assert model.history_["stopping_reason"].tolist()[:2] == ["", ""]
     assert "asked to stop" in model.history_["stopping_reason"][-1]
@@ -239,14 +220,14 @@ def test_without_callbacks_there_is_no_trace(capsys):
 
 def test_clones_and_pickles_keep_callbacks():
     X, y = data()
-    model = make().set_callbacks(Quiet()).fit(X, y)
+    model = make().set_callbacks(Listener()).fit(X, y)
     assert model._skl_callbacks[0] in clone(model)._skl_callbacks
     restored = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(restored.predict_proba(X), model.predict_proba(X))
     assert not leftovers(restored)
     restored.fit(X, y)
-    assert restored._skl_callbacks[0].names == model._skl_callbacks[0].names * 2
-    assert copy.deepcopy(model)._skl_callbacks[0].names == model._skl_callbacks[0].names
+    assert restored._skl_callbacks[0].ends == model._skl_callbacks[0].ends * 2
+    assert copy.deepcopy(model)._skl_callbacks[0].ends == model._skl_callbacks[0].ends
 
 
 def test_a_checkpoint_goes_on_with_the_epochs_that_are_left(tmp_path):
@@ -259,7 +240,7 @@ def test_a_checkpoint_goes_on_with_the_epochs_that_are_left(tmp_path):
 
 def test_callbacks_of_scikit_learn_do_not_belong_to_the_other_parameter():
     X, y = data()
-    for given in (Quiet(), ScoringMonitor(scoring="accuracy"), ("name", Quiet())):
+    for given in (Listener(), ScoringMonitor(scoring="accuracy"), ("name", Listener())):
         model = make(callbacks=[given])
         before = vars(model).copy()
         with pytest.raises(TypeError, match=".*") as error:

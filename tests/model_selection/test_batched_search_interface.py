@@ -31,7 +31,7 @@ from sklearn.utils import get_tags
 from skreg import RegularizedMLPClassifier
 from skreg.model_selection import GridSearchCV, RandomizedSearchCV, cross_validate
 from skreg.penalties import L1
-from tests.helpers import KINDS
+from tests.helpers import KINDS, Listener
 from tests.search_helpers import (
     MODULES,
     SCORING,
@@ -262,25 +262,6 @@ class TestWarnings:
 
     def test_none_without_a_reason(self):
         GridSearchCV(make(), ALPHAS, cv=2).fit(*data())  # warnings are errors
-
-
-class Listener:
-    """A callback that counts the ends of tasks."""
-
-    def __init__(self):
-        self.ends = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        self.ends.append((context.estimator_name, context.task_name, context.task_id))
 
 
 class TestCallbacks:
