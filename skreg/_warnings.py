@@ -21,6 +21,7 @@ def warn_user(message: str | Warning, category: type[Warning] = UserWarning, *, 
         "skreg",
         "sklearn",
         "joblib",
+        "contextlib",  # of decorators
     ):
         frame, level = frame.f_back, level + 1
     if not prefix:

@@ -438,7 +438,7 @@ def test_options_follow_the_type_of_the_weights():
         ),
         (
             Hierarchical(M=0),
-            r"The 'M' parameter of Hierarchical must be a float in the range \(0\.0, inf\)\. Got 0 instead\.",
+            r"The 'M' parameter of Hierarchical must be a float in the range \(0\.0, 1e\+18\]\. Got 0 instead\.",
         ),
         (Hierarchical(alpha=-1), r"The 'alpha' parameter of Hierarchical must be .* Got -1 instead\."),
         (GroupLasso(alpha=-0.1), r"The 'alpha' parameter of GroupLasso must be .* Got -0\.1 instead\."),
