@@ -190,7 +190,8 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         float
             The accuracy.
         """
-        with numbers_in_range("y and sample_weight"):
+        # Missing labels are errors, without a warning before.
+        with numbers_in_range("y and sample_weight"), np.errstate(invalid="ignore"):
             return super().score(X, as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight"))
 
     def decision_function(self, X):

@@ -55,7 +55,7 @@ from skreg.model_selection._routines import run, run_together, without_convergen
 from skreg.penalties import Penalty
 from skreg.penalties._groups import GroupPenalty
 from skreg.penalties._resolve import ALIASES
-from skreg.stopping import Following, RowStructure, check_groups, row_indices, takes_groups
+from skreg.stopping import Following, RowStructure, all_splits, check_groups, row_indices, takes_groups
 
 # Number of rows on which predictions are compared, to warn of constant ones.
 N_ROWS_LOOKED_AT = 1000
@@ -339,7 +339,9 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         check_groups(self.cv, groups, "cv", hint)
         splitter = seeded_splitter(check_cv(self.cv, y, classifier=is_classifier(self)), seed)
         n_rows = num_samples(X)
-        splits = [tuple(row_indices(rows, n_rows) for rows in split) for split in splitter.split(X, y, groups)]
+        splits = [
+            tuple(row_indices(rows, n_rows) for rows in split) for split in all_splits(splitter, X, y, groups, "cv")
+        ]
         if sample_weight is not None:
             # Rows of weight zero are left out of training and of scores.
             splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]

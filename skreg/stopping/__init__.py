@@ -11,7 +11,15 @@ from skreg.stopping._bounded_mean import bounded_mean
 from skreg.stopping._following import Following, RowStructure, following
 from skreg.stopping._patience import WAITING_SHARE, Patience, patience_in_epochs
 from skreg.stopping._splits import split_validation, validation_size
-from skreg.stopping._splitters import NoSplitError, check_groups, needs_groups, row_indices, split_by, takes_groups
+from skreg.stopping._splitters import (
+    NoSplitError,
+    all_splits,
+    check_groups,
+    needs_groups,
+    row_indices,
+    split_by,
+    takes_groups,
+)
 
 __all__ = [
     "WAITING_SHARE",
@@ -19,6 +27,7 @@ __all__ = [
     "NoSplitError",
     "Patience",
     "RowStructure",
+    "all_splits",
     "bounded_mean",
     "check_groups",
     "following",

@@ -32,6 +32,14 @@ def check_groups(splitter, groups, name: str, mending: str) -> None:
         raise NoSplitError(f"The {name!r} parameter, {splitter!r}, needs the group of each row: {mending}")
 
 
+def all_splits(splitter, X, y, groups, name: str) -> list:
+    """Return the splits of a splitter; its errors of value name the parameter that holds it."""
+    try:
+        return list(splitter.split(X, y, groups))
+    except ValueError as error:
+        raise ValueError(f"The splitter in {name!r} does not split these rows: {error}") from error
+
+
 def row_indices(rows, n_rows: int | None = None) -> np.ndarray:
     """Return the indices of rows, which a splitter may also give as a mask; check its length if ``n_rows`` is given."""
     rows = np.asarray(rows)
@@ -85,7 +93,7 @@ def split_by(
         "fit(X, y, groups=...). The searches of skreg.model_selection and compare_regularizers(..., groups=...) hand "
         "theirs on; those of scikit-learn do so with metadata routing enabled.",
     )
-    splits = list(seeded_splitter(copy.deepcopy(splitter), seed).split(X, y, groups))
+    splits = all_splits(seeded_splitter(copy.deepcopy(splitter), seed), X, y, groups, "early_stopping")
     if not splits:
         raise ValueError(f"The splitter in 'early_stopping' must give a split; got none from {splitter!r}.")
     n_rows = num_samples(X)

@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse
 import torch
 from sklearn.exceptions import DataConversionWarning
+from sklearn.model_selection import KFold
 from skorch.callbacks import GradientNormClipping
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, RegularizedMLPRegressorCV
@@ -202,3 +203,16 @@ def test_an_error_of_a_parameter_names_it(kind, parameter):
 def test_integers_beyond_int64_are_bounds():
     options = {"max_grad_norm": 10**30, "constraint": MaxNorm(10**30)}
     RegularizedMLPRegressor(**TINY | options).fit(X, X[:, 0])
+
+
+def test_errors_of_a_splitter_name_its_parameter():
+    with pytest.raises(ValueError, match=r"splitter in 'early_stopping' does not split these rows: .*n_splits=50"):
+        RegularizedMLPClassifier(**TINY | {"early_stopping": KFold(50)}).fit(X, CODES)
+    with pytest.raises(ValueError, match=r"splitter in 'cv' does not split these rows: .*n_splits=50"):
+        RegularizedMLPRegressorCV(**TINY | {"cv": KFold(50)}).fit(X, X[:, 0])
+
+
+def test_missing_labels_of_a_score_are_an_error_without_a_warning():
+    model = RegularizedMLPClassifier(**TINY).fit(X, CODES)
+    with pytest.raises(ValueError, match="contains NaN"):
+        model.score(X, np.where(CODES == 0, np.nan, CODES))
