@@ -36,10 +36,14 @@ def keeping_data() -> Iterator[dict]:
     try:
         yield _Kept.data
     finally:
+        done = []
         with _Kept.lock:
             _Kept.n_calls -= 1
             if _Kept.n_calls == 0:
+                done += _Kept.data.values()
                 _Kept.data.clear()
+        for data in done:
+            data.close()
 
 
 @contextlib.contextmanager

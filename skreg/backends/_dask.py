@@ -34,6 +34,15 @@ class ClusterData:
         self.client = client
         self.lock = threading.Lock()
         self.forget()
+        # Dask's active memory manager drops copies that no task reads at the moment, which would be sent again.
+        self._had_manager = client.amm.running()
+        if self._had_manager:
+            client.amm.stop()
+
+    def close(self) -> None:
+        """Let the cluster manage its memory as before."""
+        if self._had_manager and self.client.status == "running":
+            self.client.amm.start()
 
     def forget(self) -> None:
         """Forget all, so that it is sent again."""

@@ -50,8 +50,8 @@ class Cluster:
         command = [sys.executable, "-m", f"distributed.cli.dask_{name}", "--no-dashboard", *map(str, arguments)]
         # Tests are imported in workers, too. Without OMP_NUM_THREADS torch has as many threads as there are cores.
         env = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-        # Otherwise Dask drops copies of data that no task reads at the moment, and sends them again later.
-        env["DASK_DISTRIBUTED__SCHEDULER__ACTIVE_MEMORY_MANAGER__START"] = "False"
+        # Often, because the tests are short: it drops copies of data that no task reads at the moment.
+        env["DASK_DISTRIBUTED__SCHEDULER__ACTIVE_MEMORY_MANAGER__INTERVAL"] = "50ms"
         with open(self.folder / f"{name}-{len(self.processes)}.log", "w") as log:
             process = subprocess.Popen(command, env=env, cwd=Path(tests.__file__).parents[1], stdout=log, stderr=log)
         self.processes.append(process)
