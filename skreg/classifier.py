@@ -344,6 +344,10 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
 
     def _set_classes(self, y, classes) -> None:
         """Take the classes of the first call of `partial_fit`; raise ValueError if a later one gives others."""
+        if scipy.sparse.issparse(classes):  # over which scikit-learn stumbles
+            raise ValueError(
+                f"The classes must be an array of shape (n_classes,); got a sparse one of {classes.shape}."
+            )
         with np.errstate(invalid="ignore"):  # of missing labels, which are errors
             check_partial_fit_first_call(self, classes)
             if not hasattr(self, "_multilabel"):

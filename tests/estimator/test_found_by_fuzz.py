@@ -216,3 +216,10 @@ def test_missing_labels_of_a_score_are_an_error_without_a_warning():
     model = RegularizedMLPClassifier(**TINY).fit(X, CODES)
     with pytest.raises(ValueError, match="contains NaN"):
         model.score(X, np.where(CODES == 0, np.nan, CODES))
+
+
+def test_classes_are_not_sparse():
+    for classes in (scipy.sparse.coo_array(CODES), scipy.sparse.csr_array([[0, 1, 2]])):
+        model = RegularizedMLPClassifier(**TINY)
+        with pytest.raises(ValueError, match=r"classes must be an array of shape \(n_classes,\); got a sparse one"):
+            model.partial_fit(X, CODES, classes=classes)
