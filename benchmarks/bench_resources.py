@@ -52,7 +52,8 @@ TABLE = Path("results/bench_resources.csv")
 ONE_EPOCH = {"max_iter": 1, "random_state": 0}
 MIB = 2**20
 FORK_LIMIT = 20  # seconds
-BUSY_SHARE = 0.05  # of the time of all threads, from which on one counts as busy
+WINDOW = 0.2  # seconds in which threads compute at the same time
+BUSY_SHARE = 0.1  # of a window, from which on a thread counts as busy
 N_SAVES = 150
 WIDE = 50_000
 
@@ -154,18 +155,20 @@ def scorer(arguments):
 
 
 class BusyThreads(threading.Thread):
-    """Thread that reads how long each thread of this process has computed, until it is stopped."""
+    """Thread that counts the threads of this process that compute at the same time, until it is stopped."""
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.seconds, self.ended = {}, threading.Event()
+        self.counts, self.ended = [], threading.Event()
 
     def run(self):
-        """Read the times of all threads every 20 ms; those of threads that have ended stay."""
-        first = self._read()
-        while not self.ended.wait(0.02):
-            for thread, seconds in self._read().items():
-                self.seconds[thread] = seconds - first.get(thread, 0.0)
+        """Count, for each window of time, the threads that have computed for a share of it."""
+        before = self._read()
+        while not self.ended.wait(WINDOW):
+            now = self._read()
+            busy = sum(seconds - before.get(thread, 0.0) > BUSY_SHARE * WINDOW for thread, seconds in now.items())
+            self.counts += [busy] if busy else []
+            before = now
 
     def _read(self):
         ticks, own = os.sysconf("SC_CLK_TCK"), threading.get_native_id()
@@ -180,11 +183,10 @@ class BusyThreads(threading.Thread):
         return seconds
 
     def stop(self):
-        """Return how many threads were busy."""
+        """Return the median of the numbers of busy threads."""
         self.ended.set()
         self.join()
-        total = sum(self.seconds.values())
-        return sum(seconds > BUSY_SHARE * total for seconds in self.seconds.values())
+        return float(np.median(self.counts))
 
 
 def busy_threads(kind):
