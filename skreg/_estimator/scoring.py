@@ -21,7 +21,13 @@ def number_of(score) -> float:
         raise ValueError(
             f"The scorer in 'scoring' must return a number; got {score!r:.200}, of type {type(score).__name__}."
         )
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(
+            "The scorer in 'scoring' must return a number in the range of float64; got "
+            f"{type(score).__name__} beyond it."
+        ) from error
 
 
 def score_of(scorer, scoring, estimator, X, y, *, rows: str, **weights) -> float:

@@ -36,6 +36,18 @@ CALLS = {
 }
 
 
+@pytest.mark.parametrize("name", ["early stopping", "CV", "path"])
+def test_scores_beyond_float(name):
+    with pytest.raises(ValueError, match="must return a number in the range of float64; got int beyond it"):
+        CALLS[name](lambda estimator, X, y: 10**400)
+
+
+def test_warnings_of_a_decorated_fit_are_at_the_line_of_the_call():
+    with pytest.warns(UserWarning, match="weakest") as caught:
+        RegularizedMLPClassifierCV(**CV, scoring=lambda estimator, X, y: -estimator.alpha).fit(X, Y)
+    assert {item.filename for item in caught} == {__file__}
+
+
 @pytest.mark.parametrize("value", [None, {}, [1.0], "0.5", np.array([0.5, 0.6])], ids=repr)
 @pytest.mark.parametrize("name", [name for name in CALLS if name != "search"])  # where scikit-learn says so
 def test_what_is_no_number_is_no_score(name, value):
