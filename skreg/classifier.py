@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
-from skreg._estimator.data import as_numpy, numbers_in_range
+from skreg._estimator.data import as_numpy, as_target, numbers_in_range
 from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, with_docstring
 from skreg._estimator.fitted import FittedMLP, blocks_of_outputs, rows_for
 from skreg._estimator.incremental import takes_steps, train_one_epoch
@@ -192,7 +192,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         """
         # Missing labels are errors, without a warning before.
         with numbers_in_range("y and sample_weight"), np.errstate(invalid="ignore"):
-            return super().score(X, as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight"))
+            return super().score(X, as_target(y), as_numpy(sample_weight, "sample_weight"))
 
     def decision_function(self, X):
         """Return the outputs of the network before the softmax or logistic function (logits).
@@ -351,7 +351,7 @@ class RegularizedMLPClassifier(FittedClassifier, BaseRegularizedMLP):
         with np.errstate(invalid="ignore"):  # of missing labels, which are errors
             check_partial_fit_first_call(self, classes)
             if not hasattr(self, "_multilabel"):
-                self._multilabel = type_of_target(as_numpy(y, "y"), input_name="y").startswith("multilabel")
+                self._multilabel = type_of_target(as_target(y), input_name="y").startswith("multilabel")
         if len(self.classes_) < 2:
             raise ValueError(f"partial_fit needs at least 2 classes; got classes={classes!r}.")
 

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 
 from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
-from skreg._estimator.data import as_numpy, numbers_in_range
+from skreg._estimator.data import as_numpy, as_target, numbers_in_range
 from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, with_docstring
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.incremental import takes_steps, train_one_epoch
@@ -150,7 +150,7 @@ class FittedRegressor(RegressorMixin, FittedMLP):
         float
             The score; 1 is best.
         """
-        y, sample_weight = as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight")
+        y, sample_weight = as_target(y), as_numpy(sample_weight, "sample_weight")
         loss = self._fitted_loss() if hasattr(self, "coefs_") else self._make_loss()
         if not (isinstance(loss, Quantile) and len(loss.quantiles) > 1):
             with numbers_in_range("y and sample_weight"):

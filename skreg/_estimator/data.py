@@ -114,11 +114,20 @@ def as_numpy(data, name: str = "X"):
         return data.numpy() if data.layout == torch.strided else sparse_array(data)
 
 
-def with_rows(data, name: str = "X"):
-    """Return data whose rows can be selected: a sparse tensor as a CSR array, and everything else as it is."""
-    if isinstance(data, torch.Tensor) and data.layout == torch.strided and data.device.type != "meta":
-        return data
-    return as_numpy(data, name)
+def as_target(y):
+    """Return y as :func:`as_numpy` does; raise ValueError if it holds missing values among objects."""
+    y = as_numpy(y, "y")
+    check_present(y)
+    return y
+
+
+def with_arrays(metadata: dict | None) -> dict:
+    """Return metadata with arrays in place of torch tensors.
+
+    Selecting rows of tensors would be torch work of others, out of the limit of threads.
+    """
+    metadata = metadata or {}
+    return {name: as_numpy(item, name) if isinstance(item, torch.Tensor) else item for name, item in metadata.items()}
 
 
 def sparse_array(data: torch.Tensor) -> scipy.sparse.csr_array:

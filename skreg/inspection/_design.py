@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold, KFold, ParameterGrid, Stratified
 from sklearn.utils import check_array, indexable
 from sklearn.utils.multiclass import type_of_target
 
-from skreg._estimator.data import with_rows
+from skreg._estimator.data import as_numpy, as_target
 from skreg._seeds import fresh_seed, random_numbers, seeded_splitter
 from skreg._sklearn_private import (
     HasMethods,
@@ -161,7 +161,7 @@ def design_of(X, y, estimators, options: ComparisonOptions) -> Design:
     """Return the design of a comparison: parameters are checked, folds and seeds are drawn here."""
     parameters = {"estimators": estimators, **vars(options)}
     validate_parameter_constraints(PARAMETER_CONSTRAINTS, parameters, caller_name="compare_regularizers")
-    X, y, groups = indexable(with_rows(X), with_rows(y, "y"), options.groups)
+    X, y, groups = indexable(as_numpy(X), as_target(y), options.groups)
     y, network, cv = checked_target(y), options.network, options.cv
     _check_network(network, estimators)
     named_estimators = None if estimators is None else check_estimators(estimators)

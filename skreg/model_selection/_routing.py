@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from skreg._estimator.data import with_arrays
 from skreg._sklearn_private import check_groups_routing_disabled
 from skreg.model_selection._batched_fits import Task, splits_of
 from skreg.model_selection._stand_in import Outcomes, with_outcomes
@@ -43,7 +44,7 @@ def route(name: str, estimator, X, y, cv, groups, scorer, params) -> Routed:
     """Return the splits, and ``params`` by the method that they are routed to."""
     check_groups_routing_disabled(groups)
     cv = check_cv(cv, y, classifier=is_classifier(estimator))
-    params = {} if params is None else params
+    params = with_arrays(params)
     if not get_config()["enable_metadata_routing"]:
         return Routed(*splits_of(cv, X, y, groups=groups), params, params)
     router = MetadataRouter(owner=name)

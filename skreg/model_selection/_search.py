@@ -13,7 +13,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
 from skreg._doc_link import DocLink
-from skreg._estimator.data import with_rows
+from skreg._estimator.data import as_numpy, as_target, with_arrays
 from skreg._seeds import fresh_seed, random_numbers
 from skreg._sklearn_private import Interval, check_method_params
 from skreg.compose import scoring_of
@@ -118,7 +118,7 @@ class BatchedSearchMixin(DocLink):
         if not (has_network(estimator) or self._searches_estimators()):
             return super().fit(X, y, **params)
         self._validate_params()
-        X, y = with_rows(X), with_rows(y, "y")
+        X, y, params = as_numpy(X), as_target(y), with_arrays(params)
         # A copy does the work, with a stand-in for the estimator that looks up results.
         worker, parameters = copy.copy(self), self.get_params(deep=False)
         worker._fit_arguments = (estimator, X, y, params)

@@ -6,7 +6,7 @@ from sklearn.metrics import check_scoring
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import indexable
 
-from skreg._estimator.data import with_rows
+from skreg._estimator.data import as_numpy, as_target
 from skreg._seeds import random_numbers
 from skreg._sklearn_private import translate_train_sizes, validated_like
 from skreg.compose import scoring_of
@@ -114,7 +114,7 @@ def cross_validate(
     function = sklearn.model_selection.cross_validate
     if not has_network(estimator):
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
-    X, y = indexable(with_rows(X), with_rows(y, "y"))
+    X, y = indexable(as_numpy(X), as_target(y))
     scorer = check_scoring(estimator, scoring=scoring)
     routed = route("cross_validate", estimator, X, y, cv, groups, scorer, params)
     tasks = (Task(estimator, {}, row_indices(train)) for train, _ in routed.splits)
@@ -261,7 +261,7 @@ def cross_val_predict(
     function = sklearn.model_selection.cross_val_predict
     if not has_network(estimator) or not hasattr(estimator, method):
         return function(estimator, X, y, groups=groups, cv=cv, **arguments)
-    X, y = indexable(with_rows(X), with_rows(y, "y"))
+    X, y = indexable(as_numpy(X), as_target(y))
     routed = route("cross_val_predict", estimator, X, y, cv, groups, None, params)
     if method != "predict" and y is not None:
         y = _encoded_classes(np.asarray(y))
@@ -364,7 +364,7 @@ def learning_curve(
         return function(
             estimator, X, y, cv=cv, shuffle=shuffle, random_state=random_state, return_times=return_times, **arguments
         )
-    X, y, groups = indexable(with_rows(X), with_rows(y, "y"), groups)
+    X, y, groups = indexable(as_numpy(X), as_target(y), groups)
     scorer = check_scoring(estimator, scoring=scoring)
     routed = route("learning_curve", estimator, X, y, cv, groups, scorer, params)
     splits = [(row_indices(train), test) for train, test in routed.splits]
@@ -458,7 +458,7 @@ def validation_curve(
     function = sklearn.model_selection.validation_curve
     if not has_network(estimator) and not any(hasattr(value, "fit") for value in param_range):
         return function(estimator, X, y, cv=cv, **arguments)
-    X, y, groups = indexable(with_rows(X), with_rows(y, "y"), groups)
+    X, y, groups = indexable(as_numpy(X), as_target(y), groups)
     scorer = check_scoring(estimator, scoring=scoring)
     routed = route("validation_curve", estimator, X, y, cv, groups, scorer, params)
     tasks = (

@@ -24,12 +24,21 @@ from skreg import (
 )
 from skreg.engine.threads import FLOPS_FOR_THREADS, limited_threads
 from skreg.inspection import PenaltyGeometryDisplay, compare_regularizers
-from skreg.model_selection import GridSearchCV, alpha_max, regularization_path
+from skreg.model_selection import (
+    GridSearchCV,
+    alpha_max,
+    cross_val_predict,
+    cross_validate,
+    learning_curve,
+    regularization_path,
+    validation_curve,
+)
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = X[:, 0] + 0.1 * X[:, 1] ** 2
 LABELS = np.digitize(X[:, 0], [-0.5, 0.5])
 TENSORS = torch.from_numpy(X).bfloat16(), torch.from_numpy(Y)
+WEIGHTS = torch.ones(len(X), device="cpu")
 SHORT = {"max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
 
 
@@ -80,6 +89,15 @@ def checkpointed(path):
     model.set_params(max_iter=3).load_checkpoint(path).fit(X, LABELS)
 
 
+def validated_on_tensors():
+    rows, numbers = TENSORS
+    params = {"params": {"sample_weight": WEIGHTS}, "cv": 2}
+    cross_validate(regressor(), rows, numbers, **params)
+    cross_val_predict(regressor(), rows, numbers, **params)
+    learning_curve(regressor(), rows, numbers, train_sizes=[0.5, 1.0], **params)
+    validation_curve(regressor(), rows, numbers, param_name="alpha", param_range=[0.1, 1.0], **params)
+
+
 WORK = {
     "fit": lambda path: classifier(early_stopping=True, refit_on_all=True).fit(X, LABELS),
     "fit, warm": lambda path: regressor(warm_start=True).fit(X, Y).fit(X, Y),
@@ -90,6 +108,13 @@ WORK = {
     "partial_fit": lambda path: classifier().partial_fit(X, LABELS, classes=[0, 1, 2]).partial_fit(X, LABELS),
     "checkpoint": lambda path: checkpointed(path / "training.npz"),
     "tensors": lambda path: regressor().fit(*TENSORS),
+    "search on tensors": lambda path: GridSearchCV(regressor(), {"alpha": [0.1, 1.0]}, cv=2).fit(
+        *TENSORS, sample_weight=WEIGHTS
+    ),
+    "validation on tensors": lambda path: validated_on_tensors(),
+    "comparison on tensors": lambda path: compare_regularizers(
+        *TENSORS, {"none": regressor(penalty=None), "l2": regressor()}, cv=2, random_state=0
+    ),
     "path": lambda path: regularization_path(regressor(penalty="group_lasso"), X, Y, alphas=3),
     "alpha_max": lambda path: alpha_max(RegularizedMLPRegressor((), penalty="l1"), X, Y),
     "CV": lambda path: RegularizedMLPRegressorCV((4,), penalty="l2", alphas=[0.1, 1.0], cv=2, **SHORT).fit(X, Y),

@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from skreg.inspection import compare_regularizers
+from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, RegularizedMLPRegressorCV, cross_val_score
 from tests.helpers import BOTH, TINY
 
 KINDS_WITH_CV = {
@@ -258,6 +259,7 @@ TARGETS = {
     "NA": pd.Series([0, 1, pd.NA] * 20, dtype=object),
     "NaN among objects": np.array([0, 1, np.nan] * 20, dtype=object),
     "list": [0, 1, None] * 20,
+    "None among strings": np.array(["0", "1", None] * 20, dtype=object),
 }
 
 
@@ -270,6 +272,13 @@ def test_missing_targets_are_told_of_by_their_rows(kind, name):
         lambda: kind(**TINY).fit(X, Y, X_val=X, y_val=y),
         lambda: cv(**TINY, alphas=[0.1, 1.0], cv=2).fit(X, y),
         lambda: kind(**TINY).partial_fit(X, y, **({"classes": [0, 1]} if kind is RegularizedMLPClassifier else {})),
+    ]
+    model = kind(**TINY)
+    calls += [
+        lambda: kind(**TINY).fit(X, Y).score(X, y),
+        lambda: GridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=2).fit(X, y),
+        lambda: cross_val_score(model, X, y, cv=2),
+        lambda: compare_regularizers(X, y, {"a": model, "b": model}, cv=2, n_repeats=1, random_state=0),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="holds missing values .* in 20 of 60 rows, .* is row 2") as error:
