@@ -6,7 +6,7 @@ Nothing here imports Dask, which is optional; who uses it has imported it.
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import joblib
 
@@ -21,29 +21,38 @@ def client_of(backend):
 
 
 class _Kept:
-    """What clusters keep while calls run: their number, and data of each client."""
+    """What clusters keep while calls run: their number, and data of each client.
 
-    lock = threading.RLock()
+    The lock is held while data of a client are made, so that a client has them once.
+    """
+
+    lock = threading.Lock()
     n_calls = 0
     data: dict = {}  # noqa: RUF012 - of the process, as the other attributes
 
 
 @contextlib.contextmanager
-def keeping_data() -> Iterator[dict]:
-    """Keep what is sent to clusters until the end of the outermost block, and give the dictionary of all that."""
+def keeping_data() -> Iterator[None]:
+    """Keep what is sent to clusters until the end of the outermost block."""
     with _Kept.lock:
         _Kept.n_calls += 1
     try:
-        yield _Kept.data
+        yield
     finally:
-        done = []
         with _Kept.lock:
             _Kept.n_calls -= 1
             if _Kept.n_calls == 0:
-                done += _Kept.data.values()
-                _Kept.data.clear()
-        for data in done:
-            data.close()
+                done, _Kept.data = _Kept.data, {}
+                for data in done.values():
+                    data.close()
+
+
+def kept_data(client, make: Callable):
+    """Return what is kept for a client, within :func:`keeping_data`; ``make`` makes it of the client the first time."""
+    with _Kept.lock:
+        if client not in _Kept.data:
+            _Kept.data[client] = make(client)
+        return _Kept.data[client]
 
 
 @contextlib.contextmanager

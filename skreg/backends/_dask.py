@@ -14,7 +14,7 @@ import distributed
 
 from skreg._sklearn_private import threadpool_controller
 from skreg._version import __version__
-from skreg.backends._cluster import client_of, in_one_worker, keeping_data
+from skreg.backends._cluster import client_of, in_one_worker, keeping_data, kept_data
 from skreg.backends._shared_data import BlockStore, Reference
 from skreg.backends._task_pickles import TaskUnpickler, arrays_in, dumped
 from skreg.engine.threads import limited_threads, one_blas_thread
@@ -115,8 +115,8 @@ def run_on_cluster(backend, calls: Iterable[Call], shared: Sequence | None = Non
     backend.effective_n_jobs(-1)  # waits for workers
     client, waiting = client_of(backend), list(calls)
     ids = None if shared is None else set(arrays_in(shared))
-    with keeping_data() as kept:
-        data = kept.setdefault(client, ClusterData(client))
+    with keeping_data():
+        data = kept_data(client, ClusterData)
         for _ in range(1 + N_REPEATS):
             lost = []
             yield from _finished(client, waiting, data.tasks(waiting, ids), backend.submit_kwargs, lost)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from skreg.backends import Shared
+from skreg.backends import Shared, keeping_data
+from skreg.backends._cluster import kept_data
 from skreg.backends._shared_data import BlockStore
 from skreg.model_selection._processes import Home
 
@@ -112,3 +113,26 @@ def test_warnings_of_threads_go_to_their_own_lists():
             list(pool.map(task, caught))
     assert caught == {"first": [("first", UserWarning)], "second": [("second", UserWarning), ("late", UserWarning)]}
     assert warnings.showwarning is shown
+
+
+def test_a_cluster_gets_what_is_kept_once():
+    made, closed = [], []
+
+    class Data:
+        def __init__(self, client):
+            made.append(client)
+
+        def close(self):
+            closed.append(self)
+
+    with keeping_data():
+        with keeping_data():
+            first = kept_data("one", Data)
+        with ThreadPoolExecutor(2) as pool:
+            again = list(pool.map(lambda _: kept_data("one", Data), range(4)))
+        assert set(again) == {first}
+        second = kept_data("another", Data)
+        assert (made, closed) == (["one", "another"], [])
+    assert closed == [first, second]
+    with keeping_data():
+        assert kept_data("one", Data) is not first
