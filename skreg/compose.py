@@ -152,7 +152,7 @@ def quantile_score(estimator, X, y, sample_weight=None) -> float:
     """Return the mean D² of an estimator that predicts several quantiles: a scorer."""
     quantiles = torch.from_numpy(np.asarray(estimator.predict(X), dtype=np.float64))
     loss: Quantile = regression_loss("quantile", quantile=quantile_levels(estimator), delta=1.0)
-    targets = np.asarray(as_numpy(y), dtype=np.float64).reshape(len(quantiles), -1)
+    targets = np.asarray(as_numpy(y, "y"), dtype=np.float64).reshape(len(quantiles), -1)
     weight = check_sample_weight(as_numpy(sample_weight), targets, dtype=np.float64)
     quantiles = quantiles.reshape(*targets.shape, -1)
     return float(loss.explained_share(quantiles, torch.from_numpy(targets), torch.from_numpy(weight / weight.sum())))

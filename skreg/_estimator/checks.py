@@ -1,6 +1,7 @@
 """Checks of an estimator's parameters before anything is trained."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -104,15 +105,24 @@ def check_range(estimator, dtype: torch.dtype) -> None:
 
 def _numbers_for_tensors(estimator) -> Iterator[tuple[str, object]]:
     """Yield the parameters, those of objects included, that are real numbers and act on tensors, with their values."""
-    for name, constraints in type(estimator)._parameter_constraints.items():
+    numbers = _real_parameters(type(estimator))
+    for name in type(estimator)._parameter_constraints:
         value = getattr(estimator, name)
-        if name != "tol" and any(
-            isinstance(constraint, Interval) and constraint.type is Real for constraint in constraints
-        ):
+        if name in numbers:
             yield name, value
         for part in value if isinstance(value, list | tuple) else [value]:
             if isinstance(part, BaseEstimator):
                 yield from ((f"{name}__{own}", number) for own, number in part.get_params(deep=False).items())
+
+
+@cache
+def _real_parameters(kind: type) -> frozenset[str]:
+    """Return the parameters of a class that can be real numbers and act on tensors."""
+    return frozenset(
+        name
+        for name, constraints in kind._parameter_constraints.items()
+        if name != "tol" and any(isinstance(item, Interval) and item.type is Real for item in constraints)
+    )
 
 
 def check_solver(estimator, penalty: Penalty | None, dropout: Sequence[float]) -> None:

@@ -26,7 +26,7 @@ from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg._version import __version__
 from skreg.adapters.callbacks import without_learned_attributes
 from skreg.engine.batches import Rows
-from skreg.engine.classes import MAX_DENSE_BYTES, ClassIndicators
+from skreg.engine.classes import ClassIndicators, lines_in_part
 from skreg.engine.objective import AUTO_BATCH_SIZE
 from skreg.engine.threads import limited_threads, on_one_thread, step_flops
 from skreg.losses import Loss
@@ -261,7 +261,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         """Return the mean loss on some rows, without the penalty."""
         Z, targets, loss = self._outputs(X), self._encode_known(y), self._fitted_loss()
         is_coded = isinstance(targets, ClassIndicators)
-        n_rows = max(1, MAX_DENSE_BYTES // (8 * Z.shape[1])) if is_coded else len(Z)
+        n_rows = lines_in_part(Z.shape[1], 8) if is_coded else len(Z)
         losses = [
             loss.per_row(Z[span].to(torch.float64).unsqueeze(0), torch.from_numpy(np.asarray(targets[span])))[0]
             for span in gen_batches(len(Z), n_rows)

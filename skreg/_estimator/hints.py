@@ -9,6 +9,8 @@ import pandas as pd
 import scipy.sparse
 import torch
 
+from skreg._numbers import fits_float
+
 TEXT_IN_X = "X holds strings."
 # An error message lists up to so many columns; more of text are selected by their type.
 MAX_LISTED_COLUMNS = 8
@@ -201,15 +203,9 @@ def _is_no_number(column: np.ndarray) -> bool:
 
 
 def _is_beyond_float(column: np.ndarray) -> bool:
-    return column.dtype.kind == "O" and any(isinstance(value, int) and _overflows(value) for value in column.ravel())
-
-
-def _overflows(value: int) -> bool:
-    try:
-        float(value)
-    except OverflowError:
-        return True
-    return False
+    return column.dtype.kind == "O" and any(
+        isinstance(value, int) and not fits_float(value) for value in column.ravel()
+    )
 
 
 def _places(X, is_one: Callable[[np.ndarray], np.ndarray]) -> str:

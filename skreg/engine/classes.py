@@ -17,11 +17,9 @@ def is_large(shape: tuple[int, int], item_bytes: int) -> bool:
     return math.prod(shape) * item_bytes > MAX_DENSE_BYTES
 
 
-def rows_in_part(target) -> int:
-    """Return the number of rows of targets that are to be worked on at once: all, unless they are large."""
-    n_rows, n_columns = target.shape
-    is_cut = is_large(target.shape, target.element_size())
-    return max(1, MAX_DENSE_BYTES // (n_columns * target.element_size())) if is_cut else n_rows
+def lines_in_part(length: int, item_bytes: int) -> int:
+    """Return how many rows or columns of targets, of some length, are to be worked on at once: all if not large."""
+    return max(1, MAX_DENSE_BYTES // (length * item_bytes))
 
 
 def indicators(codes: np.ndarray, n_classes: int) -> "np.ndarray | ClassIndicators":
@@ -114,7 +112,7 @@ class ClassTargets:
             return shares
         of_classes = ClassTargets(torch.arange(n_classes, device=self.device), n_classes, weight.dtype, self.change)
         total = torch.zeros_like(shares)
-        for span in gen_batches(n_classes, max(1, MAX_DENSE_BYTES // (n_classes * weight.dtype.itemsize))):
+        for span in gen_batches(n_classes, lines_in_part(n_classes, weight.dtype.itemsize)):
             total += shares[span] @ of_classes[span]
         return total
 

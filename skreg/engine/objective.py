@@ -10,7 +10,7 @@ from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skreg.engine.batches import Batch, Rows
-from skreg.engine.classes import ClassTargets, rows_in_part
+from skreg.engine.classes import ClassTargets, lines_in_part
 from skreg.engine.measuring import Measurement
 from skreg.losses import Loss, SoftmaxLogLoss
 from skreg.network.mlp import MLP, LayerRecord
@@ -66,7 +66,7 @@ def last_step_loss(module: MLP, criterion: Loss, rows: Rows) -> float:
 
 def target_blocks(rows: Rows) -> Iterator[tuple[slice, Tensor]]:
     """Iterate over the targets in blocks, each with its span; all at once where they are small."""
-    for span in gen_batches(len(rows), rows_in_part(rows.target)):
+    for span in gen_batches(len(rows), lines_in_part(rows.target.shape[1], rows.target.element_size())):
         yield span, rows.target[span]
 
 
@@ -78,7 +78,7 @@ def start_outputs(criterion: Loss, rows: Rows) -> Tensor:
             return criterion.start_at(rows.target.weighted_sum(weight / weight.sum()))
         return criterion.start_outputs(rows.target[:], weight)  # a user's function sees all rows at once
     target, weight = rows.target, rows.row_weight()
-    n_columns = max(1, target.shape[1] * rows_in_part(target) // max(1, len(target)))
+    n_columns = lines_in_part(max(1, len(target)), target.element_size())
     if n_columns < target.shape[1] and criterion.closed_form and not isinstance(criterion, SoftmaxLogLoss):
         # Each target for itself: losses are sums over targets.
         spans = gen_batches(target.shape[1], n_columns)
