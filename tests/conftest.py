@@ -1,7 +1,6 @@
 """Settings and data that the tests share."""
 
 import os
-import random
 
 # scikit-learn runs its array API check only where scipy was told to support it, before its first import.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
@@ -9,7 +8,6 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import scale
 from tqdm import tqdm
@@ -83,17 +81,8 @@ def bars(monkeypatch):
 def global_state():
     """Fail if a test leaves the global state of torch, numpy or Python's generator other than it found it."""
 
-    def state():
-        name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy generator is what must not change
-        return (
-            (name, keys.tobytes(), *rest),
-            random.getstate(),
-            torch.get_rng_state().numpy().tobytes(),
-            torch.get_default_dtype(),
-            torch.get_num_threads(),
-            torch.is_grad_enabled(),
-        )
+    from tests.helpers import state_around  # after its assertions are registered
 
-    before = state()
+    before = state_around()
     yield
-    assert state() == before
+    assert state_around() == before

@@ -1,6 +1,7 @@
 """What tests of several folders share: the two estimators, options of short fits, and comparisons of fits."""
 
 import copy
+import random
 
 import numpy as np
 import pytest
@@ -31,6 +32,22 @@ def three_classes(n_rows=90):
     """Return five scaled columns, and three classes."""
     X, y = make_classification(n_rows, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
     return scale(X), y
+
+
+def state_around():
+    """Return the global state of torch, numpy and Python's generator, which a fit must not change."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy generator is what must not change
+    return (
+        (name, keys.tobytes(), *rest),
+        random.getstate(),
+        torch.get_rng_state().numpy().tobytes(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        np.geterr(),
+    )
 
 
 def fixed_examples(n_examples):

@@ -12,7 +12,6 @@ import collections
 import contextlib
 import inspect
 import os
-import random
 import types
 import warnings
 
@@ -31,6 +30,7 @@ import skreg
 from skreg._parameter import parameters_of
 from tests.fuzz_data import N_ROWS, Given, groups, inputs, targets, weights
 from tests.fuzz_parameters import junk, parameter_names, parameters, value_of
+from tests.helpers import state_around
 
 ALLOWED = (ValueError, TypeError, NotFittedError)
 # Cases of all tests together: 500 in the suite, more in the session "fuzz".
@@ -100,22 +100,6 @@ def frozen(value, seen=()):
     if isinstance(value, BaseEstimator):
         return type(value), frozen(vars(value), seen)
     return id(value)
-
-
-def state_around():
-    """Return the global state that a fit must not change."""
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy generator is what must not change
-    return (
-        (name, keys.tobytes(), *rest),
-        random.getstate(),
-        torch.get_rng_state().numpy().tobytes(),
-        torch.get_default_dtype(),
-        torch.get_default_device(),
-        torch.get_num_threads(),
-        torch.is_grad_enabled(),
-        torch.is_inference_mode_enabled(),
-        np.geterr(),
-    )
 
 
 class FaultError(AssertionError):
