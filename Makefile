@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo fashion test browser-test lint docs figures bench selection clean
+.PHONY: help demo fashion test test-products browser-test lint docs figures bench selection clean
 
 help:
 	@echo "make demo     compare eight ways to regularize on the diabetes data (about a minute)"
 	@echo "make test     lint and run all tests"
+	@echo "make test-products  the full products of options, of which make test has a covering set"
 	@echo "make fashion  the reference experiment on Fashion-MNIST (three seeds, some minutes)"
 	@echo "make docs     build the site into docs/_build/html"
 	@echo "make figures  draw the figure of the README and the landing page anew (half a minute)"
@@ -37,6 +38,9 @@ lint: $(VENV)/.installed-test
 # Two processes of one thread each: on two cores that is faster than one process of two threads.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
+
+test-products: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal -m product tests
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html

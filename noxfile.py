@@ -1,6 +1,6 @@
 """Test sessions, each in its own environment.
 
-``nox -s tests``; also ``stress``, ``fuzz``, ``vision``, ``oldest``, ``wheel`` and ``lint``.
+``nox -s tests``; also ``products``, ``stress``, ``fuzz``, ``vision``, ``oldest``, ``wheel`` and ``lint``.
 """
 
 import contextlib
@@ -55,6 +55,14 @@ def tests(session):
     """Run all tests with the versions of constraints.txt."""
     session.install("-c", "constraints.txt", "-e", ".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def products(session):
+    """Run the tests of full products of options, of which the suite has a covering set."""
+    session.install("-c", "constraints.txt", "-e", ".[test]")
+    options = ["--numprocesses", "2", "--dist", "worksteal", *session.posargs]
+    session.run("pytest", "-m", "product", "tests", *options, env={"OMP_NUM_THREADS": "1"})
 
 
 @contextlib.contextmanager
