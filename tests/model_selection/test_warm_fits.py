@@ -39,6 +39,9 @@ NETWORKS = [
 ]
 PENALTIES = ["group_lasso", "sparse_group_lasso", "hierarchical", "group_lasso", "l1"]
 
+# Every network occurs in these, and every penalty with every kind of data; fits without the rules fail in some of them.
+COVERING = {1, 4, 8, 9, 12, 14, 17, 18, 21, 22, 25, 26}
+
 
 def problem(number):
     """Return data and a network, whose kinds follow from a number."""
@@ -55,7 +58,9 @@ def problem(number):
     return scale(X), y if number % 3 == 2 else scale(y), network
 
 
-@pytest.mark.parametrize("number", range(30))
+@pytest.mark.parametrize(
+    "number", [n if n in COVERING else pytest.param(n, marks=pytest.mark.product) for n in range(30)]
+)
 def test_no_objective_is_above_that_of_a_fit_from_scratch(number):
     X, y, network = problem(number)
     path = regularization_path(network, X, y, alphas=5, eps=1e-2)
@@ -193,7 +198,7 @@ class TestWarnings:
         with pytest.warns(
             UserWarning, match=r"No feature is selected at alpha_=.*: all predictions are the same.*alphas"
         ):
-            model = RegularizedMLPRegressorCV(**COSINE, alphas=6, cv=3).fit(self.X, y)
+            model = RegularizedMLPRegressorCV(**COSINE, alphas=4, cv=2).fit(self.X, y)
         assert np.ptp(model.predict(self.X)) == 0
 
     def test_predictions_that_are_all_the_same(self):
@@ -218,7 +223,8 @@ class TestWarnings:
 
     def test_sorted_rows_are_not_taken_for_constant_predictions(self):
         X = np.repeat([[0.0], [1.0]], [1100, 300], axis=0)
-        model = RegularizedMLPRegressorCV(**COSINE, alphas=[1e-4, 1e-3], cv=2).fit(X, X[:, 0])
+        options = COSINE | {"batch_size": 350, "max_iter": 10}
+        model = RegularizedMLPRegressorCV(**options, alphas=[1e-4, 1e-3], cv=2).fit(X, X[:, 0])
         assert not model._is_constant(X)
 
     def test_the_edge_of_an_automatic_grid(self):
