@@ -144,7 +144,9 @@ def test_members_are_as_alone(kind, options, dtype):
     """Also with folds of other sizes, where batches are filled up, and where members leave before others."""
     data, target = X.astype(dtype), target_of(kind)
     model, folds = make(kind, **options), KFold(3)
-    grid = {"augmentation__stddev": [0.0, 0.1, 0.5], "alpha": [0.001, 0.1], "random_state": [0, 1]}
+    names = ("augmentation__stddev", "alpha", "random_state")
+    values = [(0.0, 0.001, 0), (0.1, 0.1, 1), (0.5, 0.001, 1), (0.5, 0.1, 0), (0.5, 0.1, 1)]
+    grid = [{name: [value] for name, value in zip(names, row, strict=True)} for row in values]
     search = GridSearchCV(model, grid, cv=folds, refit=False).fit(data, target)
     for number, parameters in enumerate(search.cv_results_["params"]):
         for fold, (train, test) in enumerate(folds.split(data)):
