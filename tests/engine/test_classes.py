@@ -1,8 +1,6 @@
 """Targets of many classes: codes make the networks of indicator columns, in a fraction of the memory."""
 
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ import torch
 
 from skreg import RegularizedMLPClassifier
 from skreg.augmentation import BatchTransform
-from skreg.engine import classes, measuring
 from skreg.engine.classes import ClassIndicators, ClassTargets, indicators
 from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV
 
@@ -58,18 +55,6 @@ def data(n_classes):
     return X, y, rng.random(160) + 0.1
 
 
-@pytest.fixture
-def coded(monkeypatch):
-    """Keep all targets as codes, and measure in small parts."""
-
-    def start():
-        monkeypatch.setattr(classes, "MAX_DENSE_BYTES", 0)
-        monkeypatch.setattr(measuring, "MAX_WHOLE_BYTES", 4000)
-        monkeypatch.setattr(measuring, "MAX_PART_BYTES", 4000)
-
-    return start
-
-
 def test_indicators_are_scikit_learns():
     from sklearn.preprocessing import label_binarize
 
@@ -88,11 +73,11 @@ def test_indicators_are_scikit_learns():
 
 @pytest.mark.parametrize("n_classes", [4, 20], ids=["narrow", "wide"])
 @pytest.mark.parametrize("name", CASES)
-def test_codes_make_the_network_of_indicators(name, n_classes, coded):
+def test_codes_make_the_network_of_indicators(name, n_classes, in_parts):
     X, y, weight = data(n_classes)
     model = RegularizedMLPClassifier(**{"hidden_layer_sizes": (8,), **OPTIONS, **CASES[name]})
     expected = pickle.loads(pickle.dumps(model)).fit(X, y, sample_weight=weight)
-    coded()
+    in_parts()
     model.fit(X, y, sample_weight=weight)
     for own, other in zip(model.coefs_, expected.coefs_, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-6, atol=1e-9)
@@ -103,7 +88,7 @@ def test_codes_make_the_network_of_indicators(name, n_classes, coded):
     np.testing.assert_array_equal(model.predict(X), model.classes_[model.decision_function(X).argmax(axis=1)])
 
 
-def test_partial_fit_and_given_validation_rows_take_codes(coded):
+def test_partial_fit_and_given_validation_rows_take_codes(in_parts):
     X, y, weight = data(20)
 
     def trained():
@@ -113,13 +98,13 @@ def test_partial_fit_and_given_validation_rows_take_codes(coded):
         return model.coefs_[0], other.fit(X, y, X_val=X[:40], y_val=y[:40]).history_["valid_loss"]
 
     expected = trained()
-    coded()
+    in_parts()
     for own, other in zip(trained(), expected, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-7)
 
 
 @pytest.mark.filterwarnings("ignore:The best alpha", "ignore:No feature")
-def test_populations_take_codes(coded):
+def test_populations_take_codes(in_parts):
     X, y, _ = data(4)
 
     def searched():
@@ -130,29 +115,6 @@ def test_populations_take_codes(coded):
         return search.cv_results_["mean_test_score"], model.coefs_[0]
 
     expected = searched()
-    coded()
+    in_parts()
     for own, other in zip(searched(), expected, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-7)
-
-
-PEAK = """
-import resource, warnings
-import numpy as np
-from sklearn.neural_network import MLPClassifier
-from skreg import RegularizedMLPClassifier
-warnings.simplefilter("ignore")
-n_rows, n_classes = 12_000, 2000
-X, y = np.random.default_rng(0).normal(size=(n_rows, 5)), np.resize(np.arange(n_classes), n_rows)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-{model}((5,), max_iter=1, batch_size=500, random_state=0{options}).fit(X, y).predict(X)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (8 * n_rows * n_classes))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units")
-@pytest.mark.parametrize("options", ["", ", early_stopping=True, n_iter_no_change=2"], ids=["plain", "validated"])
-def test_memory_of_many_classes(options):
-    """In units of an indicator array in float64: it took nine of them, and MLPClassifier takes two."""
-    code = PEAK.format(model="RegularizedMLPClassifier", options=options)
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(result.stdout) < 2

@@ -1,15 +1,12 @@
 """Losses and scores that are measured part by part, and many targets, of which no copies are kept."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import r2_score
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.engine import classes, measuring
+from skreg.engine import measuring
 from skreg.engine.measuring import Measurement
 from skreg.losses import HalfSquaredError, Huber, Poisson, Quantile
 from skreg.losses._classification import LogisticLogLoss, SoftmaxLogLoss
@@ -27,18 +24,6 @@ def rows():
     numbers = X @ rng.normal(size=(5, N_TARGETS)) + 100 * np.arange(N_TARGETS)
     labels = (rng.random((N_ROWS, N_TARGETS)) < 0.3).astype(int)
     return X, numbers, labels, rng.integers(0, 3, N_ROWS) / 2
-
-
-@pytest.fixture
-def in_parts(monkeypatch):
-    """Return a function from which on all targets count as large, and are measured in parts of a few rows."""
-
-    def start():
-        monkeypatch.setattr(classes, "MAX_DENSE_BYTES", 1000)
-        monkeypatch.setattr(measuring, "MAX_WHOLE_BYTES", 0)
-        monkeypatch.setattr(measuring, "MAX_PART_BYTES", 12_000)
-
-    return start
 
 
 def measured(loss, Z, T, weight, n_rows, **options):
@@ -160,55 +145,3 @@ def test_numbers_that_are_not_copied_may_have_any_layout(rows):
     for y in (np.asfortranarray(numbers), read_only, numbers[::-1].copy()[::-1], numbers.astype(">f8")):
         np.testing.assert_array_equal(RegularizedMLPRegressor((8,), **OPTIONS).fit(X, y).coefs_[0], expected)
     np.testing.assert_array_equal(numbers, before)
-
-
-PEAK = """
-import resource, warnings
-import numpy as np
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-warnings.simplefilter("ignore")
-n_rows, n_targets = 16_000, 1500
-X, y = np.random.default_rng(0).normal(size=(n_rows, 5)), np.random.default_rng(0).random((n_rows, n_targets))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-{fit}(hidden_layer_sizes=(5,), max_iter=1, batch_size=250, random_state=0).fit(X, {y})
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / y.nbytes)
-"""
-
-
-PEAK_OF_MASKS = """
-import resource, warnings
-import numpy as np
-import scipy.sparse
-from skreg import RegularizedMLPClassifier
-warnings.simplefilter("ignore")
-n_rows, n_columns, n_nonzero = 6000, 20_000, 5
-columns = np.random.default_rng(0).integers(0, n_columns, n_rows * n_nonzero)
-indptr = np.arange(0, len(columns) + 1, n_nonzero)
-X = scipy.sparse.csr_matrix((np.ones(len(columns)), columns, indptr), (n_rows, n_columns))
-X.sum_duplicates()
-options = dict(max_iter=1, batch_size=100, random_state=0)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-RegularizedMLPClassifier((5,), augmentation="noise", **options).fit(X, np.arange(n_rows) % 2)
-RegularizedMLPClassifier((5,), input_dropout=0.2, **options).fit(X, np.arange(n_rows) % 2)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (8 * n_rows * n_columns))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units")
-def test_memory_of_sparse_inputs_that_change_in_every_batch():
-    """In units of a dense copy of the inputs: it took one, which the batches made dense left behind."""
-    result = subprocess.run([sys.executable, "-c", PEAK_OF_MASKS], capture_output=True, text=True, check=True)
-    assert float(result.stdout) < 0.4
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units")
-@pytest.mark.parametrize(
-    ("fit", "y", "most"),
-    [("RegularizedMLPRegressor", "y", 1.5), ("RegularizedMLPClassifier", "(y < 0.05).astype(int)", 4.5)],
-    ids=["numbers", "labels"],
-)
-def test_memory_of_many_targets(fit, y, most):
-    """In units of y in float64: it took eight of them, and nine with that of the labels, of which one is an array."""
-    code = PEAK.format(fit=fit, y=y)
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(result.stdout) < most
