@@ -1,6 +1,7 @@
 """What the pages promise: the quickstart runs on a reader's own file, and every public name has its place."""
 
 import ast
+import functools
 import importlib
 import io
 import re
@@ -94,25 +95,29 @@ def test_the_figure_at_the_top_is_what_the_lines_beside_it_draw(monkeypatch):
     pd.testing.assert_frame_equal(drawn.loc[names[1:]], computed, check_exact=False, rtol=0, atol=0.01)
 
 
+@functools.cache
+def text_of(path: Path) -> str:
+    """Return the text of a file."""
+    return path.read_text(encoding="utf-8")
+
+
+@functools.cache
 def names_in(path: Path) -> set[str]:
     """Return the names that a script imports from the package."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    nodes = ast.walk(ast.parse(text_of(path)))
     imports = (node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("skreg"))
     return {alias.name for node in imports for alias in node.names}
 
 
 @pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[name for _, name in PUBLIC])
 def test_every_public_name_has_a_page_and_an_example(module, name):
-    api = (DOCS / "api.rst").read_text(encoding="utf-8")
-    section = api.partition(f".. currentmodule:: {module}\n")[2].partition(".. currentmodule::")[0]
+    section = (
+        text_of(DOCS / "api.rst").partition(f".. currentmodule:: {module}\n")[2].partition(".. currentmodule::")[0]
+    )
     assert re.search(rf"^   {name}$", section, flags=re.MULTILINE), f"docs/api.rst does not list {module}.{name}"
     in_gallery = [path.name for path in EXAMPLES.glob("plot_*.py") if name in names_in(path)]
     # What is returned or inherited from is not imported where it is used.
-    mentioned = [
-        path.name
-        for path in EXAMPLES.glob("plot_*.py")
-        if re.search(rf"`~?{module}\.{name}`", path.read_text(encoding="utf-8"))
-    ]
+    mentioned = [path.name for path in EXAMPLES.glob("plot_*.py") if re.search(rf"`~?{module}\.{name}`", text_of(path))]
     assert in_gallery or mentioned, f"no example uses {module}.{name}"
 
 

@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 SCRIPT = """
-import ctypes, gc, warnings
+import ctypes, gc, sys, warnings
 import numpy as np
 import scipy.sparse
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
@@ -41,6 +42,7 @@ SHORT = {"max_iter": 1, "random_state": 0}
 # What the first fits of a process load is not theirs.
 rows, labels = rng.normal(size=(30, 3)), np.arange(30) % 3
 RegularizedMLPClassifier(**SHORT, early_stopping=True, input_dropout=0.2).fit(rows, labels).predict(rows)
+RegularizedMLPClassifier(**SHORT).fit(rows.astype(np.float32), rows[:, 0] > 0)
 RegularizedMLPClassifier(**SHORT, augmentation="noise").fit(scipy.sparse.csr_matrix(rows), labels)
 RegularizedMLPClassifier(**SHORT).fit(rows, labels[:, None] == [0, 1])
 RegularizedMLPRegressor(**SHORT).fit(rows, rows)
@@ -61,6 +63,11 @@ labels = (y < 0.05).astype(int)
 del y
 print("labels", peak(lambda: RegularizedMLPClassifier(**options).fit(X, labels)) / labels.nbytes, sep=";")
 del labels
+
+X, y = np.memmap(sys.argv[1], np.float32, "r", shape=(48 * 1024, 1024)), np.arange(48 * 1024) % 2
+model = RegularizedMLPClassifier((4,), early_stopping=True, **SHORT)
+print("mapped file", peak(lambda: model.fit(X, y).predict(X)), sep=";")
+del X, model
 
 
 def fit_changing_inputs(X):
@@ -96,12 +103,19 @@ for name, estimator, targets in [
 
 
 @pytest.fixture(scope="module")
-def figures():
+def figures(tmp_path_factory):
     """Return what the script prints of each fit."""
     if not os.access("/proc/self/clear_refs", os.W_OK):
         pytest.skip("needs Linux")
+    path = tmp_path_factory.mktemp("memory") / "mapped.bin"
+    block = np.random.default_rng(0).normal(size=(1024, 1024)).astype(np.float32)
+    with path.open("wb") as file:
+        for _ in range(48):
+            block.tofile(file)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(path)], env=environment, capture_output=True, text=True, check=True
+    )
     return {
         name: tuple(map(float, numbers)) for name, *numbers in (line.split(";") for line in done.stdout.splitlines())
     }
@@ -128,3 +142,8 @@ def test_memory_of_many_targets(figures, name, most):
 def test_memory_of_sparse_inputs_that_change_in_every_batch(figures):
     """In units of a dense copy of the inputs: it took one, which the batches made dense left behind."""
     assert figures["changing inputs"][0] < 0.4
+
+
+def test_a_mapped_file_is_never_in_memory_as_a_whole(figures):
+    """Of its 192 MB, mapped pages count."""
+    assert figures["mapped file"][0] < 100 * 2**20

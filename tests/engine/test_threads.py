@@ -451,20 +451,25 @@ thread.join()
 with one_blas_thread():
     in_child(leaves_its_block)
 print(blas_threads() == before)
+print("beside")
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_has_the_threads_of_blas_that_fits_in_other_threads_have_limited():
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    """Return what the scripts print, one after the other in one process."""
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", FORKS_BESIDE]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    assert (run.stdout, run.stderr, run.returncode) == ("0\n0\n0\nTrue\n", "", 0)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_children_of_a_fork_do_not_wait_for_the_threads_of_their_parent(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", FORKS, str(tmp_path)]
+    command = [sys.executable, "-c", FORKS_BESIDE + FORKS, str(tmp_path_factory.mktemp("forks"))]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    assert (run.stdout, run.stderr, run.returncode) == ("done\n", "", 0)
+    assert (run.stderr, run.returncode) == ("", 0)
+    return run.stdout.partition("beside\n")
+
+
+def test_a_child_has_the_threads_of_blas_that_fits_in_other_threads_have_limited(forks):
+    assert forks[0] == "0\n0\n0\nTrue\n"
+
+
+def test_children_of_a_fork_do_not_wait_for_the_threads_of_their_parent(forks):
+    assert forks[2] == "done\n"

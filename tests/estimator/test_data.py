@@ -2,8 +2,6 @@
 
 import copy
 import mmap
-import subprocess
-import sys
 from pathlib import Path
 
 import joblib
@@ -506,46 +504,6 @@ def test_nan_in_y_beside_a_mapped_file_is_an_error(tmp_path):
     y[5] = np.nan
     with pytest.raises(ValueError, match="Input y contains NaN"):
         RegularizedMLPRegressor(**SETTINGS).fit(mapped(tmp_path, X), y)
-
-
-MEMORY_OF_A_FIT = """
-import re
-import sys
-import warnings
-from pathlib import Path
-
-import numpy as np
-from skreg import RegularizedMLPClassifier
-
-
-def memory(name):
-    return int(re.search(rf"{name}:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
-
-
-warnings.simplefilter("ignore")
-options = dict(hidden_layer_sizes=(4,), max_iter=1, early_stopping=True, random_state=0)
-small = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
-RegularizedMLPClassifier(**options).fit(small, small[:, 0] > 0).predict(small)  # libraries load parts of theirs late
-X = np.memmap(sys.argv[1], np.float32, "r", shape=(48 * 1024, 1024))
-y = np.arange(len(X)) % 2
-before = memory("VmRSS")
-RegularizedMLPClassifier(**options).fit(X, y).predict(X)
-print(memory("VmHWM") - before)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
-def test_a_mapped_file_is_never_in_memory_as_a_whole(tmp_path):
-    # 192 MB. Mapped pages count.
-    path = tmp_path / "large.bin"
-    block = np.random.default_rng(0).normal(size=(1024, 1024)).astype(np.float32)
-    with path.open("wb") as file:
-        for _ in range(48):
-            block.tofile(file)
-    script = [sys.executable, "-c", MEMORY_OF_A_FIT, str(path)]
-    result = subprocess.run(script, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert float(result.stdout) < 100
 
 
 # -- workers ------------------------------------------------------------------------------------------------

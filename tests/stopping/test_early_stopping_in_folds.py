@@ -214,6 +214,16 @@ class TestItFollows:
         assert n_fits in (None, len(seen))
 
 
+SPLITTERS = [OwnSplitter(), GroupShuffleSplit(1)]
+# In the suite, every pair of the three occurs.
+SPLITTERS_IN_ESTIMATORS = [
+    pytest.param(splitter, cv, make, marks=[pytest.mark.product] if (i + j + k) % 2 else [])
+    for i, splitter in enumerate(SPLITTERS)
+    for j, cv in enumerate([KFold(2), GroupKFold(2)])
+    for k, make in enumerate([classifier, one_by_one, cross_validated])
+]
+
+
 class TestWhatIsFollowed:
     def test_folds_without_structure(self):
         seen = held_out(lambda: GridSearchCV(classifier(), ALPHAS, cv=3).fit(X, LABELS))
@@ -280,20 +290,19 @@ class TestWhatIsFollowed:
                 ):
                     assert all(keeps_groups(held_out(run)))
 
-    @pytest.mark.parametrize("splitter", [OwnSplitter(), GroupShuffleSplit(1)])
-    def test_any_splitter_in_any_estimator_gets_the_groups(self, splitter):
-        for cv in (KFold(2), GroupKFold(2)):
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "The groups parameter is ignored")
-                for model in (classifier(splitter), one_by_one(early_stopping=splitter), cross_validated(splitter)):
-                    for run in (
-                        lambda cv=cv, model=model: GridSearchCV(model, {}, cv=cv).fit(X, LABELS, groups=GROUPS),
-                        lambda cv=cv, model=model: cross_val_score(model, X, LABELS, cv=cv, groups=GROUPS),
-                        lambda cv=cv, model=model: compare_regularizers(
-                            X, LABELS, {"es": model}, cv=cv, groups=GROUPS, refit=False
-                        ),
-                    ):
-                        assert all(keeps_groups(held_out(run)))
+    @pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
+    @pytest.mark.parametrize(("splitter", "cv", "make"), SPLITTERS_IN_ESTIMATORS)
+    def test_any_splitter_in_any_estimator_gets_the_groups(self, splitter, cv, make):
+        model = make(early_stopping=splitter)
+        for run in (
+            lambda: GridSearchCV(model, {}, cv=cv).fit(X, LABELS, groups=GROUPS),
+            lambda: cross_val_score(model, X, LABELS, cv=cv, groups=GROUPS),
+            lambda: compare_regularizers(X, LABELS, {"es": model}, cv=cv, groups=GROUPS, refit=False),
+        ):
+            assert all(keeps_groups(held_out(run)))
+
+    @pytest.mark.parametrize("splitter", SPLITTERS)
+    def test_any_splitter_in_a_search_with_routing_gets_the_groups(self, splitter):
         with config_context(enable_metadata_routing=True):
             search = sklearn.model_selection.GridSearchCV(classifier(splitter), {}, cv=GroupKFold(2))
             assert all(keeps_groups(held_out(lambda: search.fit(X, LABELS, groups=GROUPS))))
