@@ -1,5 +1,6 @@
 """Networks trained side by side come out as they would alone, whoever their neighbours are and whenever these leave."""
 
+import functools
 import math
 import threading
 import warnings
@@ -59,6 +60,17 @@ def train_together(estimators, data=(X, Y), **options):
     for fit, result in zip(pending, trained(pending, **options), strict=True):
         finish(fit, result)
     return estimators
+
+
+def decaying(solver, decay, rate):
+    return make(
+        hidden_layer_sizes=(), penalty=None, solver=solver, max_iter=167, weight_decay=decay, learning_rate_init=rate
+    )
+
+
+@functools.cache
+def decaying_alone(solver, decay, rate):
+    return decaying(solver, decay, rate).fit(X.astype(np.float32), Y)
 
 
 def assert_same_networks(first, second, tolerance=1e-10):
@@ -199,12 +211,10 @@ class TestMembersAreAsAlone:
     @pytest.mark.parametrize("rates", [(0.02,), (0.002, 0.02)])
     def test_weight_decay_in_single_precision(self, solver, rates):
         """Decays of every size, over a thousand steps, in which rounding could add up."""
-        settings = [{"weight_decay": decay, "learning_rate_init": r} for decay in (0, 1e-3, 0.03, 3.0) for r in rates]
-        options = {"hidden_layer_sizes": (), "penalty": None, "solver": solver, "max_iter": 167}
-        data = (X.astype(np.float32), Y)
-        together = train_together([make(**options, **setting) for setting in settings], data)
-        for member, setting in zip(together, settings, strict=True):
-            alone = make(**options, **setting).fit(*data)
+        numbers = [(decay, rate) for decay in (0, 1e-3, 0.03, 3.0) for rate in rates]
+        together = train_together([decaying(solver, *pair) for pair in numbers], (X.astype(np.float32), Y))
+        for member, pair in zip(together, numbers, strict=True):
+            alone = decaying_alone(solver, *pair)
             assert member.coefs_[0].dtype == np.float32
             assert alone.n_iter_ == 167
             for a, b in ((member.coefs_[0], alone.coefs_[0]), (member.intercepts_[0], alone.intercepts_[0])):
