@@ -66,7 +66,7 @@ def test_multilabel_equals_a_binary_network_for_each_label_without_hidden_layers
     X, Y = make_multilabel_classification(200, 6, n_classes=3, random_state=0)
     X = (X - X.mean(0)) / X.std(0)
     options = {"hidden_layer_sizes": (), "batch_size": 200, "learning_rate": "cosine", "learning_rate_init": 0.1}
-    options |= {"max_iter": 1500, "alpha": 0.01, "random_state": 0}
+    options |= {"max_iter": 600, "alpha": 0.01, "random_state": 0}
     model = RegularizedMLPClassifier(**options).fit(X, Y)
     for k in range(3):
         single = RegularizedMLPClassifier(**options).fit(X, Y[:, k])

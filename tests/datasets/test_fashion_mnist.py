@@ -130,8 +130,12 @@ def _fake_torchvision(monkeypatch, pixels, labels, n_train):
 # The data
 
 
-def test_bunch(original, tmp_path):
-    dataset = fetch_fashion_mnist(data_home=tmp_path)
+@pytest.fixture(scope="module")
+def dataset(original, tmp_path_factory):
+    return fetch_fashion_mnist(data_home=tmp_path_factory.mktemp("home"))
+
+
+def test_bunch(original, dataset):
     _assert_same(dataset, *original)
     assert sorted(dataset) == ["DESCR", "data", "feature_names", "frame", "target", "target_names"]
     assert dataset.data.shape == (70_000, 784)
@@ -160,8 +164,8 @@ def test_bunch(original, tmp_path):
     assert "1708.07747" in dataset.DESCR
 
 
-def test_known_facts(original, tmp_path):
-    X, y = fetch_fashion_mnist(data_home=tmp_path, return_X_y=True)
+def test_known_facts(dataset):
+    X, y = dataset.data, dataset.target
     assert np.bincount(y[:60_000]).tolist() == [6000] * 10
     assert np.bincount(y[60_000:]).tolist() == [1000] * 10
     assert y[0] == 9

@@ -358,7 +358,8 @@ calls = {
     "large fit": lambda: classifier((1600, 1600), max_iter=1).fit(wide, of_wide).coefs_[0][0],
 }
 # The parent does what the children are to do: it has all threads that they might wait for.
-expected = {name: call() for name, call in calls.items()}
+expected = {name: call() for name, call in calls.items() if name != "large fit"}
+expected["large fit"] = large.coefs_[0][0]
 torch.ones(10**6).exp().sum()
 children = multiprocessing.get_context("fork")
 
