@@ -48,6 +48,11 @@ RegularizedMLPClassifier(**SHORT).fit(rows, labels[:, None] == [0, 1])
 RegularizedMLPRegressor(**SHORT).fit(rows, rows)
 
 
+X, y = np.memmap(sys.argv[1], np.float32, "r", shape=(48 * 1024, 1024)), np.arange(48 * 1024) % 2
+model = RegularizedMLPClassifier((4,), early_stopping=True, **SHORT)
+print("mapped file", peak(lambda: model.fit(X, y).predict(X)), sep=";")
+del X, model
+
 n_rows, n_classes = 12_000, 2000
 X, y = rng.normal(size=(n_rows, 5)), np.resize(np.arange(n_classes), n_rows)
 for name, options in {"classes": {}, "classes, validated": {"early_stopping": True, "n_iter_no_change": 2}}.items():
@@ -63,11 +68,6 @@ labels = (y < 0.05).astype(int)
 del y
 print("labels", peak(lambda: RegularizedMLPClassifier(**options).fit(X, labels)) / labels.nbytes, sep=";")
 del labels
-
-X, y = np.memmap(sys.argv[1], np.float32, "r", shape=(48 * 1024, 1024)), np.arange(48 * 1024) % 2
-model = RegularizedMLPClassifier((4,), early_stopping=True, **SHORT)
-print("mapped file", peak(lambda: model.fit(X, y).predict(X)), sep=";")
-del X, model
 
 
 def fit_changing_inputs(X):
