@@ -225,18 +225,19 @@ def blas_threads():
 
 
 class ThreadsOfLoss:
-    """Squared error that records the threads of torch, and, in one call, those of BLAS."""
+    """Squared error that records the threads of torch, and, in one step of training, those of BLAS."""
 
     def __init__(self):
-        self.of_torch, self.of_blas, self.n_calls = set(), set(), 0
+        self.of_torch, self.of_blas, self.n_steps = set(), set(), 0
 
     def __deepcopy__(self, memo):
         return self
 
     def __call__(self, t, z):
-        self.n_calls += 1
-        if self.n_calls == 20:  # in the midst of training
-            self.of_blas = blas_threads()
+        if z.requires_grad:  # a step, and no score before or after training, where L-BFGS does not limit BLAS
+            self.n_steps += 1
+            if self.n_steps == 6:
+                self.of_blas = blas_threads()
         self.of_torch.add(torch.get_num_threads())
         return (t - z).square().sum(dim=1)
 
