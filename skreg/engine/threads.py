@@ -108,8 +108,11 @@ def _is_thread_of_joblib() -> bool:
 def _begin() -> None:
     """Count an outermost block in."""
     with _Process.lock:
+        # Always: a new thread takes over the number of the process when it first asks or works, which must not come
+        # later, after it has been limited.
+        found = torch.get_num_threads()
         if _Process.n_running == 0:
-            _Process.before = torch.get_num_threads()
+            _Process.before = found
         _Process.n_running += 1
 
 

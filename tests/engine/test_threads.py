@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Event
 
 import numpy as np
 import pytest
@@ -215,6 +216,24 @@ def test_a_scorer_leaves_training_on_one_thread(scoring):
     epochs = ThreadsOfEpochs()
     classifier(max_iter=4, early_stopping=True, scoring=scoring, callbacks=[epochs]).fit(X, LABELS)
     assert epochs.found == [1] * 4
+
+
+def test_a_new_thread_keeps_its_limit_when_a_fit_in_another_thread_ends():
+    """A thread takes over the number that was set last in any thread, in its first work."""
+    began, other_has_ended = Event(), Event()
+
+    def first_work():
+        with limited_threads():
+            began.set()
+            assert other_has_ended.wait(30)
+            return torch.get_num_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        with limited_threads():
+            found = pool.submit(first_work)
+            assert began.wait(30)
+        other_has_ended.set()
+        assert found.result() == 1
 
 
 # -- beside other fits -------------------------------------------------------------------------------------------------
