@@ -22,6 +22,7 @@ ORDER = [
     "_progress",
     "_sklearn_private",
     "_hashing",
+    "preprocessing",
     "proximal",
     "penalties",
     "constraints",
