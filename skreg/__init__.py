@@ -4,6 +4,7 @@ from importlib import import_module
 
 from skreg._version import __version__
 from skreg.classifier import RegularizedMLPClassifier
+from skreg.pipeline import TablePipeline, table_pipeline
 from skreg.regressor import RegularizedMLPRegressor
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "RegularizedMLPClassifierCV",
     "RegularizedMLPRegressor",
     "RegularizedMLPRegressorCV",
+    "TablePipeline",
     "__version__",
+    "table_pipeline",
 ]
 
 

@@ -13,7 +13,7 @@ class DocLink:
     _doc_link_template: ClassVar[str] = SITE + "/generated/{page}.html"
 
     def _doc_link_url_param_generator(self):
-        # Where it is exported: private modules and those of the two estimators are no part of the name.
-        inner = ("classifier", "regressor")
+        # Where it is exported: private modules and those of single public names are no part of the name.
+        inner = ("classifier", "regressor", "pipeline")
         public = [part for part in type(self).__module__.split(".") if not part.startswith("_") and part not in inner]
         return {"page": ".".join([*public, type(self).__name__])}

@@ -18,9 +18,11 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 from sklearn.utils._param_validation import Interval as IntervalWithBools
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_partial_fit_first_call
 from sklearn.utils.parallel import _get_threadpool_controller as threadpool_controller
+from sklearn.utils.validation import _check_feature_names_in as feature_names_checked
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
@@ -46,6 +48,11 @@ def check_parameters(axis_object) -> None:
     )
 
 
+def output_container(transformer) -> str:
+    """Return what a transformer is to return: "default", "pandas" or "polars"."""
+    return _get_output_config("transform", transformer)["dense"]
+
+
 def validated_like(function):
     """Return a decorator that checks arguments as a function of scikit-learn with the same parameters does."""
     return validate_params(function._skl_parameter_constraints, prefer_skip_nested_validation=False)
@@ -62,8 +69,10 @@ __all__ = [
     "check_parameters",
     "check_partial_fit_first_call",
     "check_sample_weight",
+    "feature_names_checked",
     "fit_context",
     "num_samples",
+    "output_container",
     "safe_indexing",
     "safe_split",
     "threadpool_controller",

@@ -12,6 +12,7 @@ from skreg._estimator.data import as_numpy
 from skreg._sklearn_private import check_sample_weight
 from skreg.engine.threads import on_one_thread
 from skreg.losses import Quantile, regression_loss
+from skreg.pipeline import TablePipeline
 from skreg.regressor import FittedRegressor
 
 # Rounding of an inverse transformation, relative to the largest prediction.
@@ -126,7 +127,7 @@ class TransformedTargetRegressor(DocLink, sklearn.compose.TransformedTargetRegre
 
 
 # Classes whose last part can be fitted apart from the rest; a subclass may fit otherwise.
-PLAIN_WRAPPERS = (Pipeline, TransformedTargetRegressor, sklearn.compose.TransformedTargetRegressor)
+PLAIN_WRAPPERS = (Pipeline, TablePipeline, TransformedTargetRegressor, sklearn.compose.TransformedTargetRegressor)
 
 
 def last_if_plain(estimator):

@@ -42,6 +42,7 @@ ORDER = [
     "classifier",
     "regressor",
     "_composition",
+    "pipeline",
     "compose",
     "model_selection",
     "inspection",

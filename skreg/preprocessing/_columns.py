@@ -1,0 +1,204 @@
+"""Single columns that are no plain numbers: what they hold, as numbers, moments, or levels and codes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from skreg.preprocessing import _skrub
+
+# Codes of values that are no level.
+UNSEEN, MISSING = -1, -2
+
+
+@dataclass
+class Column:
+    """What a column holds.
+
+    Attributes
+    ----------
+    form : str
+        "number", "boolean", "duration", "date", "level" (text and categories), or "missing" for a column without any
+        value.
+    values : ndarray of float64 of shape (n_rows,), Series or None
+        Numbers, durations in seconds, booleans as 0 and 1, with NaN where they are missing; dates as a series.
+    codes : ndarray of int of shape (n_rows,) or None
+        Of the levels, -2 where they are missing.
+    levels : ndarray of shape (n_levels,) or None
+        Different values, sorted: numbers in float64, or strings as objects.
+    is_declared : bool
+        Whether the dtype says that the values are categories, so that none of them means a missing value or a number.
+    """
+
+    form: str
+    n_rows: int
+    values: object = None
+    codes: np.ndarray | None = None
+    levels: np.ndarray | None = None
+    is_declared: bool = False
+
+    def __str__(self):
+        if self.form == "level":
+            return "categories of numbers" if self.has_numbers else "text or categories"
+        return f"{self.form}s"
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Mask of the missing values."""
+        if self.form == "missing":
+            return np.ones(self.n_rows, dtype=bool)
+        if self.form == "level":
+            return self.codes == MISSING
+        return np.asarray(pd.isna(self.values))
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the values or the levels are numbers."""
+        return self.form in ("number", "boolean") or (self.form == "level" and self.levels.dtype.kind == "f")
+
+
+def read_column(series: pd.Series, *, is_declared: bool = False, is_text: bool = False) -> Column:
+    """Return what a series holds.
+
+    Strings that mean missing values ("?", "N/A", ...) are missing, but for those of a category dtype. What is no
+    number, date or duration is text.
+
+    Parameters
+    ----------
+    series : Series
+        Values of any dtype.
+    is_declared : bool, default=False
+        Whether the values are to be read as the categories that they are of in a category dtype.
+    is_text : bool, default=False
+        Whether objects are text, though some rows of them may all be numbers, say.
+
+    Returns
+    -------
+    Column
+        The column.
+    """
+    dtype, n_rows = series.dtype, len(series)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _declared(series, n_rows)
+    if series.isna().all():
+        return Column("missing", n_rows)
+    if isinstance(dtype, pd.PeriodDtype):
+        series = series.dt.to_timestamp()
+    if pd.api.types.is_object_dtype(dtype) and not is_text:
+        series = _settled(series)
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return Column("date", n_rows, series)
+    if pd.api.types.is_timedelta64_dtype(series.dtype):
+        return Column("duration", n_rows, series.dt.total_seconds().to_numpy(dtype=np.float64))
+    if pd.api.types.is_numeric_dtype(series.dtype):  # of booleans, too
+        form = "boolean" if pd.api.types.is_bool_dtype(series.dtype) else "number"
+        return Column(form, n_rows, series.to_numpy(dtype=np.float64, na_value=np.nan))
+    return _text(series, n_rows, is_declared)
+
+
+def _settled(series: pd.Series) -> pd.Series:
+    """Return a series of objects with the dtype of what it holds; strings where that is nothing in particular."""
+    # Arrow strings and the like are of other dtypes; this one says nothing.
+    what = pd.api.types.infer_dtype(series, skipna=True)
+    if what in ("integer", "floating", "mixed-integer-float", "decimal"):
+        try:
+            return series.where(series.notna(), np.nan).astype(np.float64)
+        except OverflowError as error:
+            message = f"X must hold numbers in the range of float64; got larger integers in column {series.name!r}."
+            raise ValueError(message) from error
+    if what == "complex":
+        raise ValueError(f"Complex data not supported: X must hold real numbers, unlike column {series.name!r}.")
+    if what == "boolean":
+        return series.where(series.notna(), pd.NA).astype("boolean")
+    if what in ("datetime64", "datetime", "date"):
+        # Dates beyond the range of nanoseconds have other units; several time zones become UTC.
+        zones = {getattr(value, "tzinfo", None) for value in series.dropna().unique()}
+        return pd.to_datetime(series, utc=len(zones) > 1)
+    if what in ("timedelta64", "timedelta"):
+        return pd.to_timedelta(series)
+    if what == "time":
+        return pd.to_timedelta(series.where(series.isna(), series.astype(str)))
+    if what == "period":
+        return series.infer_objects().dt.to_timestamp()
+    return series
+
+
+def _declared(series: pd.Series, n_rows: int) -> Column:
+    """Return a column of a category dtype, with the levels that occur."""
+    codes, levels = series.cat.codes.to_numpy(dtype=np.int64), series.cat.categories
+    used = np.unique(codes[codes >= 0])
+    if not len(used):
+        return Column("missing", n_rows, is_declared=True)
+    codes, levels = _compact(codes, used), levels[used]
+    if pd.api.types.is_numeric_dtype(levels.dtype):
+        values = levels.to_numpy(dtype=np.float64)
+    else:
+        values = np.array([str(level) for level in levels], dtype=object)
+    return _sorted(codes, values, n_rows, is_declared=True)
+
+
+def _text(series: pd.Series, n_rows: int, is_declared: bool) -> Column:
+    """Return a column of strings; of other objects, what ``str`` gives."""
+    values = series.to_numpy(dtype=object, na_value=None)
+    if pd.api.types.infer_dtype(series, skipna=True) != "string":
+        values = np.array([value if value is None else str(value) for value in values], dtype=object)
+    codes, levels = pd.factorize(values)
+    if not is_declared:
+        is_null = null_strings(levels)
+        if is_null.any():
+            codes = _compact(codes, np.flatnonzero(~is_null))
+            levels = levels[~is_null]
+    if not len(levels):
+        return Column("missing", n_rows)
+    return _sorted(codes, np.asarray(levels, dtype=object), n_rows, is_declared=is_declared)
+
+
+def null_strings(levels: np.ndarray) -> np.ndarray:
+    """Return which of some strings stand for missing values, such as "N/A", "?" and spaces."""
+    return _skrub.CleanNullStrings().fit_transform(pd.Series(levels, dtype=object)).isna().to_numpy()
+
+
+def _compact(codes: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Return codes of the used levels alone, and negative ones for the others."""
+    places = np.full(codes.max(initial=-1) + 2, MISSING)  # the last one is that of code -1
+    places[used] = np.arange(len(used))
+    return places[codes]
+
+
+def _sorted(codes: np.ndarray, levels: np.ndarray, n_rows: int, *, is_declared: bool) -> Column:
+    # Different values can have the same text.
+    levels, groups = np.unique(levels, return_inverse=True)
+    places = np.append(groups, MISSING)
+    codes = places[np.where(codes < 0, -1, codes)].astype(np.int32)
+    return Column("level", n_rows, codes=codes, levels=levels, is_declared=is_declared)
+
+
+def as_levels(column: Column) -> Column:
+    """Return a column of numbers, dates or durations as one of levels."""
+    if column.form in ("level", "missing"):
+        return column
+    values = column.values
+    if column.form == "date":
+        values = values.astype(str).where(values.notna(), None)
+    codes, levels = pd.factorize(np.asarray(values))
+    levels = np.asarray(levels, dtype=object if column.form == "date" else np.float64)
+    return _sorted(codes, levels, column.n_rows, is_declared=True)
+
+
+def parsed_numbers(levels: np.ndarray, *, strict: bool) -> np.ndarray | None:
+    """Return strings as numbers; None (or, unless strict, NaN in their places) if some are none."""
+    if strict and not _has_digit(levels[0]):
+        return None
+    try:
+        return np.asarray(pd.to_numeric(levels, errors="raise" if strict else "coerce"), dtype=np.float64)
+    except (ValueError, TypeError):
+        return None
+
+
+def may_be_dates(levels: np.ndarray) -> bool:
+    """Return whether strings may be dates, all of which have digits."""
+    return _has_digit(levels[0]) and _has_digit(levels[-1])
+
+
+def _has_digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)

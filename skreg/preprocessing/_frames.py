@@ -1,0 +1,212 @@
+"""Tables by column: frames of pandas and polars, and arrays, read in one way.
+
+Columns of numbers and booleans are read as blocks, so that tables of many columns need no loop over them; all others
+one by one, as series of pandas.
+"""
+
+import sys
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import validate_data
+
+# What the dtype says about the values of a column.
+NUMBER, BOOLEAN, OTHER = "number", "boolean", "other"
+# Larger numbers count as infinite: their differences and squares are beyond the range of float64.
+LARGEST = 1e100
+# Names that an error message lists.
+MAX_LISTED = 8
+
+
+class Frame:
+    """Columns of a table.
+
+    Parameters
+    ----------
+    data : object
+        What the columns are read from.
+    labels : list
+        Names of the columns; of an array, their positions.
+    groups : ndarray of str of shape (n_columns,)
+        What the dtype of each column says about its values: "number", "boolean" or "other".
+    """
+
+    def __init__(self, data, labels: list, groups: np.ndarray):
+        self.data, self.labels, self.groups = data, labels, groups
+        self.n_rows, self.n_columns = data.shape
+        # Numbers of columns whose dtype is not of numbers.
+        self.replaced: dict[int, np.ndarray] = {}
+
+    def numbers(self, rows: slice, positions: np.ndarray) -> np.ndarray:
+        """Return rows of some columns as float64 of shape (n_rows, n_positions); missing values are NaN."""
+        is_replaced = np.isin(positions, list(self.replaced)) if self.replaced else np.zeros(len(positions), dtype=bool)
+        if is_replaced.any():
+            values = np.empty((len(range(self.n_rows)[rows]), len(positions)))
+            values[:, is_replaced] = np.stack([self.replaced[j][rows] for j in positions[is_replaced]], axis=1)
+            values[:, ~is_replaced] = self.numbers(rows, positions[~is_replaced])
+            return values
+        values = self._numbers(rows, positions)
+        np.copyto(values, np.copysign(np.inf, values), where=np.abs(values) > LARGEST)
+        return values
+
+    def _numbers(self, rows: slice, positions: np.ndarray) -> np.ndarray:
+        """Return a new array of rows of some columns whose dtypes are of numbers or booleans."""
+        return self.data[rows, positions].astype(np.float64)
+
+    def column(self, position: int) -> pd.Series:
+        """Return a column as a series of pandas."""
+        return pd.Series(self.data[:, position])
+
+
+class PandasFrame(Frame):
+    """Columns of a frame of pandas."""
+
+    def __init__(self, data: pd.DataFrame):
+        codes, dtypes = pd.factorize(data.dtypes.to_numpy())
+        groups = np.array([group_of(dtype) for dtype in dtypes], dtype=object)[codes]
+        super().__init__(data, list(data.columns), groups)
+
+    def _numbers(self, rows, positions):
+        return self.data.iloc[rows, positions].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+
+    def column(self, position):
+        column = self.data.iloc[:, position].reset_index(drop=True)
+        return column.sparse.to_dense() if isinstance(column.dtype, pd.SparseDtype) else column
+
+
+class ObjectFrame(PandasFrame):
+    """Columns of an array of objects, or of strings."""
+
+    def __init__(self, values: np.ndarray):
+        super().__init__(pd.DataFrame(values).infer_objects())
+        self._values = values
+
+    def column(self, position):
+        # As objects: whether these are text can depend on the rows.
+        return pd.Series(self._values[:, position])
+
+
+class PolarsFrame(Frame):
+    """Columns of a frame of polars."""
+
+    def __init__(self, data):
+        dtypes = data.dtypes
+        is_boolean = np.array([str(dtype) == "Boolean" for dtype in dtypes])
+        is_number = np.array([dtype.is_numeric() for dtype in dtypes])
+        groups = np.where(is_boolean, BOOLEAN, np.where(is_number, NUMBER, OTHER)).astype(object)
+        super().__init__(data, list(data.columns), groups)
+
+    def _numbers(self, rows, positions):
+        pl = sys.modules["polars"]
+        names = [self.labels[position] for position in positions]
+        return self.data[rows, names].select(pl.all().cast(pl.Float64)).to_numpy(writable=True)
+
+    def column(self, position):
+        return pandas_series(self.data.get_column(self.labels[position]))
+
+
+def group_of(dtype) -> str:
+    """Return what a dtype of pandas says about the values of a column."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        return OTHER
+    if pd.api.types.is_complex_dtype(dtype):
+        raise ValueError("Complex data not supported: X must hold real numbers, categories, text or dates.")
+    if pd.api.types.is_bool_dtype(dtype):
+        return BOOLEAN
+    return NUMBER if pd.api.types.is_numeric_dtype(dtype) else OTHER
+
+
+def pandas_series(column) -> pd.Series:
+    """Return a series of polars as one of pandas, without the help of pyarrow."""
+    pl = sys.modules["polars"]
+    dtype = column.dtype
+    if dtype.is_numeric() or dtype == pl.Boolean:
+        return pd.Series(column.cast(pl.Float64).to_numpy())
+    if dtype == pl.Datetime and dtype.time_zone is not None:
+        moments = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()
+        return pd.Series(moments).dt.tz_localize("UTC").dt.tz_convert(dtype.time_zone)
+    if dtype in (pl.Date, pl.Datetime, pl.Duration):
+        return pd.Series(column.to_numpy())
+    if dtype == pl.Time:
+        return pd.Series(column.cast(pl.Duration).to_numpy())
+    if dtype in (pl.Categorical, pl.Enum):
+        return pd.Series(column.cast(pl.String).to_list(), dtype=object).astype("category")
+    return pd.Series(column.to_list(), dtype=object)
+
+
+def frame_of(encoder, X, *, reset: bool) -> Frame:
+    """Return the columns of X, checked.
+
+    Parameters
+    ----------
+    encoder : estimator
+        Gets `n_features_in_` and `feature_names_in_` in a fit; otherwise X must have the same.
+    X : {array-like, dataframe} of shape (n_samples, n_features)
+        A table.
+    reset : bool
+        Whether this is a fit.
+
+    Returns
+    -------
+    Frame
+        The columns.
+
+    Raises
+    ------
+    TypeError
+        If X is sparse, or a frame of polars that is not yet computed.
+    ValueError
+        If X has no rows or columns, two columns of one name, complex numbers, or other columns than those of the fit.
+    """
+    if hasattr(X, "collect_schema") and not hasattr(X, "shape"):
+        raise TypeError(f"X must be computed; got a {type(X).__name__}. Give X.collect().")
+    polars = sys.modules.get("polars")
+    is_polars = polars is not None and isinstance(X, polars.DataFrame)
+    if not is_polars and not isinstance(X, pd.DataFrame):
+        return _array_frame(encoder, X, reset=reset)
+    _check_labels(list(X.columns), None if reset else encoder)
+    for size, what in zip(X.shape, ("sample", "feature"), strict=True):
+        if not size:
+            raise ValueError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
+    validate_data(encoder, X, reset=reset, skip_check_array=True)
+    return PolarsFrame(X) if is_polars else PandasFrame(X)
+
+
+def _array_frame(encoder, X, *, reset: bool) -> Frame:
+    values = validate_data(encoder, X, reset=reset, dtype=None, ensure_all_finite=False)
+    if values.dtype.kind in "biuf":
+        group = BOOLEAN if values.dtype.kind == "b" else NUMBER
+        return Frame(values, list(range(values.shape[1])), np.full(values.shape[1], group, dtype=object))
+    return ObjectFrame(values.astype(object))
+
+
+def _check_labels(labels: list, fitted) -> None:
+    """Raise ValueError if names occur twice, or are in another order than in the fit."""
+    index = pd.Index(labels)
+    if not index.is_unique:
+        twice = index[index.duplicated()].unique()
+        raise ValueError(f"The columns of X must have different names; got more than one of {listed(twice)}.")
+    # What is missing or new, scikit-learn names itself, where the names are strings.
+    known = None if fitted is None else fitted._plan.labels
+    if known is None or known == labels or not fitted._plan.has_names:
+        return
+    new, gone = index.difference(known, sort=False), pd.Index(known).difference(index, sort=False)
+    if len(new) == len(gone) == 0:
+        place = next(j for j, (label, other) in enumerate(zip(labels, known, strict=True)) if label != other)
+        raise ValueError(
+            "The feature names should match those that were passed during fit.\n"
+            "Feature names must be in the same order as they were in fit.\n"
+            f"Column {place} is {labels[place]!r}, and was {known[place]!r}. Give X[encoder.feature_names_in_]."
+        )
+    if not all(isinstance(label, str) for label in (*labels, *known)):
+        raise ValueError(
+            "The columns of X must have the names that they had in fit; "
+            f"missing are {listed(gone)}, and new are {listed(new)}."
+        )
+
+
+def listed(labels) -> str:
+    """Return some names, as a message lists them."""
+    labels = list(labels)
+    more = len(labels) - MAX_LISTED
+    return f"[{', '.join(map(repr, labels[:MAX_LISTED]))}]" + (f" and {more} more" if more > 0 else "")

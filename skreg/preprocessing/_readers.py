@@ -1,0 +1,244 @@
+"""What is learnt of single columns: how their values become numbers or codes of levels."""
+
+import numpy as np
+import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from skreg.preprocessing import _skrub
+from skreg.preprocessing._columns import MISSING, Column, as_levels, parsed_numbers
+
+# Features of a text.
+N_COMPONENTS = 30
+
+
+class ColumnTypeError(ValueError):
+    """Error of a column whose values are not of the type that they had in the fit."""
+
+
+class Reader:
+    """Base class: reads a column in the way that was learnt of its training rows.
+
+    Attributes
+    ----------
+    kind : str
+        What the column holds, for the user.
+    names : list of str
+        What follows the name of the column in those of its features.
+    is_declared : bool
+        Whether the values are categories whatever their dtype.
+    is_text : bool
+        Whether objects are text.
+    """
+
+    kind: str
+    names: tuple | list = ("",)
+    is_declared = False
+    is_text = False
+
+    def accepts(self, column: Column) -> bool:
+        """Return whether a column holds what it held in the fit."""
+        raise NotImplementedError
+
+    def check(self, column: Column) -> None:
+        """Raise ColumnTypeError unless a column holds what it held in the fit, or no value at all."""
+        if column.form != "missing" and not self.accepts(column):
+            raise ColumnTypeError(f"held {self.before} in fit and now holds {column}")
+
+    @property
+    def before(self) -> str:
+        """What the column held in the fit, in words."""
+        return {"category": "categories"}.get(self.kind, f"{self.kind}s")
+
+
+class ReadNumbers(Reader):
+    """Reads numbers from strings, or from objects."""
+
+    def __init__(self, column: Column):
+        self.kind = "number"
+        self._from_strings = column.form == "level"
+
+    def accepts(self, column):
+        """Return whether a column holds numbers, or strings as in the fit."""
+        return column.form in ("number", "boolean") or (column.form == "level" and self._from_strings)
+
+    def values(self, column: Column) -> np.ndarray:
+        """Return the numbers of a column, of shape (n_rows, 1); strings that are none are missing."""
+        if column.form == "level":
+            numbers = column.levels if column.has_numbers else parsed_numbers(column.levels, strict=False)
+            return np.append(numbers, np.nan)[np.maximum(column.codes, -1)][:, None]
+        return column.values[:, None]
+
+
+class ReadDurations(Reader):
+    """Reads durations, in seconds."""
+
+    kind = "duration"
+
+    def accepts(self, column):
+        """Return whether a column holds durations."""
+        return column.form == "duration"
+
+    def values(self, column: Column) -> np.ndarray:
+        """Return the durations of a column, of shape (n_rows, 1)."""
+        return column.values[:, None]
+
+
+class ReadDates(Reader):
+    """Reads dates, and strings of dates: year, time since 1970, and month, day, weekday and hour as circles."""
+
+    def __init__(self, column: Column, parser):
+        self.kind = "date"
+        self._parser = parser
+        self._encoder = _skrub.DatetimeEncoder(add_weekday=True, periodic_encoding="circular")
+        features = self._encoder.fit_transform(parser.transform(_series(column)))
+        # The names of skrub begin with that of the column.
+        self.names = [name[1:] for name in features.columns]
+        self.training_values = features.to_numpy(dtype=np.float64)
+
+    @classmethod
+    def of(cls, column: Column) -> "ReadDates | None":
+        """Return a reader of dates, and of strings that are all dates of one format; None for other columns."""
+        known = column.values if column.form == "date" else pd.Series(column.levels, dtype=object)
+        try:
+            parser = _skrub.ToDatetime().fit(known)
+        except _skrub.RejectColumn:
+            return None
+        return cls(column, parser)
+
+    def accepts(self, column):
+        """Return whether a column holds dates or strings."""
+        return column.form in ("date", "level") and not column.has_numbers
+
+    def values(self, column: Column) -> np.ndarray:
+        """Return the features of the dates of a column; strings that are none are missing."""
+        dates = self._parser.transform(_series(column))
+        return self._encoder.transform(dates).to_numpy(dtype=np.float64)
+
+
+def _series(column: Column) -> pd.Series:
+    """Return dates as they are, and levels as strings."""
+    if column.form == "date":
+        return column.values.rename("x")
+    return pd.Series(strings_of(column.codes, column.levels), name="x", dtype=object)
+
+
+def strings_of(codes: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return the strings that levels and codes stand for; None where they are missing."""
+    texts = np.array([*map(str, levels), None], dtype=object)
+    return texts[np.where(codes < 0, -1, codes)]
+
+
+class ReadLevels(Reader):
+    """Reads categories, as codes of the levels of the training rows."""
+
+    def __init__(self, column: Column, *, are_booleans: bool = False):
+        self.kind = "boolean" if are_booleans else "category"
+        self.is_declared = column.is_declared
+        self.levels = column.levels
+        self.is_text = column.levels.dtype.kind != "f"
+        self._index = pd.Index(column.levels)
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the levels are numbers."""
+        return self.levels.dtype.kind == "f"
+
+    @property
+    def before(self) -> str:
+        """What the column held in the fit, in words."""
+        return "categories of numbers" if self.has_numbers and self.kind == "category" else super().before
+
+    def accepts(self, column):
+        """Return whether a column holds text if the levels are text, and numbers if they are numbers."""
+        column = as_levels(column)
+        are_booleans = self.kind != "boolean" or np.isin(column.levels, (0.0, 1.0)).all()
+        return column.has_numbers == self.has_numbers and bool(are_booleans)
+
+    def codes(self, column: Column) -> np.ndarray:
+        """Return the codes of a column's levels, with those for unseen and missing values."""
+        if column.form == "missing":
+            return np.full(column.n_rows, MISSING, dtype=np.int32)
+        column = as_levels(column)
+        places = self._index.get_indexer(column.levels)  # -1 for unseen levels
+        return np.append(places, MISSING)[np.where(column.codes < 0, -1, column.codes)].astype(np.int32)
+
+    def label(self, code: int) -> str:
+        """Return the name of a level."""
+        level = self.levels[code]
+        if self.kind == "boolean":
+            return str(bool(level))
+        return str(int(level)) if self.has_numbers and float(level).is_integer() else str(level)
+
+
+class ReadWholeLevels(Reader):
+    """Base class of readers for which the levels of the fit are not all that there is."""
+
+    def __init__(self, levels: ReadLevels):
+        self._levels = levels
+        self.is_declared, self.is_text = levels.is_declared, levels.is_text
+
+    def accepts(self, column):
+        """Return whether a column holds text if it did so in the fit."""
+        return self._levels.accepts(column)
+
+
+class ReadText(ReadWholeLevels):
+    """Reads text as features of the character n-grams that it has, with skrub's StringEncoder.
+
+    Together they have the variance of one standardized column.
+    """
+
+    def __init__(self, levels: ReadLevels, column: Column, seed: int):
+        super().__init__(levels)
+        self.kind = "text"
+        distinct, analyze = set(), TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4)).build_analyzer()
+        for level in map(str, column.levels):
+            distinct.update(analyze(level))
+            if len(distinct) > N_COMPONENTS:
+                break
+        # skrub warns of more.
+        n_components = max(1, min(N_COMPONENTS, column.n_rows - 1, len(distinct) - 1))
+        self._encoder = _skrub.StringEncoder(n_components=n_components, random_state=seed)
+        self.training_values = self._encoder.fit_transform(_text(column)).to_numpy(dtype=np.float32)
+        self.names = [name[1:] for name in self._encoder.get_feature_names_out()]
+
+    def values(self, column: Column) -> np.ndarray:
+        """Return the features of a column; a missing text has those of an empty one."""
+        return self._encoder.transform(_text(column)).to_numpy(dtype=np.float32)
+
+
+def _text(column: Column) -> pd.Series:
+    if column.form == "missing":
+        return pd.Series(np.full(column.n_rows, "", dtype=object), name="x")
+    column = as_levels(column)
+    texts = strings_of(column.codes, column.levels)
+    return pd.Series(np.where(column.codes < 0, "", texts), name="x", dtype=object)
+
+
+class ReadByTransformer(ReadWholeLevels):
+    """Reads categories with a transformer of the user, such as those of scikit-learn or of skrub."""
+
+    def __init__(self, levels: ReadLevels, column: Column, transformer, y, label):
+        super().__init__(levels)
+        self.kind = "category"
+        self._transformer, self._label = transformer, str(label)
+        self.training_values = self._as_numbers(transformer.fit_transform(self._input(column), y))
+        n_features = self.training_values.shape[1]
+        self.names = [f"_{j}" if n_features > 1 else "" for j in range(n_features)]
+
+    def _input(self, column: Column):
+        """Return the strings of a column as skrub's transformers of one column want them, and else as a frame."""
+        is_missing = column.form == "missing"
+        texts = np.full(column.n_rows, None) if is_missing else strings_of(column.codes, column.levels)
+        series = pd.Series(texts, name=self._label, dtype=object)
+        return series if hasattr(self._transformer, "__single_column_transformer__") else series.to_frame()
+
+    @staticmethod
+    def _as_numbers(output) -> np.ndarray:
+        output = output.toarray() if hasattr(output, "toarray") else output
+        values = np.asarray(output, dtype=np.float64)
+        return values.reshape(len(values), -1)
+
+    def values(self, column: Column) -> np.ndarray:
+        """Return the features that the transformer makes of a column."""
+        return self._as_numbers(self._transformer.transform(self._input(as_levels(column))))

@@ -1,0 +1,14 @@
+"""The only place that imports skrub, which takes more than a second: whatever is asked of this module is imported then.
+
+`CleanNullStrings` is no part of skrub's public interface.
+"""
+
+from importlib import import_module
+
+MODULES = {"CleanNullStrings": "skrub._clean_null_strings", "RejectColumn": "skrub.core"}
+
+
+def __getattr__(name):
+    if name not in (*MODULES, "DatetimeEncoder", "SquashingScaler", "StringEncoder", "ToDatetime"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(MODULES.get(name, "skrub")), name)

@@ -1,0 +1,514 @@
+"""What the encoder of tables makes of each kind of column, and of tables that are not as they should be."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import OrdinalEncoder, TargetEncoder
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skreg.preprocessing import TableEncoder
+from skreg.preprocessing._encoded import EncodedTable, source_columns_of
+from tests.preprocessing.tables import every_kind, with_strange_values
+
+
+@parametrize_with_checks([TableEncoder(), TableEncoder(dtype="float64", min_frequency=0.1)])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return every_kind()
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    """Return an encoder of the table, fitted, for tests that change nothing in it."""
+    X, y = table
+    return TableEncoder(cardinality_threshold=30, target_type="continuous").fit(X, y)
+
+
+def encode(frame, y=None, **options):
+    """Return a frame of features, in double precision."""
+    options = {"min_frequency": 1, "dtype": np.float64} | options
+    return TableEncoder(**options).set_output(transform="pandas").fit_transform(frame, y)
+
+
+def encoded_column(values, y=None, **options):
+    return encode(pd.DataFrame({"x": values}), y, **options)
+
+
+def squashed(values):
+    """Return the formula of the documentation, for quartiles that differ."""
+    low, median, high = np.nanpercentile(values[np.isfinite(values)], [25, 50, 75])
+    z = (values - median) / (high - low)
+    with np.errstate(invalid="ignore"):
+        z = np.where(np.isinf(z), 3 * np.sign(z), z / np.sqrt(1 + (z / 3) ** 2))
+    return np.where(np.isnan(z), 0, z)
+
+
+class TestEveryKind:
+    def test_kinds(self, table, fitted):
+        kinds = {
+            "number": ["income", "n_rooms", "share", "infinite", "price", "size"],
+            "boolean": ["owner", "garden", "heated"],
+            "category": ["town", "region", "grade", "code", "street", "mixed", "range"],
+            "text": ["owned_by"],
+            "date": ["since", "until", "born", "month"],
+            "duration": ["stay", "at"],
+            "dropped": ["id", "one", "seven"],
+        }
+        assert fitted.kinds_ == {name: kind for kind, names in kinds.items() for name in names}
+        assert list(fitted.kinds_) == list(table[0].columns)
+
+    def test_features_are_finite_and_small(self, table, fitted):
+        X, y = table
+        encoded = clone(fitted).fit_transform(X, y)
+        assert isinstance(encoded, EncodedTable)
+        assert encoded.dtype == np.float32
+        assert encoded.flags.c_contiguous
+        assert np.abs(encoded).max() <= 3
+        assert (encoded.std(axis=0) > 0).all()
+        assert (encoded.min(axis=0) < encoded.max(axis=0)).all()
+
+    def test_new_rows_with_anything(self, table, fitted):
+        X, _ = table
+        new = with_strange_values(X)
+        encoded = fitted.transform(new)
+        assert np.isfinite(encoded).all()
+        names = fitted.get_feature_names_out().tolist()
+        assert encoded[0, names.index("town_rare")] == 1
+        assert encoded[1, [names.index(f"grade_{level}") for level in "abc"]].any() == 0
+        assert encoded[2, names.index("infinite")] == -3
+        assert encoded[2, names.index("income")] == 3
+        assert (encoded[:, names.index("n_rooms")] == 0).all()
+        assert (encoded[:, names.index("n_rooms_missing")] == 1).all()
+
+    def test_rows_do_not_depend_on_each_other(self, table, fitted):
+        X, _ = table
+        whole = fitted.transform(X)
+        for rows in (slice(0, 1), slice(40, 80), [7, 5, 3]):
+            np.testing.assert_allclose(fitted.transform(X.iloc[rows]), whole[rows], atol=1e-6)
+
+    def test_columns_of_the_features(self, table, fitted):
+        X, _ = table
+        names = fitted.get_feature_names_out()
+        sources = fitted.source_columns_
+        assert len(names) == len(sources) == fitted.transform(X[:5]).shape[1] == len(set(names))
+        assert all(name.startswith(X.columns[source]) for name, source in zip(names, sources, strict=True))
+        assert (np.diff(sources) >= 0).all()
+        np.testing.assert_array_equal(source_columns_of(fitted.transform(X)[3:9]), sources)
+        dropped = {j for j, kind in enumerate(fitted.kinds_.values()) if kind == "dropped"}
+        assert set(sources) == set(range(X.shape[1])) - dropped
+
+    def test_frames_of_polars_give_the_same(self, table, fitted):
+        X, y = table
+        X = X.drop(columns=["price", "mixed", "month", "range", "id", "one", "at"])
+        there = pl.DataFrame(
+            {
+                name: pl.Series(
+                    name,
+                    [None if value is pd.NaT or pd.isna(value) else value for value in X[name].astype(object)],
+                    dtype=pl.Categorical if name in ("grade",) else pl.Duration if name == "stay" else None,
+                    strict=False,
+                )
+                for name in X
+                if name != "code"
+            }
+        )
+        encoder = clone(fitted).fit(X.drop(columns="code"), y)
+        other = clone(fitted).fit(there, y)
+        assert encoder.kinds_ == other.kinds_
+        np.testing.assert_allclose(other.transform(there), encoder.transform(X.drop(columns="code")), atol=1e-5)
+        frame = clone(fitted).set_output(transform="polars").fit(there, y).transform(there)
+        assert frame.columns == other.get_feature_names_out().tolist()
+
+    def test_copies_and_pickles(self, table, fitted):
+        X, y = table
+        expected = fitted.transform(X)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).transform(X), expected)
+        np.testing.assert_array_equal(clone(fitted).fit(X, y).transform(X), expected)
+
+    def test_the_table_is_left_alone(self, table):
+        X, y = table
+        before = X.copy(deep=True)
+        TableEncoder().fit_transform(X, y)
+        pd.testing.assert_frame_equal(X, before)
+
+
+class TestNumbers:
+    VALUES = np.append(np.random.default_rng(0).lognormal(size=60), [np.nan, np.inf, -np.inf])
+
+    def test_formula(self):
+        encoded = encoded_column(self.VALUES)
+        np.testing.assert_allclose(encoded["x"], squashed(self.VALUES), atol=1e-12)
+        np.testing.assert_array_equal(encoded["x_missing"], np.isnan(self.VALUES))
+
+    @pytest.mark.parametrize("unit", [1e-300, 1e-20, 2.0**-40, 1e90])
+    def test_units_do_not_matter(self, unit):
+        finite = self.VALUES[:60]
+        np.testing.assert_allclose(encoded_column(finite * unit)["x"], squashed(finite), rtol=1e-9)
+
+    def test_numbers_beyond_1e100_are_infinite(self):
+        values = np.append(np.arange(20.0), [1e200, -1e308])
+        np.testing.assert_array_equal(encoded_column(values)["x"][-2:], [3, -3])
+        encoder = TableEncoder().fit(np.arange(20.0)[:, None])
+        np.testing.assert_array_equal(encoder.transform([[1e200], [-1e308], [1e90]]), [[3], [-3], [3]])
+
+    def test_columns_with_equal_quartiles_vary(self):
+        encoded = encoded_column(np.r_[np.zeros(20), 1.0])
+        assert encoded["x"].nunique() == 2
+
+    @pytest.mark.parametrize("shape", [(7, 50), (90, 2)])
+    def test_wide_and_long_tables_are_worked_on_in_parts(self, shape, monkeypatch):
+        monkeypatch.setattr("skreg.preprocessing._blocks.CHUNK", 40)
+        X = np.random.default_rng(0).normal(size=shape)
+        encoder = TableEncoder(dtype="float64").fit(X)
+        np.testing.assert_allclose(encoder.transform(X), np.stack([squashed(x) for x in X.T], axis=1), atol=1e-12)
+        more = np.concatenate([X, X])
+        np.testing.assert_array_equal(encoder.transform(more)[len(X) :], encoder.transform(X))
+
+    def test_few_missing_values_have_no_indicator(self):
+        values = np.r_[np.arange(20.0), [np.nan] * 4]
+        assert list(encoded_column(values, min_frequency=5)) == ["x"]
+        assert list(encoded_column(values, min_frequency=4)) == ["x", "x_missing"]
+        assert list(encoded_column(values, min_frequency=0.2)) == ["x"]
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            [1, 2, 4, None],
+            pd.array([1, 2, 4, None], dtype="Int8"),
+            pd.array([1, 2, 4, None], dtype="Float64"),
+            pd.Series(["1", " 2", "4.0", "N/A"]),
+            pd.Series([1, "2", 4.0, "?"], dtype=object),
+            pd.arrays.SparseArray([1.0, 2, 4, np.nan]),
+            np.array([1, 2, 4, np.nan], dtype=np.float16),
+        ],
+    )
+    def test_numbers_of_any_dtype(self, values):
+        np.testing.assert_allclose(encoded_column(values)["x"], squashed(np.array([1, 2, 4, np.nan])))
+
+
+class TestCategories:
+    def test_levels_rare_levels_and_missing_values(self):
+        values = ["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"] + [None] * 3
+        encoder = TableEncoder(min_frequency=3).fit(pd.DataFrame({"x": values}))
+        assert encoder.get_feature_names_out().tolist() == ["x_a", "x_b", "x_rare", "x_missing"]
+        new = pd.DataFrame({"x": ["a", "c", "d", "new", None, "b"]})
+        expected = [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
+        np.testing.assert_array_equal(encoder.transform(new), expected)
+
+    def test_unseen_levels_and_gaps_without_rare_levels_in_training(self):
+        encoder = TableEncoder(min_frequency=None).fit(pd.DataFrame({"x": list("aabbc")}))
+        encoded = encoder.transform(pd.DataFrame({"x": ["new", None, "a"]}))
+        np.testing.assert_array_equal(encoded, [[0, 0, 0], [0, 0, 0], [1, 0, 0]])
+
+    def test_two_levels_are_one_feature(self):
+        encoder = TableEncoder(min_frequency=1).fit(pd.DataFrame({"x": ["no", "yes", None, "no"]}))
+        assert encoder.get_feature_names_out().tolist() == ["x_yes", "x_missing"]
+        encoded = encoder.transform(pd.DataFrame({"x": ["yes", "no", None, "perhaps"]}))
+        np.testing.assert_array_equal(encoded, [[1, 0], [-1, 0], [0, 1], [0, 0]])
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            [True, False, None, True],
+            pd.array([True, False, None, True], dtype="boolean"),
+            pd.Series([True, False, None, True]).astype("category"),
+        ],
+    )
+    def test_booleans(self, values):
+        encoded = encoded_column(values).to_numpy()
+        np.testing.assert_array_equal(encoded, [[1, 0], [-1, 0], [0, 1], [1, 0]])
+
+    def test_plain_booleans_and_gaps_later(self):
+        encoder = TableEncoder().fit(pd.DataFrame({"x": [True, False, True]}))
+        np.testing.assert_array_equal(encoder.transform(pd.DataFrame({"x": [None, False, True]})), [[0], [-1], [1]])
+        np.testing.assert_array_equal(encoder.transform(pd.DataFrame({"x": [0, 1]})), [[-1], [1]])
+
+    def test_levels_of_a_dtype_that_do_not_occur(self):
+        values = pd.Categorical(["a", "b", "c", "a"], categories=list("zabcd"))
+        assert list(encoded_column(values)) == ["x_a", "x_b", "x_c"]
+
+    def test_integers_as_categories(self):
+        frame = pd.DataFrame({"x": pd.Series([10, 20, 30, 20, None]).astype("category")})
+        encoder = TableEncoder(min_frequency=1).fit(frame)
+        assert encoder.get_feature_names_out().tolist() == ["x_10", "x_20", "x_30", "x_missing"]
+        # After a round through a file they are numbers, or floats where some are missing.
+        for new in ([20, 40], [20.0, 40.0]):
+            np.testing.assert_array_equal(encoder.transform(pd.DataFrame({"x": new})), [[0, 1, 0, 0], [0, 0, 0, 0]])
+
+    @pytest.mark.parametrize("given", [["x"], [0], [True, False]])
+    @pytest.mark.parametrize("container", ["pandas", "polars", "array"])
+    def test_columns_that_are_said_to_be_categories(self, given, container):
+        frame = {"x": [3.0, 1.0, 2.0, 2.0], "z": [1.0, 2.0, 3.0, 4.0]}
+        X = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "array": lambda X: np.column_stack(list(X.values()))}
+        X = X[container](frame)
+        encoder = TableEncoder(categorical_features=given, min_frequency=None)
+        if container == "array" and given == ["x"]:
+            with pytest.raises(ValueError, match=r"must be 'from_dtype', a mask of 2 columns, or indices from 0 to 1"):
+                encoder.fit(X)
+            return
+        encoded = encoder.fit_transform(X)
+        np.testing.assert_array_equal(encoded[:, :3], np.eye(3)[[2, 0, 1, 1]])
+        assert encoded.shape == (4, 4)
+        assert list(encoder.kinds_.values()) == ["category", "number"]
+
+    def test_null_strings_are_levels_of_a_category_dtype_only(self):
+        values = ["none", "a", "b", "a"]
+        assert list(encoded_column(values)) == ["x_b", "x_missing"]
+        assert list(encoded_column(pd.Categorical(values))) == ["x_a", "x_b", "x_none"]
+
+    def test_arrays_of_objects(self):
+        X = np.array([["a", 1, 2.5], ["b", 2, None], ["c", 5, 1.0], ["a", 9, 0.5]], dtype=object)
+        encoder = TableEncoder(min_frequency=1).fit(X)
+        assert encoder.kinds_ == {0: "category", 1: "number", 2: "number"}
+        assert encoder.get_feature_names_out().tolist() == ["x0_a", "x0_b", "x0_c", "x1", "x2", "x2_missing"]
+        assert encoder.get_feature_names_out(["u", "v", "w"]).tolist()[-1] == "w_missing"
+        assert not hasattr(encoder, "feature_names_in_")
+
+    def test_names_are_all_different(self):
+        frame = pd.DataFrame({"a": ["b", "c", "d"], "a_b": [1.0, 2.0, 3.0], "a_b_2": [1.0, 2.0, 3.0]})
+        assert list(encode(frame)) == ["a_b", "a_c", "a_d", "a_b_3", "a_b_2"]
+
+    def test_objects_without_a_type_of_their_own_are_text(self):
+        encoded = encoded_column([(1, 2), (1, 2), {"a": 1}, "text"])
+        assert list(encoded) == ["x_(1, 2)", "x_text", "x_{'a': 1}"]
+
+
+class TestManyLevels:
+    N = 300
+    LEVELS = np.array([f"zip{i}" for i in np.random.default_rng(0).integers(0, 60, size=N)])
+    WORDS = tuple(f"{'red' if i % 2 else 'blue'} car {i}" for i in range(N))
+
+    def test_target_encoding_is_that_of_scikit_learn(self):
+        random = np.random.default_rng(1)
+        y = random.normal(size=self.N)
+        frame = pd.DataFrame({"x": self.LEVELS})
+        encoder = TableEncoder(dtype="float64").fit(frame, y)
+        assert encoder.kinds_ == {"x": "category"}
+        theirs = TargetEncoder(target_type="continuous").fit(OrdinalEncoder().fit_transform(frame), y)
+        means = theirs.transform(OrdinalEncoder().fit_transform(frame))[:, 0]
+        encoded = encoder.transform(frame)[:, 0]
+        assert np.corrcoef(means, encoded)[0, 1] > 0.98  # squashed
+        # No row has a part in its own feature: on targets without a signal, the features have none either.
+        own = TableEncoder(dtype="float64").fit_transform(frame, y)[:, 0]
+        assert np.corrcoef(encoded, y)[0, 1] > 0.3
+        assert np.corrcoef(own, y)[0, 1] < 0.1
+
+    def test_unseen_levels_and_gaps_have_the_mean(self):
+        frame = pd.DataFrame({"x": self.LEVELS})
+        encoder = TableEncoder().fit(frame, np.arange(self.N) % 2)
+        encoded = encoder.transform(pd.DataFrame({"x": ["new", None]}))
+        assert encoded[0] == encoded[1]
+        assert abs(encoded[0, 0]) < 1
+
+    def test_targets_of_several_kinds(self):
+        frame = pd.DataFrame({"x": self.LEVELS})
+        classes = np.array(["red", "green", "blue"])[np.arange(self.N) % 3]
+        names = ["x_blue", "x_green", "x_red"]
+        assert list(encode(frame, classes)) == names
+        assert list(encode(frame, np.arange(self.N) % 3)) == ["x_0", "x_1", "x_2"]
+        assert list(encode(frame, np.arange(self.N) % 3, target_type="continuous")) == ["x"]
+        # A class of a single row is in the training part of all folds but one.
+        assert encode(frame, np.r_[np.zeros(self.N - 1), 1]).shape == (self.N, 1)
+
+    def test_without_a_single_target_levels_are_text(self):
+        frame = pd.DataFrame({"x": self.LEVELS})
+        y = np.random.default_rng(0).normal(size=(self.N, 2))
+        for targets in (None, y):
+            encoder = TableEncoder().fit(frame, targets)
+            assert encoder.kinds_ == {"x": "text"}
+        for targets, got in ((None, "no y"), (y, r"y of shape \(300, 2\)")):
+            with pytest.raises(ValueError, match=f"high_cardinality='target' needs a single target; got {got}"):
+                TableEncoder(high_cardinality="target").fit(frame, targets)
+
+    def test_text_has_the_variance_of_one_column(self):
+        encoder = TableEncoder(dtype="float64").fit(pd.DataFrame({"x": self.WORDS}))
+        assert encoder.kinds_ == {"x": "text"}
+        encoded = encoder.transform(pd.DataFrame({"x": self.WORDS}))
+        assert encoded.shape == (self.N, 30)
+        np.testing.assert_allclose(encoded.var(axis=0).sum(), 1, rtol=0.1)
+        colour = [text.startswith("red") for text in self.WORDS]
+        coefficients, *_ = np.linalg.lstsq(np.c_[encoded, np.ones(self.N)], colour, rcond=None)
+        assert np.corrcoef(np.c_[encoded, np.ones(self.N)] @ coefficients, colour)[0, 1] > 0.99
+
+    def test_short_text(self):
+        encoded = encoded_column(list("abcdefgh") * 10, cardinality_threshold=2, high_cardinality="string")
+        assert encoded.shape[0] == 80
+        assert np.isfinite(encoded.to_numpy()).all()
+
+    def test_names_and_ids_of_one_word_are_dropped(self):
+        frame = pd.DataFrame({"id": [f"K{i}" for i in range(80)], "x": np.arange(80)})
+        assert TableEncoder().fit(frame).kinds_ == {"id": "dropped", "x": "number"}
+        assert TableEncoder(high_cardinality="string").fit(frame).kinds_ == {"id": "text", "x": "number"}
+
+    def test_a_transformer(self):
+        frame = pd.DataFrame({"x": self.LEVELS, "z": np.arange(self.N)})
+        ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+        encoder = TableEncoder(high_cardinality=ordinal, dtype="float64").fit(frame)
+        np.testing.assert_allclose(encoder.transform(frame)[:, 0], squashed(ordinal.fit_transform(frame[["x"]])[:, 0]))
+        assert not hasattr(TableEncoder(high_cardinality=OrdinalEncoder()).high_cardinality, "categories_")
+
+
+class TestDates:
+    DAYS = pd.Series(pd.date_range("2023-11-05", periods=50, freq="71h"))
+
+    def test_parts_and_circles(self):
+        encoded = encoded_column(self.DAYS)
+        parts = ["month", "day", "hour", "weekday"]
+        circles = [f"x_{part}_circular_{j}" for part in parts for j in (0, 1)]
+        assert list(encoded) == ["x_year", "x_total_seconds", *circles]
+        raw = np.sin(2 * np.pi * self.DAYS.dt.hour.to_numpy() / 24)
+        np.testing.assert_allclose(encoded["x_hour_circular_0"], squashed(raw), atol=1e-6)
+
+    @pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M", "%d.%m.%Y"])
+    def test_strings(self, form):
+        texts = self.DAYS.dt.strftime(form)
+        moments = pd.to_datetime(texts, format=form)
+        np.testing.assert_allclose(encoded_column(texts), encoded_column(moments), atol=1e-6)
+        encoder = TableEncoder().fit(pd.DataFrame({"x": texts}))
+        for new in (texts, moments, texts.astype("category")):
+            encoded = encoder.transform(pd.DataFrame({"x": new}))
+            np.testing.assert_allclose(encoded, encoder.transform(pd.DataFrame({"x": texts})), atol=1e-6)
+        assert (encoder.transform(pd.DataFrame({"x": ["no date", None]})) == 0).all()
+
+    def test_time_zones(self):
+        zoned = self.DAYS.dt.tz_localize("UTC").dt.tz_convert("America/Lima")
+        encoder = TableEncoder().fit(pd.DataFrame({"x": zoned}))
+        expected = encoder.transform(pd.DataFrame({"x": zoned}))
+        there = pl.DataFrame({"x": pl.Series(self.DAYS.tolist()).dt.replace_time_zone("UTC")})
+        there = there.with_columns(pl.col("x").dt.convert_time_zone("America/Lima"))
+        for new in (
+            pd.DataFrame({"x": zoned.dt.tz_convert("UTC")}),
+            pd.DataFrame({"x": zoned.tolist()}, dtype=object),
+            there,
+        ):
+            np.testing.assert_allclose(encoder.transform(new), expected, atol=1e-6)
+
+    def test_digits_alone_are_numbers(self):
+        assert TableEncoder().fit(pd.DataFrame({"x": ["1999", "2004", "2010"]})).kinds_ == {"x": "number"}
+
+
+class TestBadTables:
+    X = pd.DataFrame({"a": [1.0, 2, 3, 4], "b": ["u", "v", "u", "v"], "c": pd.date_range("2024", periods=4)})
+    ENCODER = TableEncoder(min_frequency=1).fit(X)
+
+    def test_columns_that_are_missing_or_new(self):
+        with pytest.raises(ValueError, match="seen at fit time, yet now missing:\n- b"):
+            self.ENCODER.transform(self.X.drop(columns="b"))
+        with pytest.raises(ValueError, match="unseen at fit time:\n- d"):
+            self.ENCODER.transform(self.X.assign(d=1))
+
+    def test_columns_in_another_order(self):
+        with pytest.raises(ValueError, match="in the same order as they were in fit.\nColumn 0 is 'b', and was 'a'"):
+            self.ENCODER.transform(self.X[["b", "a", "c"]])
+
+    def test_columns_that_are_there_twice(self):
+        twice = pd.concat([self.X, self.X[["b"]]], axis=1)
+        for call in (self.ENCODER.transform, TableEncoder().fit):
+            with pytest.raises(ValueError, match=r"must have different names; got more than one of \['b'\]"):
+                call(twice)
+
+    @pytest.mark.parametrize("change", [lambda X: X[[1, 0]], lambda X: X.rename(columns={0: 7})])
+    def test_names_that_are_numbers(self, change):
+        frame = pd.DataFrame(np.arange(8.0).reshape(4, 2))
+        encoder = TableEncoder().fit(frame)
+        with pytest.raises(ValueError, match=r"order as they were in fit|missing are \[0\], and new are \[7\]"):
+            encoder.transform(change(frame))
+
+    @pytest.mark.parametrize(
+        ("name", "values", "message"),
+        [
+            ("a", list("wxyz"), "'a' held numbers in fit and now holds text or categories"),
+            ("a", pd.date_range("2024", periods=4), "'a' held numbers in fit and now holds dates"),
+            ("b", [1, 2, 3, 4], "'b' held categories in fit and now holds numbers"),
+            ("c", [1, 2, 3, 4], "'c' held dates in fit and now holds numbers"),
+            ("c", pd.to_timedelta([1, 2, 3, 4]), "'c' held dates in fit and now holds durations"),
+        ],
+    )
+    def test_columns_of_another_type(self, name, values, message):
+        with pytest.raises(ValueError, match=f"Columns of X have changed their type: {message}."):
+            self.ENCODER.transform(self.X.assign(**{name: values}))
+
+    def test_all_columns_of_another_type_are_named(self):
+        X = pd.DataFrame({"flag": [True, False] * 3, "k": [1, 2, 3] * 2, "n": np.arange(6)})
+        encoder = TableEncoder(categorical_features=["k"], min_frequency=1).fit(X)
+        changed = pd.DataFrame({"flag": [2, 3], "k": ["a", "b"], "n": ["c", "d"]})
+        with pytest.raises(
+            ValueError, match="'k' held categories of numbers .* 'n' held numbers .* 'flag' held booleans"
+        ):
+            encoder.transform(changed)
+
+    @pytest.mark.parametrize("values", [[None] * 4, [np.nan] * 4, [pd.NaT] * 4, ["?"] * 4])
+    @pytest.mark.parametrize("name", ["a", "b", "c"])
+    def test_columns_without_a_value_may_have_any_type(self, name, values):
+        assert np.isfinite(self.ENCODER.transform(self.X.assign(**{name: values}))).all()
+
+    def test_columns_without_a_value_in_training_are_named(self):
+        X = self.X.assign(d=np.nan, e=None, f="N/A", g=np.inf)
+        with pytest.warns(UserWarning, match=r"The columns \['d', 'e', 'f', 'g'\] of X have no value in the 4 rows"):
+            encoder = TableEncoder(min_frequency=1).fit(X)
+        np.testing.assert_array_equal(encoder.transform(X), self.ENCODER.transform(self.X))
+        # Whatever they hold later.
+        encoder.transform(X.assign(d="text", e=3))
+
+    def test_nothing_that_varies(self):
+        with pytest.raises(ValueError, match=r"X must have a column with different values .* in 3 sample\(s\)"):
+            TableEncoder().fit(pd.DataFrame({"a": [1, 1, 1], "b": ["u", "u", "u"]}))
+
+    @pytest.mark.parametrize(
+        ("X", "error", "message"),
+        [
+            (scipy.sparse.eye(3).tocsr(), TypeError, "Sparse data was passed"),
+            (pl.DataFrame({"a": [1, 2]}).lazy(), TypeError, r"X must be computed; got a LazyFrame"),
+            (pd.DataFrame({"a": []}), ValueError, "Found array with 0 sample"),
+            (pd.DataFrame(index=range(3)), ValueError, "Found array with 0 feature"),
+            (pd.DataFrame({"a": [1j, 2]}), ValueError, "Complex data not supported"),
+            (
+                pd.DataFrame({"a": [10**400, 2]}),
+                ValueError,
+                "in the range of float64; got larger integers in column 'a'",
+            ),
+            (pd.Series([1.0, 2.0]), ValueError, "Expected a 2-dimensional container"),
+        ],
+    )
+    def test_what_is_no_table(self, X, error, message):
+        with pytest.raises(error, match=message):
+            TableEncoder().fit(X)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"categorical_features": ["z"]},
+            {"categorical_features": [3]},
+            {"categorical_features": [True]},
+            {"cardinality_threshold": 0},
+            {"high_cardinality": "gap"},
+            {"min_frequency": 0},
+            {"target_type": "number"},
+            {"dtype": "int8"},
+        ],
+    )
+    def test_a_fit_that_fails_changes_nothing(self, options):
+        encoder = pickle.loads(pickle.dumps(self.ENCODER))
+        before = pickle.dumps(encoder.set_params(**options))
+        with pytest.raises(ValueError, match=next(iter(options))):
+            encoder.fit(self.X.rename(columns={"a": "z2"}))
+        assert pickle.dumps(encoder) == before
+        with pytest.raises(NotFittedError):
+            clone(encoder).transform(self.X)
+
+
+def test_skrub_is_imported_when_it_is_used():
+    code = "import sys, skreg.preprocessing, skreg; skreg.TablePipeline; print('skrub' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
