@@ -14,6 +14,8 @@ from skreg._estimator.advice import default_of, unused_parameters
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.copies import hidden_parameters
 from skreg.classifier import RegularizedMLPClassifier
+from skreg.pipeline import table_pipeline
+from skreg.preprocessing import is_raw_table
 from skreg.regressor import RegularizedMLPRegressor
 
 # The three axes that the default set varies; every network in it sets all of them.
@@ -108,9 +110,12 @@ def default_regularizers(network) -> dict[str, tuple]:
 def default_network(X, n_train: int, *, classifier: bool):
     """Return the network that is compared by default: standardized columns, one hidden layer of 64 units.
 
+    Frames with anything but numbers, or with missing values, are encoded by a
+    :class:`~skreg.preprocessing.TableEncoder` instead.
+
     Parameters
     ----------
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    X : {array-like, dataframe, sparse matrix} of shape (n_samples, n_features)
         Inputs; sparse ones are scaled, but not centred.
     n_train : int
         Number of rows that it will be fitted to.
@@ -134,6 +139,9 @@ def default_network(X, n_train: int, *, classifier: bool):
         max_iter=n_epochs,
         n_iter_no_change=math.inf,
     )
+    if is_raw_table(X):
+        pipeline = table_pipeline(network)
+        return pipeline if classifier else TransformedTargetRegressor(pipeline, transformer=StandardScaler())
     # Standardized first: single precision cannot tell large numbers apart that differ little, as times do.
     scaler = StandardScaler(with_mean=not scipy.sparse.issparse(X))
     pipeline = make_pipeline(scaler, FunctionTransformer(in_single_precision, accept_sparse=True), network)

@@ -154,8 +154,9 @@ def _text(series: pd.Series, n_rows: int, is_declared: bool) -> Column:
 
 
 def null_strings(levels: np.ndarray) -> np.ndarray:
-    """Return which of some strings stand for missing values, such as "N/A", "?" and spaces."""
-    return _skrub.CleanNullStrings().fit_transform(pd.Series(levels, dtype=object)).isna().to_numpy()
+    """Return which of some strings stand for missing values: spaces, and those that skrub knows, as "N/A" and "?"."""
+    known = frozenset(_skrub.STR_NA_VALUES)
+    return np.fromiter((level in known or level.isspace() for level in levels), dtype=bool, count=len(levels))
 
 
 def _compact(codes: np.ndarray, used: np.ndarray) -> np.ndarray:

@@ -134,6 +134,25 @@ def pandas_series(column) -> pd.Series:
     return pd.Series(column.to_list(), dtype=object)
 
 
+def frame_class(X) -> type[Frame] | None:
+    """Return what reads the columns of a frame of pandas or polars; None for anything else."""
+    if isinstance(X, pd.DataFrame):
+        return PandasFrame
+    polars = sys.modules.get("polars")
+    return PolarsFrame if polars is not None and isinstance(X, polars.DataFrame) else None
+
+
+def is_raw_table(X) -> bool:
+    """Return whether X is a frame with missing values, or with columns that hold no numbers."""
+    read = frame_class(X)
+    if read is None:
+        return False
+    frame = read(X)
+    if (frame.groups == OTHER).any():
+        return True
+    return bool(np.isnan(frame.numbers(slice(None), np.arange(frame.n_columns))).any())
+
+
 def frame_of(encoder, X, *, reset: bool) -> Frame:
     """Return the columns of X, checked.
 
@@ -160,16 +179,15 @@ def frame_of(encoder, X, *, reset: bool) -> Frame:
     """
     if hasattr(X, "collect_schema") and not hasattr(X, "shape"):
         raise TypeError(f"X must be computed; got a {type(X).__name__}. Give X.collect().")
-    polars = sys.modules.get("polars")
-    is_polars = polars is not None and isinstance(X, polars.DataFrame)
-    if not is_polars and not isinstance(X, pd.DataFrame):
+    read = frame_class(X)
+    if read is None:
         return _array_frame(encoder, X, reset=reset)
     _check_labels(list(X.columns), None if reset else encoder)
     for size, what in zip(X.shape, ("sample", "feature"), strict=True):
         if not size:
             raise ValueError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
     validate_data(encoder, X, reset=reset, skip_check_array=True)
-    return PolarsFrame(X) if is_polars else PandasFrame(X)
+    return read(X)
 
 
 def _array_frame(encoder, X, *, reset: bool) -> Frame:

@@ -175,6 +175,7 @@ class Plan:
             # Not stratified, which warns of classes with fewer rows than folds.
             folds = KFold(min(N_FOLDS, n_rows), shuffle=True, random_state=options.seed)
             self._target = TargetEncoder(cv=folds, target_type=options.target_type)
+            y = y.astype(np.float64) if options.target_type == "continuous" else y
             self._cross_fitted = self._target.fit_transform(self._codes(target, self._training), y)
             suffixes = [""]
             if self._target.target_type_ == "multiclass":

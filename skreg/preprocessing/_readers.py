@@ -158,6 +158,8 @@ class ReadLevels(Reader):
         """Return the codes of a column's levels, with those for unseen and missing values."""
         if column.form == "missing":
             return np.full(column.n_rows, MISSING, dtype=np.int32)
+        if column.levels is self.levels:  # the training rows
+            return column.codes
         column = as_levels(column)
         places = self._index.get_indexer(column.levels)  # -1 for unseen levels
         return np.append(places, MISSING)[np.where(column.codes < 0, -1, column.codes)].astype(np.int32)

@@ -1,11 +1,11 @@
 """The only place that imports skrub, which takes more than a second: whatever is asked of this module is imported then.
 
-`CleanNullStrings` is no part of skrub's public interface.
+`STR_NA_VALUES`, the strings that mean missing values, are no part of skrub's public interface.
 """
 
 from importlib import import_module
 
-MODULES = {"CleanNullStrings": "skrub._clean_null_strings", "RejectColumn": "skrub.core"}
+MODULES = {"STR_NA_VALUES": "skrub._clean_null_strings", "RejectColumn": "skrub.core"}
 
 
 def __getattr__(name):

@@ -368,12 +368,24 @@ def test_all_fits_fail(iris):
 def test_text_in_the_inputs(estimators):
     frame = pd.DataFrame({"number": np.arange(40.0), "town": ["Ulm", "Bonn"] * 20})
     y = np.arange(40) // 10 % 2
-    for X in (frame, frame.to_numpy(dtype=str), frame.to_numpy()):
+    arrays = (frame.to_numpy(dtype=str), frame.to_numpy())
+    # The default set takes frames as they are.
+    for X in arrays if estimators is None else (frame, *arrays):
         with pytest.raises(ValueError, match=r"^could not convert|^dtype='numeric'") as caught:
             compare_regularizers(X, y, estimators, cv=2, n_repeats=1, inner_cv=2)
         assert "X holds strings. Encode them first, for instance with make_pipeline(ColumnTransformer(" in str(
             caught.value
         )
+
+
+def test_the_default_network_encodes_raw_tables():
+    numbers = pd.DataFrame({"number": np.arange(40.0)})
+    for frame in (numbers.assign(town=["Ulm", "Bonn"] * 20), numbers.assign(gap=np.nan)):
+        assert isinstance(default_network(frame, 40, classifier=True)[0], TableEncoder)
+        assert isinstance(default_network(pl.DataFrame(frame), 40, classifier=True)[0], TableEncoder)
+        assert default_network(frame, 40, classifier=False).regressor[0].target_type == "continuous"
+    for X in (numbers, pl.DataFrame(numbers), numbers.to_numpy(), scipy.sparse.csr_array(numbers)):
+        assert isinstance(default_network(X, 40, classifier=True)[0], StandardScaler)
 
 
 def test_divergence_is_a_failure(iris):
