@@ -74,7 +74,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
     # Parameters that the checks of data depend on, beside class and data, and attributes that they set. Estimators that
     # agree in these parameters can share the results.
     _data_parameters: ClassVar[tuple[str, ...]] = ("loss",)
-    _data_attributes: ClassVar[tuple[str, ...]] = ("n_features_in_", "feature_names_in_")
+    _data_attributes: ClassVar[tuple[str, ...]] = ("n_features_in_", "feature_names_in_", "source_columns_")
     # Parameters with an effect under one loss alone, and that loss.
     _loss_parameters: ClassVar[dict[str, str]] = {}
 

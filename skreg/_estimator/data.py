@@ -12,6 +12,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.sparsefuncs import min_max_axis
 from sklearn.utils.validation import validate_data
 
+from skreg._estimator.columns import set_source_columns
 from skreg._estimator.hints import check_container, check_present, check_times, with_hint
 from skreg._sklearn_private import check_sample_weight, safe_indexing
 from skreg.engine.arrays import gathered, mapped_file, row_blocks
@@ -202,6 +203,7 @@ def check_data(estimator, X, y, sample_weight, *, reset: bool, encode: Callable)
     """Return the rows to fit to; ``encode`` takes y and the type of X, and returns targets."""
     X, y, sample_weight = as_numpy(X), as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight")
     data, labels = check_inputs(estimator, X, y, multi_output=True, reset=reset)
+    set_source_columns(estimator, X, reset=reset)
     targets = encode(labels, data.dtype)
     sample_weight = check_weights(sample_weight, data)
     table = weighted(estimator, Table(data, targets, sample_weight, sample_weight, (X, y)))

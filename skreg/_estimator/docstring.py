@@ -137,4 +137,8 @@ FITTED_ATTRIBUTES = {
     "feature_names_in_": """ndarray of shape (`n_features_in_`,)
     Names of the columns of X, if it was a data frame with string names.
     """,
+    "source_columns_": """ndarray of int of shape (`n_features_in_`,) or None
+    Position, in the original table, of the column that each column of X stands for, if X was the output of
+    :class:`~skreg.preprocessing.TableEncoder`; None otherwise.
+    """,
 }

@@ -369,7 +369,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
             check_version(state.get(VERSION), type(self).__name__)
             state = dict.fromkeys(AXES) | {name: value for name, value in state.items() if name != VERSION}
         if isinstance(state, dict) and "coefs_" in state:
-            state = with_fitted_parameters(state, self._prediction_parameters)
+            state = {"source_columns_": None} | with_fitted_parameters(state, self._prediction_parameters)
         check_restored(self, state)
         super().__setstate__(state)
 

@@ -106,7 +106,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     dtype = table.X.dtype if is_first else estimator.coefs_[0].dtype
     if hasattr(estimator, "_n_targets") and checkpoint is None:
         check_same_outputs(estimator)
-    network, loss, penalties = network_of_estimator(estimator, table, penalty, dtype)
+    network, loss, penalty, penalties = network_of_estimator(estimator, table, penalty, dtype)
     seeds = draw_seeds(estimator.random_state, *SEEDS)
     previous, state, start = training_so_far(estimator, network, checkpoint)
     previous.memory = getattr(estimator, "_history_memory", None) or HistoryMemory()

@@ -27,6 +27,7 @@ from skreg._estimator.checks import (
     dropout_rates,
     hidden_units,
 )
+from skreg._estimator.columns import resolved_penalty
 from skreg._estimator.data import Table, check_validation_data, learnable_data
 from skreg._estimator.fitted import outputs_in_blocks
 from skreg._estimator.history import PreviousHistory
@@ -139,7 +140,7 @@ def prepare(
     else:
         table, advice = checks.learnable_data(estimator, X, y, sample_weight)
     valid_table = check_validation_data(estimator, X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
-    network, loss, penalties = network_of_estimator(estimator, table, penalty)
+    network, loss, penalty, penalties = network_of_estimator(estimator, table, penalty)
     messages += settings_messages(estimator, advice, penalties)
     if valid_table is not None:
         messages += validation_messages(estimator, table, valid_table)
@@ -198,8 +199,8 @@ def row_choices(
 
 def network_of_estimator(
     estimator, table: Table, penalty: Penalty | None, dtype=None
-) -> tuple[NetworkSpec, Loss, tuple[LayerPenalty | None, ...]]:
-    """Return the network and the loss of an estimator for some data, and its penalty on every weight matrix."""
+) -> tuple[NetworkSpec, Loss, Penalty | None, tuple[LayerPenalty | None, ...]]:
+    """Return the network and the loss of an estimator for some data, and its penalty there, also by weight matrix."""
     loss = estimator._make_loss()
     is_lbfgs = estimator.solver == "lbfgs"
     if is_lbfgs and not (loss.smooth or callable(estimator.loss)):  # a user's function is trusted
@@ -220,8 +221,8 @@ def network_of_estimator(
         device=check_device(estimator),
     )
     check_range(estimator, network.dtype)
-    units = network.layer_units
-    return network, loss, (None,) * (len(units) - 1) if penalty is None else tuple(penalty.for_layers(units))
+    units, penalty = network.layer_units, resolved_penalty(estimator, penalty)
+    return network, loss, penalty, (None,) * (len(units) - 1) if penalty is None else tuple(penalty.for_layers(units))
 
 
 def make_spec(

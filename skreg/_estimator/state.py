@@ -138,6 +138,12 @@ def _check_features(state: dict) -> None:
         ),
         "'feature_names_in_' must hold one name for each of 'n_features_in_'",
     )
+    columns = state.get("source_columns_")
+    _check(
+        columns is None
+        or (_is_array(columns, np.dtype(np.intp), 1) and len(columns) == n_features and (columns >= 0).all()),
+        "'source_columns_' must be None, or hold an original column for each of 'n_features_in_'",
+    )
 
 
 def _check_normalization(layers, coefs: list[np.ndarray]) -> None:

@@ -10,8 +10,9 @@ import torch
 from skreg._estimator.advice import unused_messages, without_unused
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.checks import hidden_units
+from skreg._estimator.columns import with_known_columns
 from skreg._estimator.copies import unfitted
-from skreg._estimator.data import learnable_data
+from skreg._estimator.data import as_numpy, learnable_data
 from skreg._estimator.objective import DataTerm
 from skreg._numbers import numbers_in
 from skreg._warnings import give_warnings
@@ -197,7 +198,8 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     Raises
     ------
     ValueError
-        If there is no such strength, because the penalty is smooth or None, or y is constant.
+        If there is no such strength, because the penalty is smooth or None, or y is constant; or if the groups of the
+        penalty are original columns, and X does not know them.
 
     See Also
     --------
@@ -216,7 +218,7 @@ def alpha_max(estimator, X, y, *, sample_weight=None):
     """
     check_estimator(estimator)
     give_warnings(unused_messages(estimator, ("alpha",)))
-    estimator = without_unused(estimator)
+    estimator = with_known_columns(without_unused(estimator), as_numpy(X))
     null = NullModel.of(estimator, X, y, sample_weight)
     if not can_be_empty(estimator, *null.gradient.shape[1:]):
         raise ValueError(f"No strength of the penalty sets all weights to zero; got penalty={estimator.penalty!r}.")

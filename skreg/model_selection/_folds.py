@@ -80,8 +80,12 @@ class Problem:
         return [known[model.feature_importances_.nonzero()[0].tobytes()] for model in models]
 
 
-def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None) -> None:
-    """Turn an estimator that was fitted to some columns into one that takes all of them."""
+def embed(model, features: np.ndarray, attributes: dict) -> None:
+    """Turn an estimator that was fitted to some columns into one that takes all of them.
+
+    ``attributes`` are those of the data with all columns.
+    """
+    n_features = attributes["n_features_in_"]
 
     def spread(W):
         full = np.zeros((n_features, W.shape[1]), dtype=W.dtype)
@@ -92,9 +96,7 @@ def embed(model, features: np.ndarray, n_features: int, names: np.ndarray | None
     if model.skip_coef_ is not None:
         model.skip_coef_ = spread(model.skip_coef_)
     model.input_features_ = np.arange(n_features)
-    model.n_features_in_ = n_features
-    if names is not None:
-        model.feature_names_in_ = names
+    vars(model).update(attributes)
 
 
 @dataclass

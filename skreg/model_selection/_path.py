@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.metrics import check_scoring
 
 from skreg._estimator.advice import unused_messages, without_unused
+from skreg._estimator.columns import restore_penalty, with_known_columns
 from skreg._estimator.copies import set_parameters, unfitted
 from skreg._estimator.data import as_numpy
 from skreg._estimator.scoring import score_of
@@ -337,7 +338,8 @@ def regularization_path(
     X, y = as_numpy(X), as_numpy(y, "y")
     alphas = check_alphas(alphas)
     give_warnings(unused_messages(estimator, ("alpha",)))
-    estimator = with_fixed_seed(without_unused(estimator))
+    given = without_unused(estimator)
+    estimator = with_fixed_seed(with_known_columns(given, X))
     scorer = check_scoring(estimator, scoring=scoring)
     if not isinstance(alphas, np.ndarray):
         alphas = find_alphas(estimator, X, y, sample_weight, alphas, eps)
@@ -346,6 +348,8 @@ def regularization_path(
         options = {"direction": direction, "warm_max_iter": warm_max_iter, "report": bar.update}
         models = run(fit_path(estimator, X, y, sample_weight, alphas, **options))
     alphas = np.array([penalty_of(model).alpha for model in models])
+    for model in models:
+        restore_penalty(model, given)
     X_scored, y_scored = (X, y) if X_val is None else (as_numpy(X_val, "X_val"), as_numpy(y_val, "y_val"))
     rows = "training" if X_val is None else "validation"
     scores = np.array([score_of(scorer, scoring, model, X_scored, y_scored, rows=rows) for model in models])

@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skreg._estimator.advice import unused_messages, without_unused
 from skreg._estimator.attributes import data_attributes, forget, unchanged_on_error
+from skreg._estimator.columns import with_known_columns
 from skreg._estimator.data import as_numpy, check_inputs, learnable_data
 from skreg._estimator.groups import GroupsMixin, group_of_rows
 from skreg._estimator.parameters import NetworkParameters
@@ -278,6 +279,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         check_inputs(self, X, y, multi_output=True, reset=True)
         learnable_data(plain, X, y, sample_weight)
         vars(self).update(data_attributes(plain))
+        plain = with_known_columns(plain, X)
         X, y = (data if hasattr(data, "shape") else np.asarray(data) for data in indexable(X, y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X)
@@ -408,7 +410,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         features = problem.features
         if self.relax:
             features, model = run(problem.relaxed([model], X, y, sample_weight), warn=warn)[0]
-        embed(model, features, self.n_features_in_, getattr(self, "feature_names_in_", None))
+        known = {name: value for name, value in vars(self).items() if name in self._plain_class._data_attributes}
+        embed(model, features, known)
         return model
 
     def _choice_messages(self, X) -> list[Message]:

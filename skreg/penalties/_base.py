@@ -224,6 +224,31 @@ class Penalty(DocLink, BaseEstimator, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no weights of features or groups")
 
+    def for_source_columns(self, source_columns: np.ndarray | None, n_features: int) -> "Penalty":
+        """Return the penalty for features of which the original columns are known.
+
+        Every fit calls this once, before :meth:`for_layers`.
+
+        Parameters
+        ----------
+        source_columns : ndarray of int of shape (n_features,) or None
+            Position of the column of the original table that each feature comes from; None if it is not known.
+        n_features : int
+            Number of features.
+
+        Returns
+        -------
+        Penalty
+            The penalty itself, or, if its groups are the original columns (:class:`GroupLasso` with
+            ``groups="columns"``), one with these groups.
+
+        Raises
+        ------
+        ValueError
+            If the penalty needs the original columns, and they are not known or as many as features.
+        """
+        return self
+
     def _structure(self):
         """Return the structure of the penalty, which is the same for all networks of a population."""
         return structure_of_parameters(self, {"alpha", *self.member_parameters})

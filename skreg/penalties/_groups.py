@@ -83,12 +83,25 @@ class Groups:
         return T.reshape(len(T), -1)
 
 
-def group_index(groups: Sequence[Sequence[int]], n_features: int) -> np.ndarray:
-    """Return the number of the group of every feature, from lists of feature indices that make a partition."""
+def are_labels(groups) -> bool:
+    """Return whether groups are given as an array with an integer for each feature."""
+    return isinstance(groups, np.ndarray) and groups.ndim == 1 and groups.dtype.kind in "iu"
+
+
+def group_index(groups: Sequence[Sequence[int]] | np.ndarray, n_features: int) -> np.ndarray:
+    """Return the number of the group of every feature, counted from 0.
+
+    ``groups`` are lists of feature indices that make a partition, or an array with a number for each feature, equal
+    within a group; groups are then in the order of these numbers.
+    """
     expected = (
-        f"The 'groups' parameter must be 'features', 'neurons', or lists of feature indices that hold each of the "
-        f"{n_features} features once"
+        f"The 'groups' parameter must be 'features', 'neurons', 'columns', or lists of feature indices that hold each "
+        f"of the {n_features} features once"
     )
+    if are_labels(groups):
+        if len(groups) != n_features:
+            raise ValueError(f"{expected}, or an array with the group of each; got an array of {len(groups)} numbers.")
+        return np.unique(groups, return_inverse=True)[1]
     index = np.full(n_features, -1)
     for number, group in enumerate(groups):
         members = np.asarray(group)
@@ -112,7 +125,7 @@ class GroupPenalty(SelectingPenalty):
 
     _parameter_constraints: ClassVar[dict] = {
         **SELECTING_CONSTRAINTS,
-        "groups": [StrOptions({"features", "neurons"}), "array-like"],
+        "groups": [StrOptions({"features", "neurons", "columns"}), "array-like"],
         "group_weights": ["array-like", None],
     }
 
@@ -125,7 +138,7 @@ class GroupPenalty(SelectingPenalty):
 
         Parameters
         ----------
-        name : {'features', 'neurons'}
+        name : {'features', 'neurons', 'columns'}
             The name.
 
         Returns
@@ -135,19 +148,41 @@ class GroupPenalty(SelectingPenalty):
         """
         return isinstance(self.groups, str) and self.groups == name
 
+    def for_source_columns(self, source_columns, n_features):
+        if not self.has_groups("columns"):
+            return self
+        if source_columns is None:
+            raise ValueError(
+                f"{type(self).__name__}(groups='columns') needs to know the original column of each feature, which X "
+                "must bring along; got X without that. Encode the original table by skreg.table_pipeline(...) or "
+                "skreg.preprocessing.TableEncoder, and give its output as it is; or give the features of each "
+                "column as lists of indices in 'groups'."
+            )
+        if len(source_columns) != n_features:
+            raise ValueError(
+                f"{type(self).__name__}(groups='columns') needs the original column of each of the {n_features} "
+                f"features of X; got {len(source_columns)} numbers. Give the output of "
+                "skreg.preprocessing.TableEncoder as it is."
+            )
+        return clone(self).set_params(groups=np.array(source_columns))
+
+    def _known_groups(self, n_features: int):
+        """Return the groups; raise ValueError if they are original columns that are not known."""
+        return self.for_source_columns(None, n_features).groups
+
     def _layer_options(self, layer, layer_units):
         return {"groups": self._groups(layer, layer_units[layer], layer_units[layer + 1])}
 
     def _groups(self, layer: int, n_inputs: int, n_outputs: int) -> Groups:
         """Return the groups of a weight matrix of a shape."""
-        if isinstance(self.groups, str):
+        if isinstance(self._known_groups(n_inputs), str):
             axis = 1 if self.has_groups("neurons") else 2
             n_groups, index = (n_outputs if axis == 1 else n_inputs), None
             root_size = np.ones(n_groups)
         else:
             if layer > 0:
                 raise ValueError(
-                    "Lists of feature indices as 'groups' are groups of the first weight matrix: alpha must be one "
+                    "Features or columns in 'groups' are groups of the first weight matrix: alpha must be one "
                     f"number, or 0 for all matrices but the first; got alpha={self.alpha!r}."
                 )
             axis, index = 2, group_index(self.groups, n_inputs)
@@ -191,7 +226,8 @@ class GroupPenalty(SelectingPenalty):
     def reweighted(self, W):
         if not self.supports_reweighting:
             return super().reweighted(W)
-        index = np.arange(len(W)) if self.has_groups("features") else group_index(self.groups, len(W))
+        given = self._known_groups(len(W))
+        index = np.arange(len(W)) if self.has_groups("features") else group_index(given, len(W))
         norms = np.sqrt(np.bincount(index, weights=np.square(W, dtype=np.float64).sum(axis=1)))
         is_selected = norms > 0
         features = np.flatnonzero(is_selected[index])
@@ -199,7 +235,9 @@ class GroupPenalty(SelectingPenalty):
         if self.group_weights is not None:
             weights = weights * np.asarray(self.group_weights)[is_selected]
         penalty = clone(self).set_params(group_weights=weights)
-        if not self.has_groups("features"):
+        if are_labels(given):
+            penalty.set_params(groups=given[features])
+        elif not self.has_groups("features"):
             # Indices of groups and of features among the selected ones.
             _, new_index = np.unique(index[features], return_inverse=True)
             penalty.set_params(groups=[np.flatnonzero(new_index == g).tolist() for g in range(is_selected.sum())])
@@ -209,11 +247,11 @@ class GroupPenalty(SelectingPenalty):
 class GroupLasso(GroupPenalty):
     r"""Group lasso, which zeroes whole groups: :math:`\Omega(W) = \sum_g \omega_g \sqrt{p_g} \, \lVert W_g \rVert_2`.
 
-    :math:`p_g` is the number of features in group g where `groups` are lists, and 1 otherwise; :math:`\omega_g` is 1
-    unless `group_weights` are given. Without hidden layers and with ``groups="features"`` the coefficients are those
-    of :class:`~sklearn.linear_model.MultiTaskLasso`. With t the step size and :math:`u_g` the weights of a group,
-    ``prox`` is :math:`u_g \max(1 - t \alpha \omega_g \sqrt{p_g} / \lVert u_g \rVert, 0)`. ``alpha_max`` is the largest
-    :math:`\lVert G_g \rVert / (\omega_g \sqrt{p_g})` for a gradient G.
+    :math:`p_g` is the number of features in group g where `groups` are lists or original columns, and 1 otherwise;
+    :math:`\omega_g` is 1 unless `group_weights` are given. Without hidden layers and with ``groups="features"`` the
+    coefficients are those of :class:`~sklearn.linear_model.MultiTaskLasso`. With t the step size and :math:`u_g` the
+    weights of a group, ``prox`` is :math:`u_g \max(1 - t \alpha \omega_g \sqrt{p_g} / \lVert u_g \rVert, 0)`.
+    ``alpha_max`` is the largest :math:`\lVert G_g \rVert / (\omega_g \sqrt{p_g})` for a gradient G.
 
     If `alpha` is one number, it acts on the first weight matrix (for ``groups="neurons"``: on all matrices but the
     output layer's), and :math:`\frac{\lambda}{2} \sum w^2` with :math:`\lambda` = `later_layers_l2` on all others.
@@ -222,11 +260,16 @@ class GroupLasso(GroupPenalty):
     ----------
     alpha : float or sequence of floats, default=1e-4
         Strength, at least 0: one number, or one for each weight matrix (the output layer's last).
-    groups : {'features', 'neurons'} or list of lists of int, default='features'
+    groups : {'features', 'neurons', 'columns'}, list of lists of int or ndarray of int, default='features'
         Groups: each feature with its outgoing weights in the first layer; each hidden unit with its incoming weights;
-        or lists of feature indices, such as the columns of one category, that hold each index once.
+        each column of the original table with all features that stand for it, so that a category enters or leaves with
+        all of its levels; lists of feature indices that hold each index once; or an array of shape (n_features,) with
+        an integer for each feature, the same within a group. 'columns' needs X that knows its original columns: the
+        output of :class:`~skreg.preprocessing.TableEncoder`, alone or in :func:`~skreg.table_pipeline`.
     group_weights : array-like of shape (n_groups,), default=None
         :math:`\omega`, at least 0; ``1 / norms`` from an earlier fit makes it the adaptive group lasso. None means 1.
+        With 'columns' there is one for each original column that has any feature, in the order of the table: columns
+        that the encoder has dropped have none. With an array, one for each different integer, in ascending order.
     later_layers_l2 : float, default=1e-3
         Strength of L2 on the other matrices, where `alpha` is one number; at least 0.
 
@@ -301,10 +344,10 @@ class SparseGroupLasso(GroupPenalty):
         Strength, at least 0: one number, or one for each weight matrix (the output layer's last).
     l1_ratio : float, default=0.5
         Share of the L1 term, between 0 (:class:`GroupLasso`) and 1 (:class:`L1`).
-    groups : {'features', 'neurons'} or list of lists of int, default='features'
+    groups : {'features', 'neurons', 'columns'}, list of lists of int or ndarray of int, default='features'
         As for :class:`GroupLasso`.
     group_weights : array-like of shape (n_groups,), default=None
-        :math:`\omega`, at least 0. None means 1.
+        :math:`\omega`, at least 0, as for :class:`GroupLasso`. None means 1.
     later_layers_l2 : float, default=1e-3
         Strength of L2 on the other matrices, where `alpha` is one number; at least 0.
 

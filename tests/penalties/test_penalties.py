@@ -475,7 +475,8 @@ def test_bad_parameters_of_an_object(penalty, message):
 )
 def test_groups_must_hold_each_feature_once(penalty, groups, message):
     expected = (
-        "'groups' parameter must be 'features', 'neurons', or lists of feature indices that hold each of the 4 features"
+        "'groups' parameter must be 'features', 'neurons', 'columns', or lists of feature indices that hold each of "
+        "the 4 features"
     )
     with pytest.raises(ValueError, match=f"{expected} once; {message}"):
         penalty(groups=groups).for_layers((4, 3, 1))
