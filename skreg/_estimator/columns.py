@@ -63,3 +63,30 @@ def restore_penalty(estimator, given) -> None:
     if isinstance(given.penalty, Penalty):
         restored = clone(given.penalty).set_params(alpha=estimator.penalty.alpha)
         set_parameters(estimator, penalty=restored)
+
+
+def column_norms(norms: np.ndarray, source_columns: np.ndarray, n_columns: int | None = None) -> np.ndarray:
+    """Return the Euclidean norm of the weights of each original column, from those of its features.
+
+    Parameters
+    ----------
+    norms : ndarray of shape (..., n_features)
+        Norms of the features' weights.
+    source_columns : ndarray of int of shape (n_features,)
+        Original column of each feature.
+    n_columns : int or None, default=None
+        Number of original columns; None is that of the last one with a feature, plus 1.
+
+    Returns
+    -------
+    ndarray of shape (..., n_columns)
+        The norms; 0 for columns without any feature.
+    """
+    n_columns = int(source_columns.max()) + 1 if n_columns is None else n_columns
+    # Of numbers whose largest is 1, so that no square overflows, and none but 0 is rounded to 0.
+    largest = np.zeros((*norms.shape[:-1], n_columns), dtype=norms.dtype)
+    np.maximum.at(largest, (..., source_columns), norms)
+    scale = np.where(largest > 0, largest, 1)
+    squares = np.zeros_like(largest)
+    np.add.at(squares, (..., source_columns), np.square(norms / scale[..., source_columns]))
+    return largest * np.sqrt(squares)

@@ -5,9 +5,10 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
+from skreg._estimator.columns import column_norms
 from skreg._numbers import numbers_in
 from skreg._plotting import BLUE, axes_for, labels_of
-from skreg._sklearn_private import Interval, validate_parameter_constraints
+from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
 from skreg.inspection._networks import opened, required_network
 from skreg.model_selection import cross_validate
 
@@ -74,7 +75,7 @@ class FeatureSelectionDisplay:
         self.frequencies = frequencies
 
     @classmethod
-    def from_estimator(cls, estimator, X=None, y=None, *, cv=None, groups=None, max_features=20, ax=None):
+    def from_estimator(cls, estimator, X=None, y=None, *, cv=None, groups=None, by="column", max_features=20, ax=None):
         """Draw the features of a fitted estimator; with data, also the share of folds in which each is used.
 
         With `X` and `y`, copies of the estimator are fitted on the training rows of every fold (by
@@ -85,9 +86,10 @@ class FeatureSelectionDisplay:
         ----------
         estimator : estimator
             A fitted RegularizedMLPClassifier or RegularizedMLPRegressor, alone, at the end of a pipeline, or in a
-            search. In a pipeline the features are those that reach the network. Where the steps before it have
-            `get_feature_names_out`, folds are matched by feature name, and a feature that is missing in a fold counts
-            as not used there.
+            search. In a pipeline the features are those that reach the network, or, behind a
+            :class:`~skreg.preprocessing.TableEncoder`, the columns of the table. Where the steps before the network
+            have `get_feature_names_out`, folds are matched by feature name, and a feature that is missing in a fold
+            counts as not used there.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
             Inputs, for the folds.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
@@ -96,6 +98,9 @@ class FeatureSelectionDisplay:
             Splitting strategy; None means 5 folds. Needs `X` and `y`.
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the splitter.
+        by : {'column', 'feature'}, default='column'
+            What a bar stands for: a column of the original table, with all features that the encoder has made of it,
+            if the network knows the original columns (`source_columns_`); or always a feature.
         max_features : int or None, default=20
             As for :meth:`plot`.
         ax : matplotlib Axes, default=None
@@ -113,11 +118,15 @@ class FeatureSelectionDisplay:
         NotFittedError
             If it is not fitted.
         ValueError
-            If only one of `X` and `y` is given, if `cv` or `groups` is given without them, or if the fit of a fold
-            fails.
+            If only one of `X` and `y` is given, if `cv` or `groups` is given without them, if `by` is not as
+            described, or if the fit of a fold fails.
         """
-        importances = required_network(estimator).feature_importances_
-        names = feature_names(estimator)
+        validate_parameter_constraints(
+            {"by": [StrOptions({"column", "feature"})]},
+            {"by": by},
+            caller_name="FeatureSelectionDisplay.from_estimator",
+        )
+        importances, names = importances_of(estimator, by)
         if (X is None) != (y is None):
             given, missing = ("y", "X") if X is None else ("X", "y")
             raise ValueError(
@@ -126,7 +135,7 @@ class FeatureSelectionDisplay:
         frequencies = None
         if X is not None:
             folds = cross_validate(estimator, X, y, cv=cv, groups=groups, return_estimator=True, error_score="raise")
-            used = [used_features(fold, names, len(importances)) for fold in folds["estimator"]]
+            used = [used_features(fold, by, names, len(importances)) for fold in folds["estimator"]]
             frequencies = np.mean(used, axis=0)
         elif cv is not None or groups is not None:
             raise ValueError(
@@ -241,6 +250,27 @@ def checked(values, name: str, largest: float) -> np.ndarray:
     return numbers
 
 
+def importances_of(estimator, by: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the importances in a fitted estimator, and the names that go with them; None if they have no names.
+
+    With ``by='column'`` they are those of the columns of the original table, if the network knows them.
+    """
+    network = required_network(estimator)
+    if by == "feature" or network.source_columns_ is None:
+        return network.feature_importances_, feature_names(estimator)
+    encoder = encoder_of(estimator)
+    n_columns = None if encoder is None else encoder.n_features_in_
+    importances = column_norms(network.feature_importances_, network.source_columns_, n_columns)
+    return importances, getattr(encoder, "feature_names_in_", None)
+
+
+def encoder_of(estimator):
+    """Return the step of a fitted pipeline that has encoded the table; None if there is none."""
+    *wrappers, _ = opened(estimator)
+    steps = [step for wrapper in wrappers for _, step in getattr(wrapper, "steps", ())[:-1]]
+    return next((step for step in reversed(steps) if hasattr(step, "source_columns_")), None)
+
+
 def feature_names(estimator) -> np.ndarray | None:
     """Return the names of the features that reach the network in a fitted estimator; None if they have no names."""
     names = None
@@ -261,10 +291,10 @@ def names_after(pipeline, names: np.ndarray | None) -> np.ndarray | None:
         return None
 
 
-def used_features(estimator, names: np.ndarray | None, n_features: int) -> np.ndarray:
-    """Return which of some features the network in another fitted estimator uses."""
-    used = required_network(estimator).feature_importances_ > 0
-    own_names = feature_names(estimator)
+def used_features(estimator, by: str, names: np.ndarray | None, n_features: int) -> np.ndarray:
+    """Return which of some features, or original columns, the network in another fitted estimator uses."""
+    importances, own_names = importances_of(estimator, by)
+    used = importances > 0
     if names is not None and own_names is not None:
         return np.isin(names, own_names[used])
     if len(used) != n_features:

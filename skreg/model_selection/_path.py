@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.metrics import check_scoring
 
 from skreg._estimator.advice import unused_messages, without_unused
-from skreg._estimator.columns import restore_penalty, with_known_columns
+from skreg._estimator.columns import column_norms, restore_penalty, with_known_columns
 from skreg._estimator.copies import set_parameters, unfitted
 from skreg._estimator.data import as_numpy
 from skreg._estimator.scoring import score_of
@@ -58,6 +58,12 @@ class RegularizationPath:
         Weights of the first layer, or with 'hierarchical' of the skip connection (n_units is then n_outputs).
     importances : ndarray of shape (n_alphas, n_features)
         Norm of each feature's weights in `coefs`.
+    source_columns : ndarray of int of shape (n_features,) or None
+        Position of each feature's column in the original table, if X was the output of
+        :class:`~skreg.preprocessing.TableEncoder`; None otherwise.
+    column_importances : ndarray of shape (n_alphas, n_columns) or None
+        Norm of the weights of all features of each original column, up to the last one that has any; None if the
+        original columns are not known.
     selected : list of ndarray
         Features that are used at each strength, as indices or names.
     n_selected : ndarray of int of shape (n_alphas,)
@@ -88,6 +94,16 @@ class RegularizationPath:
     def importances(self) -> np.ndarray:
         """Norm of each feature's weights."""
         return np.stack([model.feature_importances_ for model in self.estimators])
+
+    @property
+    def source_columns(self) -> np.ndarray | None:
+        """Original column of each feature."""
+        return self.estimators[0].source_columns_
+
+    @property
+    def column_importances(self) -> np.ndarray | None:
+        """Norm of the weights of each original column."""
+        return None if self.source_columns is None else column_norms(self.importances, self.source_columns)
 
     @property
     def selected(self) -> list[np.ndarray]:
