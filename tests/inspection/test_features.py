@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest, f_regression
@@ -16,6 +16,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.inspection import FeatureSelectionDisplay
 from skreg.model_selection import GridSearchCV, RegularizedMLPRegressorCV
+from skreg.penalties import GroupLasso
+from skreg.preprocessing._encoded import EncodedTable
 from tests.helpers import legend_texts
 
 from_estimator = FeatureSelectionDisplay.from_estimator
@@ -341,3 +343,72 @@ def test_errors_of_estimators(grouped):
     folds = [(np.arange(60, 120), np.arange(60, 120)), (np.arange(120), np.arange(60, 120))]
     with pytest.raises(ValueError, match="NaN"):  # though only the fit of the second fold fails
         from_estimator(grouped, holed, Y, cv=folds)
+
+
+# -- columns of a table ------------------------------------------------------------------------------------------------
+
+
+class Encoder(TransformerMixin, BaseEstimator):
+    """Encoder that turns every column but the second into itself and its square."""
+
+    def fit(self, X, y=None):
+        self.feature_names_in_, self.n_features_in_ = np.array(X.columns, dtype=object), X.shape[1]
+        self.source_columns_ = np.repeat(np.delete(np.arange(X.shape[1]), 1), 2)
+        return self
+
+    def transform(self, X):
+        kept = np.delete(X.to_numpy(), 1, axis=1)
+        return EncodedTable(np.stack([kept, kept**2], axis=2).reshape(len(X), -1), self.source_columns_)
+
+    def get_feature_names_out(self, names=None):
+        return np.array([f"{self.feature_names_in_[column]} {i}" for i, column in enumerate(self.source_columns_)])
+
+
+BY_COLUMN = RegularizedMLPRegressor(**OPTIONS, penalty=GroupLasso(alpha=0.1, groups="columns"))
+
+
+@pytest.fixture(scope="module")
+def encoded():
+    """Return a pipeline that encodes a table, fitted."""
+    return make_pipeline(Encoder(), clone(BY_COLUMN)).fit(FRAME, Y)
+
+
+def test_bars_are_columns_of_the_table(encoded):
+    frame = from_estimator(encoded).frame().set_index("feature")
+    assert sorted(frame.index) == sorted(NAMES)
+    norms = encoded[-1].feature_importances_.reshape(5, 2)
+    np.testing.assert_allclose(frame.loc[np.delete(NAMES, 1), "importance"], np.linalg.norm(norms, axis=1))
+    assert frame.loc[NAMES[1], "importance"] == 0, "it has no features"
+    assert 1 < frame["selected"].sum() < 6
+
+
+def test_bars_are_features_on_request(encoded):
+    frame = from_estimator(encoded, by="feature").frame()
+    assert set(frame["feature"]) == set(encoded[0].get_feature_names_out())
+    np.testing.assert_allclose(np.sort(frame["importance"]), np.sort(encoded[-1].feature_importances_))
+    with pytest.raises(ValueError, match=r"The 'by' parameter of FeatureSelectionDisplay.from_estimator must be"):
+        from_estimator(encoded, by="level")
+
+
+def test_a_network_alone_knows_columns_by_number(encoded):
+    frame = from_estimator(encoded[-1]).frame()
+    assert sorted(frame["feature"]) == [0, 1, 2, 3, 4, 5]
+    np.testing.assert_allclose(frame["importance"], from_estimator(encoded).frame()["importance"])
+
+
+def test_columns_in_folds(encoded):
+    folds = KFold(3)
+    frame = from_estimator(encoded, FRAME, Y, cv=folds).frame().set_index("feature")
+    expected = np.zeros(6)
+    for train, _ in folds.split(FRAME):
+        fold = clone(encoded).fit(FRAME.iloc[train], Y[train])
+        expected[np.unique(fold[0].source_columns_[fold[-1].feature_importances_ > 0])] += 1 / 3
+    np.testing.assert_allclose(frame.loc[NAMES, "frequency"], expected)
+    assert 0 < expected.sum() < 6
+
+
+def test_columns_in_a_search(encoded):
+    search = GridSearchCV(encoded, {"regularizedmlpregressor__penalty__alpha": [0.1]}, cv=2).fit(FRAME, Y)
+    frame, expected = (from_estimator(fitted).frame() for fitted in (search, encoded))
+    pd.testing.assert_series_equal(frame["feature"], expected["feature"])
+    np.testing.assert_allclose(frame["importance"], expected["importance"], rtol=1e-4)
