@@ -15,7 +15,7 @@ help:
 	@echo "make figures  draw the figure of the README and the landing page anew (half a minute)"
 	@echo "make browser-test  look at site and report in Chromium (builds the site first)"
 	@echo "make bench    time fits and searches beside scikit-learn and skorch (about half an hour)"
-	@echo "make selection  which features are found, over ten seeds (about half an hour)"
+	@echo "make selection  which features and columns are found, over ten seeds (about an hour)"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +61,7 @@ bench: $(VENV)/.installed-test
 
 selection: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/bench_selection.py
+	$(BIN)/python benchmarks/bench_columns.py
 
 clean:
 	rm -rf $(VENV) results docs/_build docs/auto_examples docs/generated

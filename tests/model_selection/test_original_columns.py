@@ -158,3 +158,21 @@ def test_a_choice_is_that_with_lists(options):
 
 def test_a_choice_without_a_fit_knows_the_columns():
     np.testing.assert_array_equal(chosen(max_iter=2, refit=False).fit(X, Y).source_columns_, COLUMNS)
+
+
+def test_exactly_the_columns_that_matter_are_kept():
+    """One of the seeds of ``benchmarks/bench_columns.py``, with a small network on fewer rows."""
+    values, y = categories(300, 8, 10, seed=0)
+    table = EncodedTable(values, np.repeat(np.arange(8), 10))
+    training = {"max_iter": 25, "batch_size": 75, "learning_rate": "cosine", "learning_rate_init": 0.03}
+    fitted = RegularizedMLPRegressorCV(
+        (8,),
+        penalty=GroupLasso(groups="columns"),
+        adaptive=True,
+        selection="one_se",
+        alphas=8,
+        cv=3,
+        random_state=0,
+        **training,
+    ).fit(table, y)
+    assert fitted.selected_features_.tolist() == list(range(30))
