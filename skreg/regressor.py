@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -18,18 +18,36 @@ from skreg._estimator.docstring import FITTED_ATTRIBUTES, OBJECTIVE, STRENGTH, w
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.incremental import takes_steps, train_one_epoch
 from skreg._estimator.parameters import Numbers
+from skreg._estimator.target_transform import (
+    TRANSFORMERS,
+    check_loss,
+    check_restored_transformer,
+    fitted_transformer,
+    inverse_messages,
+    is_same_transform,
+    predictions_in_units,
+    target_range,
+    transformed,
+)
 from skreg._parameter import parameter, with_parameters
-from skreg._sklearn_private import Interval, StrOptions, check_sample_weight, fit_context
+from skreg._sklearn_private import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
+from skreg._warnings import Message
 from skreg.engine.threads import on_one_thread
-from skreg.losses import REGRESSION_LOSSES, Quantile, regression_loss
+from skreg.losses import REGRESSION_LOSSES, Loss, Quantile, regression_loss
 
-# Part of the docstrings of both regressors, with a given strength and with cross-validation.
+# Parts of the docstrings of both regressors, with a given strength and with cross-validation.
+REGRESSOR_ATTRIBUTES = FITTED_ATTRIBUTES | {
+    "target_transformer_": """transformer or None
+    Fitted transformer that `target_transform` stands for: a :class:`~sklearn.preprocessing.StandardScaler`, or a clone
+    of the one given. Those of 'quantile' have the methods `transform` and `inverse_transform`, too.
+    """,
+}
 REGRESSOR_DESCRIPTION = (
     OBJECTIVE,
     """
 The loss is half the squared error or that of `loss`, summed over outputs. The constant prediction with the smallest
 loss is the mean of y for 'squared_error', 'poisson' and 'gamma', the median for 'absolute_error', and the quantile for
-'quantile'.
+'quantile'. With `target_transform`, y stands for the transformed targets here and in all losses.
 """,
     STRENGTH,
 )
@@ -40,10 +58,12 @@ RegularizedMLPRegressorCV : Regressor that chooses `alpha` by cross-validation.
 sklearn.neural_network.MLPRegressor : scikit-learn's network, with an L2 penalty alone.
 """,
     "Notes": """
-Targets are not scaled: their unit is part of the objective, as in the lasso. If their standard deviation is far from 1,
-wrap the estimator in :class:`~sklearn.compose.TransformedTargetRegressor` (for several quantiles in that of
-:mod:`skreg.compose`), or expect to need many epochs. ``loss='poisson'`` and ``loss='gamma'`` take targets of any size
-as they are; the predictions of 'gamma' do not depend on the unit of y.
+Targets are not scaled by default: their unit is part of the objective, as in the lasso. If their standard deviation is
+far from 1, use ``target_transform='standard'``, or expect to need many epochs. ``loss='poisson'`` and ``loss='gamma'``
+take targets of any size as they are; the predictions of 'gamma' do not depend on the unit of y.
+
+With ``target_transform='standard'`` and without weights, fits and predictions are those of
+:class:`~sklearn.compose.TransformedTargetRegressor` with a :class:`~sklearn.preprocessing.StandardScaler`.
 """,
     "References": """
 .. [1] J. Yun, A. C. Lozano and E. Yang, "Adaptive proximal gradient methods for structured neural networks",
@@ -97,13 +117,55 @@ class FittedRegressor(RegressorMixin, FittedMLP):
     )
     delta: float = parameter(
         "float",
-        "Residual, in units of y, beyond which ``loss='huber'`` is linear.",
+        "Residual, in units of y (as `target_transform` transforms it), beyond which ``loss='huber'`` is linear.",
         default=1.0,
         constraints=[Interval(Real, 0, None, closed="neither")],
         after="quantile",
     )
+    target_transform: Any = parameter(
+        "{'standard', 'quantile'}, transformer or None",
+        """Transformation of y for training: 'standard' subtracts the mean of each output and divides by its standard
+        deviation, 'quantile' maps its ranks to quantiles of a normal distribution, and a transformer of scikit-learn
+        with `inverse_transform` is cloned, and gets y as (n_samples, n_outputs), in double precision. It is fitted to
+        all rows with positive weight that `fit` gets, those held out by `early_stopping` included, with their weights
+        (a transformer, if its `fit` takes any). `y_val` does not take part, but is transformed alike. Predictions and
+        :meth:`score` are in units of y. The objective, `alpha`, `tol` and `delta`, all losses and scores of training,
+        and the loss that estimators with cross-validation compare, are in those of the transformed targets, which a
+        function as `loss` gets, too. Not for 'poisson' and 'gamma'; for 'quantile' it must be increasing.
+        """,
+        default=None,
+        constraints=[
+            StrOptions(set(TRANSFORMERS)),
+            HasMethods(["fit", "transform", "inverse_transform", "get_params"]),
+            None,
+        ],
+        after="delta",
+    )
+    clip_predictions: bool = parameter(
+        "bool",
+        """Whether predictions that are below the smallest or above the largest target of the training rows (with
+        positive weight, held-out ones included) become these, for each output. Scores in `history_` are those without.
+        """,
+        default=False,
+        constraints=["boolean"],
+        after="target_transform",
+    )
 
-    _prediction_parameters = (*FittedMLP._prediction_parameters, "quantile", "delta")
+    _prediction_parameters = (
+        *FittedMLP._prediction_parameters,
+        "quantile",
+        "delta",
+        "target_transform",
+        "clip_predictions",
+    )
+    _later_parameters: ClassVar[dict[str, Any]] = FittedMLP._later_parameters | {
+        "target_transform": None,
+        "clip_predictions": False,
+    }
+    _later_attributes: ClassVar[dict[str, Any]] = FittedMLP._later_attributes | {
+        "target_transformer_": None,
+        "_target_range": None,
+    }
 
     @on_one_thread
     def predict(self, X):
@@ -124,14 +186,17 @@ class FittedRegressor(RegressorMixin, FittedMLP):
 
     def _predictions(self, Z):
         loss = self._fitted_loss()
-        predictions = loss.link(Z).numpy()
-        if isinstance(loss, Quantile) and len(loss.quantiles) > 1:
-            predictions = predictions.reshape(len(predictions), -1, len(loss.quantiles))
+        predictions, n_levels = loss.link(Z).numpy(), n_levels_of(loss)
+        limits = self._target_range if self._fitted_parameters["clip_predictions"] else None
+        if self.target_transformer_ is not None or limits is not None:
+            predictions = predictions_in_units(predictions, self.target_transformer_, limits, n_levels)
+        if n_levels > 1:
+            predictions = predictions.reshape(len(predictions), -1, n_levels)
         return predictions[:, 0] if self._target_ndim == 1 else predictions
 
     @on_one_thread
     def score(self, X, y, sample_weight=None):
-        """Return R², or for several quantiles their mean D².
+        """Return R², or for several quantiles their mean D², in units of y.
 
         D² is the share of the pinball loss of the best constant quantile that the predictions save
         (:func:`sklearn.metrics.d2_pinball_score`), averaged over quantiles and outputs.
@@ -152,14 +217,15 @@ class FittedRegressor(RegressorMixin, FittedMLP):
         """
         y, sample_weight = as_target(y), as_numpy(sample_weight, "sample_weight")
         loss = self._fitted_loss() if hasattr(self, "coefs_") else self._make_loss()
-        if not (isinstance(loss, Quantile) and len(loss.quantiles) > 1):
+        if n_levels_of(loss) == 1:
             with numbers_in_range("y and sample_weight"):
                 return super().score(X, y, sample_weight)
         Z = self._outputs(X).to(torch.float64)
         with numbers_in_range("y and sample_weight"):
             weight = check_sample_weight(sample_weight, Z.numpy(), dtype=np.float64)
-            targets = torch.from_numpy(self._encode_known(y))
-        return float(loss.score(Z.unsqueeze(0), targets, torch.from_numpy(weight / weight.sum()))[0])
+            targets = torch.from_numpy(_matrix_of_numbers(y))
+        quantiles = torch.from_numpy(self._predictions(Z)).reshape(1, *targets.shape, -1)
+        return float(loss.explained_share(quantiles, targets, torch.from_numpy(weight / weight.sum()))[0])
 
     def _check_restored_targets(self, state):
         loss, n_targets = self._loss_of(state["_fitted_parameters"]), state["_n_targets"]
@@ -169,6 +235,10 @@ class FittedRegressor(RegressorMixin, FittedMLP):
             raise ValueError(f"{n_targets} targets need other outputs than n_outputs_={state['n_outputs_']!r}")
         if loss.out_activation != state["out_activation_"]:
             raise ValueError(f"'out_activation_' does not match the loss: {state['out_activation_']!r}")
+        given, limits = state["_fitted_parameters"]["target_transform"], state["_target_range"]
+        check_restored_transformer(state["target_transformer_"], given, limits, n_targets)
+        if limits is None and state["_fitted_parameters"]["clip_predictions"]:
+            raise ValueError("'_target_range' is missing, which clip_predictions=True needs")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -177,25 +247,44 @@ class FittedRegressor(RegressorMixin, FittedMLP):
         return tags
 
     def _encode_known(self, y):
-        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(len(y), -1)
-        return np.array(targets)  # torch takes no read-only arrays, as frames have them
+        targets = _matrix_of_numbers(y)
+        if self.target_transformer_ is None:
+            return targets
+        n_targets = self._target_range.shape[1]
+        if targets.shape[1] != n_targets:
+            raise ValueError(f"y must have as many columns as in fit, {n_targets}; got {targets.shape[1]}.")
+        return transformed(self.target_transformer_, targets)
 
     def _loss_of(self, parameters):
         return regression_loss(parameters["loss"], quantile=parameters["quantile"], delta=parameters["delta"])
 
 
-@with_docstring(description=REGRESSOR_DESCRIPTION, attributes=FITTED_ATTRIBUTES, sections=_SECTIONS)
+def n_levels_of(loss: Loss) -> int:
+    """Return the number of quantiles that a loss predicts for each target; 1 for other losses."""
+    return len(loss.quantiles) if isinstance(loss, Quantile) else 1
+
+
+def _takes_some_rows(estimator) -> bool:
+    if estimator.target_transform is not None and not hasattr(estimator, "target_transformer_"):
+        raise AttributeError(
+            f"target_transform={estimator.target_transform!r} needs all rows at once, which the first call of "
+            "partial_fit does not have. Call fit first; partial_fit then transforms targets as fit did."
+        )
+    return takes_steps(estimator)
+
+
+@with_docstring(description=REGRESSOR_DESCRIPTION, attributes=REGRESSOR_ATTRIBUTES, sections=_SECTIONS)
 @with_parameters
 class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
     """Multilayer perceptron regressor with every kind of regularization."""
 
     _loss_parameters: ClassVar[dict[str, str]] = {"quantile": "quantile", "delta": "huber"}
-    _data_parameters = (*BaseRegularizedMLP._data_parameters, "quantile", "delta")
-    _data_attributes = (*BaseRegularizedMLP._data_attributes, "_target_ndim")
+    _data_parameters = (*BaseRegularizedMLP._data_parameters, "quantile", "delta", "target_transform")
+    _data_attributes = (*BaseRegularizedMLP._data_attributes, "_target_ndim", "target_transformer_", "_target_range")
 
     # -- training ------------------------------------------------------------------------------------------
 
-    @available_if(takes_steps)
+    @available_if(_takes_some_rows)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
         """Update the network by one epoch over the given rows, which may be new ones.
@@ -204,7 +293,8 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         `n_iter_` is 1. The state of the solver, the learning rate (where 'cosine' starts over after `max_iter` calls)
         and the random generators continue, too, unless the estimator is pickled or copied in between
         (:meth:`save_checkpoint` saves them). The first call starts around the best constant prediction for its rows.
-        Callbacks given to `set_callbacks` are called by `fit` only.
+        Callbacks given to `set_callbacks` are called by `fit` only. With `target_transform`, `fit` has to be called
+        first, and targets are transformed as it did; `clip_predictions` allows for the targets of all calls.
 
         Parameters
         ----------
@@ -228,6 +318,13 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         with unchanged_on_error(self):
             self._validate_params()
             is_first = not hasattr(self, "coefs_")
+            if not is_first and not is_same_transform(
+                self.target_transform, self._fitted_parameters["target_transform"]
+            ):
+                raise ValueError(
+                    "The 'target_transform' parameter must be that of fit in partial_fit, "
+                    f"{self._fitted_parameters['target_transform']!r}; got {self.target_transform!r}. Call fit again."
+                )
             train_one_epoch(self, X, y, sample_weight, self._encode_targets if is_first else self._encode_more)
         return self
 
@@ -235,17 +332,59 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         _check_numbers(y)
         # A vector stays a vector in predictions, a matrix of one column a matrix.
         self._target_ndim = y.ndim
+        # A transformer gets all digits.
+        dtype = dtype if self.target_transform is None else np.float64
         return np.ascontiguousarray(y, dtype=dtype).reshape(len(y), -1)
 
     def _encode_more(self, y, dtype):
         _check_numbers(y)
-        targets = self._encode_known(y)
+        targets = _matrix_of_numbers(y)
         if targets.shape[1] != self._n_targets:
             raise ValueError(f"y must have {self._n_targets} columns, as before; got {targets.shape[1]}.")
-        return targets.astype(dtype)
+        return targets.astype(dtype if self.target_transform is None else np.float64)
+
+    def _transform_targets(self, table, *, goes_on):
+        check_loss(self, self._make_loss())
+        rows = table.nonzero_weight_indices
+        y, weight = table.weighted_targets, None if table.weight is None else table.weight[rows]
+        limits = target_range(y, table.X.dtype)
+        is_kept = goes_on and is_same_transform(self.target_transform, self._fitted_parameters["target_transform"])
+        if not is_kept:
+            self.target_transformer_ = fitted_transformer(self, y.astype(np.float64, copy=False), weight)
+        if goes_on:
+            limits = self._joined_range(limits)
+        self._target_range = limits
+        if self.target_transformer_ is not None:
+            # Rows without weight may hold anything.
+            table.targets = np.zeros(table.targets.shape, dtype=table.X.dtype)
+            table.targets[rows] = transformed(self.target_transformer_, y)
+
+    def _joined_range(self, limits: np.ndarray) -> np.ndarray | None:
+        """Return the range of some targets and of those of earlier calls; None if these are not known."""
+        before = self._target_range
+        if before is None:
+            if self.clip_predictions:
+                raise ValueError(
+                    "clip_predictions=True needs the range of all training targets, which networks that were fitted "
+                    "by an earlier version do not have. Call fit with warm_start=False."
+                )
+            return None
+        dtype = np.result_type(before, limits)
+        return np.stack([np.minimum(before[0], limits[0]), np.maximum(before[1], limits[1])]).astype(dtype)
+
+    def _target_messages(self, table) -> list[Message]:
+        if self.target_transformer_ is None or isinstance(self.target_transform, str):
+            return []
+        return inverse_messages(self, table, _matrix_of_numbers(table.source[1]))
 
     def _strata(self, targets):
         return None
+
+
+def _matrix_of_numbers(y) -> np.ndarray:
+    """Return targets in double precision, of shape (n_samples, n_targets)."""
+    targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(len(y), -1)
+    return np.array(targets)  # torch takes no read-only arrays, as frames have them
 
 
 def _check_numbers(y) -> None:

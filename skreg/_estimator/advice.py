@@ -89,10 +89,9 @@ def batch_size_messages(estimator, n_rows: int) -> list[Message]:
 
 def advice_on_scale(estimator, table: Table) -> list[str]:
     """Return warnings about the scale of X and of the targets."""
-    name = type(estimator).__name__
-    advice = [advice_on_columns(table.X, name)]
+    advice = [advice_on_columns(table.X, type(estimator).__name__)]
     if estimator._make_loss().in_units:
-        advice.append(advice_on_targets(table.weighted_targets, name))
+        advice.append(advice_on_targets(table.weighted_targets, estimator.target_transform))
     return [text for text in advice if text is not None]
 
 

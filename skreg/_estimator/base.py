@@ -103,6 +103,16 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
     def _check_weighted_targets(self, targets: np.ndarray) -> None:
         """Raise if the targets of the rows with positive weight are not enough to learn from."""
 
+    def _transform_targets(self, table: Table, *, goes_on: bool) -> None:
+        """Transform the targets of rows to train on, as the parameters say; set what predictions need for the way back.
+
+        ``goes_on`` tells whether training goes on from an earlier call.
+        """
+
+    def _target_messages(self, table: Table) -> list[Message]:
+        """Return warnings of how targets have been transformed."""
+        return []
+
     # -- fit -----------------------------------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -124,8 +134,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
             to stop; otherwise their loss and score are recorded. In a pipeline with ``transform_input=["X_val"]`` they
             pass through the steps before.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Targets of `X_val`, required with it. TransformedTargetRegressor does not transform them: give it
-            transformed ones.
+            Targets of `X_val`, required with it. The parameter `target_transform` of a regressor transforms them as it
+            does y; TransformedTargetRegressor does not: give it transformed ones.
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of these rows.
         groups : array-like of shape (n_samples,), default=None

@@ -110,6 +110,8 @@ def _numbers_for_tensors(estimator) -> Iterator[tuple[str, object]]:
         value = getattr(estimator, name)
         if name in numbers:
             yield name, value
+        if name == "target_transform":  # whose numbers act on arrays, in double precision
+            continue
         for part in value if isinstance(value, list | tuple) else [value]:
             if isinstance(part, BaseEstimator):
                 yield from ((f"{name}__{own}", number) for own, number in part.get_params(deep=False).items())

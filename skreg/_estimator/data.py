@@ -215,6 +215,7 @@ def learnable_data(estimator, X, y, sample_weight, is_warm_start=False) -> Table
     """Return the rows of a whole fit, checked."""
     encode = partial(estimator._encode_targets, keep_classes=is_warm_start)
     table = check_data(estimator, X, y, sample_weight, reset=not is_warm_start, encode=encode)
+    estimator._transform_targets(table, goes_on=is_warm_start)
     targets = table.weighted_targets
     estimator._make_loss().check_whole(targets)
     estimator._check_weighted_targets(targets)

@@ -110,6 +110,10 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     # Parameters on which predictions depend. `_fitted_parameters` holds their values in `fit`.
     _prediction_parameters: ClassVar[tuple[str, ...]] = ("activation", "loss", "dropout", "input_dropout", "scoring")
 
+    # Parameters and fitted attributes that pickles of earlier versions may lack, and what they stand for there.
+    _later_parameters: ClassVar[dict[str, object]] = dict.fromkeys(AXES)
+    _later_attributes: ClassVar[dict[str, object]] = {"source_columns_": None}
+
     @classmethod
     def _get_param_names(cls):
         """Return the names of the parameters: scikit-learn would read the signature anew at every call."""
@@ -365,11 +369,11 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         Pickles of earlier versions have no `_fitted_parameters`: their predictions depend on the parameters at the time
         of pickling.
         """
-        if isinstance(state, dict):  # earlier versions do not have all axes
+        if isinstance(state, dict):
             check_version(state.get(VERSION), type(self).__name__)
-            state = dict.fromkeys(AXES) | {name: value for name, value in state.items() if name != VERSION}
+            state = self._later_parameters | {name: value for name, value in state.items() if name != VERSION}
         if isinstance(state, dict) and "coefs_" in state:
-            state = {"source_columns_": None} | with_fitted_parameters(state, self._prediction_parameters)
+            state = self._later_attributes | with_fitted_parameters(self, state)
         check_restored(self, state)
         super().__setstate__(state)
 

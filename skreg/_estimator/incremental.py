@@ -103,6 +103,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     give_warnings(unused_messages(estimator, OF_EARLY_STOPPING))
     penalty = check_parameters_together(estimator)
     table = check_data(estimator, X, y, sample_weight, reset=is_first, encode=encode)
+    estimator._transform_targets(table, goes_on=not is_first)
     dtype = table.X.dtype if is_first else estimator.coefs_[0].dtype
     if hasattr(estimator, "_n_targets") and checkpoint is None:
         check_same_outputs(estimator)

@@ -17,6 +17,9 @@ def description(estimator, network: NetworkSpec) -> dict[str, np.ndarray]:
         "layer_units": list(network.layer_units),
         "dtype": str(network.dtype),
     }
+    given = getattr(estimator, "target_transform", None)  # of regressors; checkpoints of earlier versions say nothing
+    if given is not None:
+        described["target_transform"] = given if isinstance(given, str) else type(given).__name__
     return {name: np.asarray(value) for name, value in described.items()}
 
 
@@ -44,7 +47,8 @@ def _checked_history(checkpoint: dict[str, np.ndarray], n_epochs: int) -> dict[s
 def check_checkpoint(estimator, checkpoint: dict[str, np.ndarray], network, epochs_in_total=np.inf) -> PreviousHistory:
     """Return the history of the epochs before a checkpoint; raise ValueError if it does not match this fit."""
     needed = {name: value.tolist() for name, value in description(estimator, network).items()}
-    found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in needed}
+    names = dict.fromkeys([*needed, *(["target_transform"] if "target_transform" in checkpoint else [])])
+    found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in names}
     if found != needed:
         raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
     seeds = seed_arrays(dict.fromkeys(SEEDS, 0))

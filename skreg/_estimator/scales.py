@@ -119,8 +119,11 @@ def advice_on_columns(X, estimator: str) -> str | None:
     )
 
 
-def advice_on_targets(targets: np.ndarray, estimator: str) -> str | None:
-    """Return a warning about the scale of targets of shape (n_rows, n_targets); None if they are fine."""
+def advice_on_targets(targets: np.ndarray, transform=None) -> str | None:
+    """Return a warning about the scale of targets of shape (n_rows, n_targets); None if they are fine.
+
+    ``transform`` is the parameter `target_transform` with which they have been transformed.
+    """
     # Column by column: large targets are not copied as a whole.
     with np.errstate(over="ignore", invalid="ignore"):
         sds = np.array([column.astype(np.float64).std() for column in targets.T])
@@ -128,10 +131,11 @@ def advice_on_targets(targets: np.ndarray, estimator: str) -> str | None:
     off = sds[(sds > LARGEST_TARGET_SD) | (sds < SMALLEST_TARGET_SD)]
     if not len(off):
         return None
+    after = "" if transform is None else f", after target_transform={transform!r}"
     return (
-        f"y has a standard deviation of {off[0]:.2g}, far from 1. The objective depends on the unit of y: learning "
-        f"rates, 'tol' and 'alpha' assume 1. Use TransformedTargetRegressor(regressor={estimator}(...), "
-        "transformer=StandardScaler())."
+        f"y has a standard deviation of {off[0]:.2g}{after}, far from 1. The objective depends on the unit of y: "
+        "learning rates, 'tol' and 'alpha' assume 1. Use target_transform='standard'"
+        f"{'' if transform is None else ', or another transformer that scales'}."
     )
 
 
@@ -181,7 +185,7 @@ VALIDATION_INPUTS = (
     "transform_input=['X_val'])."
 )
 VALIDATION_TARGETS = (
-    "y_val has another location or scale than y, as if it had not been transformed like y: TransformedTargetRegressor "
-    "transforms only y. Give y_val in the units that the network is trained in, such as "
+    "y_val has another location or scale than y. Give both in the same unit: the parameter target_transform='standard' "
+    "transforms both, TransformedTargetRegressor only y, so that it needs "
     "y_val=StandardScaler().fit(y.reshape(-1, 1)).transform(y_val.reshape(-1, 1)).ravel()."
 )

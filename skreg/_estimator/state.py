@@ -45,11 +45,13 @@ def check_version(version, name: str) -> None:
         warn_user(OtherVersionWarning(estimator_name=name, **versions), OtherVersionWarning)
 
 
-def with_fitted_parameters(state: dict, names: tuple[str, ...]) -> dict:
-    """Return a state with ``_fitted_parameters``, which earlier versions did not have, from the parameters."""
-    if "_fitted_parameters" in state:
+def with_fitted_parameters(estimator, state: dict) -> dict:
+    """Return a state with ``_fitted_parameters``, which earlier versions did not have, or had without later ones."""
+    names, later = estimator._prediction_parameters, estimator._later_parameters
+    fitted = state.get("_fitted_parameters", {name: state[name] for name in names if name in state})
+    if not isinstance(fitted, dict):  # an error, when it is checked
         return state
-    return state | {"_fitted_parameters": {name: state[name] for name in names if name in state}}
+    return state | {"_fitted_parameters": {name: later[name] for name in names if name in later} | fitted}
 
 
 def check_restored(estimator, state) -> None:

@@ -1,6 +1,6 @@
 """Estimators that choose the strength of their penalty by cross-validation along a path."""
 
-from skreg._estimator.docstring import FITTED_ATTRIBUTES, with_docstring
+from skreg._estimator.docstring import with_docstring
 from skreg._parameter import with_parameters
 from skreg.classifier import (
     CLASSIFIER_ATTRIBUTES,
@@ -9,7 +9,7 @@ from skreg.classifier import (
     RegularizedMLPClassifier,
 )
 from skreg.model_selection._path_cv import PathCV
-from skreg.regressor import REGRESSOR_DESCRIPTION, FittedRegressor, RegularizedMLPRegressor
+from skreg.regressor import REGRESSOR_ATTRIBUTES, REGRESSOR_DESCRIPTION, FittedRegressor, RegularizedMLPRegressor
 
 # Parts of the docstrings of both.
 _ATTRIBUTES = {
@@ -106,7 +106,7 @@ class RegularizedMLPClassifierCV(PathCV, FittedClassifier):
 
 @with_docstring(
     description=REGRESSOR_DESCRIPTION,
-    attributes=_ATTRIBUTES | FITTED_ATTRIBUTES | _OTHER_ATTRIBUTES,
+    attributes=_ATTRIBUTES | REGRESSOR_ATTRIBUTES | _OTHER_ATTRIBUTES,
     sections={
         **_WARNS,
         "See Also": """
