@@ -248,12 +248,7 @@ class FittedRegressor(RegressorMixin, FittedMLP):
 
     def _encode_known(self, y):
         targets = _matrix_of_numbers(y)
-        if self.target_transformer_ is None:
-            return targets
-        n_targets = self._target_range.shape[1]
-        if targets.shape[1] != n_targets:
-            raise ValueError(f"y must have as many columns as in fit, {n_targets}; got {targets.shape[1]}.")
-        return transformed(self.target_transformer_, targets)
+        return targets if self.target_transformer_ is None else transformed(self.target_transformer_, targets)
 
     def _loss_of(self, parameters):
         return regression_loss(parameters["loss"], quantile=parameters["quantile"], delta=parameters["delta"])
@@ -262,15 +257,6 @@ class FittedRegressor(RegressorMixin, FittedMLP):
 def n_levels_of(loss: Loss) -> int:
     """Return the number of quantiles that a loss predicts for each target; 1 for other losses."""
     return len(loss.quantiles) if isinstance(loss, Quantile) else 1
-
-
-def _takes_some_rows(estimator) -> bool:
-    if estimator.target_transform is not None and not hasattr(estimator, "target_transformer_"):
-        raise AttributeError(
-            f"target_transform={estimator.target_transform!r} needs all rows at once, which the first call of "
-            "partial_fit does not have. Call fit first; partial_fit then transforms targets as fit did."
-        )
-    return takes_steps(estimator)
 
 
 @with_docstring(description=REGRESSOR_DESCRIPTION, attributes=REGRESSOR_ATTRIBUTES, sections=_SECTIONS)
@@ -284,7 +270,7 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
 
     # -- training ------------------------------------------------------------------------------------------
 
-    @available_if(_takes_some_rows)
+    @available_if(takes_steps)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
         """Update the network by one epoch over the given rows, which may be new ones.
@@ -293,8 +279,9 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         `n_iter_` is 1. The state of the solver, the learning rate (where 'cosine' starts over after `max_iter` calls)
         and the random generators continue, too, unless the estimator is pickled or copied in between
         (:meth:`save_checkpoint` saves them). The first call starts around the best constant prediction for its rows.
-        Callbacks given to `set_callbacks` are called by `fit` only. With `target_transform`, `fit` has to be called
-        first, and targets are transformed as it did; `clip_predictions` allows for the targets of all calls.
+        Callbacks given to `set_callbacks` are called by `fit` only. `target_transform` is fitted once: by `fit`, or
+        else to the rows of the first call, which should then be many, and like those to come. `clip_predictions` allows
+        for the targets of all calls.
 
         Parameters
         ----------
@@ -348,6 +335,7 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         rows = table.nonzero_weight_indices
         y, weight = table.weighted_targets, None if table.weight is None else table.weight[rows]
         limits = target_range(y, table.X.dtype)
+        goes_on = goes_on and y.shape[1] == self._n_targets  # if not, there is an error later on
         is_kept = goes_on and is_same_transform(self.target_transform, self._fitted_parameters["target_transform"])
         if not is_kept:
             self.target_transformer_ = fitted_transformer(self, y.astype(np.float64, copy=False), weight)

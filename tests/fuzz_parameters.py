@@ -11,7 +11,19 @@ import numpy as np
 import pandas as pd
 import torch
 from hypothesis import strategies as st
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, LeaveOneOut, ShuffleSplit, TimeSeriesSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MinMaxScaler,
+    OneHotEncoder,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.utils._param_validation import HasMethods, Hidden, Options, StrOptions
 from sklearn.utils._param_validation import Interval as AnyInterval
 from skorch.callbacks import EpochScoring, GradientNormClipping, LRScheduler
@@ -207,6 +219,20 @@ SPLITTERS = [
     TimeSeriesSplit(2),
     LeaveOneOut(),
 ]
+TRANSFORMERS = [
+    StandardScaler(),
+    RobustScaler(),
+    PowerTransformer(),
+    QuantileTransformer(n_quantiles=3),
+    MinMaxScaler((-1, 1)),
+    PCA(whiten=True),
+    KBinsDiscretizer(2, encode="ordinal", strategy="uniform", subsample=None),
+    FunctionTransformer(np.log1p, np.expm1, check_inverse=False),
+    FunctionTransformer(np.negative, np.negative),
+    make_pipeline(MinMaxScaler(), StandardScaler()),
+    OneHotEncoder(),
+    StandardScaler,
+]
 SPLITS = [
     [],
     [(np.arange(6), np.arange(6, 12))],
@@ -293,7 +319,7 @@ def _of_constraint(name, constraint, all_constraints):
         case AnyInterval():
             return st.sampled_from(BOUNDED[name]) if name in BOUNDED else _numbers_of(constraint)
         case HasMethods():
-            return st.sampled_from(SPLITTERS)
+            return st.sampled_from(TRANSFORMERS if "transform" in constraint.methods else SPLITTERS)
         case kind if kind is callable:
             return st.sampled_from(CALLABLES[name])
         case kind if kind is str:

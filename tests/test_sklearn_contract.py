@@ -79,6 +79,8 @@ ESTIMATORS = [
     RegularizedMLPRegressor(max_iter=250, loss="gamma", activation="tanh"),
     RegularizedMLPRegressor(**SHARED, loss="quantile", quantile=[0.2, 0.8]),
     RegularizedMLPRegressor(**SHARED, loss=SameLogCosh()),
+    RegularizedMLPRegressor(**SHARED, target_transform="standard"),
+    RegularizedMLPRegressor(**SHARED, target_transform="quantile", clip_predictions=True),
     RegularizedMLPRegressor(max_iter=100, activation="tanh", solver="sgd", penalty="l1", learning_rate_init=1e-3),
 ]
 # With them every pair of values of penalty, dropout and early stopping occurs: `nox -s products`.

@@ -112,7 +112,8 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     previous, state, start = training_so_far(estimator, network, checkpoint)
     previous.memory = getattr(estimator, "_history_memory", None) or HistoryMemory()
     if is_first and checkpoint is None:
-        give_warnings(settings_messages(estimator, advice_on_scale(estimator, table), penalties))
+        messages = settings_messages(estimator, advice_on_scale(estimator, table), penalties)
+        give_warnings(messages + estimator._target_messages(table))
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     indices = table.nonzero_weight_indices
     spec = make_spec(

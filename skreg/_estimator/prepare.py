@@ -139,10 +139,9 @@ def prepare(
         advice = advice_on_scale(estimator, table)
     else:
         table, advice = checks.learnable_data(estimator, X, y, sample_weight)
-    messages += estimator._target_messages(table)
     valid_table = check_validation_data(estimator, X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
     network, loss, penalty, penalties = network_of_estimator(estimator, table, penalty)
-    messages += settings_messages(estimator, advice, penalties)
+    messages += settings_messages(estimator, advice, penalties) + estimator._target_messages(table)
     if valid_table is not None:
         messages += validation_messages(estimator, table, valid_table)
     previous, seeds = history_and_seeds(estimator, checkpoint, network, is_warm_start)

@@ -58,11 +58,16 @@ class NormalScores(TransformerMixin, BaseEstimator):
 
     def transform(self, y):
         """Return the scores of values, of the same shape."""
-        return np.column_stack([np.interp(*args) for args in zip(y.T, self.values_, self.scores_, strict=True)])
+        return self._interpolated(y, self.values_, self.scores_)
 
     def inverse_transform(self, y):
         """Return the values of scores, of the same shape."""
-        return np.column_stack([np.interp(*args) for args in zip(y.T, self.scores_, self.values_, strict=True)])
+        return self._interpolated(y, self.scores_, self.values_)
+
+    def _interpolated(self, y, places, heights):
+        if y.shape[1] != self.n_features_in_:
+            raise ValueError(f"y must have {self.n_features_in_} columns, as in fit; got {y.shape[1]}.")
+        return np.column_stack([np.interp(*args) for args in zip(y.T, places, heights, strict=True)])
 
 
 def _normal_scores(column: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,7 @@ TARGETS = {
     "labels": (X[:, :3] > 0).astype(int),
     "numbers": np.exp(X[:, 0]),
     "two numbers": X[:, :2],
+    "far numbers": 100 + 50 * X[:, 0],
 }
 SHORT = {"max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
 FITS = {
@@ -32,6 +33,7 @@ FITS = {
     "labels": (RegularizedMLPClassifier, {"activation": "tanh", "input_dropout": 0.2, "penalty": "hierarchical"}),
     "numbers": (RegularizedMLPRegressor, {"loss": "gamma", "normalization": "layer", "early_stopping": True}),
     "two numbers": (RegularizedMLPRegressor, {"loss": "quantile", "quantile": [0.1, 0.5, 0.9], "penalty": "l1"}),
+    "far numbers": (RegularizedMLPRegressor, {"target_transform": "standard", "clip_predictions": True}),
 }
 
 
@@ -92,6 +94,8 @@ OTHERS = {
     "label_smoothing": [0.5],
     "quantile": [0.2, [0.3, 0.4]],
     "delta": [3.0],
+    "target_transform": [None, "quantile"],
+    "clip_predictions": [False, True],
 }
 OTHERS_OF = {
     RegularizedMLPClassifier: OTHERS,
