@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from skreg import RegularizedMLPClassifier
 from skreg.datasets import make_interactions
 from skreg.inspection import (
+    ColumnImportanceDisplay,
     ComparisonDisplay,
     FeatureSelectionDisplay,
     GeneralizationGapDisplay,
@@ -80,6 +81,7 @@ CALLS = {
     "FeatureSelectionDisplay": lambda: FeatureSelectionDisplay.from_estimator(
         SELECTING.fit(X, Y), X, Y, cv=KFold(2, shuffle=True)
     ),
+    "ColumnImportanceDisplay": lambda: ColumnImportanceDisplay.from_estimator(NETWORK.fit(X, Y), X, Y, n_repeats=1),
     "TrainingHistoryDisplay": lambda: TrainingHistoryDisplay.from_estimator(NETWORK.fit(X, Y)),
     "WeightDistributionDisplay": lambda: WeightDistributionDisplay.from_estimator(NETWORK.fit(X, Y)),
     "PenaltyGeometryDisplay": lambda: PenaltyGeometryDisplay.from_penalty("l1", alpha=0.5),

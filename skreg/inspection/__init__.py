@@ -5,6 +5,7 @@ Nothing imports this folder. A new display is a file of its own: a class with `f
 are in `_measures.py`, the sentences of its summary in `_verdict.py`.
 """
 
+from skreg.inspection._columns import ColumnImportanceDisplay
 from skreg.inspection._compare import compare_regularizers
 from skreg.inspection._comparison import RegularizerComparison
 from skreg.inspection._differences import ComparisonDisplay
@@ -18,6 +19,7 @@ from skreg.inspection._significance import corrected_ttest
 from skreg.inspection._weights import WeightDistributionDisplay
 
 __all__ = [
+    "ColumnImportanceDisplay",
     "ComparisonDisplay",
     "FeatureSelectionDisplay",
     "GeneralizationGapDisplay",
