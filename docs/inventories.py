@@ -44,7 +44,7 @@ SITES = {
         datasets.load_digits datasets.load_iris datasets.make_friedman1
         ensemble.HistGradientBoostingClassifier ensemble.HistGradientBoostingRegressor
         feature_selection.RFE feature_selection.SelectFromModel
-        impute.SimpleImputer inspection.permutation_importance
+        impute.SimpleImputer inspection.PartialDependenceDisplay inspection.permutation_importance
         linear_model.ElasticNet linear_model.Lasso linear_model.LogisticRegression linear_model.MultiTaskLasso
         linear_model.Ridge linear_model.RidgeCV
         metrics.accuracy_score metrics.brier_score_loss metrics.d2_pinball_score metrics.log_loss metrics.r2_score
