@@ -24,6 +24,7 @@ OLDEST = {
     "skorch": "1.4.0",
     "torch": "2.6.0",
     "pandas": "2.2.1",
+    "skrub": "0.11.0",
     "tqdm": "4.66.0",
     "matplotlib": "3.9.0",
     "distributed": "2025.1.0",

@@ -106,6 +106,7 @@ sphinx_gallery_conf = {
             "plot_choosing_alpha.py",
             "plot_batched_search.py",
             # At work
+            "plot_raw_table.py",
             "plot_mixed_types.py",
             "plot_prediction_intervals.py",
             "plot_transform.py",

@@ -58,7 +58,7 @@ SITES = {
         neural_network.MLPClassifier neural_network.MLPRegressor
         pipeline.Pipeline pipeline.make_pipeline
         preprocessing.FunctionTransformer preprocessing.OneHotEncoder preprocessing.QuantileTransformer
-        preprocessing.RobustScaler preprocessing.StandardScaler preprocessing.scale
+        preprocessing.RobustScaler preprocessing.StandardScaler preprocessing.TargetEncoder preprocessing.scale
         utils.Bunch
         """,
     ),
@@ -77,6 +77,11 @@ SITES = {
     ),
     "numpy": Site(
         "https://numpy.org/doc/stable/", "reference/generated/{name}.html", "histogram_bin_edges load ndarray"
+    ),
+    "skrub": Site(
+        "https://skrub-data.org/stable/",
+        "reference/generated/{name}.html",
+        "DatetimeEncoder SquashingScaler StringEncoder ToDatetime",
     ),
     "pandas": Site("https://pandas.pydata.org/docs/", "reference/api/{name}.html", "DataFrame get_dummies read_csv"),
 }

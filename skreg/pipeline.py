@@ -4,6 +4,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import clone, is_regressor
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._composition import opened
@@ -45,7 +46,26 @@ class TablePipeline(DocLink, Pipeline):
     See Also
     --------
     table_pipeline : Makes such a pipeline.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skreg import table_pipeline
+    >>> df = pd.DataFrame({"dose": [1.0, 2.0, None, 9.0] * 5, "ward": ["east", "west", "west", None] * 5})
+    >>> model = table_pipeline(LogisticRegression()).fit(df, df["ward"] == "east")
+    >>> type(model).__name__, model.n_features_in_
+    ('TablePipeline', 2)
     """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        of_encoder = get_tags(self.steps[0][1])
+        for name in ("allow_nan", "categorical", "string"):
+            setattr(tags.input_tags, name, getattr(of_encoder.input_tags, name))
+        if tags.transformer_tags is not None and of_encoder.transformer_tags is not None:
+            tags.transformer_tags.preserves_dtype = of_encoder.transformer_tags.preserves_dtype
+        return tags
 
     def fit(self, X, y=None, sample_weight=None, **params):
         """Encode a table, and fit the estimator to it.

@@ -18,6 +18,7 @@ import skreg.gradients
 import skreg.inspection
 import skreg.model_selection
 import skreg.penalties
+import skreg.preprocessing
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 
@@ -32,6 +33,7 @@ MODULES = [
     skreg.inspection,
     skreg.model_selection,
     skreg.penalties,
+    skreg.preprocessing,
 ]
 NAMES = [getattr(module, name) for module in MODULES for name in module.__all__ if not name.startswith("_")]
 PUBLIC = [item for item in NAMES if inspect.isclass(item)]

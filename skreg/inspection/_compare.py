@@ -33,8 +33,9 @@ def compare_regularizers(
 
     Parameters
     ----------
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Inputs.
+    X : {array-like, dataframe, sparse matrix} of shape (n_samples, n_features)
+        Inputs. The default network encodes a frame with gaps or categories by a
+        :class:`~skreg.preprocessing.TableEncoder`; of your own, give ``table_pipeline(network)``.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Classes, label indicators or numbers.
     estimators : dict of str to estimator or tuple, default=None

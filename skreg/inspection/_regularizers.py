@@ -15,7 +15,7 @@ from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.copies import hidden_parameters
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.pipeline import table_pipeline
-from skreg.preprocessing import is_raw_table
+from skreg.preprocessing._frames import is_raw_table
 from skreg.regressor import RegularizedMLPRegressor
 
 # The three axes that the default set varies; every network in it sets all of them.

@@ -6,7 +6,6 @@ A new kind of column is a reader, and a branch of ``reader_of`` in `_plan`. The 
 imports none of them; skrub is imported when it is used.
 """
 
-from skreg.preprocessing._frames import is_raw_table
 from skreg.preprocessing._table_encoder import TableEncoder
 
 __all__ = ["TableEncoder"]

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse
 import sklearn.model_selection
@@ -39,6 +40,7 @@ from skreg.inspection import (
 )
 from skreg.inspection._design import ComparisonOptions
 from skreg.inspection._regularizers import default_network
+from skreg.preprocessing import TableEncoder
 
 INF = float("inf")
 SHORT = {"learning_rate_init": 0.02, "max_iter": 8, "n_iter_no_change": INF, "batch_size": 32}
@@ -382,9 +384,9 @@ def test_the_default_network_encodes_raw_tables():
     numbers = pd.DataFrame({"number": np.arange(40.0)})
     for frame in (numbers.assign(town=["Ulm", "Bonn"] * 20), numbers.assign(gap=np.nan)):
         assert isinstance(default_network(frame, 40, classifier=True)[0], TableEncoder)
-        assert isinstance(default_network(pl.DataFrame(frame), 40, classifier=True)[0], TableEncoder)
+        assert isinstance(default_network(pl.DataFrame(frame.to_dict("list")), 40, classifier=True)[0], TableEncoder)
         assert default_network(frame, 40, classifier=False).regressor[0].target_type == "continuous"
-    for X in (numbers, pl.DataFrame(numbers), numbers.to_numpy(), scipy.sparse.csr_array(numbers)):
+    for X in (numbers, pl.DataFrame(numbers.to_dict("list")), numbers.to_numpy(), scipy.sparse.csr_array(numbers)):
         assert isinstance(default_network(X, 40, classifier=True)[0], StandardScaler)
 
 
