@@ -32,9 +32,11 @@ def set_source_columns(estimator, X, *, reset: bool) -> None:
             f"{len(found)} in 'source_columns'."
         )
     if found is not None and known is not None and not np.array_equal(found, known):
+        first = int(np.argmax(found != known))
         raise ValueError(
-            "X must have the same original columns as in the call of fit that this one continues, "
-            f"{known.tolist()!r}; got {found.tolist()!r}. Encode all of the rows by one fitted TableEncoder."
+            "X must have the same original columns as in the call of fit that this one continues, where feature "
+            f"{first} was of column {known[first]}; got one of column {found[first]}. Encode all of the rows by one "
+            "fitted TableEncoder."
         )
     estimator.source_columns_ = known if found is None else np.array(found)
 

@@ -143,7 +143,12 @@ def _check_features(state: dict) -> None:
     columns = state.get("source_columns_")
     _check(
         columns is None
-        or (_is_array(columns, np.dtype(np.intp), 1) and len(columns) == n_features and (columns >= 0).all()),
+        or (
+            isinstance(columns, np.ndarray)
+            and columns.dtype.kind == "i"
+            and columns.shape == (n_features,)
+            and (columns >= 0).all()
+        ),
         "'source_columns_' must be None, or hold an original column for each of 'n_features_in_'",
     )
 

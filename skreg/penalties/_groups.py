@@ -155,8 +155,8 @@ class GroupPenalty(SelectingPenalty):
             raise ValueError(
                 f"{type(self).__name__}(groups='columns') needs to know the original column of each feature, which X "
                 "must bring along; got X without that. Encode the original table by skreg.table_pipeline(...) or "
-                "skreg.preprocessing.TableEncoder, and give its output as it is; or give the features of each "
-                "column as lists of indices in 'groups'."
+                "skreg.preprocessing.TableEncoder, and give its output as it is, an array or a frame of pandas; or "
+                "list the features of each column in 'groups'."
             )
         if len(source_columns) != n_features:
             raise ValueError(

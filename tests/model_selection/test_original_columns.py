@@ -1,15 +1,19 @@
 """Paths, the choice of a strength and displays, where features stand for columns of a table."""
 
+import pickle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from skreg import RegularizedMLPRegressor, RegularizedMLPRegressorCV
+from skreg import RegularizedMLPRegressor, RegularizedMLPRegressorCV, table_pipeline
 from skreg._estimator.columns import column_norms
-from skreg.model_selection import RegularizationPathDisplay, alpha_max, regularization_path
+from skreg.inspection import FeatureSelectionDisplay
+from skreg.model_selection import GridSearchCV, RegularizationPathDisplay, alpha_max, regularization_path
 from skreg.penalties import GroupLasso
+from skreg.preprocessing import TableEncoder
 from skreg.preprocessing._encoded import EncodedTable
 from tests.helpers import legend_texts
 
@@ -158,6 +162,45 @@ def test_a_choice_is_that_with_lists(options):
 
 def test_a_choice_without_a_fit_knows_the_columns():
     np.testing.assert_array_equal(chosen(max_iter=2, refit=False).fit(X, Y).source_columns_, COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Return a frame: a number and two categories with an effect, one without, and a column that is dropped."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"size": rng.normal(size=200), "same": 1.0})
+    effects = rng.normal(size=(2, 5))
+    y = data["size"].to_numpy()
+    for name, effect in zip(("town", "shop", "day"), [*effects, np.zeros(5)], strict=True):
+        levels = rng.integers(5, size=200)
+        data[name] = np.array(list("abcde"))[levels]
+        y = y + effect[levels]
+    return data, y + 0.2 * rng.normal(size=200)
+
+
+@pytest.mark.parametrize("container", ["default", "pandas"])
+def test_tables_as_they_are(table, container):
+    encoder = TableEncoder().set_output(transform=container)
+    pipeline = table_pipeline(model().set_params(penalty__alpha=0.08), encoder=encoder)
+    search = GridSearchCV(pipeline, {"regularizedmlpregressor__penalty__alpha": [0.08, 3.0]}, cv=2).fit(*table)
+    fitted = search.best_estimator_
+    network = fitted[-1]
+    np.testing.assert_array_equal(network.source_columns_, fitted[0].source_columns_)
+    assert sorted(set(network.source_columns_.tolist())) == [0, 2, 3, 4]
+    assert fitted.selected_features_.tolist() == ["size", "town", "shop"]
+    frame = FeatureSelectionDisplay.from_estimator(search).frame().set_index("feature")
+    np.testing.assert_allclose(frame.loc[table[0].columns, "importance"], fitted.feature_importances_)
+    np.testing.assert_array_equal(frame.loc[["same", "day"], "importance"], 0)
+    used = network.feature_importances_ > 0
+    np.testing.assert_array_equal(used, np.isin(network.source_columns_, [0, 2, 3]))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(table[0]), fitted.predict(table[0]))
+
+
+def test_polars_frames_do_not_know_their_columns(table):
+    pytest.importorskip("polars")
+    encoder = TableEncoder().set_output(transform="polars")
+    with pytest.raises(ValueError, match="needs to know the original column of each feature"):
+        table_pipeline(model(), encoder=encoder).fit(*table)
 
 
 def test_exactly_the_columns_that_matter_are_kept():
