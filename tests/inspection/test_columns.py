@@ -22,7 +22,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skreg import RegularizedMLPClassifier
+from skreg import RegularizedMLPClassifier, table_pipeline
 from skreg.inspection import ColumnImportanceDisplay
 from skreg.inspection._members import members_of
 
@@ -248,3 +248,40 @@ def test_partial_dependence_of_columns_of_a_raw_table(fitted, table):
     red = X.assign(**{COLUMNS[2]: pd.Categorical(["red"] * len(X), X[COLUMNS[2]].cat.categories)})
     place = list(drawn["grid_values"][0]).index("red")
     assert drawn["average"][0, place] == pytest.approx(fitted.predict_proba(red)[:, 1].mean())
+
+
+@pytest.fixture(scope="module")
+def dated(table):
+    """Return a table with dates and gaps everywhere, a pipeline that was fitted to its first rows, and labels."""
+    X, y = table
+    dates = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(len(X)), "D")
+    frame = X.assign(date=dates).astype({COLUMNS[2]: object})
+    frame.loc[::7, COLUMNS[2]] = None
+    return frame, table_pipeline(network()).fit(frame[:N_TRAIN], y[:N_TRAIN]), y
+
+
+class TestPipelinesOfTables:
+    @pytest.mark.parametrize("kind", ["pandas", "polars"])
+    def test_importances_are_by_column_of_the_table(self, dated, kind):
+        frame, model, y = dated
+        if kind == "polars":
+            columns = {name: [None if pd.isna(value) else value for value in frame[name]] for name in frame}
+            frame = pl.DataFrame(columns)
+            model = table_pipeline(network()).fit(frame[:N_TRAIN], y[:N_TRAIN])
+        display = ColumnImportanceDisplay.from_estimator(
+            model, frame[N_TRAIN:], y[N_TRAIN:], n_repeats=2, random_state=0
+        )
+        assert sorted(display.frame()["column"][:2]) == ["$colour", "size"]
+        assert display.importances.shape == (4, 2)
+
+    def test_partial_dependence(self, dated):
+        frame, model, _ = dated
+        rows = frame.dropna()
+        display = PartialDependenceDisplay.from_estimator(
+            model, rows, ["size", COLUMNS[2]], categorical_features=[COLUMNS[2]], grid_resolution=4
+        )
+        of_size, of_colour = display.pd_results
+        assert np.all(np.diff(of_size["average"][0]) > 0)
+        levels = dict(zip(of_colour["grid_values"][0], of_colour["average"][0], strict=True))
+        assert levels["red"] == pytest.approx(model.predict_proba(rows.assign(**{COLUMNS[2]: "red"}))[:, 1].mean())
+        assert max(levels, key=levels.get) == "red"
