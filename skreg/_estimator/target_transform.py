@@ -167,7 +167,14 @@ def _check_increasing(transformer, y: np.ndarray, given) -> None:
 def transformed(transformer, y: np.ndarray) -> np.ndarray:
     """Return targets of shape (n_samples, n_targets) as a fitted transformer transforms them; y stays as it is."""
     with np.errstate(all="ignore"):  # what is not finite is an error
-        values = np.asarray(transformer.transform(y.copy()), dtype=np.float64).reshape(len(y), -1)
+        values = transformer.transform(y.copy())
+    try:
+        values = np.asarray(values, dtype=np.float64).reshape(len(y), -1)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            "The 'target_transform' parameter must be a transformer that returns an array of numbers; got "
+            f"{type(values).__name__} from {transformer!r}."
+        ) from error
     if values.shape != y.shape:
         raise ValueError(
             "The 'target_transform' parameter must be a transformer that returns as many columns as it gets, "
