@@ -4,13 +4,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 
 from skreg.preprocessing._blocks import Numbers, OneHot
 from skreg.preprocessing._columns import Column, as_levels, may_be_dates, parsed_numbers, read_column
-from skreg.preprocessing._frames import BOOLEAN, MAX_LISTED, NUMBER, OTHER, Frame
+from skreg.preprocessing._frames import BOOLEAN, MAX_LISTED, NUMBER, OTHER, Frame, listed
 from skreg.preprocessing._readers import (
     ColumnTypeError,
     ReadByTransformer,
@@ -175,6 +176,11 @@ class Plan:
             # Not stratified, which warns of classes with fewer rows than folds.
             folds = KFold(min(N_FOLDS, n_rows), shuffle=True, random_state=options.seed)
             self._target = TargetEncoder(cv=folds, target_type=options.target_type)
+            if pd.isna(y).any():
+                raise ValueError(
+                    f"Input y contains NaN: {int(pd.isna(y).sum())} of {n_rows} rows have no target to encode the "
+                    f"columns {listed(self.labels[j] for j in target)} by. Leave out these rows."
+                )
             y = y.astype(np.float64) if options.target_type == "continuous" else y
             self._cross_fitted = self._target.fit_transform(self._codes(target, self._training), y)
             suffixes = [""]

@@ -5,8 +5,8 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skreg._doc_link import DocLink
@@ -287,9 +287,36 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
             return feature_names_checked(self, input_features)
         return list(map(str, labels))
 
+    @fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, y) -> Frame:
         """Fit to a table, and return it; a fit that fails changes nothing."""
-        return _fit_checked(self, X, y)
+        checked = clone(self)
+        frame = frame_of(checked, X, reset=True)
+        has_names = isinstance(X, pd.DataFrame) or hasattr(checked, "feature_names_in_")
+        options = PlanOptions(
+            categorical=_categorical_mask(self.categorical_features, frame, has_names=has_names),
+            cardinality_threshold=self.cardinality_threshold,
+            min_frequency=_min_rows(self.min_frequency, frame.n_rows),
+            high_cardinality=self.high_cardinality,
+            target_type=self.target_type,
+            seed=fresh_seed(random_numbers(self.random_state)),
+        )
+        plan = Plan(frame, _target_array(y, frame.n_rows), options, has_names=has_names)
+        if len(plan.empty):
+            columns = listed(frame.labels[j] for j in plan.empty)
+            warn_user(f"The columns {columns} of X have no value in the {frame.n_rows} rows, and are dropped.")
+        if not len(plan.sources):
+            raise ValueError(
+                f"X must have a column with different values that the encoder does not drop; got {frame.n_columns} "
+                f"column(s), none of which is one, in {frame.n_rows} sample(s)."
+            )
+        for name in ("feature_names_in_", "n_features_in_"):
+            vars(self).pop(name, None)
+        vars(self).update({name: value for name, value in vars(checked).items() if name.endswith("_in_")})
+        self._plan = plan
+        self.source_columns_ = plan.sources
+        self.kinds_ = dict(zip(frame.labels, plan.kinds, strict=True))
+        return frame
 
     def _wrapped(self, encoded: np.ndarray, X):
         """Return encoded rows as the table or frame that is wanted."""
@@ -302,37 +329,6 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
         return frame
 
 
-@fit_context(prefer_skip_nested_validation=True)
-def _fit_checked(encoder: TableEncoder, X, y) -> Frame:
-    checked = clone(encoder)
-    frame = frame_of(checked, X, reset=True)
-    has_names = isinstance(X, pd.DataFrame) or hasattr(checked, "feature_names_in_")
-    options = PlanOptions(
-        categorical=_categorical_mask(encoder.categorical_features, frame, has_names=has_names),
-        cardinality_threshold=encoder.cardinality_threshold,
-        min_frequency=_min_rows(encoder.min_frequency, frame.n_rows),
-        high_cardinality=encoder.high_cardinality,
-        target_type=encoder.target_type,
-        seed=fresh_seed(random_numbers(encoder.random_state)),
-    )
-    plan = Plan(frame, _checked_target(y, frame.n_rows), options, has_names=has_names)
-    if len(plan.empty):
-        columns = listed(frame.labels[j] for j in plan.empty)
-        warn_user(f"The columns {columns} of X have no value in the {frame.n_rows} rows, and are dropped.")
-    if not len(plan.sources):
-        raise ValueError(
-            f"X must have a column with different values that the encoder does not drop; got {frame.n_columns} "
-            f"column(s), none of which is one, in {frame.n_rows} sample(s)."
-        )
-    for name in ("feature_names_in_", "n_features_in_"):
-        vars(encoder).pop(name, None)
-    vars(encoder).update({name: value for name, value in vars(checked).items() if name.endswith("_in_")})
-    encoder._plan = plan
-    encoder.source_columns_ = plan.sources
-    encoder.kinds_ = dict(zip(frame.labels, plan.kinds, strict=True))
-    return frame
-
-
 def _min_rows(min_frequency, n_rows: int) -> int | None:
     """Return the number of rows that a level must be in."""
     if min_frequency is None or isinstance(min_frequency, Integral):
@@ -340,12 +336,13 @@ def _min_rows(min_frequency, n_rows: int) -> int | None:
     return max(1, math.ceil(min_frequency * n_rows))
 
 
-def _checked_target(y, n_rows: int) -> np.ndarray | None:
+def _target_array(y, n_rows: int) -> np.ndarray | None:
+    """Return targets as an array, a single column as a vector; the estimator that learns them checks what they hold."""
     if y is None:
         return None
-    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    y = y if scipy.sparse.issparse(y) else np.asarray(y)
     check_consistent_length(y, range(n_rows))
-    return y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+    return y.ravel() if y.ndim == 2 and y.shape[1] == 1 and not scipy.sparse.issparse(y) else y
 
 
 def _categorical_mask(categorical_features, frame: Frame, *, has_names: bool) -> np.ndarray:

@@ -276,6 +276,13 @@ class TestCategories:
         assert encoder.get_feature_names_out(["u", "v", "w"]).tolist()[-1] == "w_missing"
         assert not hasattr(encoder, "feature_names_in_")
 
+    def test_a_single_level_is_dropped_and_its_gaps_are_not(self):
+        frame = pd.DataFrame({"x": ["a", "a", None, "a"], "y": list("bbbb"), "z": [1, 2, 3, 4], "n": [7, None, 7, 7]})
+        encoder = TableEncoder(min_frequency=1).fit(frame)
+        assert encoder.get_feature_names_out().tolist() == ["x_missing", "z", "n_missing"]
+        assert encoder.kinds_ == {"x": "category", "y": "dropped", "z": "number", "n": "number"}
+        assert encoder.transform(frame.assign(x="b", y="c"))[:, 0].tolist() == [0, 0, 0, 0]
+
     def test_names_are_all_different(self):
         frame = pd.DataFrame({"a": ["b", "c", "d"], "a_b": [1.0, 2.0, 3.0], "a_b_2": [1.0, 2.0, 3.0]})
         assert list(encode(frame)) == ["a_b", "a_c", "a_d", "a_b_3", "a_b_2"]
@@ -331,6 +338,16 @@ class TestManyLevels:
         for targets, got in ((None, "no y"), (y, r"y of shape \(300, 2\)")):
             with pytest.raises(ValueError, match=f"high_cardinality='target' needs a single target; got {got}"):
                 TableEncoder(high_cardinality="target").fit(frame, targets)
+
+    @pytest.mark.parametrize("y", [np.full(N, np.nan), np.array([None, "a", "b"] * 100, dtype=object)])
+    def test_targets_with_missing_values(self, y):
+        frame = pd.DataFrame({"x": self.LEVELS, "z": np.arange(self.N)})
+        with pytest.raises(
+            ValueError, match=r"Input y contains NaN: \d00 of 300 rows have no target .* columns \['x'\] by"
+        ):
+            TableEncoder().fit(frame, y)
+        # What is encoded without them does not ask; the network does.
+        assert TableEncoder().fit(frame[["z"]], y).kinds_ == {"z": "number"}
 
     def test_text_has_the_variance_of_one_column(self):
         encoder = TableEncoder(dtype="float64").fit(pd.DataFrame({"x": self.WORDS}))
