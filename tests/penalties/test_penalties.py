@@ -62,6 +62,11 @@ PENALTIES = [
     pytest.param(GroupLasso(groups="neurons"), lambda W, a: a * norm(W, axis=0).sum(), id="group-lasso-neurons"),
     pytest.param(GroupLasso(groups=LISTS), lambda W, a: a * lists(W), id="group-lasso-lists"),
     pytest.param(
+        GroupLasso(groups=np.array([5, 5, 9, 5]), group_weights=[0.5, 2.0]),
+        lambda W, a: a * lists(W, (0.5, 2.0)),
+        id="adaptive-group-lasso-array",
+    ),
+    pytest.param(
         GroupLasso(group_weights=WEIGHTS[:, 0]),
         lambda W, a: a * norm(WEIGHTS * W, axis=1).sum(),
         id="adaptive-group-lasso",
@@ -480,6 +485,49 @@ def test_groups_must_hold_each_feature_once(penalty, groups, message):
     )
     with pytest.raises(ValueError, match=f"{expected} once; {message}"):
         penalty(groups=groups).for_layers((4, 3, 1))
+
+
+@pytest.mark.parametrize("penalty", [GroupLasso, SparseGroupLasso])
+def test_an_array_of_groups_has_a_number_for_each_feature(penalty):
+    with pytest.raises(ValueError, match="4 features once, or an array with the group of each; got an array of 3 num"):
+        penalty(groups=np.array([0, 0, 1])).for_layers((4, 3, 1))
+    with pytest.raises(ValueError, match="got 0.0 as one of them"):
+        penalty(groups=np.zeros(4)).for_layers((4, 3, 1))
+
+
+@pytest.mark.parametrize("penalty", [GroupLasso(groups="columns"), SparseGroupLasso(groups="columns")])
+def test_original_columns_are_known_from_x_alone(penalty):
+    W = weights()
+    for call in (
+        lambda: penalty.for_layers((4, 3, 1)),
+        lambda: penalty.prox(W, 0.1, 0.3),
+        lambda: penalty.value(W, 0.3),
+        lambda: penalty.reweighted(W[0].numpy()),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"{type(penalty).__name__}\(groups='columns'\) needs to know the original"
+        ):
+            call()
+    resolved = penalty.for_source_columns(np.array([3, 3, 0, 3]), 4)
+    assert penalty.groups == "columns"
+    by_hand = clone(penalty).set_params(groups=[[2], [0, 1, 3]])
+    assert torch.equal(resolved.prox(W, 0.1, 0.3), by_hand.prox(W, 0.1, 0.3))
+    for kept in (clone(penalty).set_params(groups=LISTS), L1()):
+        assert kept.for_source_columns(np.array([3, 3, 0, 3]), 4) is kept
+
+
+@pytest.mark.parametrize("groups", [LISTS, np.array([0, 0, 1, 0])])
+def test_adaptive_groups_keep_their_features(groups):
+    W = np.array([[3.0, 4.0], [0.0, 0.0], [0.0, 0.0], [0.0, 12.0]])
+    penalty, features = GroupLasso(groups=groups, group_weights=[2.0, 1.0]).reweighted(W)
+    assert features.tolist() == [0, 1, 3]
+    assert penalty.group_weights.tolist() == [2.0]
+    assert penalty._groups(0, 3, 2).index.tolist() == [0, 0, 0]
+    W[2] = 6.5
+    penalty, features = GroupLasso(groups=groups).reweighted(W)
+    assert features.tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(penalty.group_weights, [1, 13 / np.hypot(6.5, 6.5)])
+    assert penalty._groups(0, 4, 2).index.tolist() == [0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("penalty", [GroupLasso, SparseGroupLasso])
