@@ -25,6 +25,7 @@ from sklearn.preprocessing import (
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, RegularizedMLPRegressorCV
 from skreg._estimator.target_transform import MAX_SCORES, NormalScores
+from skreg.inspection import compare_regularizers
 from skreg.inspection._surfaces import loss_on_rows
 from skreg.model_selection import GridSearchCV, alpha_max, cross_validate, learning_curve, regularization_path
 from tests.helpers import LogCosh, assert_same_bits, assert_unchanged_by, learned_numbers
@@ -386,6 +387,15 @@ class TestManyFits:
         assert -5 < model.best_score_ < 0
         by_r2 = RegularizedMLPRegressorCV(**options, target_transform="standard", penalty="l1", scoring="r2").fit(X, Y)
         assert by_r2.scores_path_.shape == (2, 3)
+
+    def test_comparisons(self):
+        searched = regressor(), {"target_transform": ["standard", "quantile"]}
+        estimators = {"ours": regressor(target_transform="standard"), "wrapped": wrapped(StandardScaler())}
+        options = {"cv": 2, "n_repeats": 1, "inner_cv": 2, "random_state": 0, "refit": False}
+        folds = compare_regularizers(X, Y, estimators | {"searched": searched}, **options).folds
+        scores = {name: group["test_score"].to_numpy() for name, group in folds.groupby("regularizer")}
+        assert_allclose(scores["ours"], scores["wrapped"], rtol=1e-6)
+        assert np.isfinite(scores["searched"]).all()
 
     def test_surfaces_show_the_loss_that_was_minimized(self):
         model = regressor(hidden_layer_sizes=(), target_transform="standard").fit(X[:, :2], Y)
