@@ -338,7 +338,7 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         goes_on = goes_on and y.shape[1] == self._n_targets  # if not, there is an error later on
         is_kept = goes_on and is_same_transform(self.target_transform, self._fitted_parameters["target_transform"])
         if not is_kept:
-            self.target_transformer_ = fitted_transformer(self, y.astype(np.float64, copy=False), weight)
+            self.target_transformer_ = fitted_transformer(self, y, weight)
         if goes_on:
             limits = self._joined_range(limits)
         self._target_range = limits
