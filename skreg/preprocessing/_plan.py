@@ -128,7 +128,6 @@ class Plan:
         self.labels, self.has_names, self.n_columns = frame.labels, has_names, frame.n_columns
         is_alone = (frame.groups == OTHER) | options.categorical
         self._plain = {group: np.flatnonzero((frame.groups == group) & ~is_alone) for group in (NUMBER, BOOLEAN)}
-        self._declared = options.categorical
         self._used: dict[int, UsedColumn] = {}
         # Those of the training rows, until they are encoded.
         self._training: dict[int, Column] = {}
@@ -312,8 +311,11 @@ class Plan:
         ValueError
             If columns are of other types than in the fit.
         """
-        columns, wrong = {}, []
+        columns, wrong, with_feature = {}, [], set(self.sources.tolist())
         for j, used in self._used.items():
+            if j not in with_feature:  # it may hold anything
+                columns[j] = Column("missing", frame.n_rows)
+                continue
             reader = used.reader
             columns[j] = read_column(frame.column(j), is_declared=reader.is_declared, is_text=reader.is_text)
             try:

@@ -282,6 +282,8 @@ class TestCategories:
         assert encoder.get_feature_names_out().tolist() == ["x_missing", "z", "n_missing"]
         assert encoder.kinds_ == {"x": "category", "y": "dropped", "z": "number", "n": "number"}
         assert encoder.transform(frame.assign(x="b", y="c"))[:, 0].tolist() == [0, 0, 0, 0]
+        # What is dropped may change its type.
+        encoder.transform(frame.assign(y=[1, 2, 3, 4]))
 
     def test_names_are_all_different(self):
         frame = pd.DataFrame({"a": ["b", "c", "d"], "a_b": [1.0, 2.0, 3.0], "a_b_2": [1.0, 2.0, 3.0]})
