@@ -106,7 +106,7 @@ def group_index(groups: Sequence[Sequence[int]] | np.ndarray, n_features: int) -
     for number, group in enumerate(groups):
         members = np.asarray(group)
         if members.ndim != 1 or not len(members) or members.dtype.kind not in "iu":
-            raise ValueError(f"{expected}; got {group!r} as one of them.")
+            raise ValueError(f"{expected}; got {members.tolist()!r} as one of them.")
         outside = members[(members < 0) | (members >= n_features)]
         if len(outside):
             raise ValueError(f"{expected}; got the index {outside[0]} in {group!r}, which is out of range.")
