@@ -142,7 +142,7 @@ def check_inputs(estimator, X, y="no_validation", **options):
 
     A large memory-mapped file is checked block by block, so that it is never in memory as a whole.
     """
-    check_times(X)
+    check_times(X, estimator)
     if not isinstance(y, str):
         check_present(y)
     # scikit-learn finds no common type of a polars frame, and would take the first of the list.

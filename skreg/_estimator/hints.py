@@ -11,8 +11,8 @@ import torch
 
 from skreg._numbers import fits_float
 
-TEXT_IN_X = "X holds strings."
-# An error message lists up to so many columns; more of text are selected by their type.
+TEXT_IN_X = "X holds strings"
+# An error message lists up to so many columns.
 MAX_LISTED_COLUMNS = 8
 # What NumPy, pandas and scikit-learn say of columns of which they cannot make numbers.
 CONVERSION = ("string", "str dtype", "float() argument", "with a sequence", "too large to convert to float", "datetime")
@@ -51,21 +51,17 @@ def with_hint(error: Exception, X, estimator) -> Exception:
 
 
 def with_value_hint(error: Exception, X, estimator) -> Exception:
-    """Return an error about missing or infinite values with their columns, and a hint to impute."""
+    """Return an error about missing or infinite values with their columns, and how to fit with missing ones."""
     text, what = str(error), "Input X contains NaN"
-    if "NAType" in text:
-        what = f"{what}: pandas.NA among objects. Make numbers of them, as X.convert_dtypes() does"
-    elif text.startswith("Input X contains infinity"):
+    if text.startswith("Input X contains infinity"):
         where = _places(X, np.isinf)
         return ValueError(f"{text.splitlines()[0]}{where}") if where else error
-    elif not text.startswith(what):
+    if not text.startswith(what) and "NAType" not in text:  # pandas.NA among objects
         return error
-    # Centred columns would be sparse no more.
-    scaler = "MaxAbsScaler()" if scipy.sparse.issparse(X) else "StandardScaler()"
-    return ValueError(
-        f"{what}. Fill in missing values, for instance with make_pipeline(SimpleImputer(add_indicator=True), {scaler}, "
-        f"{type(estimator).__name__}(...)), or leave out their rows.{_places(X, np.isnan)}"
-    )
+    # Tables are not sparse, and centred columns would be sparse no more.
+    by_hand = f"make_pipeline(SimpleImputer(add_indicator=True), MaxAbsScaler(), {type(estimator).__name__}(...))"
+    model = by_hand if scipy.sparse.issparse(X) else _table_pipeline(estimator)
+    return ValueError(f"{what}. Use {model}, or leave out rows with missing values.{_places(X, np.isnan)}")
 
 
 def with_column_hint(error: Exception, X, estimator) -> Exception:
@@ -74,17 +70,13 @@ def with_column_hint(error: Exception, X, estimator) -> Exception:
         return error
     kind = TypeError if isinstance(error, TypeError) else ValueError
     if columns := text_columns(X):
-        is_long = len(columns) > MAX_LISTED_COLUMNS and hasattr(X, "select_dtypes")
-        listed = "make_column_selector(dtype_exclude='number')" if is_long else repr(columns)
         return kind(
-            f"{error}\n{TEXT_IN_X} Encode them first, for instance with make_pipeline(ColumnTransformer([('text', "
-            f"OneHotEncoder(handle_unknown='ignore', sparse_output=False), {listed})], remainder='passthrough'), "
-            f"StandardScaler(), {type(estimator).__name__}(...))."
+            f"{error}\n{TEXT_IN_X}, in {_listed(columns)}. Use {_table_pipeline(estimator)}, which encodes them."
         )
     if not is_about_conversion(error):
         return error
     if columns := _columns_with(X, _is_time):
-        return kind(f"{error}\n{times_in(columns)}")
+        return kind(f"{error}\n{times_in(columns, estimator)}")
     if columns := _columns_with(X, _is_no_number):
         return kind(
             f"{error}\nX holds objects that are no numbers, in {_listed(columns)}. Make numbers of them first, or leave"
@@ -95,6 +87,10 @@ def with_column_hint(error: Exception, X, estimator) -> Exception:
             f"X must hold numbers in the range of float64; got larger integers in {_listed(columns)}. Scale them first."
         )
     return error
+
+
+def _table_pipeline(estimator) -> str:
+    return f"skreg.table_pipeline({type(estimator).__name__}(...))"
 
 
 def is_about_text(error: Exception) -> bool:
@@ -108,20 +104,17 @@ def is_about_conversion(error: Exception) -> bool:
     return is_of_types or any(words in str(error) for words in CONVERSION)
 
 
-def times_in(columns: list) -> str:
+def times_in(columns: list, estimator) -> str:
     """Return what to do with dates and times in some columns of X."""
-    return (
-        f"X holds dates or times, in {_listed(columns)}. Make numbers of them first, such as the days since a date, "
-        "the day of the week or the hour."
-    )
+    return f"X holds dates or times, in {_listed(columns)}. Use {_table_pipeline(estimator)}, which encodes them."
 
 
-def check_times(X) -> None:
+def check_times(X, estimator) -> None:
     """Raise ValueError if X holds dates or times, of which NumPy would make numbers of an arbitrary unit."""
     kinds = getattr(X, "dtypes", None)
     kinds = [getattr(X, "dtype", None)] if kinds is None or isinstance(X, np.ndarray) else kinds
     if any(_is_type_of_times(kind) for kind in kinds):
-        raise ValueError(times_in(_columns_with(X, _is_time)))
+        raise ValueError(times_in(_columns_with(X, _is_time), estimator))
 
 
 def check_present(y) -> None:
@@ -159,7 +152,7 @@ def _is_frame(X) -> bool:
 
 
 def _columns(X) -> Iterator[tuple[object, np.ndarray]]:
-    """Yield the columns of X, each with what ColumnTransformer calls it: by name, or else by index."""
+    """Yield the columns of X, each with its name, or else its index."""
     if scipy.sparse.issparse(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
         return
     if _is_frame(X):
@@ -182,7 +175,7 @@ def _columns_with(X, holds: Callable[[np.ndarray], bool]) -> list:
 
 
 def text_columns(X) -> list:
-    """Return the columns of X that hold text, as ColumnTransformer takes them: by name, or else by index."""
+    """Return the columns of X that hold text: their names, or else their indices."""
     return _columns_with(X, _is_text)
 
 

@@ -76,7 +76,7 @@ BAD_DATA = {
     "no columns": (X[:, :0], Y, "Found array with 0 feature"),
     "3-d": (X.reshape(60, 2, 2), Y, "Found array with dim 3"),
     "1-d": (X[:, 0], Y, "Expected 2D array, got 1D array"),
-    "strings": (np.array([["a", "b"]] * 60), Y, "X holds strings. Encode them first"),
+    "strings": (np.array([["a", "b"]] * 60), Y, "X holds strings, in the columns"),
     "lengths": (X, Y[:-1], "inconsistent numbers of samples"),
     "nan target": (X, np.where(np.arange(60) == 3, np.nan, Y), "Input y contains NaN"),
     "no target": (X, None, "requires y to be passed"),

@@ -7,11 +7,11 @@ import pandas as pd
 import polars
 import pytest
 import scipy.sparse
-from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
+import skreg
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.inspection import compare_regularizers
 from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, RegularizedMLPRegressorCV, cross_val_score
@@ -24,14 +24,12 @@ KINDS_WITH_CV = {
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.arange(60) % 2
-PREPARATIONS = {
-    kind.__name__: kind for kind in (ColumnTransformer, OneHotEncoder, StandardScaler, SimpleImputer, MaxAbsScaler)
-} | {"make_pipeline": make_pipeline, "make_column_selector": make_column_selector}
+PREPARATIONS = {"skreg": skreg, **{kind.__name__: kind for kind in (make_pipeline, SimpleImputer, MaxAbsScaler)}}
 
 
 def advised(error: Exception, kind):
     """Return the pipeline that a message shows, with the user's network at its end."""
-    line = re.search(rf"make_pipeline\(.*{kind.__name__}\(\.\.\.\)\)", str(error))
+    line = re.search(rf"(skreg\.table_|make_)pipeline\(.*{kind.__name__}\(\.\.\.\)\)", str(error))
     assert line is not None, str(error)
     return eval(line[0].replace("(...)", "(**options)"), {**PREPARATIONS, kind.__name__: kind, "options": TINY})
 
@@ -56,9 +54,9 @@ def with_gaps(library):
 
 @pytest.mark.parametrize("library", ["numpy", "pandas", "nullable", "integers", "polars", "sparse"])
 @BOTH
-def test_missing_values_get_a_line_that_fills_them_in(kind, library):
+def test_missing_values_get_a_line_that_takes_them(kind, library):
     data = with_gaps(library)
-    with pytest.raises(ValueError, match=r"^Input X contains NaN\. Fill in missing values, for") as error:
+    with pytest.raises(ValueError, match=r"^Input X contains NaN\. Use .*, or leave out rows with missing v") as error:
         kind(**TINY).fit(data, Y)
     assert "HistGradientBoosting" not in str(error.value)
     model = advised(error.value, kind).fit(data, Y)
@@ -85,18 +83,18 @@ def test_missing_values_are_told_of_wherever_they_come():
     }
     for name, group in calls.items():
         for call in group:
-            with pytest.raises(ValueError, match=rf"make_pipeline\(SimpleImputer\(.*, {name}\(\.\.\.\)\)") as error:
+            with pytest.raises(ValueError, match=rf"skreg\.table_pipeline\({name}\(\.\.\.\)\), or ") as error:
                 call()
             assert "HistGradientBoosting" not in str(error.value)
 
 
-def test_NA_among_objects_is_told_how_to_become_a_number():  # noqa: N802
+def test_NA_among_objects_is_a_missing_value():  # noqa: N802
     frame = pd.DataFrame(X, columns=list("abc")).astype(object)
     frame.loc[3, "a"] = pd.NA
-    with pytest.raises(ValueError, match=r"Input X contains NaN: pandas\.NA among.*X\.convert_dtypes\(\)") as error:
+    with pytest.raises(ValueError, match=r"^Input X contains NaN\. Use .* Found in the columns \['a'\]\.$") as error:
         RegularizedMLPRegressor(**TINY).fit(frame, X[:, 0])
-    model = advised(error.value, RegularizedMLPRegressor).fit(frame.convert_dtypes(), X[:, 0])
-    assert np.isfinite(model.predict(frame.convert_dtypes())).all()
+    model = advised(error.value, RegularizedMLPRegressor).fit(frame, X[:, 0])
+    assert np.isfinite(model.predict(frame)).all()
 
 
 @pytest.mark.parametrize(("value", "name"), [(np.nan, "NaN"), (np.inf, "infinity")])
@@ -105,14 +103,14 @@ def test_targets_have_no_line_to_fill_them_in(value, name):
     y[3] = value
     with pytest.raises(ValueError, match=f"Input y contains {name}") as error:
         RegularizedMLPRegressor(**TINY).fit(X, y)
-    assert "SimpleImputer" not in str(error.value)
+    assert "pipeline" not in str(error.value)
     with pytest.raises(ValueError, match=f"y_val .*cannot be used: .*contains {name}"):
         RegularizedMLPRegressor(**TINY).fit(X, X[:, 0], X_val=X, y_val=y)
     bad = np.where(np.arange(3) == 1, value, X)
     if name == "infinity":  # no gap, and no matter of an imputer
         with pytest.raises(ValueError, match="Input X contains infinity") as error:
             RegularizedMLPRegressor(**TINY).fit(bad, X[:, 0])
-        assert "SimpleImputer" not in str(error.value)
+        assert "pipeline" not in str(error.value)
 
 
 def with_text(library):
@@ -141,17 +139,14 @@ LIBRARIES += ["array of objects", "array of text", "list"]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_text_gets_a_line_that_encodes_and_scales_it(library):
-    """The encoded columns have mean 0 and variance 1, as in the example: a penalty treats all columns alike."""
+def test_text_gets_a_line_that_encodes_it(library):
     data = with_text(library)
-    with pytest.raises(ValueError, match=r"X holds strings\. Encode them first") as error:
+    with pytest.raises(ValueError, match=r"X holds strings, in the columns \[.*\]( and 4 more)?\. Use ") as error:
         RegularizedMLPClassifier(**TINY).fit(data, Y)
-    model = advised(error.value, RegularizedMLPClassifier)
-    model.fit(data, Y)
-    prepared = model[:-1].transform(data)
-    assert prepared.shape[1] > 3
-    np.testing.assert_allclose(prepared.mean(axis=0), 0, atol=1e-9)
-    np.testing.assert_allclose(prepared.std(axis=0), 1)
+    model = advised(error.value, RegularizedMLPClassifier).fit(data, Y)
+    encoded = model[:-1].transform(data)
+    assert encoded.shape[1] > 3
+    assert np.abs(encoded).max() <= 3
     np.testing.assert_array_equal(model.predict(data).shape, (60,))
 
 
@@ -193,13 +188,21 @@ def test_columns_that_hold_no_numbers_are_named(name):
     frame = pd.DataFrame(X, columns=list("abc"))
     fitted = RegularizedMLPClassifier(**TINY).fit(frame.assign(**{"when it was": 0.0}), Y)
     frame["when it was"] = column
-    for call in (
-        lambda: RegularizedMLPClassifier(**TINY).fit(frame, Y),
-        lambda: fitted.predict(frame),
-        lambda: RegularizedMLPClassifierCV(**TINY, alphas=[0.1, 1.0], cv=2).fit(frame, Y),
+    for kind, call in (
+        (RegularizedMLPClassifier, lambda: RegularizedMLPClassifier(**TINY).fit(frame, Y)),
+        (RegularizedMLPClassifier, lambda: fitted.predict(frame)),
+        (
+            RegularizedMLPClassifierCV,
+            lambda: RegularizedMLPClassifierCV(**TINY, alphas=[0.1, 1.0], cv=2).fit(frame, Y),
+        ),
     ):
-        with pytest.raises((ValueError, TypeError), match=match):
+        with pytest.raises((ValueError, TypeError), match=match) as error:
             call()
+        if "dates or times" in match:
+            assert f"Use skreg.table_pipeline({kind.__name__}(...)), which encodes them." in str(error.value)
+    if "dates or times" in match:
+        model = skreg.table_pipeline(RegularizedMLPClassifier(**TINY)).fit(frame, Y)
+        assert model[0].kinds_["when it was"] in ("date", "duration")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +228,9 @@ def test_types_of_text_of_pandas_get_the_line_beside_every_type_of_numbers(kind,
     model = RegularizedMLPClassifier(**TINY)
     search = GridSearchCV(make_pipeline(StandardScaler(), model) if with_scaler else model, {}, cv=2)
     for call in ([] if with_scaler else [lambda: model.fit(frame, Y)]) + [lambda: search.fit(frame, Y)]:
-        with pytest.raises((ValueError, TypeError), match=r"X holds strings\. Encode .*\['town'\]") as error:
+        with pytest.raises(
+            (ValueError, TypeError), match=r"X holds strings, in the columns \['town'\]\. Use "
+        ) as error:
             call()
     line = advised(error.value, RegularizedMLPClassifier)
     assert len(line.fit(frame, Y).predict(frame)) == 60

@@ -459,7 +459,9 @@ class TestFallbacks:
         text = np.column_stack([X.astype(str), np.full(len(X), "a")])
         for model in (make_pipeline(StandardScaler(), make()), make()):
             for run in (GridSearchCV(model, {}, cv=2).fit, lambda *rows, model=model: cross_val_score(model, *rows)):
-                with pytest.raises(ValueError, match=r"X holds strings\. Encode them first") as caught:
+                with pytest.raises(
+                    ValueError, match=r"X holds strings, in the columns \[.*\]\. Use skreg\.table_"
+                ) as caught:
                     run(text, y)
                 assert "fits failed" not in str(caught.value)
 
