@@ -107,7 +107,7 @@ sphinx_gallery_conf = {
             "plot_batched_search.py",
             # At work
             "plot_raw_table.py",
-            "plot_mixed_types.py",
+            "plot_loans.py",
             "plot_prediction_intervals.py",
             "plot_transform.py",
             "*",

@@ -10,6 +10,8 @@ BLUE, ORANGE, GREEN, PINK, AMBER, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A
 COLORS = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY)
 # A space without width: a label that begins with it is shown in legends, whatever comes next.
 SHOWN = "\u200b"
+# Longer names would leave no room for the axes beside them.
+LONGEST_NAME = 40
 
 
 def pyplot():
@@ -67,3 +69,10 @@ def labels_of(names: Sequence) -> list[str]:
     has_formulas = settings["text.parse_math"] or settings["text.usetex"]
     labels = [str(name).replace("$", r"\$") if has_formulas else str(name) for name in names]
     return [SHOWN + label if not label or label.startswith("_") else label for label in labels]
+
+
+def shortened(names: Sequence) -> list[str]:
+    """Return names as texts of one line, and of long ones the beginning and the end."""
+    lines = [" ".join(str(name).split()) for name in names]
+    half = (LONGEST_NAME - 1) // 2
+    return [line if len(line) <= LONGEST_NAME else f"{line[:half]}…{line[-half:]}" for line in lines]

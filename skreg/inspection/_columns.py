@@ -7,8 +7,9 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.inspection import permutation_importance
 
+from skreg._estimator.hints import check_container
 from skreg._numbers import numbers_in
-from skreg._plotting import BLUE, ORANGE, axes_for, labels_of
+from skreg._plotting import BLUE, ORANGE, axes_for, labels_of, shortened
 from skreg._seeds import random_numbers
 from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg.compose import quantile_levels
@@ -145,8 +146,10 @@ class ColumnImportanceDisplay:
         ------
         NotFittedError
             If an estimator is not fitted.
+        TypeError
+            If `X` is a lazy frame.
         ValueError
-            If a parameter is not as described, or if columns of `X` have the same name.
+            If a parameter is not as described, if columns of `X` have the same name, or if a score is no finite number.
         """
         validate_parameter_constraints(
             {"scoring": [str, callable, None], "n_repeats": [Interval(Integral, 1, None, closed="left")]},
@@ -154,6 +157,7 @@ class ColumnImportanceDisplay:
             caller_name="ColumnImportanceDisplay.from_estimator",
         )
         _check_max_columns(max_columns)
+        check_container(X, "X")
         scores = Scores.of(estimator, scoring, n_outputs=np.shape(y)[1] if np.ndim(y) > 1 else 1)
         names = _names_of(X)
         is_polars = hasattr(X, "with_columns")
@@ -207,6 +211,8 @@ class ColumnImportanceDisplay:
     def plot(self, *, max_columns=20, color=BLUE, ax=None):
         """Draw the importances.
 
+        Of names with more than 40 characters the beginning and the end are written.
+
         Parameters
         ----------
         max_columns : int or None, default=20
@@ -259,7 +265,7 @@ class ColumnImportanceDisplay:
             )
             self.ax_.legend(loc="lower right")
         shown = "" if len(order) == len(names) else f", the first {len(order)} of {len(names)}"
-        self.ax_.set_yticks(places, labels_of([names[place] for place in order]))
+        self.ax_.set_yticks(places, labels_of(shortened([names[place] for place in order])))
         (label,) = labels_of([self._axis_label()])
         self.ax_.set(xlabel=label, ylabel=f"column{shown}", ylim=(len(order) - 0.4, -0.6))
         return self
@@ -305,7 +311,8 @@ def _score_name(estimator, scoring) -> str:
     scoring = getattr(estimator, "scoring", None) if scoring is None else scoring  # a search scores as it was told to
     if scoring is None:
         return "accuracy" if is_classifier(estimator) else "D²" if quantile_levels(estimator) else "R²"
-    return scoring if isinstance(scoring, str) else getattr(scoring, "__name__", None) or "score"
+    name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "")
+    return name if name.isidentifier() else "score"  # lambdas have no name
 
 
 def _check_max_columns(max_columns) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from skreg._estimator.columns import column_norms
 from skreg._numbers import numbers_in
-from skreg._plotting import BLUE, axes_for, labels_of
+from skreg._plotting import BLUE, axes_for, labels_of, shortened
 from skreg._sklearn_private import Interval, StrOptions, validate_parameter_constraints
 from skreg.inspection._networks import opened, required_network
 from skreg.model_selection import cross_validate
@@ -218,7 +218,7 @@ class FeatureSelectionDisplay:
             clip_on=False,
             label="exactly zero",
         )
-        self.ax_.set_yticks(positions, labels_of(frame["feature"]))
+        self.ax_.set_yticks(positions, labels_of(shortened(frame["feature"])))
         shown = "" if len(frame) == n_features else f", the first {len(frame)} of {n_features}"
         self.ax_.set(xlabel="norm of the feature's weights", ylabel=f"feature{shown}", ylim=(len(frame) - 0.5, -0.5))
         self.ax_.set_xlim(left=0, right=None if frame["selected"].any() else 1)

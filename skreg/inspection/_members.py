@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._composition import opened
+from skreg._numbers import numbers_in
 
 # Key of the estimator itself among the scores; members have numbers.
 WHOLE = "whole"
@@ -49,10 +50,19 @@ class Scores:
         inputs = X
         for transformer in self.transformers:
             inputs = transformer.transform(inputs)
-        scores = {number: self.scorer(member, inputs, y, **weights) for number, member in enumerate(self.members)}
+        scores = {number: self._score(member, inputs, y, **weights) for number, member in enumerate(self.members)}
         if self.members is self.estimators:
             return {WHOLE: np.mean(list(scores.values())), **scores}
-        return {WHOLE: self.scorer(estimator, X, y, **weights), **scores}
+        return {WHOLE: self._score(estimator, X, y, **weights), **scores}
+
+    def _score(self, estimator, X, y, **weights) -> float:
+        score = self.scorer(estimator, X, y, **weights)
+        number = numbers_in(score)
+        if number is None or number.ndim or not np.isfinite(number):
+            raise ValueError(
+                f"The 'scoring' parameter must give a finite number; got {score!r} for a {type(estimator).__name__}."
+            )
+        return float(number)
 
 
 class Member(BaseEstimator):

@@ -5,7 +5,7 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 
-from skreg._plotting import COLORS, axes_for, labels_of
+from skreg._plotting import COLORS, axes_for, labels_of, shortened
 from skreg._sklearn_private import StrOptions, validate_parameter_constraints
 from skreg.model_selection._path import regularization_path
 
@@ -136,7 +136,7 @@ class RegularizationPathDisplay:
             if highlight is None
             else [self._index(feature, names) for feature in np.atleast_1d(highlight).tolist()]
         )
-        labels = labels_of(names)
+        labels = labels_of(shortened(names))
         styles = dict(zip(chosen, cycle(HIGHLIGHTS), strict=False))
         self.lines_ = []
         for j in range(importances.shape[1]):

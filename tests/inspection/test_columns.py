@@ -118,6 +118,12 @@ class TestNumbers:
         assert display.frame()["std"].isna().all()
         assert "R²" in display.ax_.get_xlabel()
 
+    def test_scorers_without_a_name(self):
+        X = np.random.default_rng(0).normal(size=(60, 3))
+        model = LinearRegression().fit(X, X[:, 2])
+        display = ColumnImportanceDisplay.from_estimator(model, X, X[:, 2], scoring=lambda m, X, y: m.score(X, y))
+        assert display.ax_.get_xlabel() == "fall of score from 1 when the column is shuffled"
+
 
 class TestMembers:
     @pytest.mark.parametrize(
@@ -206,6 +212,15 @@ class TestDrawing:
         assert display.ax_.get_yticklabels()[2].get_text() == r"\$colour"
         assert display.ax_.get_xlabel() == "fall of score when the column is shuffled"
 
+    def test_long_names_leave_room_for_the_boxes(self):
+        names = ["a" * 300, "first\nsecond", "b"]
+        display = ColumnImportanceDisplay(self.importances, names=names).plot()
+        display.figure_.canvas.draw()
+        labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+        assert labels == ["first second", "a" * 19 + "…" + "a" * 19, "b"]
+        assert display.ax_.get_position().width > 0.4
+        assert display.frame()["column"][1] == names[0]
+
 
 class TestMistakes:
     @pytest.mark.parametrize("parameters", [{"n_repeats": 0}, {"max_columns": 0}, {"scoring": 3}])
@@ -219,6 +234,16 @@ class TestMistakes:
             ColumnImportanceDisplay.from_estimator(pipeline(network()), *test_rows)
         with pytest.raises(ValueError, match=r"a list of at least one; got \[\]"):
             ColumnImportanceDisplay.from_estimator([], *test_rows)
+
+    @pytest.mark.parametrize("score", [np.nan, np.inf, "good", None, {"a": 1.0}, [0.5, 0.6]])
+    def test_scores_that_are_no_numbers(self, fitted, test_rows, score):
+        with pytest.raises(ValueError, match="The 'scoring' parameter must give a finite number; got .* for a Pipe"):
+            ColumnImportanceDisplay.from_estimator(fitted, *test_rows, scoring=lambda model, X, y: score)
+
+    def test_frames_that_are_not_computed(self, fitted, test_rows):
+        X, y = test_rows
+        with pytest.raises(TypeError, match=r"X must be computed; got a LazyFrame\. Give X\.collect\(\)"):
+            ColumnImportanceDisplay.from_estimator(fitted, pl.LazyFrame({"size": X["size"].to_numpy()}), y)
 
     def test_names_that_come_twice(self, fitted, test_rows):
         X, y = test_rows
