@@ -38,13 +38,13 @@ SITES = {
         """
         calibration.CalibrationDisplay calibration.calibration_curve
         callback.ProgressBar callback.ScoringMonitor
-        compose.ColumnTransformer compose.TransformedTargetRegressor compose.make_column_selector
+        compose.ColumnTransformer compose.TransformedTargetRegressor
         compose.make_column_transformer
         datasets.fetch_openml datasets.get_data_home datasets.load_breast_cancer datasets.load_diabetes
         datasets.load_digits datasets.load_iris datasets.make_friedman1
         ensemble.HistGradientBoostingClassifier ensemble.HistGradientBoostingRegressor
         feature_selection.RFE feature_selection.SelectFromModel
-        impute.SimpleImputer inspection.PartialDependenceDisplay inspection.permutation_importance
+        inspection.PartialDependenceDisplay inspection.permutation_importance
         linear_model.ElasticNet linear_model.Lasso linear_model.LogisticRegression linear_model.MultiTaskLasso
         linear_model.Ridge linear_model.RidgeCV
         metrics.accuracy_score metrics.brier_score_loss metrics.d2_pinball_score metrics.log_loss metrics.r2_score
@@ -83,7 +83,7 @@ SITES = {
         "reference/generated/{name}.html",
         "DatetimeEncoder SquashingScaler StringEncoder ToDatetime",
     ),
-    "pandas": Site("https://pandas.pydata.org/docs/", "reference/api/{name}.html", "DataFrame get_dummies read_csv"),
+    "pandas": Site("https://pandas.pydata.org/docs/", "reference/api/{name}.html", "DataFrame read_csv"),
 }
 
 

@@ -89,7 +89,9 @@ def batch_size_messages(estimator, n_rows: int) -> list[Message]:
 
 def advice_on_scale(estimator, table: Table) -> list[str]:
     """Return warnings about the scale of X and of the targets."""
-    advice = [advice_on_columns(table.X, type(estimator).__name__)]
+    # An encoder of tables has chosen the scales of its features, and not for all of them the same.
+    is_encoded = estimator.source_columns_ is not None
+    advice = [] if is_encoded else [advice_on_columns(table.X, type(estimator).__name__)]
     if estimator._make_loss().in_units:
         advice.append(advice_on_targets(table.weighted_targets, estimator.target_transform))
     return [text for text in advice if text is not None]

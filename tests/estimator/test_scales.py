@@ -15,6 +15,7 @@ from sklearn.preprocessing import MaxAbsScaler, RobustScaler, StandardScaler, sc
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._estimator.scales import advice_on_columns, advice_on_targets, look_different
 from skreg.model_selection import GridSearchCV
+from skreg.preprocessing._encoded import EncodedTable
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4))
@@ -38,6 +39,14 @@ class TestColumns:
         for fit in (regressor().fit, regressor().partial_fit, regressor(solver="lbfgs", tol=1e9).fit):
             with pytest.warns(UserWarning, match="columns of X are far"):
                 fit(1000 * X, Y)
+
+    def test_features_of_an_encoder_are_not_to_be_scaled_again(self):
+        different = X * [1, 1, 1, 1e-8]
+        fits = [regressor().fit, regressor().partial_fit]
+        for fit in fits:
+            fit(EncodedTable(different, np.arange(4)), Y)  # warnings are errors
+        with pytest.warns(UserWarning, match="very different scales"):
+            regressor().fit(different, Y)
 
     def test_the_mending_line_mends(self):
         for change in (lambda X: X * 1e6, lambda X: X + 1e6):
