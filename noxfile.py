@@ -26,7 +26,7 @@ OLDEST = {
     "pandas": "2.2.1",
     "skrub": "0.11.0",
     "tqdm": "4.66.0",
-    "matplotlib": "3.9.0",
+    "matplotlib": "3.10.0",
     "distributed": "2025.1.0",
     "hypothesis": "6.100.0",
     "numpydoc": "1.8.0",
