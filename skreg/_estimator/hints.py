@@ -15,7 +15,10 @@ TEXT_IN_X = "X holds strings"
 # An error message lists up to so many columns.
 MAX_LISTED_COLUMNS = 8
 # What NumPy, pandas and scikit-learn say of columns of which they cannot make numbers.
-CONVERSION = ("string", "str dtype", "float() argument", "with a sequence", "too large to convert to float", "datetime")
+CONVERSION = (
+    *("string", "str dtype", "object dtype to float", "float() argument", "with a sequence"),
+    *("too large to convert to float", "datetime"),
+)
 TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64, pd.Period)
 
 

@@ -494,7 +494,7 @@ class TestBadTables:
             (pd.DataFrame(index=range(3)), ValueError, "Found array with 0 feature"),
             (pd.DataFrame({"a": [1j, 2]}), ValueError, "Complex data not supported"),
             (
-                pd.DataFrame({"a": [10**400, 2]}),
+                pd.DataFrame({"a": [10**400, 2]}, dtype=object),
                 ValueError,
                 "in the range of float64; got larger integers in column 'a'",
             ),
