@@ -42,7 +42,7 @@ class ColumnImportanceDisplay:
     score : float, default=None
         Score of the rows as they are, for the axis label.
     score_name : str, default='score'
-        Name of the score, for the axis label. With 'neg_' at its beginning, the label speaks of a rise of the rest.
+        Name of the score, for the axis label. With ``neg_`` at its beginning, the label speaks of a rise of the rest.
 
     Attributes
     ----------
