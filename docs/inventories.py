@@ -59,7 +59,7 @@ SITES = {
         pipeline.Pipeline pipeline.make_pipeline
         preprocessing.FunctionTransformer preprocessing.OneHotEncoder preprocessing.QuantileTransformer
         preprocessing.RobustScaler preprocessing.StandardScaler preprocessing.TargetEncoder preprocessing.scale
-        utils.Bunch
+        set_config utils.Bunch
         """,
     ),
     "skorch": Site(
