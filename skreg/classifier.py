@@ -272,7 +272,7 @@ class FittedClassifier(ClassifierMixin, FittedMLP):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _encode_known(self, y):
+    def _encode_known(self, y, weight=None):
         if self._multilabel:
             y = np.array(y.toarray() if scipy.sparse.issparse(y) else y, dtype=np.float64)
             if y.ndim != 2 or y.shape[1] != len(self.classes_) or not np.isin(y, (0, 1)).all():

@@ -27,7 +27,7 @@ from skreg._estimator.target_transform import (
     is_same_transform,
     predictions_in_units,
     target_range,
-    transformed,
+    transformed_rows,
 )
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
@@ -129,9 +129,10 @@ class FittedRegressor(RegressorMixin, FittedMLP):
         with `inverse_transform` is cloned, and gets y as (n_samples, n_outputs), in double precision. It is fitted to
         all rows with positive weight that `fit` gets, those held out by `early_stopping` included, with their weights
         (a transformer, if its `fit` takes any). `y_val` does not take part, but is transformed alike. Predictions and
-        :meth:`score` are in units of y. The objective, `alpha`, `tol` and `delta`, all losses and scores of training,
-        and the loss that estimators with cross-validation compare, are in those of the transformed targets, which a
-        function as `loss` gets, too. Not for 'poisson' and 'gamma'; for 'quantile' it must be increasing.
+        :meth:`score` are in units of y, and so are the scores of `scoring`. The objective, `alpha`, `tol` and `delta`,
+        `loss_curve_`, the other losses and scores in `history_`, and the loss that estimators with cross-validation
+        compare, are in those of the transformed targets, which a function as `loss` gets, too. Not for 'poisson' and
+        'gamma'; for 'quantile' it must be increasing.
         """,
         default=None,
         constraints=[
@@ -144,7 +145,8 @@ class FittedRegressor(RegressorMixin, FittedMLP):
     clip_predictions: bool = parameter(
         "bool",
         """Whether predictions that are below the smallest or above the largest target of the training rows (with
-        positive weight, held-out ones included) become these, for each output. Scores in `history_` are those without.
+        positive weight, held-out ones included) become these, for each output. Losses are those without, and so are
+        scores in `history_`, but for those that `scoring` asks for.
         """,
         default=False,
         constraints=["boolean"],
@@ -246,9 +248,12 @@ class FittedRegressor(RegressorMixin, FittedMLP):
         tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         return tags
 
-    def _encode_known(self, y):
+    def _encode_known(self, y, weight=None):
         targets = _matrix_of_numbers(y)
-        return targets if self.target_transformer_ is None else transformed(self.target_transformer_, targets)
+        if self.target_transformer_ is None:
+            return targets
+        rows = np.arange(len(targets)) if weight is None else np.flatnonzero(weight)
+        return transformed_rows(self.target_transformer_, targets, rows, np.float64)
 
     def _loss_of(self, parameters):
         return regression_loss(parameters["loss"], quantile=parameters["quantile"], delta=parameters["delta"])
@@ -335,7 +340,8 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
         rows = table.nonzero_weight_indices
         y, weight = table.weighted_targets, None if table.weight is None else table.weight[rows]
         limits = target_range(y, table.X.dtype)
-        goes_on = goes_on and y.shape[1] == self._n_targets  # if not, there is an error later on
+        # Weights that were set by hand go with no transformation; other numbers of targets are an error later on.
+        goes_on = goes_on and getattr(self, "_n_targets", None) == y.shape[1]
         is_kept = goes_on and is_same_transform(self.target_transform, self._fitted_parameters["target_transform"])
         if not is_kept:
             self.target_transformer_ = fitted_transformer(self, y, weight)
@@ -343,9 +349,7 @@ class RegularizedMLPRegressor(FittedRegressor, BaseRegularizedMLP):
             limits = self._joined_range(limits)
         self._target_range = limits
         if self.target_transformer_ is not None:
-            # Rows without weight may hold anything.
-            table.targets = np.zeros(table.targets.shape, dtype=table.X.dtype)
-            table.targets[rows] = transformed(self.target_transformer_, y)
+            table.targets = transformed_rows(self.target_transformer_, table.targets, rows, table.X.dtype)
 
     def _joined_range(self, limits: np.ndarray) -> np.ndarray | None:
         """Return the range of some targets and of those of earlier calls; None if these are not known."""

@@ -253,10 +253,10 @@ def check_validation_data(estimator, X_val, y_val, sample_weight_val, groups, n_
     X_val, y_val = as_numpy(X_val, "X_val"), as_numpy(y_val, "y_val")
     try:
         data, labels = check_inputs(estimator, X_val, y_val, multi_output=True, reset=False)
-        targets = estimator._encode_known(labels)
+        weight = check_weights(as_numpy(sample_weight_val, "sample_weight_val"), data)
+        targets = estimator._encode_known(labels, weight)
         if targets.shape[1] != n_targets:
             raise ValueError(f"y_val must have as many columns as y, {n_targets}; got {targets.shape[1]}.")
-        weight = check_weights(as_numpy(sample_weight_val, "sample_weight_val"), data)
         estimator._make_loss().check_targets(targets if weight is None else targets[weight > 0])
     except ValueError as error:
         raise ValueError(f"X_val, y_val or sample_weight_val cannot be used: {error}") from error

@@ -130,8 +130,11 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         """Raise ValueError if a pickle's attributes of the targets do not match the network's outputs."""
 
     @abstractmethod
-    def _encode_known(self, y) -> np.ndarray:
-        """Return encoded targets for a fitted estimator, which may lack some of its classes."""
+    def _encode_known(self, y, weight=None) -> np.ndarray:
+        """Return encoded targets for a fitted estimator, which may lack some of its classes.
+
+        Numbers without weight, of which ``weight`` has one for each row, need not be ones that can be transformed.
+        """
 
     @abstractmethod
     def _predictions(self, Z: torch.Tensor) -> np.ndarray:

@@ -203,7 +203,7 @@ class IncrementalMixin:
         With the same data, parameters and machine the result is the same, bit for bit, as without the interruption.
         Load it in the process that fits: a copy or a pickle of the estimator does not contain it. `fit` continues up to
         `max_iter` epochs in total, so increase that. To continue `partial_fit` in a new process, load the pickled
-        estimator first, which knows the classes, then the checkpoint.
+        estimator first, which knows the classes and how targets are transformed, then the checkpoint.
 
         Parameters
         ----------

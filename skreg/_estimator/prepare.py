@@ -32,7 +32,7 @@ from skreg._estimator.data import Table, check_validation_data, learnable_data
 from skreg._estimator.fitted import outputs_in_blocks
 from skreg._estimator.history import PreviousHistory
 from skreg._estimator.parameters import axis_fields
-from skreg._estimator.resuming import check_checkpoint, description
+from skreg._estimator.resuming import check_checkpoint, description, landmark_arrays
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._estimator.weights import attributes_of, load_parameters, module_of
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
@@ -329,7 +329,7 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
     vars(estimator).pop("_training_state", None)
     if result.training_state is not None:
         described = description(estimator, spec.network) | seed_arrays(spec.seeds)
-        estimator._training_state = result.training_state | described
+        estimator._training_state = result.training_state | described | landmark_arrays(estimator, pending.table)
     check_precision(pending, result)
     set_history(estimator, result, pending.previous)
     estimator.n_iter_ = result.n_epochs

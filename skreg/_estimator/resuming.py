@@ -2,10 +2,16 @@
 
 import numpy as np
 
+from skreg._estimator.data import Table
 from skreg._estimator.history import PreviousHistory
+from skreg._estimator.target_transform import restored
 from skreg._seeds import SEED_LIMIT, SEEDS, seed_arrays
 from skreg.engine.checkpoints import LARGEST_COUNT, check_like, check_range
 from skreg.engine.spec import NetworkSpec
+
+# Targets are transformed alike if landmarks agree to within this share of their range, or of themselves.
+ROUNDING = 1e-6
+RELATIVE_ROUNDING = 1e-13
 
 
 def description(estimator, network: NetworkSpec) -> dict[str, np.ndarray]:
@@ -21,6 +27,42 @@ def description(estimator, network: NetworkSpec) -> dict[str, np.ndarray]:
     if given is not None:
         described["target_transform"] = given if isinstance(given, str) else type(given).__name__
     return {name: np.asarray(value) for name, value in described.items()}
+
+
+def landmark_arrays(estimator, table: Table) -> dict[str, np.ndarray]:
+    """Return transformed targets and what they stand for, by which a checkpoint knows a transformation of targets.
+
+    They are the smallest and the largest transformed target of some rows, and their middle; nothing without one.
+    """
+    transformer = getattr(estimator, "target_transformer_", None)
+    if transformer is None:
+        return {}
+    targets = table.weighted_targets
+    places = np.linspace(targets.min(axis=0), targets.max(axis=0), 3, dtype=np.float64)
+    return {"target_places": places, "target_landmarks": restored(transformer, places)}
+
+
+def _check_targets(estimator, checkpoint: dict[str, np.ndarray]) -> None:
+    """Raise ValueError if the weights in a checkpoint are for targets that were transformed in another way."""
+    transformer, places = getattr(estimator, "target_transformer_", None), checkpoint.get("target_places")
+    if transformer is None or places is None:  # of an earlier version
+        return
+    check_like(
+        checkpoint, {"target_places": np.zeros((3, places.size // 3)), "target_landmarks": np.zeros(places.shape)}
+    )
+    check_range(checkpoint, "target_places")
+    before = checkpoint["target_landmarks"]
+    now = restored(transformer, places)
+    with np.errstate(invalid="ignore"):  # of infinite ones
+        allowed = np.nan_to_num(ROUNDING * np.ptp(before, axis=0), posinf=0)
+    is_same = np.isclose(now, before, rtol=RELATIVE_ROUNDING, atol=allowed, equal_nan=True)
+    if not is_same.all():
+        where = tuple(np.argwhere(~is_same)[0])
+        raise ValueError(
+            f"The checkpoint is of a fit to other targets: with target_transform={estimator.target_transform!r}, "
+            f"{places[where]:.6g} stood for {before[where]:.6g}, and stands for {now[where]:.6g} now. Give the same "
+            "rows; or, to go on with other ones in partial_fit, load the pickled estimator first."
+        )
 
 
 def _checked_history(checkpoint: dict[str, np.ndarray], n_epochs: int) -> dict[str, np.ndarray]:
@@ -51,6 +93,7 @@ def check_checkpoint(estimator, checkpoint: dict[str, np.ndarray], network, epoc
     found = {name: checkpoint[name].tolist() if name in checkpoint else None for name in names}
     if found != needed:
         raise ValueError(f"The checkpoint is of a fit with {found}; this call's parameters and data need {needed}.")
+    _check_targets(estimator, checkpoint)
     seeds = seed_arrays(dict.fromkeys(SEEDS, 0))
     n_epochs, n_losses = (checkpoint.get(name, np.empty(0)).size for name in ("history_epoch", "loss_curve"))
     n_losses = max(n_losses, n_epochs)  # a warm start had losses before

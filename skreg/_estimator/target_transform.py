@@ -6,11 +6,11 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.validation import check_array, has_fit_parameter
 
 from skreg._estimator.data import Table
 from skreg._hashing import content_hash
-from skreg._warnings import Message
+from skreg._warnings import Message, warn_user
 from skreg.engine.dataset import rescaled
 from skreg.losses import Loss, Quantile
 
@@ -65,6 +65,7 @@ class NormalScores(TransformerMixin, BaseEstimator):
         return self._interpolated(y, self.scores_, self.values_)
 
     def _interpolated(self, y, places, heights):
+        y = check_array(y, dtype=np.float64, ensure_all_finite=False, input_name="y")
         if y.shape[1] != self.n_features_in_:
             raise ValueError(f"y must have {self.n_features_in_} columns, as in fit; got {y.shape[1]}.")
         return np.column_stack([np.interp(*args) for args in zip(y.T, places, heights, strict=True)])
@@ -141,9 +142,11 @@ def fitted_transformer(estimator, y: np.ndarray, weight: np.ndarray | None):
     except ValueError as error:
         raise ValueError(f"The 'target_transform' parameter must fit y; got {given!r}: {error}") from error
     first = transformed(transformer, y[:1])
-    with np.errstate(all="ignore"):
-        is_finite = np.isfinite(restored(transformer, first)).all()
-    if not is_finite:
+    try:
+        there_and_back = restored(transformer, first)
+    except ValueError as error:
+        raise ValueError(f"The 'target_transform' parameter must have an inverse; got {given!r}: {error}") from error
+    if not np.isfinite(there_and_back).all():
         raise ValueError(
             "The 'target_transform' parameter must have a finite inverse for y, which may hold numbers that are too "
             f"large; got {given!r} for numbers up to {np.abs(y).max()}."
@@ -191,8 +194,16 @@ def transformed(transformer, y: np.ndarray) -> np.ndarray:
 
 def restored(transformer, values: np.ndarray) -> np.ndarray:
     """Return transformed numbers of shape (n_samples, n_targets) in the unit of y, in double precision."""
-    original = transformer.inverse_transform(np.array(values, dtype=np.float64))
+    with np.errstate(all="ignore"):  # whoever asks looks for what is not finite
+        original = transformer.inverse_transform(np.array(values, dtype=np.float64))
     return np.asarray(original, dtype=np.float64).reshape(values.shape)
+
+
+def transformed_rows(transformer, y: np.ndarray, rows: np.ndarray, dtype) -> np.ndarray:
+    """Return transformed targets of a type for some rows of y, and 0 for the others, which may hold anything."""
+    values = np.zeros(y.shape, dtype=dtype)
+    values[rows] = transformed(transformer, y[rows])
+    return values
 
 
 def predictions_in_units(predictions: np.ndarray, transformer, limits: np.ndarray | None, n_levels: int) -> np.ndarray:
@@ -218,14 +229,23 @@ def predictions_in_units(predictions: np.ndarray, transformer, limits: np.ndarra
     ------
     ValueError
         If the inverse transformation changes the order of quantiles.
+
+    Warns
+    -----
+    UserWarning
+        If it has no finite number for some predictions, and there are no limits to take the place of infinite ones.
     """
     by_target = predictions.reshape(len(predictions), -1, n_levels)
     if transformer is not None:
         rows = np.moveaxis(by_target, 2, 1)
         values = restored(transformer, rows.reshape(-1, rows.shape[2])).reshape(rows.shape)
-        by_target = np.moveaxis(values, 1, 2).astype(predictions.dtype)
+        with np.errstate(over="ignore"):
+            by_target = np.moveaxis(values, 1, 2).astype(predictions.dtype)
         if n_levels > 1:
-            if (np.diff(by_target, axis=2) < -ROUNDING * np.abs(by_target).max(initial=0)).any():
+            largest = np.abs(by_target).max(initial=0, where=np.isfinite(by_target))
+            with np.errstate(invalid="ignore"):  # of two infinite quantiles
+                falls = np.diff(by_target, axis=2) < -ROUNDING * largest
+            if falls.any():
                 raise ValueError(
                     "The 'target_transform' parameter must be a transformer whose inverse is increasing in each output "
                     f"for all predictions, or quantiles change their order; got {transformer!r}."
@@ -233,6 +253,12 @@ def predictions_in_units(predictions: np.ndarray, transformer, limits: np.ndarra
             by_target = np.maximum.accumulate(by_target, axis=2)  # but for rounding
     if limits is not None:
         by_target = np.clip(by_target, *limits.astype(predictions.dtype)[:, :, np.newaxis])
+    if transformer is not None and not (is_finite := np.isfinite(by_target)).all():
+        warn_user(
+            f"{np.count_nonzero(~is_finite)} of {is_finite.size} predictions are not finite: the inverse of "
+            f"target_transform={transformer!r} is not, for what the network predicts there. That of 'quantile' is "
+            "finite everywhere, and clip_predictions=True replaces what is infinite."
+        )
     return by_target.reshape(predictions.shape)
 
 
@@ -276,7 +302,6 @@ def check_restored_transformer(transformer, given, limits, n_targets: int) -> No
     if transformer is None:
         return
     try:
-        with np.errstate(all="ignore"):
-            restored(transformer, np.zeros((1, n_targets)))
+        restored(transformer, np.zeros((1, n_targets)))
     except Exception as error:  # any error of a damaged object
         raise ValueError(f"'target_transformer_' cannot transform {n_targets} targets back: {error!r:.200}") from error

@@ -47,8 +47,10 @@ def compare_regularizers(
         Network that the default set regularizes; must be None if `estimators` is given. None means a pipeline of a
         :class:`~sklearn.preprocessing.StandardScaler` and one hidden layer of 64 units, trained in single precision on
         batches of 32 rows, with a cosine schedule, for about 1,000 steps but at least 20 and at most 60 epochs; a
-        regressor standardizes its target, too. It is a classifier if `y` holds strings, booleans, integers, indicators
-        or floats of only two values, and otherwise a regressor.
+        regressor standardizes its target, too. Frames with anything but numbers, or with missing values, are encoded by
+        :func:`~skreg.table_pipeline` instead, and encoded ones are taken as they are; group lasso is then over the
+        columns of the table. It is a classifier if `y` holds strings, booleans, integers, indicators or floats of only
+        two values, and otherwise a regressor.
     cv : int, cross-validation splitter or iterable, default=5
         Outer folds. An int, at least 2, is a number of shuffled folds: stratified for classes, and with whole groups if
         `groups` are given.

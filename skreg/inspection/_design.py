@@ -22,7 +22,7 @@ from skreg._sklearn_private import (
     validate_parameter_constraints,
 )
 from skreg.compose import quantile_levels
-from skreg.inspection._regularizers import default_network, default_regularizers
+from skreg.inspection._regularizers import default_network, default_regularizers, knows_columns
 from skreg.model_selection._batched_fits import clone_with_parameters
 from skreg.stopping import RowStructure, check_groups, row_indices
 
@@ -182,7 +182,8 @@ def design_of(X, y, estimators, options: ComparisonOptions) -> Design:
     if named_estimators is None:
         if network is None:
             network = default_network(X, round(design.n_train), classifier=classifier)
-        design = replace(design, estimators=check_estimators(default_regularizers(network)))
+        groups = {"groups": "columns"} if knows_columns(network, X) else {}
+        design = replace(design, estimators=check_estimators(default_regularizers(network, **groups)))
     return design
 
 

@@ -6,15 +6,19 @@ import numpy as np
 import scipy.sparse
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skreg._composition import last_of, path_to_last
 from skreg._estimator.advice import default_of, unused_parameters
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.copies import hidden_parameters
+from skreg._sklearn_private import output_container
 from skreg.classifier import RegularizedMLPClassifier
+from skreg.penalties import GroupLasso
 from skreg.pipeline import table_pipeline
+from skreg.preprocessing import TableEncoder
+from skreg.preprocessing._encoded import source_columns_of
 from skreg.preprocessing._frames import is_raw_table
 from skreg.regressor import RegularizedMLPRegressor
 
@@ -36,7 +40,7 @@ N_STEPS = 1000
 EPOCHS = (20, 60)
 
 
-def default_regularizers(network) -> dict[str, tuple]:
+def default_regularizers(network, *, groups: str | None = None) -> dict[str, tuple]:
     """Return a network regularized in eight ways, each with a grid of strengths.
 
     Parameters
@@ -46,16 +50,22 @@ def default_regularizers(network) -> dict[str, tuple]:
         :class:`~sklearn.pipeline.Pipeline` or in a :class:`~sklearn.compose.TransformedTargetRegressor`. Its
         `penalty`, `dropout` and `early_stopping` are replaced; other parameters are kept. If it trains for a fixed
         number of epochs (``n_iter_no_change=np.inf``), early stopping gets a patience of 20 epochs.
+    groups : {'features', 'columns'}, default=None
+        Groups of the group lasso: single features, or all features of a column of the table, as in
+        :class:`~skreg.penalties.GroupLasso`. None means 'columns' for a network right behind a
+        :class:`~skreg.preprocessing.TableEncoder`, as in a :func:`~skreg.table_pipeline`, and 'features' otherwise.
 
     Returns
     -------
     dict of str to tuple
         Pairs of estimator and grid by name, as for :func:`compare_regularizers`: 'none', 'l1', 'l2', 'elasticnet'
-        (``l1_ratio=0.5``), 'group_lasso' (over features), 'dropout', 'early_stopping', and
-        'l2 + dropout + early_stopping'. Entries can be added, replaced and deleted.
+        (``l1_ratio=0.5``), 'group_lasso', 'dropout', 'early_stopping', and 'l2 + dropout + early_stopping'. Entries can
+        be added, replaced and deleted.
 
     Raises
     ------
+    ValueError
+        If `groups` is not one of these.
     TypeError
         If `network` contains no network of skreg, or one of a subclass whose constructor does not take `penalty`,
         `alpha`, `dropout` and `early_stopping`.
@@ -75,6 +85,8 @@ def default_regularizers(network) -> dict[str, tuple]:
     >>> grid
     {'dropout': [0.1, 0.3, 0.5]}
     """
+    if groups is not None and not (isinstance(groups, str) and groups in ("features", "columns")):
+        raise ValueError(f"The 'groups' parameter must be 'features', 'columns' or None; got {groups!r}.")
     prefix, last = parameter_prefix(network), last_of(network)
     hidden = hidden_parameters(last)
     if missing := sorted(VARIED & hidden):
@@ -84,7 +96,10 @@ def default_regularizers(network) -> dict[str, tuple]:
         )
     patience = last.n_iter_no_change
     stopping = {"early_stopping": True, "n_iter_no_change": PATIENCE if patience == math.inf else patience}
-    l1, l2, groups = ({"alpha": list(alphas)} for alphas in (L1_ALPHAS, L2_ALPHAS, GROUP_ALPHAS))
+    l1, l2, strengths = ({"alpha": list(alphas)} for alphas in (L1_ALPHAS, L2_ALPHAS, GROUP_ALPHAS))
+    group_lasso: str | GroupLasso = "group_lasso"
+    if groups == "columns" or (groups is None and knows_columns(network)):
+        group_lasso, strengths = GroupLasso(groups="columns"), {"penalty__alpha": strengths["alpha"]}
     combined = {"alpha": list(L2_ALPHAS[1:4]), "dropout": list(DROPOUTS[:2])}
 
     def regularized(grid, **settings):
@@ -100,18 +115,30 @@ def default_regularizers(network) -> dict[str, tuple]:
         "l1": regularized(l1, penalty="l1"),
         "l2": regularized(l2, penalty="l2"),
         "elasticnet": regularized(l1, penalty="elasticnet", l1_ratio=0.5),
-        "group_lasso": regularized(groups, penalty="group_lasso"),
+        "group_lasso": regularized(strengths, penalty=group_lasso),
         "dropout": regularized({"dropout": list(DROPOUTS)}),
         "early_stopping": regularized({}, **stopping),
         "l2 + dropout + early_stopping": regularized(combined, penalty="l2", **stopping),
     }
 
 
+def knows_columns(network, X=None) -> bool:
+    """Return whether a network, or one at the end of a pipeline, gets features whose original columns are known.
+
+    Without a step before it, that depends on the rows X.
+    """
+    for _, part in reversed(path_to_last(network)):
+        if isinstance(part, Pipeline) and len(part.steps) > 1:
+            before = part.steps[-2][1]
+            return isinstance(before, TableEncoder) and output_container(before) != "polars"
+    return source_columns_of(X) is not None
+
+
 def default_network(X, n_train: int, *, classifier: bool):
     """Return the network that is compared by default: standardized columns, one hidden layer of 64 units.
 
     Frames with anything but numbers, or with missing values, are encoded by a
-    :class:`~skreg.preprocessing.TableEncoder` instead.
+    :class:`~skreg.preprocessing.TableEncoder` instead, and what one has encoded is taken as it is.
 
     Parameters
     ----------
@@ -124,7 +151,7 @@ def default_network(X, n_train: int, *, classifier: bool):
 
     Returns
     -------
-    Pipeline or TransformedTargetRegressor
+    Pipeline, RegularizedMLPClassifier or TransformedTargetRegressor
         The network, not fitted.
     """
     # Inner folds, and validation rows within them, leave about half of the rows.
@@ -142,6 +169,8 @@ def default_network(X, n_train: int, *, classifier: bool):
     if is_raw_table(X):
         pipeline = table_pipeline(network)
         return pipeline if classifier else TransformedTargetRegressor(pipeline, transformer=StandardScaler())
+    if source_columns_of(X) is not None:
+        return network if classifier else TransformedTargetRegressor(network, transformer=StandardScaler())
     # Standardized first: single precision cannot tell large numbers apart that differ little, as times do.
     scaler = StandardScaler(with_mean=not scipy.sparse.issparse(X))
     pipeline = make_pipeline(scaler, FunctionTransformer(in_single_precision, accept_sparse=True), network)

@@ -147,7 +147,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     selection: str = parameter(
         "{'best', 'one_se'}",
         """Rule that chooses the strength: the best mean score, or the largest strength whose mean score is within one
-        standard error of it.
+        standard error of it. The strength that predicts best keeps useless features, too: to find those that matter,
+        use 'one_se' with ``adaptive=True``.
         """,
         default="best",
         constraints=[StrOptions({"best", "one_se"})],

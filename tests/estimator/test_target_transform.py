@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -65,6 +66,15 @@ def wrapped(transformer, **options):
     return TransformedTargetRegressor(regressor(**options), transformer=transformer)
 
 
+class Overwriting(StandardScaler):
+    """A transformer whose `fit` writes into what it gets."""
+
+    def fit(self, y, sample_weight=None):
+        super().fit(y, sample_weight=sample_weight)
+        y[:] = 0
+        return self
+
+
 class Halves(StandardScaler):
     """A transformer with two columns for one."""
 
@@ -113,6 +123,8 @@ class TestAgainstTransformedTargetRegressor:
         model = regressor(target_transform="standard").fit(X.astype(np.float32), far)
         assert_array_equal(model.target_transformer_.mean_, far.mean())
         assert_allclose(model.loss_, regressor(target_transform="standard").fit(X, far).loss_, rtol=1e-4)
+        double = regressor(target_transform="standard").fit(X, far).partial_fit(X, far)
+        assert_allclose(model.partial_fit(X.astype(np.float32), far).loss_, double.loss_, rtol=1e-4)
 
     def test_several_quantiles(self):
         options = {"loss": "quantile", "quantile": [0.2, 0.5, 0.8]}
@@ -223,6 +235,14 @@ class TestLosses:
         with pytest.raises(ValueError, match="whose inverse is increasing in each output for all predictions"):
             model.predict(X)
 
+    def test_so_are_those_beside_infinite_ones(self):
+        wild = FunctionTransformer(np.sqrt, _squares_and_infinity)
+        model = regressor(loss="quantile", quantile=[0.1, 0.9], target_transform=wild).fit(X, np.exp(SIGNAL))
+        model.intercepts_[-1] = np.array([-3.0, 0.0])
+        model.coefs_[-1][:] = np.array([[0, 1e3]])
+        with pytest.raises(ValueError, match="whose inverse is increasing in each output for all predictions"):
+            model.predict(np.abs(X))
+
     @pytest.mark.parametrize("loss", ["poisson", "gamma"])
     def test_losses_with_a_link_take_y_as_it_is(self, loss):
         for model in (
@@ -289,6 +309,16 @@ class TestClipping:
         ]
         assert_allclose(model.score(far, Y), np.mean(scores))
 
+    def test_scores_of_a_scorer_are_those_of_clipped_predictions(self):
+        options = {"target_transform": "standard", "clip_predictions": True, "early_stopping": True}
+        far = {"X_val": 100 * X, "y_val": Y}
+        for scoring, same in (("r2", True), ("loss", False)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of the scale of X_val
+                model = regressor(**options, scoring=scoring, max_iter=2).fit(X, Y, **far)
+            best = model.history_["valid_score"][model.best_epoch_ - 1]
+            assert np.isclose(best, model.score(100 * X, Y)) == same
+
     def test_in_single_precision_to_the_targets_in_it(self):
         model = regressor(clip_predictions=True, target_transform="standard").fit(X.astype(np.float32), Y)
         assert model.predict(100 * X).max() == np.float32(Y.max())
@@ -327,6 +357,17 @@ class TestValidation:
         model.fit(X[:36], Y[:36], X_val=X[36:], y_val=Y[36:])
         error = np.abs(model.predict(X[36:]) - Y[36:]).mean()
         assert_allclose(model.best_validation_score_, -error)
+
+    def test_targets_without_weight_may_be_what_the_transformer_does_not_take(self):
+        y, weight = SKEWED[36:].copy(), np.ones(12)
+        y[:3], weight[:3] = -1.0, 0.0
+        model = regressor(target_transform=LOG_SCORES)
+        data = {"X_val": X[36:], "y_val": y}
+        weighted = clone(model).fit(X[:36], SKEWED[:36], **data, sample_weight_val=weight)
+        without = clone(model).fit(X[:36], SKEWED[:36], X_val=X[39:], y_val=y[3:])
+        assert_array_equal(weighted.history_["valid_loss"], without.history_["valid_loss"])
+        with pytest.raises(ValueError, match="y_val or sample_weight_val cannot be used.* got nan for -1"):
+            model.fit(X[:36], SKEWED[:36], **data)
 
     def test_a_y_val_in_another_unit_is_warned_of(self):
         with pytest.warns(UserWarning, match="y_val has another location or scale than y.*target_transform='standard'"):
@@ -441,6 +482,40 @@ class TestFurtherCalls:
         assert_allclose(model.predict(X), before, rtol=1e-8)
         model.set_params(target_transform="quantile").fit(X, Y)
         assert isinstance(model.target_transformer_, NormalScores)
+        model.set_params(clip_predictions=True)
+        assert_unchanged_by(model, ValueError, "Training continues from the fitted weights", lambda m: m.fit(X, TWO))
+
+    def test_checkpoints_are_for_the_same_transformation(self, tmp_path):
+        path = tmp_path / "training.npz"
+        first = regressor(target_transform="standard").partial_fit(X, Y)
+        copied = pickle.loads(pickle.dumps(first.save_checkpoint(path)))
+        # A fit to other rows would transform targets otherwise than the weights expect.
+        match = r"checkpoint is of a fit to other targets: with target_transform='standard', \S+ stood for .* now. Give"
+        for call in ("fit", "partial_fit"):
+            fresh = regressor(target_transform="standard").load_checkpoint(path)
+            with pytest.raises(ValueError, match=match):
+                getattr(fresh, call)(X, SIGNAL)
+        first.partial_fit(X[:16], SIGNAL[:16])
+        copied.load_checkpoint(path).partial_fit(X[:16], SIGNAL[:16])
+        assert_array_equal(copied.predict(X), first.predict(X))
+        assert_array_equal(copied.target_transformer_.mean_, Y.mean())
+        with np.load(path) as file:
+            state = {name: file[name] for name in file.files if name != "target_places"}
+        np.savez(path, **state)  # as earlier versions left it
+        regressor(target_transform="standard").load_checkpoint(path).fit(X, SIGNAL)
+
+    def test_weights_that_were_set_by_hand_go_with_no_transformation(self):
+        given = regressor(target_transform="standard").fit(X, Y)
+        for options in ({}, {"target_transform": "standard", "clip_predictions": True}):
+            model = regressor(warm_start=True, max_iter=1, learning_rate_init=1e-12, **options)
+            names = "coefs_", "intercepts_", "normalization_params_", "skip_coef_", "loss_curve_", "t_"
+            for name in (*names, "n_features_in_"):
+                setattr(model, name, getattr(given, name))
+            model.fit(X, SIGNAL)
+            expected = regressor().fit(X, Y / Y.std() - Y.mean() / Y.std()).predict(X)
+            if options:
+                expected = np.clip(expected * SIGNAL.std() + SIGNAL.mean(), SIGNAL.min(), SIGNAL.max())
+            assert_allclose(model.predict(X), expected, rtol=1e-6)
 
     def test_checkpoints_continue_bit_for_bit(self, tmp_path):
         options = {"target_transform": "standard", "dropout": 0.2}
@@ -535,16 +610,51 @@ class TestBadInput:
         with pytest.raises(ValueError, match="y must be in the range of float32, the type of X; got"):
             regressor(target_transform="standard").fit(X.astype(np.float32), 1e39 * SIGNAL)
 
+    def test_predictions_that_are_not_finite_are_warned_of(self):
+        def outputs_of(transform, **options):
+            model = regressor(hidden_layer_sizes=(), target_transform=transform, max_iter=1, **options)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of the scale of targets
+                model.fit(X, SKEWED)
+            model.intercepts_[0][:], model.coefs_[0][:] = 0, [[1.0], [0], [0]]
+            return model
+
+        rows = np.array([[-2.0, 0, 0], [1.0, 0, 0], [1e6, 0, 0]])
+        exponential, logarithm = LOGARITHM, FunctionTransformer(np.expm1, np.log1p)
+        for transform, expected in (
+            (exponential, [np.exp(-2), np.e, np.inf]),
+            (logarithm, [np.nan, np.log(2), np.log1p(1e6)]),
+        ):
+            with pytest.warns(
+                UserWarning, match="1 of 3 predictions are not finite: the inverse of target_transform=F"
+            ):
+                assert_allclose(outputs_of(transform).predict(rows), expected)
+        clipped = outputs_of(exponential, clip_predictions=True).predict(rows)
+        assert_allclose(clipped, np.clip([np.exp(-2), np.e, np.inf], SKEWED.min(), SKEWED.max()))
+
+    def test_a_transformer_needs_an_inverse(self):
+        with pytest.raises(ValueError, match=r"must have an inverse; got SimpleImputer\(\): 'inverse_transform' works"):
+            regressor(target_transform=SimpleImputer()).fit(X, Y)
+
     def test_an_inverse_that_is_none_is_warned_of(self):
         for transform in (FunctionTransformer(np.log), KBinsDiscretizer(3, encode="ordinal", strategy="uniform")):
             with pytest.warns(UserWarning, match="The inverse of target_transform=.* does not give y back"):
                 regressor(target_transform=transform).fit(X, SKEWED)
+        with pytest.warns(UserWarning, match="does not give y back"):  # of the first target alone, it does
+            regressor(target_transform=FunctionTransformer(np.abs, check_inverse=False)).fit(X, np.sort(SIGNAL)[::-1])
 
     def test_a_transformer_that_writes_into_its_input_does_not_change_y(self):
         y = Y.copy()
         model = regressor(target_transform=StandardScaler(copy=False)).fit(X, y)
         assert_array_equal(y, Y)
         assert_array_equal(model.predict(X), regressor(target_transform="standard").fit(X, Y).predict(X))
+        regressor(target_transform=Overwriting(), max_iter=1).fit(X, y)
+        assert_array_equal(y, Y)
+
+    @EACH
+    def test_one_target(self, transform):
+        model = regressor(target_transform=transform, max_iter=2, batch_size=1).fit(X[:1], SKEWED[:1])
+        assert_allclose(model.predict(X[:1]), SKEWED[0], atol=2)
 
     @EACH
     def test_constant_targets(self, transform):
@@ -579,3 +689,7 @@ class TestBadInput:
 
 def _same(y, a):
     return y
+
+
+def _squares_and_infinity(y):
+    return np.where(y > 10, np.inf, np.square(y))

@@ -6,6 +6,7 @@ import pickle
 import re
 import sys
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,7 +30,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 import skreg
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, table_pipeline
+from skreg._composition import last_of
 from skreg._progress import in_notebook
 from skreg.inspection import (
     RegularizerComparison,
@@ -38,7 +40,7 @@ from skreg.inspection import (
     corrected_ttest,
     default_regularizers,
 )
-from skreg.inspection._design import ComparisonOptions
+from skreg.inspection._design import ComparisonOptions, design_of
 from skreg.inspection._regularizers import default_network
 from skreg.preprocessing import TableEncoder
 
@@ -506,6 +508,52 @@ def test_default_set_sets_all_three_axes():
         "l2 + dropout + early_stopping": "l2",
     }
     assert wild.dropout == 0.9
+
+
+def test_default_group_lasso_is_over_columns_of_encoded_tables():
+    def penalty(model, **options):
+        return last_of(default_regularizers(model, **options)["group_lasso"][0]).penalty
+
+    inner = RegularizedMLPRegressor()
+    for model in (
+        table_pipeline(network()),
+        make_pipeline(TableEncoder(), make_pipeline(network())),
+        TransformedTargetRegressor(table_pipeline(inner), transformer=StandardScaler()),
+        table_pipeline(TransformedTargetRegressor(inner, transformer=StandardScaler())),
+    ):
+        assert penalty(model).groups == "columns"
+        assert penalty(model, groups="features") == "group_lasso"
+    for model in (
+        network(),
+        make_pipeline(TableEncoder(), StandardScaler(), network()),
+        table_pipeline(network(), encoder=TableEncoder().set_output(transform="polars")),
+    ):
+        assert penalty(model) == "group_lasso"
+        assert penalty(model, groups="columns").groups == "columns"
+    with pytest.raises(ValueError, match="'groups' parameter must be 'features', 'columns' or None; got 'neurons'"):
+        default_regularizers(network(), groups="neurons")
+
+
+def test_comparisons_of_encoded_tables_are_over_columns(monkeypatch):
+    monkeypatch.setattr("skreg.inspection._regularizers.EPOCHS", (1, 1))
+    frame = pd.DataFrame({"town": ["Ulm", "Bonn", "Kiel"] * 14, "age": np.arange(42.0)})
+    y = np.arange(42) % 3 == 0
+    encoded = TableEncoder(min_frequency=1).fit_transform(frame)
+    options = ComparisonOptions(cv=2, n_repeats=1, inner_cv=2, random_state=0)
+    for X in (encoded, frame):
+        named = design_of(X, y, None, options).estimators[4]
+        assert (named.name, len(named.candidates)) == ("group_lasso", 5)
+        fitted = clone(named.estimator).set_params(**named.candidates[-1].parameters).fit(X, y)
+        last = fitted[-1] if X is frame else fitted
+        kept = np.isin(np.arange(last.n_features_in_), last.selected_features_)
+        assert last.penalty_.groups.tolist() == encoded.source_columns.tolist()
+        assert all(len(set(kept[encoded.source_columns == column])) == 1 for column in (0, 1))
+    plain = design_of(np.asarray(encoded), y, None, options).estimators[4]
+    assert plain.estimator[-1].penalty == "group_lasso"
+    regression = design_of(encoded, np.arange(42.5)[:42], None, options).estimators[4]
+    assert regression.estimator.regressor.penalty.groups == "columns"
+    own = replace(options, network=network())
+    assert design_of(encoded, y, None, own).estimators[4].estimator.penalty.groups == "columns"
 
 
 @pytest.mark.parametrize("form", ["frame", "sparse"])
