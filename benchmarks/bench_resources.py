@@ -14,6 +14,7 @@ many seconds.
     masks    peak of memory of sparse inputs with dropout of inputs or noise, against a dense copy of them; on Linux
     columns  predictions and fits with 50,000 columns, dense and sparse
     calls    partial_fit after 50 and after 6,000 calls
+    encoding seconds and memory to encode a table of 50,000 rows and 30 columns; against skrub's TableVectorizer
 
 Writes results/bench_resources.csv. Another version of skreg is measured by `PYTHONPATH=<its source>`.
 
@@ -47,6 +48,7 @@ from skorch.callbacks import Callback
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.model_selection import GridSearchCV
+from skreg.preprocessing import TableEncoder
 
 TABLE = Path("results/bench_resources.csv")
 ONE_EPOCH = {"max_iter": 1, "random_state": 0}
@@ -437,7 +439,55 @@ def calls(arguments):
     yield "partial_fit, the last calls over the first", own, other
 
 
-PARTS = {part.__name__: part for part in (forks, scorer, busy, savers, classes, targets, masks, columns, calls)}
+def mixed_table(n_rows):
+    """Return a table of 30 columns of every kind, a tenth of the values missing in most, and targets."""
+    rng = np.random.default_rng(0)
+    gaps = functools.partial(rng.choice, [True, False], p=[0.1, 0.9], size=n_rows)
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1500, (4, n_rows)), unit="D")
+    levels = [np.array([f"level {i}" for i in range(n)], dtype=object) for n in (3, 8, 8, 20, 30, 200, 1000, 5000)]
+    table = {f"number{j}": rng.lognormal(size=n_rows) for j in range(8)}
+    table |= {f"count{j}": pd.array(rng.integers(0, 9, n_rows), dtype="Int64") for j in range(4)}
+    table |= {f"boolean{j}": pd.array(rng.random(n_rows) < 0.4, dtype="boolean") for j in range(4)}
+    table |= {f"level{j}": rng.choice(own, n_rows) for j, own in enumerate(levels)}
+    table |= {f"date{j}": days[j] for j in range(2)} | {f"day{j}": days[j].strftime("%d.%m.%Y") for j in (2, 3)}
+    table |= {"stay": days[0] - days[1], "code": pd.Categorical(rng.integers(0, 12, n_rows))}
+    frame = pd.DataFrame(table)
+    for name in frame.columns[::2]:
+        frame[name] = frame[name].mask(gaps())
+    return frame, rng.normal(size=n_rows)
+
+
+def encoded_tables(whose, n_rows):
+    """Return the seconds, the growth of memory and the size of the result of encoding a table."""
+    torch.set_num_threads(1)
+    from skrub import TableVectorizer
+
+    encoders = {"ours": lambda: TableEncoder(target_type="continuous"), "theirs": TableVectorizer}
+    frame, y = mixed_table(n_rows)
+    with threads(1):
+        encoders[whose]().fit_transform(frame[:1000], y[:1000])  # whatever is imported then
+        before = begin_peak()
+        start = time.perf_counter()
+        encoded = encoders[whose]().fit_transform(frame, y)
+        seconds = time.perf_counter() - start
+    grown = memory("VmHWM") - before
+    return {"seconds": seconds, "grown": grown, "size": np.asarray(encoded, dtype=np.float32).nbytes / MIB}
+
+
+def encoding(arguments):
+    """Yield the rows of the encoding of a table."""
+    if not has_proc("encoding"):
+        return
+    own, other = (measured(arguments, encoded_tables, whose=whose, n_rows=WIDE) for whose in ("ours", "theirs"))
+    where = f"{WIDE:,} rows of 30 mixed columns"
+    yield f"seconds, encode {where}", value_of(own, "seconds"), value_of(other, "seconds")
+    grown = [value_of(found, "grown", over="size") for found in (own, other)]
+    yield f"memory grown over the size of the result, {where}", *grown
+
+
+PARTS = {
+    part.__name__: part for part in (forks, scorer, busy, savers, classes, targets, masks, columns, calls, encoding)
+}
 WORKERS = {
     function.__name__: function
     for function in (
@@ -451,6 +501,7 @@ WORKERS = {
         wide_predictions,
         wide_fits,
         many_calls,
+        encoded_tables,
     )
 }
 

@@ -1,6 +1,6 @@
 """Blocks of encoded features: each reads its columns and writes features of a common scale.
 
-Numbers are centred at their median, scaled by the distance of their quartiles and squashed to (-3, 3); two-valued
+Numbers are centred at their median, scaled by the distance of their quartiles and squashed to a bound; two-valued
 features are -1 and 1, with 0 for values that are missing or unseen; features of single levels are 0 and 1.
 """
 
@@ -45,13 +45,13 @@ class Squash:
     scaler: object
 
     @classmethod
-    def fit(cls, values: np.ndarray) -> "Squash":
-        """Return the scaling of finite, infinite and missing values of shape (n_rows, n_features)."""
+    def fit(cls, values: np.ndarray, max_absolute_value: float) -> "Squash":
+        """Return the scaling of finite, infinite and missing values of shape (n_rows, n_features) to a bound."""
         largest = np.max(np.abs(values), axis=0, where=np.isfinite(values), initial=0)
         factors = np.where((largest > 0) & (largest < SMALL), np.exp2(-np.frexp(largest)[1].astype(float)), 1.0)
         # Squares of numbers that are far out are infinite, and squashed to the bound all the same.
         with np.errstate(over="ignore"):
-            return cls(factors, _skrub.SquashingScaler().fit(values * factors))
+            return cls(factors, _skrub.SquashingScaler(max_absolute_value).fit(values * factors))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Return squashed numbers; missing ones are 0, as the median is."""
@@ -75,6 +75,8 @@ class Numbers:
         Reads some of the features in the training rows.
     n_rows, n_features : int
         Size of what it reads.
+    max_absolute_value : float
+        Bound of the features.
     are_booleans : bool, default=False
         Whether the numbers are all 0 and 1 and two-valued on purpose.
 
@@ -88,7 +90,9 @@ class Numbers:
         Whether there is no finite value.
     """
 
-    def __init__(self, read: Read, n_rows: int, n_features: int, *, are_booleans: bool = False):
+    def __init__(
+        self, read: Read, n_rows: int, n_features: int, *, max_absolute_value: float, are_booleans: bool = False
+    ):
         self._scalings = []
         self.varies = np.zeros(n_features, dtype=bool)
         self.n_missing = np.zeros(n_features, dtype=np.intp)
@@ -103,7 +107,7 @@ class Numbers:
             if are_booleans or not varies.any():
                 self._scalings.append(signs)
             else:
-                self._scalings.append(Squash.fit(values[:, varies]))
+                self._scalings.append(Squash.fit(values[:, varies], max_absolute_value))
 
     def write(self, read: Read, out: np.ndarray, at: np.ndarray, indicators: np.ndarray) -> None:
         """Write the features of some rows.

@@ -13,6 +13,7 @@ from skreg.preprocessing._blocks import Numbers, OneHot
 from skreg.preprocessing._columns import Column, as_levels, may_be_dates, parsed_numbers, read_column
 from skreg.preprocessing._frames import BOOLEAN, MAX_LISTED, NUMBER, OTHER, Frame, listed
 from skreg.preprocessing._readers import (
+    N_COMPONENTS,
     ColumnTypeError,
     ReadByTransformer,
     ReadDates,
@@ -21,6 +22,9 @@ from skreg.preprocessing._readers import (
     ReadLevels,
     ReadNumbers,
     ReadText,
+    ReadTextByTarget,
+    ReadWholeLevels,
+    Targets,
 )
 
 DROPPED = "dropped"
@@ -28,6 +32,8 @@ DROPPED = "dropped"
 MIN_WORDS = 2
 # A category has so many rows for each level, or it is as good as different in every row.
 MIN_ROWS_PER_LEVEL = 2
+# With fewer rows for each of its features, a text becomes what they predict of the target.
+MIN_ROWS_PER_COMPONENT = 100
 N_FOLDS = 5
 # What may come in the place of plain numbers and booleans.
 FORMS = ("number", "boolean")
@@ -47,6 +53,8 @@ class Options:
         Levels, and missing values, in fewer rows are rare.
     high_cardinality : str or transformer
         What is made of categories with more levels.
+    max_absolute_value : float
+        Bound of squashed numbers.
     target_type : str
         Parameter of TargetEncoder.
     seed : int
@@ -57,6 +65,7 @@ class Options:
     cardinality_threshold: int
     min_frequency: int | None
     high_cardinality: object
+    max_absolute_value: float
     target_type: str
     seed: int
 
@@ -133,7 +142,13 @@ class Plan:
         self._training: dict[int, Column] = {}
         empty = self._fit_alone(frame, y, options, np.flatnonzero(is_alone))
         self._blocks = {
-            group: Numbers(_reader(frame, positions), frame.n_rows, len(positions), are_booleans=group == BOOLEAN)
+            group: Numbers(
+                _reader(frame, positions),
+                frame.n_rows,
+                len(positions),
+                max_absolute_value=options.max_absolute_value,
+                are_booleans=group == BOOLEAN,
+            )
             for group, positions in self._plain.items()
         }
         self._fit_together(y, options, frame.n_rows)
@@ -172,14 +187,8 @@ class Plan:
         target = self._encoded_as("target")
         self._cross_fitted = None
         if target:
-            # Not stratified, which warns of classes with fewer rows than folds.
-            folds = KFold(min(N_FOLDS, n_rows), shuffle=True, random_state=options.seed)
-            self._target = TargetEncoder(cv=folds, target_type=options.target_type)
-            if pd.isna(y).any():
-                raise ValueError(
-                    f"Input y contains NaN: {int(pd.isna(y).sum())} of {n_rows} rows have no target to encode the "
-                    f"columns {listed(self.labels[j] for j in target)} by. Leave out these rows."
-                )
+            self._target = TargetEncoder(cv=folds_of(n_rows, options), target_type=options.target_type)
+            check_targets(y, [self.labels[j] for j in target])
             y = y.astype(np.float64) if options.target_type == "continuous" else y
             self._cross_fitted = self._target.fit_transform(self._codes(target, self._training), y)
             suffixes = [""]
@@ -188,7 +197,9 @@ class Plan:
             self._derived_sources = np.append(self._derived_sources, np.repeat(target, len(suffixes)))
             self._derived_names += suffixes * len(target)
         derived = self._derived(self._training, n_rows, is_training=True)
-        self._derived_block = Numbers(lambda rows, part: derived[rows, part], *derived.shape)
+        self._derived_block = Numbers(
+            lambda rows, part: derived[rows, part], *derived.shape, max_absolute_value=options.max_absolute_value
+        )
 
     def _arrange(self, options: Options) -> None:
         """Set the columns of all features."""
@@ -292,7 +303,7 @@ class Plan:
             reader, column = self._used[j].reader, columns[j]
             if is_training and hasattr(reader, "training_values"):
                 parts.append(reader.training_values)
-            elif column.form == "missing" and not isinstance(reader, ReadByTransformer):
+            elif column.form == "missing" and not isinstance(reader, ReadWholeLevels):
                 parts.append(np.full((n_rows, len(reader.names)), np.nan))
             else:
                 parts.append(reader.values(column))
@@ -343,6 +354,21 @@ def _reader(frame: Frame, positions: np.ndarray):
     return lambda rows, part: frame.numbers(rows, positions[part])
 
 
+def folds_of(n_rows: int, options: Options) -> KFold:
+    """Return the parts of the training rows that are encoded by the targets of the others."""
+    # Not stratified, which warns of classes with fewer rows than folds.
+    return KFold(min(N_FOLDS, n_rows), shuffle=True, random_state=options.seed)
+
+
+def check_targets(y, labels) -> None:
+    """Raise ValueError if targets are missing by which columns are encoded."""
+    if (is_missing := pd.isna(y)).any():
+        raise ValueError(
+            f"Input y contains NaN: {int(is_missing.sum())} of {len(y)} rows have no target to encode the columns "
+            f"{listed(labels)} by. Leave out these rows."
+        )
+
+
 def _spread(places: np.ndarray, has_one: np.ndarray) -> np.ndarray:
     """Return the places of those that have one, and -1 for the others."""
     spread = np.full(len(has_one), -1)
@@ -379,16 +405,25 @@ def high_cardinality_reader(column: Column, label, options: Options, y) -> tuple
     """Return a reader of a category with many levels, and the encoding that it is for; None if it is dropped."""
     levels, choice = ReadLevels(column), options.high_cardinality
     if isinstance(choice, str) and choice == "auto":
-        n_present, n_levels = int((column.codes >= 0).sum()), len(column.levels)
-        if y is not None and y.ndim == 1 and n_present >= MIN_ROWS_PER_LEVEL * n_levels:
-            choice = "target"
-        elif n_present >= MIN_ROWS_PER_LEVEL * n_levels or n_words(column.levels) >= MIN_WORDS:
-            choice = "string"
-        else:
+        repeats = int((column.codes >= 0).sum()) >= MIN_ROWS_PER_LEVEL * len(column.levels)
+        if not repeats and n_words(column.levels) < MIN_WORDS:
             return None, DROPPED
+        if y is None or y.ndim != 1:
+            choice = "string"
+        elif repeats:
+            choice = "target"
+        else:
+            has_few_rows = 1 < column.n_rows < MIN_ROWS_PER_COMPONENT * N_COMPONENTS
+            choice = "text by target" if has_few_rows else "string"
     if not isinstance(choice, str):
         return ReadByTransformer(levels, column, clone(choice), y, label), "numbers"
     if choice == "string":
+        return ReadText(levels, column, options.seed), "text"
+    if choice == "text by target":
+        check_targets(y, [label])
+        targets = Targets.of(y, options.target_type, folds_of(column.n_rows, options))
+        if len(targets.names) <= N_COMPONENTS:
+            return ReadTextByTarget(levels, column, options.seed, targets), "numbers"
         return ReadText(levels, column, options.seed), "text"
     if y is None or y.ndim != 1:
         raise ValueError(

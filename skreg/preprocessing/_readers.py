@@ -1,14 +1,21 @@
 """What is learnt of single columns: how their values become numbers or codes of levels."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.utils.multiclass import type_of_target
 
 from skreg.preprocessing import _skrub
 from skreg.preprocessing._columns import MISSING, Column, as_levels, parsed_numbers
 
 # Features of a text.
 N_COMPONENTS = 30
+# Strengths of the regression that makes few features of them, in variances of one feature of them all.
+ALPHAS = np.logspace(-2, 3, 11)
 
 
 class ColumnTypeError(ValueError):
@@ -207,6 +214,58 @@ class ReadText(ReadWholeLevels):
     def values(self, column: Column) -> np.ndarray:
         """Return the features of a column; a missing text has those of an empty one."""
         return self._encoder.transform(_text(column)).to_numpy(dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a text is to predict.
+
+    Attributes
+    ----------
+    values : ndarray of float64 of shape (n_rows, n_targets)
+        Numbers, or indicators of classes; of two classes that of the second.
+    names : list of str
+        What they add to the name of a column.
+    folds : KFold
+        Rows that are encoded by the others.
+    """
+
+    values: np.ndarray
+    names: list[str]
+    folds: KFold
+
+    @classmethod
+    def of(cls, y: np.ndarray, target_type: str, folds: KFold) -> "Targets":
+        """Return the targets of a single column, taken for what TargetEncoder takes it for."""
+        kind = type_of_target(y, input_name="y") if target_type == "auto" else target_type
+        if kind not in ("binary", "multiclass", "continuous"):
+            raise ValueError(f"y must hold numbers or classes for the encoding of text; got a target of type {kind!r}.")
+        if kind == "continuous":
+            return cls(y.astype(np.float64)[:, None], [""], folds)
+        classes, codes = np.unique(y, return_inverse=True)
+        if kind == "binary":
+            return cls(codes.astype(np.float64)[:, None], [""], folds)
+        return cls(np.eye(len(classes))[codes], [f"_{label}" for label in classes], folds)
+
+
+class ReadTextByTarget(ReadText):
+    """Reads text as what a ridge regression on its features predicts of the target.
+
+    The training rows are encoded by regressions on others, so that no row has a part in its own features: a network
+    learns few rows by heart from 30 features of a name, but not from these.
+    """
+
+    def __init__(self, levels: ReadLevels, column: Column, seed: int, targets: Targets):
+        super().__init__(levels, column, seed)
+        features = self.training_values.astype(np.float64)
+        self._regression = RidgeCV(ALPHAS).fit(features, targets.values)
+        predicted = cross_val_predict(RidgeCV(ALPHAS), features, targets.values, cv=targets.folds)
+        self.training_values, self.names = predicted.reshape(len(features), -1), targets.names
+
+    def values(self, column: Column) -> np.ndarray:
+        """Return the predictions for a column; a missing text has those of an empty one."""
+        predicted = self._regression.predict(super().values(column).astype(np.float64))
+        return predicted.reshape(column.n_rows, -1)
 
 
 def _text(column: Column) -> pd.Series:

@@ -34,7 +34,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
 
     - Numbers, durations (in seconds) and numbers in strings are centred at their median, divided by the distance of
       their quartiles and squashed, ``x / sqrt(1 + (x / 3)**2)``, so that outliers and infinite values are at most 3
-      away from it. Missing ones become the median.
+      (`max_absolute_value`) away from it. Missing ones become the median.
     - Dates, also in strings, become year, time since 1970, and month, day, weekday and hour on circles, scaled like
       numbers.
     - Categories, by dtype, strings and other objects: one feature for each level, 0 or 1. Levels in fewer than
@@ -67,13 +67,18 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
           so that no row has a part in its own feature; it needs a single target.
         - "string": 30 features of the parts of words, by :class:`skrub.StringEncoder`, which together have the
           variance of one standardized column.
-        - "auto": "target" for categories with at least two rows for each level (without a single target, "string");
-          "string" for other text of at least two words; what remains is dropped.
+        - "auto": "target" for categories with at least two rows for each level. Other text of at least two words
+          becomes "string" if there are 3,000 rows, 100 for each of its features; with fewer, what a ridge regression on
+          these features predicts of the target, for each class if there are more than two, with the cross-fitting of
+          "target". Without a single target both are "string". What remains is dropped.
         - a transformer of a frame with one column of strings, or one of skrub for a single column. What it returns is
           scaled like numbers.
     min_frequency : int, float or None, default=5
         Number of rows, or fraction of all, from which on a level or missing values have a feature of their own. None
         means any.
+    max_absolute_value : float, default=3.0
+        Bound of numbers after squashing, as in :class:`skrub.SquashingScaler`, in distances of the quartiles; positive.
+        The larger it is, the more a number far out counts.
     target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
         Parameter of :class:`~sklearn.preprocessing.TargetEncoder`, where that is used. "auto" takes integers for
         classes; :func:`skreg.table_pipeline` replaces it by what the estimator is for.
@@ -145,6 +150,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
             Interval(Real, 0, 1, closed="neither"),
             None,
         ],
+        "max_absolute_value": [Interval(Real, 0, None, closed="neither")],
         "target_type": [StrOptions({"auto", "continuous", "binary", "multiclass"})],
         "dtype": [Options(object, {np.float32, np.float64, "float32", "float64"})],
         "random_state": ["random_state"],
@@ -157,6 +163,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
         cardinality_threshold=40,
         high_cardinality="auto",
         min_frequency=5,
+        max_absolute_value=3.0,
         target_type="auto",
         dtype=np.float32,
         random_state=0,
@@ -165,6 +172,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
         self.cardinality_threshold = cardinality_threshold
         self.high_cardinality = high_cardinality
         self.min_frequency = min_frequency
+        self.max_absolute_value = max_absolute_value
         self.target_type = target_type
         self.dtype = dtype
         self.random_state = random_state
@@ -298,6 +306,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
             cardinality_threshold=self.cardinality_threshold,
             min_frequency=_min_rows(self.min_frequency, frame.n_rows),
             high_cardinality=self.high_cardinality,
+            max_absolute_value=self.max_absolute_value,
             target_type=self.target_type,
             seed=fresh_seed(random_numbers(self.random_state)),
         )

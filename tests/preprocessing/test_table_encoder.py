@@ -9,12 +9,16 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse
+import skrub
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.preprocessing import OrdinalEncoder, TargetEncoder
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skreg.preprocessing import TableEncoder
+from skreg._seeds import fresh_seed, random_numbers
+from skreg.preprocessing import TableEncoder, _plan
 from skreg.preprocessing._encoded import EncodedTable, source_columns_of
 from tests.preprocessing.tables import every_kind, with_strange_values
 
@@ -46,12 +50,12 @@ def encoded_column(values, y=None, **options):
     return encode(pd.DataFrame({"x": values}), y, **options)
 
 
-def squashed(values):
+def squashed(values, bound=3):
     """Return the formula of the documentation, for quartiles that differ."""
     low, median, high = np.nanpercentile(values[np.isfinite(values)], [25, 50, 75])
     z = (values - median) / (high - low)
     with np.errstate(invalid="ignore"):
-        z = np.where(np.isinf(z), 3 * np.sign(z), z / np.sqrt(1 + (z / 3) ** 2))
+        z = np.where(np.isinf(z), bound * np.sign(z), z / np.sqrt(1 + (z / bound) ** 2))
     return np.where(np.isnan(z), 0, z)
 
 
@@ -147,9 +151,10 @@ class TestEveryKind:
 class TestNumbers:
     VALUES = np.append(np.random.default_rng(0).lognormal(size=60), [np.nan, np.inf, -np.inf])
 
-    def test_formula(self):
-        encoded = encoded_column(self.VALUES)
-        np.testing.assert_allclose(encoded["x"], squashed(self.VALUES), atol=1e-12)
+    @pytest.mark.parametrize("bound", [3, 10.0])
+    def test_formula(self, bound):
+        encoded = encoded_column(self.VALUES, max_absolute_value=bound)
+        np.testing.assert_allclose(encoded["x"], squashed(self.VALUES, bound), atol=1e-12)
         np.testing.assert_array_equal(encoded["x_missing"], np.isnan(self.VALUES))
 
     @pytest.mark.parametrize("unit", [1e-300, 1e-20, 2.0**-40, 1e90])
@@ -348,6 +353,8 @@ class TestManyLevels:
             ValueError, match=r"Input y contains NaN: \d00 of 300 rows have no target .* columns \['x'\] by"
         ):
             TableEncoder().fit(frame, y)
+        with pytest.raises(ValueError, match=r"Input y contains NaN: \d00 of 300 .* encode the columns \['w'\] by"):
+            TableEncoder().fit(pd.DataFrame({"w": self.WORDS}), y)
         # What is encoded without them does not ask; the network does.
         assert TableEncoder().fit(frame[["z"]], y).kinds_ == {"z": "number"}
 
@@ -360,6 +367,46 @@ class TestManyLevels:
         colour = [text.startswith("red") for text in self.WORDS]
         coefficients, *_ = np.linalg.lstsq(np.c_[encoded, np.ones(self.N)], colour, rcond=None)
         assert np.corrcoef(np.c_[encoded, np.ones(self.N)] @ coefficients, colour)[0, 1] > 0.99
+
+    def test_text_of_few_rows_is_what_a_regression_on_its_parts_predicts(self):
+        frame, colour = pd.DataFrame({"x": self.WORDS}), np.arange(self.N) % 2
+        encoder = TableEncoder(dtype="float64", random_state=3)
+        training, encoded = encoder.fit_transform(frame, colour), encoder.transform(frame)
+        assert encoder.kinds_ == {"x": "text"}
+        assert encoder.get_feature_names_out().tolist() == ["x"]
+        seed = fresh_seed(random_numbers(3))
+        features = skrub.StringEncoder(30, random_state=seed).fit_transform(frame["x"]).to_numpy(np.float64)
+        regression = RidgeCV(np.logspace(-2, 3, 11))
+        folds = KFold(5, shuffle=True, random_state=seed)
+        scaler = skrub.SquashingScaler()
+        expected = scaler.fit_transform(cross_val_predict(regression, features, colour, cv=folds)[:, None])
+        np.testing.assert_allclose(training, expected, atol=1e-6)
+        predicted = regression.fit(features, colour).predict(features)
+        np.testing.assert_allclose(encoded, scaler.transform(predicted[:, None]), atol=1e-4)
+        assert np.corrcoef(training[:, 0], colour)[0, 1] > 0.95
+        new = pd.DataFrame({"x": [None, "a red car", None]})
+        np.testing.assert_array_equal(encoder.transform(new)[[0]], encoder.transform(new[:1]))
+
+    def test_the_own_target_has_no_part_in_the_features_of_a_text(self):
+        frame, encoder, correlations = pd.DataFrame({"x": self.WORDS}), TableEncoder(target_type="continuous"), []
+        for noise in np.random.default_rng(0).normal(size=(3, self.N)):
+            encoded = encoder.fit_transform(frame, noise)[:, 0], encoder.transform(frame)[:, 0]
+            correlations.append([np.corrcoef(own, noise)[0, 1] for own in encoded])
+        training, new = np.mean(correlations, axis=0)
+        assert training < 0.1
+        assert new > training + 0.15
+
+    def test_features_of_text_for_several_classes(self, monkeypatch):
+        frame, classes = pd.DataFrame({"x": self.WORDS}), np.array(["red", "blue", "green"])[np.arange(self.N) % 3]
+        assert list(encode(frame, classes)) == ["x_blue", "x_green", "x_red"]
+        assert list(encode(frame, np.arange(self.N) % 2, target_type="multiclass")) == ["x_0", "x_1"]
+        # More predictions than there are features to predict by.
+        assert encode(frame, np.arange(self.N) % 31).shape == (self.N, 30)
+        with pytest.raises(ValueError, match=r"y must hold numbers or classes .*; got a target of type 'unknown'"):
+            encode(frame, np.array([{"a": 1}] * self.N, dtype=object))
+        # With so many rows, the features themselves do no harm.
+        monkeypatch.setattr(_plan, "MIN_ROWS_PER_COMPONENT", self.N // 30)
+        assert encode(frame, classes).shape == (self.N, 30)
 
     def test_short_text(self):
         encoded = encoded_column(list("abcdefgh") * 10, cardinality_threshold=2, high_cardinality="string")
@@ -514,6 +561,7 @@ class TestBadTables:
             {"cardinality_threshold": 0},
             {"high_cardinality": "gap"},
             {"min_frequency": 0},
+            {"max_absolute_value": 0},
             {"target_type": "number"},
             {"dtype": "int8"},
         ],
