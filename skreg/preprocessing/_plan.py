@@ -14,6 +14,7 @@ from skreg.preprocessing._columns import Column, as_levels, may_be_dates, parsed
 from skreg.preprocessing._frames import BOOLEAN, MAX_LISTED, NUMBER, OTHER, Frame, listed
 from skreg.preprocessing._readers import (
     N_COMPONENTS,
+    Classes,
     ColumnTypeError,
     ReadByTransformer,
     ReadDates,
@@ -22,9 +23,7 @@ from skreg.preprocessing._readers import (
     ReadLevels,
     ReadNumbers,
     ReadText,
-    ReadTextByTarget,
-    ReadWholeLevels,
-    Targets,
+    ReadTextByClasses,
 )
 
 DROPPED = "dropped"
@@ -32,7 +31,8 @@ DROPPED = "dropped"
 MIN_WORDS = 2
 # A category has so many rows for each level, or it is as good as different in every row.
 MIN_ROWS_PER_LEVEL = 2
-# With fewer rows for each of its features, a text becomes what they predict of the target.
+# With fewer rows for each of its features, a text becomes what they predict of the classes. Numbers to predict say more
+# about a row than a class, and a network does better with all features.
 MIN_ROWS_PER_COMPONENT = 100
 N_FOLDS = 5
 # What may come in the place of plain numbers and booleans.
@@ -303,7 +303,7 @@ class Plan:
             reader, column = self._used[j].reader, columns[j]
             if is_training and hasattr(reader, "training_values"):
                 parts.append(reader.training_values)
-            elif column.form == "missing" and not isinstance(reader, ReadWholeLevels):
+            elif column.form == "missing" and not isinstance(reader, ReadByTransformer):
                 parts.append(np.full((n_rows, len(reader.names)), np.nan))
             else:
                 parts.append(reader.values(column))
@@ -414,17 +414,17 @@ def high_cardinality_reader(column: Column, label, options: Options, y) -> tuple
             choice = "target"
         else:
             has_few_rows = 1 < column.n_rows < MIN_ROWS_PER_COMPONENT * N_COMPONENTS
-            choice = "text by target" if has_few_rows else "string"
+            choice = "text by classes" if has_few_rows and options.target_type != "continuous" else "string"
     if not isinstance(choice, str):
         return ReadByTransformer(levels, column, clone(choice), y, label), "numbers"
     if choice == "string":
         return ReadText(levels, column, options.seed), "text"
-    if choice == "text by target":
+    if choice == "text by classes":
         check_targets(y, [label])
-        targets = Targets.of(y, options.target_type, folds_of(column.n_rows, options))
-        if len(targets.names) <= N_COMPONENTS:
-            return ReadTextByTarget(levels, column, options.seed, targets), "numbers"
-        return ReadText(levels, column, options.seed), "text"
+        classes = Classes.of(y, options.target_type)
+        if classes is None or len(classes.names) > N_COMPONENTS:
+            return ReadText(levels, column, options.seed), "text"
+        return ReadTextByClasses(levels, column, options.seed, classes, folds_of(column.n_rows, options)), "text"
     if y is None or y.ndim != 1:
         raise ValueError(
             f"high_cardinality='target' needs a single target; got {'no y' if y is None else f'y of shape {y.shape}'} "

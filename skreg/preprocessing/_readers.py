@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import type_of_target
 
 from skreg.preprocessing import _skrub
@@ -217,50 +218,47 @@ class ReadText(ReadWholeLevels):
 
 
 @dataclass(frozen=True)
-class Targets:
-    """What a text is to predict.
+class Classes:
+    """Classes that a text is to predict.
 
     Attributes
     ----------
-    values : ndarray of float64 of shape (n_rows, n_targets)
-        Numbers, or indicators of classes; of two classes that of the second.
+    indicators : ndarray of float64 of shape (n_rows, n_indicators)
+        Standardized indicators of the classes; of two classes that of the second.
     names : list of str
         What they add to the name of a column.
-    folds : KFold
-        Rows that are encoded by the others.
     """
 
-    values: np.ndarray
+    indicators: np.ndarray
     names: list[str]
-    folds: KFold
 
     @classmethod
-    def of(cls, y: np.ndarray, target_type: str, folds: KFold) -> "Targets":
-        """Return the targets of a single column, taken for what TargetEncoder takes it for."""
+    def of(cls, y: np.ndarray, target_type: str) -> "Classes | None":
+        """Return the classes of targets that TargetEncoder takes for classes; None for numbers."""
         kind = type_of_target(y, input_name="y") if target_type == "auto" else target_type
-        if kind not in ("binary", "multiclass", "continuous"):
-            raise ValueError(f"y must hold numbers or classes for the encoding of text; got a target of type {kind!r}.")
-        if kind == "continuous":
-            return cls(y.astype(np.float64)[:, None], [""], folds)
+        if kind not in ("binary", "multiclass"):
+            return None
         classes, codes = np.unique(y, return_inverse=True)
-        if kind == "binary":
-            return cls(codes.astype(np.float64)[:, None], [""], folds)
-        return cls(np.eye(len(classes))[codes], [f"_{label}" for label in classes], folds)
+        indicators, names = codes.astype(np.float64)[:, None], [""]
+        if kind == "multiclass":
+            indicators, names = np.eye(len(classes))[codes], [f"_{label}" for label in classes]
+        return cls(StandardScaler().fit_transform(indicators), names)
 
 
-class ReadTextByTarget(ReadText):
-    """Reads text as what a ridge regression on its features predicts of the target.
+class ReadTextByClasses(ReadText):
+    """Reads text as what a ridge regression on its features predicts of the classes.
 
     The training rows are encoded by regressions on others, so that no row has a part in its own features: a network
-    learns few rows by heart from 30 features of a name, but not from these.
+    learns few rows by heart from 30 features of a name, but not from these. The unit is the standard deviation of an
+    indicator, so that a text without information has features near zero.
     """
 
-    def __init__(self, levels: ReadLevels, column: Column, seed: int, targets: Targets):
+    def __init__(self, levels: ReadLevels, column: Column, seed: int, classes: Classes, folds: KFold):
         super().__init__(levels, column, seed)
         features = self.training_values.astype(np.float64)
-        self._regression = RidgeCV(ALPHAS).fit(features, targets.values)
-        predicted = cross_val_predict(RidgeCV(ALPHAS), features, targets.values, cv=targets.folds)
-        self.training_values, self.names = predicted.reshape(len(features), -1), targets.names
+        self._regression = RidgeCV(ALPHAS).fit(features, classes.indicators)
+        predicted = cross_val_predict(RidgeCV(ALPHAS), features, classes.indicators, cv=folds)
+        self.training_values, self.names = predicted.reshape(len(features), -1), classes.names
 
     def values(self, column: Column) -> np.ndarray:
         """Return the predictions for a column; a missing text has those of an empty one."""

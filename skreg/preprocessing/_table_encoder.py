@@ -67,10 +67,10 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
           so that no row has a part in its own feature; it needs a single target.
         - "string": 30 features of the parts of words, by :class:`skrub.StringEncoder`, which together have the
           variance of one standardized column.
-        - "auto": "target" for categories with at least two rows for each level. Other text of at least two words
-          becomes "string" if there are 3,000 rows, 100 for each of its features; with fewer, what a ridge regression on
-          these features predicts of the target, for each class if there are more than two, with the cross-fitting of
-          "target". Without a single target both are "string". What remains is dropped.
+        - "auto": "target" for categories with at least two rows for each level (without a single target, "string");
+          "string" for other text of at least two words. If the target is of classes, and there are fewer than 3,000
+          rows, 100 for each feature of "string", it becomes what a ridge regression on these features predicts of the
+          standardized indicator of each class, with the cross-fitting of "target". What remains is dropped.
         - a transformer of a frame with one column of strings, or one of skrub for a single column. What it returns is
           scaled like numbers.
     min_frequency : int, float or None, default=5
