@@ -440,10 +440,10 @@ def calls(arguments):
 
 
 def mixed_table(n_rows):
-    """Return a table of 30 columns of every kind, a tenth of the values missing in most, and targets."""
+    """Return a table of 30 columns of every kind, a tenth of the values missing in every other one, and targets."""
     rng = np.random.default_rng(0)
     gaps = functools.partial(rng.choice, [True, False], p=[0.1, 0.9], size=n_rows)
-    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1500, (4, n_rows)), unit="D")
+    days = [pd.Timestamp("2020-01-01") + pd.to_timedelta(own, unit="D") for own in rng.integers(0, 1500, (4, n_rows))]
     levels = [np.array([f"level {i}" for i in range(n)], dtype=object) for n in (3, 8, 8, 20, 30, 200, 1000, 5000)]
     table = {f"number{j}": rng.lognormal(size=n_rows) for j in range(8)}
     table |= {f"count{j}": pd.array(rng.integers(0, 9, n_rows), dtype="Int64") for j in range(4)}
