@@ -1,6 +1,9 @@
 """Single columns that are no plain numbers: what they hold, as numbers, moments, or levels and codes."""
 
-from dataclasses import dataclass
+import datetime
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -9,6 +12,22 @@ from skreg.preprocessing import _skrub
 
 # Codes of values that are no level.
 UNSEEN, MISSING = -1, -2
+# What the text of a moment ends with if it is a day.
+MIDNIGHT = " 00:00:00"
+# Names that an error message lists.
+MAX_LISTED = 8
+
+
+def listed(labels) -> str:
+    """Return some names, as a message lists them."""
+    labels = list(labels)
+    more = len(labels) - MAX_LISTED
+    return f"[{', '.join(map(repr, labels[:MAX_LISTED]))}]" + (f" and {more} more" if more > 0 else "")
+
+
+def complex_message(labels) -> str:
+    """Return the message on columns of complex numbers."""
+    return f"Complex data not supported: X must hold real numbers, categories, text or dates, unlike {listed(labels)}."
 
 
 @dataclass
@@ -26,6 +45,10 @@ class Column:
         Of the levels, -2 where they are missing.
     levels : ndarray of shape (n_levels,) or None
         Different values, sorted: numbers in float64, or strings as objects.
+    of : str
+        What the levels are: "text", "number", "boolean", "duration" (in seconds), or "date" (as strings).
+    is_mixed : bool
+        Whether some levels of text were numbers.
     is_declared : bool
         Whether the dtype says that the values are categories, so that none of them means a missing value or a number.
     """
@@ -35,11 +58,13 @@ class Column:
     values: object = None
     codes: np.ndarray | None = None
     levels: np.ndarray | None = None
+    of: str = "text"
+    is_mixed: bool = False
     is_declared: bool = False
 
     def __str__(self):
         if self.form == "level":
-            return "categories of numbers" if self.has_numbers else "text or categories"
+            return "text or categories" if self.of == "text" else f"categories of {self.of}s"
         return f"{self.form}s"
 
     @property
@@ -79,17 +104,19 @@ def read_column(series: pd.Series, *, is_declared: bool = False, is_text: bool =
     """
     dtype, n_rows = series.dtype, len(series)
     if isinstance(dtype, pd.CategoricalDtype):
-        return _declared(series, n_rows)
+        return _declared(series, n_rows, is_text)
     if series.isna().all():
         return Column("missing", n_rows)
-    if isinstance(dtype, pd.PeriodDtype):
-        series = series.dt.to_timestamp()
     if pd.api.types.is_object_dtype(dtype) and not is_text:
         series = _settled(series)
+    if isinstance(series.dtype, pd.PeriodDtype) and not is_declared:
+        series = series.dt.to_timestamp()
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         return Column("date", n_rows, series)
     if pd.api.types.is_timedelta64_dtype(series.dtype):
         return Column("duration", n_rows, series.dt.total_seconds().to_numpy(dtype=np.float64))
+    if pd.api.types.is_complex_dtype(series.dtype):
+        raise ValueError(complex_message([series.name]))
     if pd.api.types.is_numeric_dtype(series.dtype):  # of booleans, too
         form = "boolean" if pd.api.types.is_bool_dtype(series.dtype) else "number"
         return Column(form, n_rows, series.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -106,8 +133,6 @@ def _settled(series: pd.Series) -> pd.Series:
         except OverflowError as error:
             message = f"X must hold numbers in the range of float64; got larger integers in column {series.name!r}."
             raise ValueError(message) from error
-    if what == "complex":
-        raise ValueError(f"Complex data not supported: X must hold real numbers, unlike column {series.name!r}.")
     if what == "boolean":
         return series.where(series.notna(), pd.NA).astype("boolean")
     if what in ("datetime64", "datetime", "date"):
@@ -119,29 +144,32 @@ def _settled(series: pd.Series) -> pd.Series:
     if what == "time":
         return pd.to_timedelta(series.where(series.isna(), series.astype(str)))
     if what == "period":
-        return series.infer_objects().dt.to_timestamp()
+        return series.infer_objects()
     return series
 
 
-def _declared(series: pd.Series, n_rows: int) -> Column:
+def _declared(series: pd.Series, n_rows: int, is_text: bool) -> Column:
     """Return a column of a category dtype, with the levels that occur."""
-    codes, levels = series.cat.codes.to_numpy(dtype=np.int64), series.cat.categories
-    used = np.unique(codes[codes >= 0])
-    if not len(used):
+    codes = series.cat.codes.to_numpy(dtype=np.int64)
+    if (codes < 0).all():
         return Column("missing", n_rows, is_declared=True)
-    codes, levels = _compact(codes, used), levels[used]
-    if pd.api.types.is_numeric_dtype(levels.dtype):
-        values = levels.to_numpy(dtype=np.float64)
-    else:
-        values = np.array([str(level) for level in levels], dtype=object)
-    return _sorted(codes, values, n_rows, is_declared=True)
+    # The categories are read as a column of their values would be, which new rows may have.
+    categories = pd.Series(series.cat.categories, name=series.name)
+    known = as_levels(read_column(categories, is_declared=True, is_text=is_text))
+    codes = np.append(known.codes, MISSING)[np.where(codes < 0, -1, codes)]
+    used = np.unique(codes[codes >= 0])
+    codes = _compact(codes, used).astype(np.int32)
+    return replace(known, n_rows=n_rows, codes=codes, levels=known.levels[used], is_declared=True)
 
 
 def _text(series: pd.Series, n_rows: int, is_declared: bool) -> Column:
     """Return a column of strings; of other objects, what ``str`` gives."""
     values = series.to_numpy(dtype=object, na_value=None)
+    is_mixed = False
     if pd.api.types.infer_dtype(series, skipna=True) != "string":
-        values = np.array([value if value is None else str(value) for value in values], dtype=object)
+        _check_cells(values, series.name)
+        is_mixed = any(isinstance(value, Real) for value in values)
+        values = np.array([value if value is None else text_of(value) for value in values], dtype=object)
     codes, levels = pd.factorize(values)
     if not is_declared:
         is_null = null_strings(levels)
@@ -150,7 +178,32 @@ def _text(series: pd.Series, n_rows: int, is_declared: bool) -> Column:
             levels = levels[~is_null]
     if not len(levels):
         return Column("missing", n_rows)
-    return _sorted(codes, np.asarray(levels, dtype=object), n_rows, is_declared=is_declared)
+    return _sorted(codes, np.asarray(levels, dtype=object), n_rows, is_mixed=is_mixed, is_declared=is_declared)
+
+
+def _check_cells(values: np.ndarray, name) -> None:
+    """Raise an error if objects are complex numbers, or lists and other containers that are no level."""
+    for value in values:
+        if isinstance(value, complex | np.complexfloating):
+            raise ValueError(complex_message([name]))
+        if not isinstance(value, Hashable):
+            raise TypeError(
+                f"X must hold single values, such as numbers and strings; got {value!r}, of type "
+                f"{type(value).__name__}, in column {name!r}."
+            )
+
+
+def text_of(value) -> str:
+    """Return the text of a level: that of a day at midnight, that of an integer for whole numbers, whatever the type.
+
+    So a level is the same whether a frame was made of objects, has a dtype of its own, or comes from a file.
+    """
+    if isinstance(value, datetime.datetime):
+        moment = value if value.tzinfo is None else value.astimezone(datetime.UTC)
+        return str(moment).removesuffix(MIDNIGHT)
+    if isinstance(value, float | np.floating) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def null_strings(levels: np.ndarray) -> np.ndarray:
@@ -161,39 +214,47 @@ def null_strings(levels: np.ndarray) -> np.ndarray:
 
 def _compact(codes: np.ndarray, used: np.ndarray) -> np.ndarray:
     """Return codes of the used levels alone, and negative ones for the others."""
-    places = np.full(codes.max(initial=-1) + 2, MISSING)  # the last one is that of code -1
+    places = np.full(codes.max(initial=-1) + 2, MISSING)  # the last one is that of negative codes
     places[used] = np.arange(len(used))
-    return places[codes]
+    return places[np.maximum(codes, -1)]
 
 
-def _sorted(codes: np.ndarray, levels: np.ndarray, n_rows: int, *, is_declared: bool) -> Column:
+def _sorted(codes: np.ndarray, levels: np.ndarray, n_rows: int, **properties) -> Column:
     # Different values can have the same text.
     levels, groups = np.unique(levels, return_inverse=True)
     places = np.append(groups, MISSING)
     codes = places[np.where(codes < 0, -1, codes)].astype(np.int32)
-    return Column("level", n_rows, codes=codes, levels=levels, is_declared=is_declared)
+    return Column("level", n_rows, codes=codes, levels=levels, **properties)
 
 
 def as_levels(column: Column) -> Column:
     """Return a column of numbers, dates or durations as one of levels."""
     if column.form in ("level", "missing"):
         return column
-    values = column.values
+    codes, levels = pd.factorize(column.values)
     if column.form == "date":
-        values = values.astype(str).where(values.notna(), None)
-    codes, levels = pd.factorize(np.asarray(values))
-    levels = np.asarray(levels, dtype=object if column.form == "date" else np.float64)
-    return _sorted(codes, levels, column.n_rows, is_declared=True)
+        levels = np.array([text_of(level) for level in levels], dtype=object)
+    return _sorted(codes, levels, column.n_rows, of=column.form, is_declared=True)
+
+
+def as_text(column: Column) -> Column:
+    """Return a column of levels, or of numbers, as one of levels that are text."""
+    column = as_levels(column)
+    if not column.has_numbers:
+        return column
+    name = bool if column.of == "boolean" else float
+    levels = np.array([text_of(name(level)) for level in column.levels], dtype=object)
+    return _sorted(column.codes, levels, column.n_rows, is_mixed=True, is_declared=column.is_declared)
 
 
 def parsed_numbers(levels: np.ndarray, *, strict: bool) -> np.ndarray | None:
     """Return strings as numbers; None (or, unless strict, NaN in their places) if some are none."""
-    if strict and not _has_digit(levels[0]):
-        return None
     try:
-        return np.asarray(pd.to_numeric(levels, errors="raise" if strict else "coerce"), dtype=np.float64)
+        numbers = np.asarray(pd.to_numeric(levels, errors="raise" if strict else "coerce"), dtype=np.float64)
     except (ValueError, TypeError):
         return None
+    # "inf" and "nan" alone are words.
+    return numbers if not strict or any(map(_has_digit, levels)) else None
 
 
 def may_be_dates(levels: np.ndarray) -> bool:

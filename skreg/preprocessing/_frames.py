@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import validate_data
 
+from skreg.preprocessing._columns import complex_message, listed
+
 # What the dtype says about the values of a column.
-NUMBER, BOOLEAN, OTHER = "number", "boolean", "other"
+NUMBER, BOOLEAN, OTHER, COMPLEX = "number", "boolean", "other", "complex"
 # Larger numbers count as infinite: their differences and squares are beyond the range of float64.
 LARGEST = 1e100
-# Names that an error message lists.
-MAX_LISTED = 8
 
 
 class Frame:
@@ -43,7 +43,8 @@ class Frame:
         if is_replaced.any():
             values = np.empty((len(range(self.n_rows)[rows]), len(positions)))
             values[:, is_replaced] = np.stack([self.replaced[j][rows] for j in positions[is_replaced]], axis=1)
-            values[:, ~is_replaced] = self.numbers(rows, positions[~is_replaced])
+            if not is_replaced.all():
+                values[:, ~is_replaced] = self.numbers(rows, positions[~is_replaced])
             return values
         values = self._numbers(rows, positions)
         np.copyto(values, np.copysign(np.inf, values), where=np.abs(values) > LARGEST)
@@ -55,7 +56,7 @@ class Frame:
 
     def column(self, position: int) -> pd.Series:
         """Return a column as a series of pandas."""
-        return pd.Series(self.data[:, position])
+        return pd.Series(self.data[:, position], name=self.labels[position])
 
 
 class PandasFrame(Frame):
@@ -63,8 +64,10 @@ class PandasFrame(Frame):
 
     def __init__(self, data: pd.DataFrame):
         codes, dtypes = pd.factorize(data.dtypes.to_numpy())
-        groups = np.array([group_of(dtype) for dtype in dtypes], dtype=object)[codes]
-        super().__init__(data, list(data.columns), groups)
+        labels, groups = list(data.columns), np.array([group_of(dtype) for dtype in dtypes], dtype=object)[codes]
+        if (groups == COMPLEX).any():
+            raise ValueError(complex_message(labels[j] for j in np.flatnonzero(groups == COMPLEX)))
+        super().__init__(data, labels, groups)
 
     def _numbers(self, rows, positions):
         return self.data.iloc[rows, positions].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
@@ -83,7 +86,7 @@ class ObjectFrame(PandasFrame):
 
     def column(self, position):
         # As objects: whether these are text can depend on the rows.
-        return pd.Series(self._values[:, position])
+        return pd.Series(self._values[:, position], name=self.labels[position])
 
 
 class PolarsFrame(Frame):
@@ -102,7 +105,7 @@ class PolarsFrame(Frame):
         return self.data[rows, names].select(pl.all().cast(pl.Float64)).to_numpy(writable=True)
 
     def column(self, position):
-        return pandas_series(self.data.get_column(self.labels[position]))
+        return pandas_series(self.data.get_column(self.labels[position])).rename(self.labels[position])
 
 
 def group_of(dtype) -> str:
@@ -110,7 +113,7 @@ def group_of(dtype) -> str:
     if isinstance(dtype, pd.CategoricalDtype):
         return OTHER
     if pd.api.types.is_complex_dtype(dtype):
-        raise ValueError("Complex data not supported: X must hold real numbers, categories, text or dates.")
+        return COMPLEX
     if pd.api.types.is_bool_dtype(dtype):
         return BOOLEAN
     return NUMBER if pd.api.types.is_numeric_dtype(dtype) else OTHER
@@ -191,6 +194,8 @@ def frame_of(encoder, X, *, reset: bool) -> Frame:
 
 
 def _array_frame(encoder, X, *, reset: bool) -> Frame:
+    if isinstance(X, np.ma.MaskedArray):  # scikit-learn would take what is under the mask
+        X = X.astype(np.float64).filled(np.nan) if X.dtype.kind in "iuf" else X.astype(object).filled(None)
     values = validate_data(encoder, X, reset=reset, dtype=None, ensure_all_finite=False)
     if values.dtype.kind in "biuf":
         group = BOOLEAN if values.dtype.kind == "b" else NUMBER
@@ -206,7 +211,7 @@ def _check_labels(labels: list, fitted) -> None:
         raise ValueError(f"The columns of X must have different names; got more than one of {listed(twice)}.")
     # What is missing or new, scikit-learn names itself, where the names are strings.
     known = None if fitted is None else fitted._plan.labels
-    if known is None or known == labels or not fitted._plan.has_names:
+    if known is None or not fitted._plan.has_names or index.equals(pd.Index(known)):
         return
     new, gone = index.difference(known, sort=False), pd.Index(known).difference(index, sort=False)
     if len(new) == len(gone) == 0:
@@ -214,17 +219,10 @@ def _check_labels(labels: list, fitted) -> None:
         raise ValueError(
             "The feature names should match those that were passed during fit.\n"
             "Feature names must be in the same order as they were in fit.\n"
-            f"Column {place} is {labels[place]!r}, and was {known[place]!r}. Give X[encoder.feature_names_in_]."
+            f"Column {place} is {labels[place]!r}, and was {known[place]!r}. Give X[list(encoder.kinds_)]."
         )
     if not all(isinstance(label, str) for label in (*labels, *known)):
         raise ValueError(
             "The columns of X must have the names that they had in fit; "
             f"missing are {listed(gone)}, and new are {listed(new)}."
         )
-
-
-def listed(labels) -> str:
-    """Return some names, as a message lists them."""
-    labels = list(labels)
-    more = len(labels) - MAX_LISTED
-    return f"[{', '.join(map(repr, labels[:MAX_LISTED]))}]" + (f" and {more} more" if more > 0 else "")

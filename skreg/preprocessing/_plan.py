@@ -10,8 +10,16 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 
 from skreg.preprocessing._blocks import Numbers, OneHot
-from skreg.preprocessing._columns import Column, as_levels, may_be_dates, parsed_numbers, read_column
-from skreg.preprocessing._frames import BOOLEAN, MAX_LISTED, NUMBER, OTHER, Frame, listed
+from skreg.preprocessing._columns import (
+    MAX_LISTED,
+    Column,
+    as_levels,
+    listed,
+    may_be_dates,
+    parsed_numbers,
+    read_column,
+)
+from skreg.preprocessing._frames import BOOLEAN, NUMBER, OTHER, Frame
 from skreg.preprocessing._readers import (
     N_COMPONENTS,
     Classes,

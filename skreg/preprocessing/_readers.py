@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import type_of_target
 
 from skreg.preprocessing import _skrub
-from skreg.preprocessing._columns import MISSING, Column, as_levels, parsed_numbers
+from skreg.preprocessing._columns import MIDNIGHT, MISSING, Column, as_levels, as_text, parsed_numbers, text_of
 
 # Features of a text.
 N_COMPONENTS = 30
@@ -132,7 +132,7 @@ def _series(column: Column) -> pd.Series:
 
 def strings_of(codes: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Return the strings that levels and codes stand for; None where they are missing."""
-    texts = np.array([*map(str, levels), None], dtype=object)
+    texts = np.array([*map(text_of, levels), None], dtype=object)
     return texts[np.where(codes < 0, -1, codes)]
 
 
@@ -141,8 +141,8 @@ class ReadLevels(Reader):
 
     def __init__(self, column: Column, *, are_booleans: bool = False):
         self.kind = "boolean" if are_booleans else "category"
-        self.is_declared = column.is_declared
-        self.levels = column.levels
+        self.levels, self._of, self._is_mixed = column.levels, column.of, column.is_mixed
+        self.is_declared = column.is_declared and column.of == "text"
         self.is_text = column.levels.dtype.kind != "f"
         self._index = pd.Index(column.levels)
 
@@ -154,13 +154,20 @@ class ReadLevels(Reader):
     @property
     def before(self) -> str:
         """What the column held in the fit, in words."""
-        return "categories of numbers" if self.has_numbers and self.kind == "category" else super().before
+        return super().before if self._of == "text" or self.kind == "boolean" else f"categories of {self._of}s"
 
     def accepts(self, column):
-        """Return whether a column holds text if the levels are text, and numbers if they are numbers."""
+        """Return whether a column holds text if the levels are text, numbers if they are numbers, and so on.
+
+        Numbers may be among text if they were so in the fit, and dates may be strings.
+        """
         column = as_levels(column)
-        are_booleans = self.kind != "boolean" or np.isin(column.levels, (0.0, 1.0)).all()
-        return column.has_numbers == self.has_numbers and bool(are_booleans)
+        if self.kind == "boolean":
+            return column.has_numbers and bool(np.isin(column.levels, (0.0, 1.0)).all())
+        numbers = ("number", "boolean")
+        if self._of in numbers or (self._is_mixed and column.of in numbers):
+            return column.of in numbers
+        return column.of == self._of or (self._of, column.of) == ("date", "text")
 
     def codes(self, column: Column) -> np.ndarray:
         """Return the codes of a column's levels, with those for unseen and missing values."""
@@ -168,16 +175,17 @@ class ReadLevels(Reader):
             return np.full(column.n_rows, MISSING, dtype=np.int32)
         if column.levels is self.levels:  # the training rows
             return column.codes
-        column = as_levels(column)
-        places = self._index.get_indexer(column.levels)  # -1 for unseen levels
+        column = as_levels(column) if self.has_numbers else as_text(column)
+        levels = column.levels
+        if self._of == "date":  # strings of dates may have times
+            levels = [level.removesuffix(MIDNIGHT) for level in levels]
+        places = self._index.get_indexer(levels)  # -1 for unseen levels
         return np.append(places, MISSING)[np.where(column.codes < 0, -1, column.codes)].astype(np.int32)
 
     def label(self, code: int) -> str:
         """Return the name of a level."""
         level = self.levels[code]
-        if self.kind == "boolean":
-            return str(bool(level))
-        return str(int(level)) if self.has_numbers and float(level).is_integer() else str(level)
+        return str(bool(level)) if self._of == "boolean" else text_of(level)
 
 
 class ReadWholeLevels(Reader):

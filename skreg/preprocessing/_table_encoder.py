@@ -21,8 +21,9 @@ from skreg._sklearn_private import (
     output_container,
 )
 from skreg._warnings import warn_user
+from skreg.preprocessing._columns import listed
 from skreg.preprocessing._encoded import ENCODED_COLUMNS, SOURCE_COLUMNS, EncodedTable
-from skreg.preprocessing._frames import Frame, frame_of, listed
+from skreg.preprocessing._frames import Frame, frame_of
 from skreg.preprocessing._plan import Options as PlanOptions
 from skreg.preprocessing._plan import Plan
 
@@ -363,8 +364,8 @@ def _categorical_mask(categorical_features, frame: Frame, *, has_names: bool) ->
     if given.dtype == bool and given.shape == mask.shape:
         return given.copy()
     if given.dtype.kind in "iu" and given.ndim == 1:
-        wrong = given[(given < 0) | (given >= frame.n_columns)]
-        if not len(wrong):
+        wrong = given[(given < 0) | (given >= frame.n_columns)].tolist()
+        if not wrong:
             mask[given] = True
             return mask
     elif given.dtype.kind in "UO" and given.ndim == 1 and has_names:

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -168,6 +169,21 @@ class TestNumbers:
         encoder = TableEncoder().fit(np.arange(20.0)[:, None])
         np.testing.assert_array_equal(encoder.transform([[1e200], [-1e308], [1e90]]), [[3], [-3], [3]])
 
+    def test_strings_of_infinite_numbers(self):
+        values = [*map(str, range(20)), "-inf", "inf"]
+        np.testing.assert_array_equal(encoded_column(values)["x"][-2:], [-3, 3])
+        assert TableEncoder(min_frequency=1).fit(pd.DataFrame({"x": ["inf", "-inf"]})).kinds_ == {"x": "category"}
+
+    def test_masked_arrays(self):
+        X = np.ma.masked_array([[1, 5], [2, 6], [3, 9], [4, 1]], mask=[[0, 0], [0, 1], [0, 0], [0, 0]])
+        encoded = TableEncoder(min_frequency=1).fit_transform(X)
+        np.testing.assert_array_equal(
+            encoded, TableEncoder(min_frequency=1).fit_transform(X.astype(float).filled(np.nan))
+        )
+        np.testing.assert_array_equal(encoded[:, 2], [0, 1, 0, 0])
+        X = np.ma.masked_array(X.astype(object), mask=X.mask)
+        np.testing.assert_array_equal(TableEncoder(min_frequency=1).fit_transform(X), encoded)
+
     def test_columns_with_equal_quartiles_vary(self):
         encoded = encoded_column(np.r_[np.zeros(20), 1.0])
         assert encoded["x"].nunique() == 2
@@ -195,6 +211,7 @@ class TestNumbers:
             pd.array([1, 2, 4, None], dtype="Float64"),
             pd.Series(["1", " 2", "4.0", "N/A"]),
             pd.Series([1, "2", 4.0, "?"], dtype=object),
+            pd.Series([1, Decimal(2), np.float32(4), Decimal("nan")], dtype=object),
             pd.arrays.SparseArray([1.0, 2, 4, np.nan]),
             np.array([1, 2, 4, np.nan], dtype=np.float16),
         ],
@@ -295,8 +312,53 @@ class TestCategories:
         assert list(encode(frame)) == ["a_b", "a_c", "a_d", "a_b_3", "a_b_2"]
 
     def test_objects_without_a_type_of_their_own_are_text(self):
-        encoded = encoded_column([(1, 2), (1, 2), {"a": 1}, "text"])
-        assert list(encoded) == ["x_(1, 2)", "x_text", "x_{'a': 1}"]
+        encoded = encoded_column([(1, 2), (1, 2), b"a", "text", pd.Interval(0, 1)])
+        assert list(encoded) == ["x_(0, 1]", "x_(1, 2)", "x_b'a'", "x_text"]
+
+    def test_numbers_among_text(self):
+        frame = pd.DataFrame({"x": pd.Series([1, "u", 2.5, None, True, 1], dtype=object)})
+        encoder = TableEncoder(min_frequency=1).fit(frame)
+        assert encoder.get_feature_names_out().tolist() == ["x_1", "x_2.5", "x_True", "x_u", "x_missing"]
+        # Rows without text have a dtype of numbers.
+        for new, level in ((1, "1"), (1.0, "1"), (2.5, "2.5"), (True, "True"), (7, None)):
+            encoded = encoder.transform(pd.DataFrame({"x": [new]}))
+            assert [f"x_{level}"] * int(encoded.sum()) == encoder.get_feature_names_out()[encoded[0] > 0].tolist()
+            assert encoded.sum() == (level is not None)
+
+    @pytest.mark.parametrize("is_dtype", [True, False])
+    @pytest.mark.parametrize(
+        ("values", "names"),
+        [
+            (pd.to_datetime(["2024-01-01 00:00", "2024-01-02 00:00", "2024-01-03 12:00"]), None),
+            (pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"]).tz_localize("Asia/Tokyo"), None),
+            (pd.to_timedelta([1, 2, 3], unit="h"), ["x_3600", "x_7200", "x_10800"]),
+            (pd.period_range("2024-01", periods=3, freq="M"), ["x_2024-01", "x_2024-02", "x_2024-03"]),
+            (pd.interval_range(0, 3), ["x_(0, 1]", "x_(1, 2]", "x_(2, 3]"]),
+            (pd.Index([Decimal(1), Decimal("2.5"), Decimal(3)], dtype=object), ["x_1", "x_2.5", "x_3"]),
+        ],
+    )
+    def test_categories_of_any_values(self, values, names, is_dtype):
+        column = pd.Series(values)
+        frame = pd.DataFrame({"x": column.astype("category") if is_dtype else column})
+        encoder = TableEncoder(categorical_features=[0], min_frequency=1).fit(frame)
+        assert encoder.kinds_ == {"x": "category"}
+        if names is not None:
+            assert encoder.get_feature_names_out().tolist() == names
+        for new in (column, column.astype("category"), column.astype(object)):
+            np.testing.assert_array_equal(encoder.transform(pd.DataFrame({"x": new})), np.eye(3))
+            # A level does not depend on the other rows.
+            np.testing.assert_array_equal(encoder.transform(pd.DataFrame({"x": new[1:2]})), [[0, 1, 0]])
+            np.testing.assert_array_equal(
+                encoder.transform(pd.DataFrame({"x": new.where(new != new[1])}))[1], [0, 0, 0]
+            )
+
+    def test_dates_as_categories_may_be_strings(self):
+        frame = pd.DataFrame({"x": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"])})
+        encoder = TableEncoder(categorical_features=["x"], min_frequency=1).fit(frame)
+        assert encoder.get_feature_names_out().tolist() == ["x_2024-01-01", "x_2024-01-02", "x_2024-01-03"]
+        for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S"):
+            encoded = encoder.transform(pd.DataFrame({"x": frame["x"].dt.strftime(form)}))
+            np.testing.assert_array_equal(encoded, np.eye(3))
 
 
 class TestManyLevels:
@@ -467,6 +529,8 @@ class TestDates:
 class TestBadTables:
     X = pd.DataFrame({"a": [1.0, 2, 3, 4], "b": ["u", "v", "u", "v"], "c": pd.date_range("2024", periods=4)})
     ENCODER = TableEncoder(min_frequency=1).fit(X)
+    MORE = X.assign(k=pd.Categorical([1, 2, 1, 2]), flag=[True, False, True, False])
+    WIDE = TableEncoder(min_frequency=1).fit(MORE)
 
     def test_columns_that_are_missing_or_new(self):
         with pytest.raises(ValueError, match="seen at fit time, yet now missing:\n- b"):
@@ -488,8 +552,12 @@ class TestBadTables:
     def test_names_that_are_numbers(self, change):
         frame = pd.DataFrame(np.arange(8.0).reshape(4, 2))
         encoder = TableEncoder().fit(frame)
-        with pytest.raises(ValueError, match=r"order as they were in fit|missing are \[0\], and new are \[7\]"):
+        with pytest.raises(ValueError, match=r"Give X\[list\(encoder.kinds_\)\]|missing are \[0\], and new are \[7\]"):
             encoder.transform(change(frame))
+
+    def test_a_name_that_is_missing(self):
+        frame = pd.DataFrame(np.arange(8.0).reshape(4, 2), columns=[1.5, None])
+        assert TableEncoder().fit(frame).transform(frame).shape == (4, 2)
 
     @pytest.mark.parametrize(
         ("name", "values", "message"),
@@ -499,11 +567,14 @@ class TestBadTables:
             ("b", [1, 2, 3, 4], "'b' held categories in fit and now holds numbers"),
             ("c", [1, 2, 3, 4], "'c' held dates in fit and now holds numbers"),
             ("c", pd.to_timedelta([1, 2, 3, 4]), "'c' held dates in fit and now holds durations"),
+            ("b", pd.date_range("2024", periods=4), "'b' held categories in fit and now holds dates"),
+            ("k", pd.to_timedelta([1, 2, 3, 4]), "'k' held categories of numbers in fit and now holds durations"),
+            ("k", list("uvuv"), "'k' held categories of numbers in fit and now holds text or categories"),
         ],
     )
     def test_columns_of_another_type(self, name, values, message):
         with pytest.raises(ValueError, match=f"Columns of X have changed their type: {message}."):
-            self.ENCODER.transform(self.X.assign(**{name: values}))
+            self.WIDE.transform(self.MORE.assign(**{name: values}))
 
     def test_all_columns_of_another_type_are_named(self):
         X = pd.DataFrame({"flag": [True, False] * 3, "k": [1, 2, 3] * 2, "n": np.arange(6)})
@@ -515,9 +586,15 @@ class TestBadTables:
             encoder.transform(changed)
 
     @pytest.mark.parametrize("values", [[None] * 4, [np.nan] * 4, [pd.NaT] * 4, ["?"] * 4])
-    @pytest.mark.parametrize("name", ["a", "b", "c"])
+    @pytest.mark.parametrize("name", ["a", "b", "c", "k", "flag"])
     def test_columns_without_a_value_may_have_any_type(self, name, values):
-        assert np.isfinite(self.ENCODER.transform(self.X.assign(**{name: values}))).all()
+        new = self.MORE.assign(**{name: values})
+        assert np.isfinite(self.WIDE.transform(new)).all()
+
+    def test_frames_of_polars_without_a_value(self):
+        X = pl.DataFrame({"flag": [True, False, None], "n": [1.0, 2.0, 3.0]})
+        encoded = TableEncoder(min_frequency=1).fit(X).transform(X.with_columns(flag=None, n=None))
+        np.testing.assert_array_equal(encoded, [[0, 1, 0]] * 3)
 
     def test_columns_without_a_value_in_training_are_named(self):
         X = self.X.assign(d=np.nan, e=None, f="N/A", g=np.inf)
@@ -538,7 +615,16 @@ class TestBadTables:
             (pl.DataFrame({"a": [1, 2]}).lazy(), TypeError, r"X must be computed; got a LazyFrame"),
             (pd.DataFrame({"a": []}), ValueError, "Found array with 0 sample"),
             (pd.DataFrame(index=range(3)), ValueError, "Found array with 0 feature"),
-            (pd.DataFrame({"a": [1j, 2]}), ValueError, "Complex data not supported"),
+            (pd.DataFrame({"a": [1j, 2], "b": 1}), ValueError, r"Complex data not supported: .*, unlike \['a'\]\."),
+            (pd.DataFrame({"a": [1j, "u"], "b": 1}), ValueError, r"Complex data not supported: .*, unlike \['a'\]\."),
+            (pd.DataFrame({"a": pd.Categorical([1j, 2])}), ValueError, r"Complex data not supported: .* \['a'\]\."),
+            (
+                pd.DataFrame({"a": [[1], [2, 3]]}),
+                TypeError,
+                r"X must hold single values, .*; got \[1\], of type list, in column 'a'",
+            ),
+            (pl.DataFrame({"a": [{"b": 1}, None]}), TypeError, r"got \{'b': 1\}, of type dict, in column 'a'"),
+            (np.array([[{1}, 2], ["a", 3]], dtype=object), TypeError, r"got \{1\}, of type set, in column 0"),
             (
                 pd.DataFrame({"a": [10**400, 2]}, dtype=object),
                 ValueError,
@@ -556,6 +642,7 @@ class TestBadTables:
         [
             {"categorical_features": ["z"]},
             {"categorical_features": [3]},
+            {"categorical_features": [-1]},
             {"categorical_features": [True]},
             {"cardinality_threshold": 0},
             {"high_cardinality": "gap"},
