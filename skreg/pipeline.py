@@ -68,7 +68,7 @@ class TablePipeline(DocLink, Pipeline):
         return tags
 
     def fit(self, X, y=None, sample_weight=None, **params):
-        """Encode a table, and fit the estimator to it.
+        """Encode a table, and fit the estimator to it; a fit that fails leaves all steps as they were.
 
         Parameters
         ----------
@@ -89,7 +89,17 @@ class TablePipeline(DocLink, Pipeline):
         if sample_weight is not None:
             is_routed = get_config()["enable_metadata_routing"]
             params["sample_weight" if is_routed else f"{self.steps[-1][0]}__sample_weight"] = sample_weight
-        return super().fit(X, y, **params)
+        steps = list(self.steps)
+        states = [(step, dict(vars(step))) for _, step in steps if hasattr(step, "__dict__")]
+        try:
+            return super().fit(X, y, **params)
+        except BaseException:
+            # Otherwise an encoder of the new table would stand before an estimator of the old one.
+            self.steps = steps
+            for step, state in states:
+                vars(step).clear()
+                vars(step).update(state)
+            raise
 
     @property
     def feature_importances_(self) -> np.ndarray:

@@ -97,6 +97,18 @@ class TestEveryKindOfColumn:
         np.testing.assert_array_equal(copy.predict_proba(X), expected)
         np.testing.assert_array_equal(clone(fitted).fit(X, y).predict_proba(X), expected)
 
+    def test_a_fit_that_fails_changes_nothing(self, table, fitted):
+        X, y = table
+        bad = pd.Series(y, dtype=object).where(np.arange(len(y)) > 0)
+        model, expected = pickle.loads(pickle.dumps(fitted)), fitted.predict_proba(X)
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            model.fit(X.drop(columns="town"), bad)
+        np.testing.assert_array_equal(model.predict_proba(X), expected)
+        model = clone(fitted)
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            model.fit(X, bad)
+        assert not hasattr(model[0], "kinds_")
+
     def test_a_search_fits_the_encoder_once_a_fold(self, table):
         X, y = table
         model = table_pipeline(RegularizedMLPClassifier(**NETWORK), encoder=CountedEncoder())

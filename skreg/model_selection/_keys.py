@@ -67,7 +67,7 @@ def value_key(value) -> tuple:
         return kind, frozenset(map(value_key, value))
     if kind is dict:
         return kind, tuple((value_key(name), value_key(item)) for name, item in value.items())
-    if isinstance(value, SHARED):
+    if _is_shared(value):
         return kind, _name(value)
     if hasattr(value, "get_params") and _is_cloned_by_parameters(kind):
         # The repr of a metadata request holds its whole content.
@@ -98,6 +98,16 @@ def _n_rows(value) -> int | None:
 def _is_cloned_by_parameters(kind: type) -> bool:
     """Return whether clones of a class are made in the usual way: a FrozenEstimator remains itself."""
     return getattr(kind, "__sklearn_clone__", None) in (None, BaseEstimator.__sklearn_clone__)
+
+
+def _is_shared(value) -> bool:
+    """Return whether a copy shares an object with the original.
+
+    Methods in C are made anew by each access, with another id: pickles hold the object and the name, as those of time
+    zones do.
+    """
+    bound_to = value.__self__ if isinstance(value, types.BuiltinFunctionType) else None
+    return isinstance(value, SHARED) and (bound_to is None or isinstance(bound_to, types.ModuleType))
 
 
 def _name(shared) -> str:
@@ -179,7 +189,7 @@ class _Content(pickle.Pickler):
 
     def persistent_id(self, item):
         """Return the replacement of an object's pickle, or None."""
-        if isinstance(item, SHARED):
+        if _is_shared(item):
             return _name(item)
         if _is_plain(item) or isinstance(item, torch.Tensor):
             digest = hashlib.sha256(type(item).__qualname__.encode())

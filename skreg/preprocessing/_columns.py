@@ -108,7 +108,7 @@ def read_column(series: pd.Series, *, is_declared: bool = False, is_text: bool =
     if series.isna().all():
         return Column("missing", n_rows)
     if pd.api.types.is_object_dtype(dtype) and not is_text:
-        series = _settled(series)
+        series = _settled(series if is_declared else _without_null_strings(series))
     if isinstance(series.dtype, pd.PeriodDtype) and not is_declared:
         series = series.dt.to_timestamp()
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
@@ -146,6 +146,16 @@ def _settled(series: pd.Series) -> pd.Series:
     if what == "period":
         return series.infer_objects()
     return series
+
+
+def _without_null_strings(series: pd.Series) -> pd.Series:
+    """Return objects, none of which is a string that stands for a missing value among numbers, dates and so on."""
+    if not pd.api.types.infer_dtype(series, skipna=True).startswith("mixed"):
+        return series
+    is_text = np.fromiter((isinstance(value, str) for value in series), dtype=bool, count=len(series))
+    is_null = np.zeros(len(series), dtype=bool)
+    is_null[is_text] = null_strings(series.to_numpy()[is_text])
+    return series.where(~is_null, np.nan) if is_null.any() else series
 
 
 def _declared(series: pd.Series, n_rows: int, is_text: bool) -> Column:

@@ -277,7 +277,7 @@ class ReadTextByClasses(ReadText):
 def _text(column: Column) -> pd.Series:
     if column.form == "missing":
         return pd.Series(np.full(column.n_rows, "", dtype=object), name="x")
-    column = as_levels(column)
+    column = as_text(column)
     texts = strings_of(column.codes, column.levels)
     return pd.Series(np.where(column.codes < 0, "", texts), name="x", dtype=object)
 
@@ -308,4 +308,4 @@ class ReadByTransformer(ReadWholeLevels):
 
     def values(self, column: Column) -> np.ndarray:
         """Return the features that the transformer makes of a column."""
-        return self._as_numbers(self._transformer.transform(self._input(as_levels(column))))
+        return self._as_numbers(self._transformer.transform(self._input(as_text(column))))

@@ -49,7 +49,9 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
       with a warning. A category that is (almost) different in every row, as names and ids are, is dropped unless it has
       several words; numbers that are different in every row are numbers.
 
-    Strings such as "N/A", "?" and spaces are missing values, but not if the dtype is of categories.
+    Strings such as "N/A", "?" and spaces are missing values, but not if the dtype is of categories. In a column of
+    numbers or dates in strings, a string that is none of them is a missing value, too. Numbers among text are levels,
+    and 1 is the same as 1.0.
 
     Parameters
     ----------
@@ -204,9 +206,10 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is not allowed, two columns have one name, or no column varies.
+            If a parameter is not allowed, two columns have one name, no column varies, or a column holds complex
+            numbers.
         TypeError
-            If X is sparse or not yet computed.
+            If X is sparse or not yet computed, or a column holds lists or other containers.
 
         Warns
         -----

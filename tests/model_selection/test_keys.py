@@ -145,6 +145,14 @@ def test_values():
         assert value_key(value) == value_key(copied), value
 
 
+def test_methods_in_c_are_known_by_what_they_are_bound_to():
+    """Each access makes another object, as in the pickles of time zones."""
+    first, second = dict.fromkeys, dict.fromkeys
+    assert first is not second
+    assert value_key(first) == value_key(second)
+    assert len({value_key(method) for method in (first, int.from_bytes, "a".join, "b".join, len)}) == 5
+
+
 def test_equal_objects_are_written_alike_whether_they_are_one_or_not():
     one, two = Local(a=1), Local(a=1)
     assert value_key(Local(items=[one, one])) == value_key(Local(items=[one, two]))
@@ -188,6 +196,7 @@ class TestRows:
             scipy.sparse.coo_array,
             pd.DataFrame,
             lambda rows: pd.DataFrame(rows).astype({0: str, 1: "category"}),
+            lambda rows: pd.DataFrame(rows).assign(at=pd.to_datetime(rows[:, 0], unit="D").tz_localize("Asia/Tokyo")),
             lambda rows: rows.astype(object),
             lambda rows: [f"text {row}" for row in rows],
             lambda rows: [(number, threading.Lock()) for number in rows],

@@ -42,6 +42,7 @@ def every_kind(n_rows=200, seed=0):
             "until": with_gaps(
                 [(start + datetime.timedelta(days=int(day))).strftime("%d.%m.%Y") for day in days], random
             ),
+            "seen": pd.Series([start + datetime.timedelta(days=int(day)) for day in days]).dt.tz_localize("Asia/Tokyo"),
             "born": with_gaps([datetime.date(1980, 1, 1) + datetime.timedelta(days=int(day)) for day in days], random),
             "stay": pd.to_timedelta(with_gaps([float(day) for day in days], random).astype(float), unit="h"),
             "price": with_gaps([Decimal(int(day)) / 7 for day in days], random),

@@ -67,7 +67,7 @@ class TestEveryKind:
             "boolean": ["owner", "garden", "heated"],
             "category": ["town", "region", "grade", "code", "street", "mixed", "range"],
             "text": ["owned_by"],
-            "date": ["since", "until", "born", "month"],
+            "date": ["since", "until", "seen", "born", "month"],
             "duration": ["stay", "at"],
             "dropped": ["id", "one", "seven"],
         }
@@ -116,7 +116,7 @@ class TestEveryKind:
 
     def test_frames_of_polars_give_the_same(self, table, fitted):
         X, y = table
-        X = X.drop(columns=["price", "mixed", "month", "range", "id", "one", "at"])
+        X = X.drop(columns=["price", "mixed", "seen", "month", "range", "id", "one", "at"])
         there = pl.DataFrame(
             {
                 name: pl.Series(
@@ -246,6 +246,7 @@ class TestCategories:
             [True, False, None, True],
             pd.array([True, False, None, True], dtype="boolean"),
             pd.Series([True, False, None, True]).astype("category"),
+            pd.Series([True, False, "N/A", True], dtype=object),
         ],
     )
     def test_booleans(self, values):
@@ -590,6 +591,17 @@ class TestBadTables:
     def test_columns_without_a_value_may_have_any_type(self, name, values):
         new = self.MORE.assign(**{name: values})
         assert np.isfinite(self.WIDE.transform(new)).all()
+
+    @pytest.mark.parametrize("gap", [None, np.nan, pd.NA, pd.NaT, "NA", "", " "])
+    def test_gaps_of_any_kind(self, gap):
+        new = self.MORE.assign(stay=pd.to_timedelta([1, 2, 3, 4], unit="h"))
+        encoder = TableEncoder(min_frequency=1).fit(new)
+        expected = encoder.transform(new)
+        new = new.astype(object)
+        new.iloc[1] = gap
+        encoded = encoder.transform(new)
+        np.testing.assert_allclose(encoded[[0, 2, 3]], expected[[0, 2, 3]], atol=1e-6)
+        assert (encoded[1] == 0).all()
 
     def test_frames_of_polars_without_a_value(self):
         X = pl.DataFrame({"flag": [True, False, None], "n": [1.0, 2.0, 3.0]})
