@@ -202,6 +202,7 @@ class TestNumbers:
         assert list(encoded_column(values, min_frequency=5)) == ["x"]
         assert list(encoded_column(values, min_frequency=4)) == ["x", "x_missing"]
         assert list(encoded_column(values, min_frequency=0.2)) == ["x"]
+        assert list(encoded_column(values[:21], min_frequency=None)) == ["x", "x_missing"]
 
     @pytest.mark.parametrize(
         "values",
@@ -305,8 +306,10 @@ class TestCategories:
         assert encoder.get_feature_names_out().tolist() == ["x_missing", "z", "n_missing"]
         assert encoder.kinds_ == {"x": "category", "y": "dropped", "z": "number", "n": "number"}
         assert encoder.transform(frame.assign(x="b", y="c"))[:, 0].tolist() == [0, 0, 0, 0]
-        # What is dropped may change its type.
+        # What is dropped may change its type, but not what has an indicator.
         encoder.transform(frame.assign(y=[1, 2, 3, 4]))
+        with pytest.raises(ValueError, match="'n' held numbers in fit and now holds text"):
+            encoder.transform(frame.assign(n="text"))
 
     def test_names_are_all_different(self):
         frame = pd.DataFrame({"a": ["b", "c", "d"], "a_b": [1.0, 2.0, 3.0], "a_b_2": [1.0, 2.0, 3.0]})
@@ -381,6 +384,11 @@ class TestManyLevels:
         own = TableEncoder(dtype="float64").fit_transform(frame, y)[:, 0]
         assert np.corrcoef(encoded, y)[0, 1] > 0.3
         assert np.corrcoef(own, y)[0, 1] < 0.1
+        again, other = (
+            TableEncoder(dtype="float64", random_state=seed).fit_transform(frame, y)[:, 0] for seed in (0, 1)
+        )
+        np.testing.assert_array_equal(again, own)
+        assert not np.allclose(other, own)
 
     def test_unseen_levels_and_gaps_have_the_mean(self):
         frame = pd.DataFrame({"x": self.LEVELS})
@@ -479,6 +487,12 @@ class TestManyLevels:
         frame = pd.DataFrame({"id": [f"K{i}" for i in range(80)], "x": np.arange(80)})
         assert TableEncoder().fit(frame).kinds_ == {"id": "dropped", "x": "number"}
         assert TableEncoder(high_cardinality="string").fit(frame).kinds_ == {"id": "text", "x": "number"}
+        for threshold, kind in ((80, "dropped"), (81, "category")):
+            encoder = TableEncoder(cardinality_threshold=threshold, min_frequency=None).fit(frame)
+            assert encoder.kinds_["id"] == kind
+        # Text has two words in the mean.
+        frame["id"] = [f"red K{i}" if i % 4 else f"K{i}" for i in range(80)]
+        assert TableEncoder().fit(frame).kinds_ == {"id": "dropped", "x": "number"}
 
     def test_a_transformer(self):
         frame = pd.DataFrame({"x": self.LEVELS, "z": np.arange(self.N)})
