@@ -126,7 +126,7 @@ def read_column(series: pd.Series, *, is_declared: bool = False, is_text: bool =
 def _settled(series: pd.Series) -> pd.Series:
     """Return a series of objects with the dtype of what it holds; strings where that is nothing in particular."""
     # Arrow strings and the like are of other dtypes; this one says nothing.
-    what = pd.api.types.infer_dtype(series, skipna=True)
+    what = _held(series)
     if what in ("integer", "floating", "mixed-integer-float", "decimal"):
         try:
             return series.where(series.notna(), np.nan).astype(np.float64)
@@ -148,9 +148,14 @@ def _settled(series: pd.Series) -> pd.Series:
     return series
 
 
+def _held(series: pd.Series) -> str:
+    """Return what pandas says about objects that are there; to its own ``skipna``, NaT among numbers is a value."""
+    return pd.api.types.infer_dtype(series[series.notna()])
+
+
 def _without_null_strings(series: pd.Series) -> pd.Series:
     """Return objects, none of which is a string that stands for a missing value among numbers, dates and so on."""
-    if not pd.api.types.infer_dtype(series, skipna=True).startswith("mixed"):
+    if not _held(series).startswith("mixed"):
         return series
     is_text = np.fromiter((isinstance(value, str) for value in series), dtype=bool, count=len(series))
     is_null = np.zeros(len(series), dtype=bool)
