@@ -183,12 +183,13 @@ class TestColumns:
         random = np.random.default_rng(0)
         X = pd.DataFrame({f"c{j}": random.normal(size=200) for j in range(6)})
         X["level"] = random.choice(list("uvw"), size=200)
-        y = 2 * X["c1"] + (X["level"] == "v")
+        X["same"] = "same"
+        y = 2 * X["c1"] + (X["level"] == "v") - 1.0 * (X["level"] == "w")
         network = RegularizedMLPRegressor((), penalty="l1", alpha=0.05, max_iter=300, learning_rate_init=0.05)
         options = {"learning_rate": "cosine", "random_state": 0, "tol": 0}
         model = table_pipeline(network.set_params(**options)).fit(X, y)
         assert model.selected_features_.tolist() == ["c1", "level"]
-        assert (model.feature_importances_ > 0).nonzero()[0].tolist() == [1, 6]
+        assert (model.feature_importances_ > 0).tolist() == [False, True, *[False] * 4, True, False]
         named = table_pipeline(network, encoder=TableEncoder().set_output(transform="pandas")).fit(X, y)
         assert named.selected_features_.tolist() == ["c1", "level"]
         unnamed = table_pipeline(network).fit(X.to_numpy(), y)
@@ -218,6 +219,8 @@ class TestTablePipeline:
         regressor = table_pipeline(RegularizedMLPRegressor(), encoder=encoder)
         assert (regressor[0].target_type, regressor[0].min_frequency) == ("continuous", 2)
         assert encoder.target_type == "auto"
+        asked = TableEncoder(target_type="binary")
+        assert table_pipeline(RegularizedMLPRegressor(), encoder=asked)[0].target_type == "binary"
         # Integers are numbers to a regressor, and not so many classes.
         X = pd.DataFrame({"x": [f"k{i % 50}" for i in range(200)]})
         model = table_pipeline(RegularizedMLPRegressor(**NETWORK)).fit(X, np.arange(200) % 2)
