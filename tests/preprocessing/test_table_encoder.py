@@ -375,7 +375,7 @@ class TestManyLevels:
         y = random.normal(size=self.N)
         frame = pd.DataFrame({"x": self.LEVELS})
         encoder = TableEncoder(dtype="float64").fit(frame, y)
-        assert encoder.kinds_ == {"x": "category"}
+        assert encoder.kinds_ == TableEncoder().fit(frame, y[:, None]).kinds_ == {"x": "category"}
         theirs = TargetEncoder(target_type="continuous").fit(OrdinalEncoder().fit_transform(frame), y)
         means = theirs.transform(OrdinalEncoder().fit_transform(frame))[:, 0]
         encoded = encoder.transform(frame)[:, 0]
