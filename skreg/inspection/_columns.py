@@ -13,7 +13,7 @@ from skreg._plotting import BLUE, ORANGE, axes_for, labels_of, shortened
 from skreg._seeds import random_numbers
 from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg.compose import quantile_levels
-from skreg.inspection._members import WHOLE, Scores
+from skreg.inspection._members import WHOLE, Scores, scoring_of_score
 
 # Inches of a new figure.
 WIDTH, HEIGHT_OF_A_BOX, HEIGHT_OF_THE_REST = 7.0, 0.3, 1.4
@@ -122,8 +122,8 @@ class ColumnImportanceDisplay:
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
         scoring : str or callable, default=None
-            Scorer, greater is better; None means the estimator's `score`: accuracy or R². The importances are in its
-            units.
+            Scorer, greater is better; None means the estimator's `score`: accuracy or R², or what a search scores by.
+            The importances are in its units.
         n_repeats : int, default=10
             How often each column is shuffled, at least 1.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -308,7 +308,7 @@ def _names_of(X) -> list | None:
 
 
 def _score_name(estimator, scoring) -> str:
-    scoring = getattr(estimator, "scoring", None) if scoring is None else scoring  # a search scores as it was told to
+    scoring = scoring_of_score(estimator) if scoring is None else scoring
     if scoring is None:
         return "accuracy" if is_classifier(estimator) else "D²" if quantile_levels(estimator) else "R²"
     name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "")

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import accuracy_score, check_scoring, r2_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -38,6 +40,8 @@ class Scores:
             )
         for fitted in estimators:
             check_is_fitted(fitted)
+        if scoring is None:  # members have no search around them
+            scoring = scoring_of_score(estimators[0])
         if isinstance(estimator, list | tuple):
             return cls(estimators, check_scoring(estimators[0], scoring=scoring), [], estimators)
         return cls(estimators, check_scoring(estimator, scoring=scoring), *members_of(estimator, n_outputs))
@@ -63,6 +67,31 @@ class Scores:
                 f"The 'scoring' parameter must give a finite number; got {score!r} for a {type(estimator).__name__}."
             )
         return float(number)
+
+
+def scoring_of_score(estimator):
+    """Return the scorer, or its name, that `score` of a fitted estimator uses; None means accuracy, R² or D².
+
+    That is what a search scores by, alone or in pipelines. Other parameters `scoring`, as those of networks and of
+    boosting, are for early stopping or the choice of a strength.
+    """
+    for part in opened(estimator):
+        if isinstance(part, LogisticRegressionCV):
+            return part.scoring
+        is_search = hasattr(part, "best_estimator_")
+        if is_search and part.scoring is not None:
+            return _scorer_of_search(part)
+        if not is_search and not isinstance(part, Pipeline):
+            return None
+    return None
+
+
+def _scorer_of_search(search):
+    """Return the scorer of a fitted search, or its name; of several, the one that its `refit` names."""
+    if not search.multimetric_:
+        return search.scoring
+    scorers, chosen = search.scorer_, search.refit
+    return scorers[chosen] if isinstance(scorers, dict) else lambda model, X, y: scorers(model, X, y)[chosen]
 
 
 class Member(BaseEstimator):

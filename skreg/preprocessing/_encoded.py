@@ -119,10 +119,12 @@ def source_columns_of(X) -> np.ndarray | None:
     if isinstance(X, EncodedTable):
         return X.source_columns
     attributes = getattr(X, "attrs", None)
-    source_columns = attributes.get(SOURCE_COLUMNS) if isinstance(attributes, dict) else None
-    if source_columns is None or not hasattr(X, "columns"):
+    # With one of the two alone, it is the user who has written something of that name.
+    is_encoded = isinstance(attributes, dict) and attributes.keys() >= {SOURCE_COLUMNS, ENCODED_COLUMNS}
+    if not is_encoded or not hasattr(X, "columns"):
         return None
-    sources = dict(zip(attributes.get(ENCODED_COLUMNS, X.columns), source_columns, strict=False))
+    source_columns = attributes[SOURCE_COLUMNS]
+    sources = dict(zip(attributes[ENCODED_COLUMNS], source_columns, strict=True))
     if len(X.columns) > len(source_columns) or any(name not in sources for name in X.columns):
         return None
     return np.array([sources[name] for name in X.columns], dtype=np.intp)

@@ -1,14 +1,18 @@
 """Importances of the columns of a table: scikit-learn's numbers, by original column, for ensembles by member, too."""
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import is_classifier
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import (
     BaggingClassifier,
     GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
     VotingClassifier,
@@ -16,18 +20,20 @@ from sklearn.ensemble import (
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.inspection import PartialDependenceDisplay, permutation_importance
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, LogisticRegressionCV
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skreg import RegularizedMLPClassifier, table_pipeline
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, RegularizedMLPRegressorCV, table_pipeline
 from skreg.inspection import ColumnImportanceDisplay
 from skreg.inspection._members import members_of
 
 N_TRAIN = 100
 COLUMNS = ["noise", "size", "$colour"]
+SCORER = get_scorer("neg_log_loss")
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +130,48 @@ class TestNumbers:
         display = ColumnImportanceDisplay.from_estimator(model, X, X[:, 2], scoring=lambda m, X, y: m.score(X, y))
         assert display.ax_.get_xlabel() == "fall of score from 1 when the column is shuffled"
 
+    @pytest.mark.parametrize(
+        ("estimator", "name"),
+        [
+            (RegularizedMLPRegressor((), solver="lbfgs"), "R²"),  # whose scoring='loss' is for early stopping
+            (RegularizedMLPRegressorCV((), solver="lbfgs", penalty="l2", alphas=[0.1, 1.0], cv=2, refit=True), "R²"),
+            (HistGradientBoostingRegressor(max_iter=2), "R²"),
+            (
+                LogisticRegressionCV(
+                    Cs=[1.0], l1_ratios=(0,), cv=2, scoring="neg_log_loss", use_legacy_attributes=False
+                ),
+                "log_loss",
+            ),
+        ],
+    )
+    def test_scores_have_the_name_of_what_they_are(self, estimator, name):
+        X = np.random.default_rng(0).normal(size=(60, 3))
+        y = X[:, 2] > 0 if is_classifier(estimator) else X[:, 2]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of strengths at the edge
+            fitted = estimator.fit(X, y)
+        display = ColumnImportanceDisplay.from_estimator(fitted, X, y, n_repeats=1)
+        assert display.score == fitted.score(X, y)
+        assert f" of {name} from" in display.ax_.get_xlabel()
+
 
 class TestMembers:
+    @pytest.mark.parametrize("scoring", ["neg_log_loss", {"a": "neg_log_loss"}, lambda *data: {"a": SCORER(*data)}])
+    def test_have_the_scores_of_the_search_around_them(self, scoring):
+        X = np.random.default_rng(0).normal(size=(60, 2))
+        y = X[:, 1] > 0
+        refit = True if isinstance(scoring, str) else "a"
+        ensemble = BaggingClassifier(LogisticRegression(), 2, random_state=0)
+        search = GridSearchCV(ensemble, {"max_samples": [0.5]}, scoring=scoring, refit=refit, cv=2)
+        model = make_pipeline(StandardScaler(), search).fit(X, y)
+        options = {"n_repeats": 1, "random_state": 0}
+        display = ColumnImportanceDisplay.from_estimator(model, X, y, **options)
+        expected = ColumnImportanceDisplay.from_estimator(model, X, y, scoring="neg_log_loss", **options)
+        np.testing.assert_array_equal(display.importances, expected.importances)
+        np.testing.assert_array_equal(display.member_importances, expected.member_importances)
+        assert display.score == model.score(X, y)
+        assert display.ax_.get_xlabel().startswith("rise of log_loss" if isinstance(scoring, str) else "fall of score")
+
     @pytest.mark.parametrize(
         "ensemble",
         [

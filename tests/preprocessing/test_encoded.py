@@ -118,6 +118,13 @@ def test_frames_are_read_by_their_names():
     assert source_columns_of(frame["a"]) is None
 
 
+@pytest.mark.parametrize("value", [list("abcd"), {"a": "lab"}, 3, [0, 1, 1, 0, 5]])
+def test_attributes_of_the_user_are_none(value):
+    frame = pd.DataFrame(VALUES, columns=list("abcd"))
+    frame.attrs["source_columns"] = value
+    assert source_columns_of(frame) is None
+
+
 @pytest.mark.parametrize("X", [None, [[1.0]], VALUES, "text", 3])
 def test_others_have_none(X):
     assert source_columns_of(X) is None
