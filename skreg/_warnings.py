@@ -1,8 +1,10 @@
 """Warnings that point at the user's line, now or later."""
 
+import contextlib
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 # A warning that is to be given: its message and its category.
@@ -28,6 +30,37 @@ def warn_user(message: str | Warning, category: type[Warning] = UserWarning, *, 
         warnings.warn(message, category, stacklevel=level)
     elif not _is_ignored(str(message), category, frame):
         warnings.warn(f"{prefix}{message}", category, stacklevel=level)
+
+
+class _Kept(threading.local):
+    """List of the thread to which the warnings of transformers are added; None where they are given at once."""
+
+    messages: list[Message] | None = None
+
+
+_kept = _Kept()
+
+
+@contextlib.contextmanager
+def keeping_warnings(messages: list[Message]) -> Iterator[None]:
+    """Add what :func:`warn_or_keep` is to warn of, within a block and in this thread, to a list.
+
+    A transformer is fitted by the pipeline around it, which has no place for a list; and the pipelines of all folds
+    warn of the same.
+    """
+    before, _kept.messages = _kept.messages, messages
+    try:
+        yield
+    finally:
+        _kept.messages = before
+
+
+def warn_or_keep(message: str) -> None:
+    """Warn as :func:`warn_user` does, or leave that to whoever keeps the warnings of this thread."""
+    if _kept.messages is None:
+        warn_user(message)
+    else:
+        _kept.messages.append((message, UserWarning))
 
 
 def _is_ignored(text: str, category: type[Warning], frame: FrameType) -> bool:

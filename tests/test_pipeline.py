@@ -1,6 +1,7 @@
 """Pipelines from tables as they are: fits, searches, comparisons, and which columns are used."""
 
 import pickle
+import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -147,6 +148,31 @@ class TestEveryKindOfColumn:
         result = compare_regularizers(X, y, {"l2": (model, grid), "none": model}, **options)
         assert result.folds["test_score"].notna().all()
         assert result.best_estimator_.predict(X).shape == y.shape
+
+    def test_warnings_of_the_encoder_come_once_a_call(self):
+        random = np.random.default_rng(0)
+        # 31 rows, so that the folds have different numbers of them.
+        X = pd.DataFrame({"a": random.normal(size=31), "b": random.choice(["u", "v"], size=31), "empty": None})
+        y = (X["a"] > 0).astype(int)
+        model = table_pipeline(RegularizedMLPClassifier((2,), max_iter=1, n_iter_no_change=np.inf, random_state=0))
+        other = table_pipeline(LogisticRegression())
+        few = {"cv": 2, "n_repeats": 1, "inner_cv": 2, "random_state": 0}
+        grid, grid_of_other = {"tableencoder__min_frequency": [2, 3]}, {"logisticregression__C": [1, 2]}
+        regularizers = {"table": (model, grid), "other": (other, grid_of_other)}
+        calls = [
+            lambda: GridSearchCV(model, grid, cv=2).fit(X, y),
+            lambda: cross_val_score(model, X, y, cv=2),
+            lambda: compare_regularizers(X, y, regularizers, **few),
+            lambda: compare_regularizers(X, y, {"other": other, "table": model}, **few),
+        ]
+        for call in calls:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                call()
+            texts = [str(item.message) for item in caught if "no value" in str(item.message)]
+            assert len(texts) == 1, texts
+            assert texts[0].endswith("The columns ['empty'] of X have no value in the training rows, and are dropped.")
+            assert {item.filename for item in caught if "no value" in str(item.message)} == {__file__}
 
     def test_polars_and_sample_weight(self):
         random = np.random.default_rng(0)

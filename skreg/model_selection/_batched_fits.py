@@ -27,7 +27,7 @@ from skreg._estimator.prepare import PendingFit, finish
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
-from skreg._warnings import Message
+from skreg._warnings import Message, keeping_warnings
 from skreg.backends import Shared, in_one_worker, keeping_data, run_calls, stop_signal, train_fits
 from skreg.backends._returned import checked_results
 from skreg.compose import last_if_plain
@@ -142,7 +142,7 @@ def networks_of(estimator) -> Iterator[FittedMLP]:
 def fit_with_messages(
     estimator, structure: RowStructure, data: tuple, parameters: dict, messages: list[Message], **options
 ) -> PendingFit | None:
-    """Fit an estimator, and append the warnings of a network at its end to a list.
+    """Fit an estimator, and append the warnings of a network at its end, and of our transformers, to a list.
 
     Parameters
     ----------
@@ -153,7 +153,8 @@ def fit_with_messages(
     data, parameters : tuple and dict
         Arguments of `fit`.
     messages : list
-        The warnings of a network are appended to it, also before an error; other estimators warn themselves.
+        The warnings of a network, and of a :class:`~skreg.preprocessing.TableEncoder` before any estimator, are
+        appended to it, also before an error; other estimators warn themselves.
     **options : dict
         Options of :class:`DeferredFit`.
 
@@ -163,12 +164,12 @@ def fit_with_messages(
         The fit of the network, to be trained together with others; None if there is nothing left to train.
     """
     if not has_network(estimator) or not keeps_warnings(last_of(estimator)):
-        with following(partial(networks_of, estimator), structure):
+        with keeping_warnings(messages), following(partial(networks_of, estimator), structure):
             estimator.fit(*data, **parameters)
         return None
     deferring = with_last(estimator, partial(DeferredFit, **options))
     try:
-        with following(partial(networks_of, deferring), structure):
+        with keeping_warnings(messages), following(partial(networks_of, deferring), structure):
             deferring.fit(*data, **parameters)
     finally:
         *_, deferred = opened(deferring)

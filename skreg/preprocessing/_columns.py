@@ -1,6 +1,7 @@
 """Single columns that are no plain numbers: what they hold, as numbers, moments, or levels and codes."""
 
 import datetime
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -14,6 +15,12 @@ from skreg.preprocessing import _skrub
 UNSEEN, MISSING = -1, -2
 # What the text of a moment ends with if it is a day.
 MIDNIGHT = " 00:00:00"
+# Durations as pandas writes them into a file, as Python prints them, and by ISO 8601 without months and years, which
+# have no length.
+_CLOCK = r"[+-]?\d+:\d\d:\d\d(\.\d+)?"
+DURATION = re.compile(
+    rf"[+-]?\d+ days?(,? {_CLOCK})?|{_CLOCK}|-?P(?=[\dT])(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?"
+)
 # Names that an error message lists.
 MAX_LISTED = 8
 
@@ -270,6 +277,15 @@ def parsed_numbers(levels: np.ndarray, *, strict: bool) -> np.ndarray | None:
         return None
     # "inf" and "nan" alone are words.
     return numbers if not strict or any(map(_has_digit, levels)) else None
+
+
+def parsed_durations(levels: np.ndarray, *, strict: bool) -> np.ndarray | None:
+    """Return strings as durations in seconds; None (or, unless strict, NaN in their places) if some are none."""
+    if strict and not all(map(DURATION.fullmatch, levels)):
+        return None
+    texts = pd.Series([level if DURATION.fullmatch(level) else None for level in levels], dtype=object)
+    seconds = pd.to_timedelta(texts, errors="coerce").dt.total_seconds().to_numpy(dtype=np.float64)
+    return None if strict and np.isnan(seconds).any() else seconds
 
 
 def may_be_dates(levels: np.ndarray) -> bool:

@@ -16,6 +16,7 @@ from skreg.preprocessing._columns import (
     as_levels,
     listed,
     may_be_dates,
+    parsed_durations,
     parsed_numbers,
     read_column,
 )
@@ -394,7 +395,7 @@ def reader_of(column: Column, label, options: Options, y) -> tuple[Reader | None
     if column.form == "number":
         return ReadNumbers(column), "numbers"
     if column.form == "duration":
-        return ReadDurations(), "numbers"
+        return ReadDurations(column), "numbers"
     if column.form == "date":
         return ReadDates.of(column), "numbers"
     if column.form == "boolean":
@@ -402,6 +403,8 @@ def reader_of(column: Column, label, options: Options, y) -> tuple[Reader | None
     if not column.is_declared:
         if parsed_numbers(column.levels, strict=True) is not None:
             return ReadNumbers(column), "numbers"
+        if parsed_durations(column.levels, strict=True) is not None:
+            return ReadDurations(column), "numbers"
         if may_be_dates(column.levels) and (dates := ReadDates.of(column)) is not None:
             return dates, "numbers"
     if len(column.levels) < options.cardinality_threshold:

@@ -11,7 +11,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import type_of_target
 
 from skreg.preprocessing import _skrub
-from skreg.preprocessing._columns import MIDNIGHT, MISSING, Column, as_levels, as_text, parsed_numbers, text_of
+from skreg.preprocessing._columns import (
+    MIDNIGHT,
+    MISSING,
+    Column,
+    as_levels,
+    as_text,
+    parsed_durations,
+    parsed_numbers,
+    text_of,
+)
 
 # Features of a text.
 N_COMPONENTS = 30
@@ -78,17 +87,25 @@ class ReadNumbers(Reader):
 
 
 class ReadDurations(Reader):
-    """Reads durations, in seconds."""
+    """Reads durations, also from strings, in seconds."""
 
     kind = "duration"
 
+    def __init__(self, column: Column):
+        self._from_strings = column.form == "level"
+
     def accepts(self, column):
-        """Return whether a column holds durations."""
-        return column.form == "duration"
+        """Return whether a column holds durations, or strings as in the fit."""
+        return column.form == "duration" or (
+            column.form == "level" and self._from_strings and column.of in ("text", "duration")
+        )
 
     def values(self, column: Column) -> np.ndarray:
-        """Return the durations of a column, of shape (n_rows, 1)."""
-        return column.values[:, None]
+        """Return the durations of a column, of shape (n_rows, 1); strings that are none are missing."""
+        if column.form != "level":
+            return column.values[:, None]
+        seconds = column.levels if column.of == "duration" else parsed_durations(column.levels, strict=False)
+        return np.append(seconds, np.nan)[np.maximum(column.codes, -1)][:, None]
 
 
 class ReadDates(Reader):

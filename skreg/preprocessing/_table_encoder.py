@@ -20,7 +20,7 @@ from skreg._sklearn_private import (
     fit_context,
     output_container,
 )
-from skreg._warnings import warn_user
+from skreg._warnings import warn_or_keep
 from skreg.preprocessing._columns import listed
 from skreg.preprocessing._encoded import ENCODED_COLUMNS, SOURCE_COLUMNS, EncodedTable
 from skreg.preprocessing._frames import Frame, frame_of
@@ -33,7 +33,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
 
     Each column becomes what a network learns from well:
 
-    - Numbers, durations (in seconds) and numbers in strings are centred at their median, divided by the distance of
+    - Numbers and durations (in seconds), also in strings, are centred at their median, divided by the distance of
       their quartiles and squashed, ``x / sqrt(1 + (x / 3)**2)``, so that outliers and infinite values are at most 3
       (`max_absolute_value`) away from it. Missing ones become the median.
     - Dates, also in strings, become year, time since 1970, and month, day, weekday and hour on circles, scaled like
@@ -50,8 +50,8 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
       several words; numbers that are different in every row are numbers.
 
     Strings such as "N/A", "?" and spaces are missing values, but not if the dtype is of categories. In a column of
-    numbers or dates in strings, a string that is none of them is a missing value, too. Numbers among text are levels,
-    and 1 is the same as 1.0.
+    numbers, dates or durations in strings, a string that is none of them is a missing value, too. Numbers among text
+    are levels, and 1 is the same as 1.0.
 
     Parameters
     ----------
@@ -317,7 +317,8 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
         plan = Plan(frame, _target_array(y, frame.n_rows), options, has_names=has_names)
         if len(plan.empty):
             columns = listed(frame.labels[j] for j in plan.empty)
-            warn_user(f"The columns {columns} of X have no value in the {frame.n_rows} rows, and are dropped.")
+            # Without the number of rows: all folds of a search warn in the same words.
+            warn_or_keep(f"The columns {columns} of X have no value in the training rows, and are dropped.")
         if not len(plan.sources):
             raise ValueError(
                 f"X must have a column with different values that the encoder does not drop; got {frame.n_columns} "

@@ -1,5 +1,7 @@
 """What the encoder of tables makes of each kind of column, and of tables that are not as they should be."""
 
+import datetime
+import io
 import pickle
 import subprocess
 import sys
@@ -541,6 +543,40 @@ class TestDates:
         assert TableEncoder().fit(pd.DataFrame({"x": ["1999", "2004", "2010"]})).kinds_ == {"x": "number"}
 
 
+class TestDurations:
+    SECONDS = pd.Series([991.0, 61.5, -3600.0, 90061.25, 7.0, 7200.0, 0.0, 45.0])
+
+    def test_strings(self):
+        durations = pd.to_timedelta(self.SECONDS, unit="s")
+        expected = encoded_column(durations)
+        csv = pd.read_csv(io.StringIO(pd.DataFrame({"x": durations}).to_csv(index=False)))["x"]
+        assert csv[0] == "0 days 00:16:31.000000"
+        iso = ["PT16M31S", "PT1M1.5S", "-PT1H", "P1DT1H1M1.25S", "PT7S", "PT2H", "PT0S", "PT45S"]
+        printed = [str(value) for value in durations.dt.to_pytimedelta()]
+        assert printed[3] == "1 day, 1:01:01.250000"
+        for texts in (csv, csv.astype("string"), printed):
+            np.testing.assert_allclose(encoded_column(texts), expected, atol=1e-6)
+        encoder = TableEncoder(min_frequency=1).fit(pd.DataFrame({"x": csv}))
+        assert encoder.kinds_ == {"x": "duration"}
+        trained = encoder.transform(pd.DataFrame({"x": csv}))
+        for new in (durations, csv.astype("category"), durations.astype("category"), iso):
+            np.testing.assert_allclose(encoder.transform(pd.DataFrame({"x": new})), trained, atol=1e-6)
+        assert (encoder.transform(pd.DataFrame({"x": ["no duration", None]})) == 0).all()
+        with pytest.raises(ValueError, match="'x' held durations in fit and now holds numbers"):
+            encoder.transform(pd.DataFrame({"x": [1.0, 2.0]}))
+
+    def test_whole_days_times_and_gaps(self):
+        expected = encoded_column(pd.to_timedelta(pd.Series([1, 2, 5, None] * 3), unit="D"))
+        for texts in (["1 day", "2 days", "5 days", None] * 3, ["P1D", "P2D", "P5D", "N/A"] * 3):
+            np.testing.assert_allclose(encoded_column(texts), expected, atol=1e-6)
+        at = [datetime.time(hour, 30) for hour in range(9)]
+        np.testing.assert_allclose(encoded_column([str(time) for time in at]), encoded_column(at), atol=1e-6)
+
+    @pytest.mark.parametrize("texts", [["1 day", "soon"], ["P", "PT"], ["P1D", "P1M"], ["12:30", "14:45"], ["5", "d"]])
+    def test_what_is_none(self, texts):
+        assert TableEncoder().fit(pd.DataFrame({"x": texts * 5})).kinds_ != {"x": "duration"}
+
+
 class TestBadTables:
     X = pd.DataFrame({"a": [1.0, 2, 3, 4], "b": ["u", "v", "u", "v"], "c": pd.date_range("2024", periods=4)})
     ENCODER = TableEncoder(min_frequency=1).fit(X)
@@ -624,7 +660,9 @@ class TestBadTables:
 
     def test_columns_without_a_value_in_training_are_named(self):
         X = self.X.assign(d=np.nan, e=None, f="N/A", g=np.inf)
-        with pytest.warns(UserWarning, match=r"The columns \['d', 'e', 'f', 'g'\] of X have no value in the 4 rows"):
+        with pytest.warns(
+            UserWarning, match=r"The columns \['d', 'e', 'f', 'g'\] of X have no value in the training rows"
+        ):
             encoder = TableEncoder(min_frequency=1).fit(X)
         np.testing.assert_array_equal(encoder.transform(X), self.ENCODER.transform(self.X))
         # Whatever they hold later.
