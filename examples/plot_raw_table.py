@@ -52,8 +52,9 @@ print(f"classes {model.classes_}, probabilities {model.predict_proba(stranger)[0
 #
 # The first two steps of the pipeline are an encoder and the network. The age became a number around zero and a mark for
 # those without one; the class one column of zeros and ones for each of its levels, with one for levels in fewer than
-# five rows; the sex a single column; the name, which is different in nearly every row but has several words, thirty
-# columns of parts of words.
+# five rows; the sex a single column. The name is different in nearly every row, but has several words: it became a single
+# column as well, which is what the parts of these words say about survival. (In a table of 3,000 rows and more, it would be
+# thirty columns of parts of words.)
 
 encoder = model[0]
 names = encoder.get_feature_names_out()
@@ -103,8 +104,8 @@ plt.show()
 # ------------------------------
 #
 # The pipeline sums up over the features of a column, so the answer is about the table. (Norms of weights depend on the
-# scale of features, and a text has thirty of them: to measure what a column is worth, shuffle it, as
-# :func:`~sklearn.inspection.permutation_importance` does.)
+# scale of features, and on how many of them a column has: to measure what it is worth, shuffle it, as
+# :class:`~skreg.inspection.ColumnImportanceDisplay` does.)
 
 importances = pd.Series(model.feature_importances_, X.columns).sort_values()
 print(importances.round(2).to_string())
