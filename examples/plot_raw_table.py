@@ -52,9 +52,9 @@ print(f"classes {model.classes_}, probabilities {model.predict_proba(stranger)[0
 #
 # The first two steps of the pipeline are an encoder and the network. The age became a number around zero and a mark for
 # those without one; the class one column of zeros and ones for each of its levels, with one for levels in fewer than
-# five rows; the sex a single column. The name is different in nearly every row, but has several words: it became a single
-# column as well, which is what the parts of these words say about survival. (In a table of 3,000 rows and more, it would be
-# thirty columns of parts of words.)
+# five rows; the sex a single column. The name is different in nearly every row, but has several words: it became a
+# single column as well, which is what the parts of these words say about survival. (In a table of 3,000 rows and more,
+# it would be thirty columns of parts of words.)
 
 encoder = model[0]
 names = encoder.get_feature_names_out()
