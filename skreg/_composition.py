@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
@@ -92,3 +93,35 @@ def with_last(estimator, replace: Callable):
     else:
         vars(estimator).update(inner)
     return estimator
+
+
+def handed_on(estimator, X, y) -> tuple:
+    """Return rows and targets as an estimator hands them on to its innermost part.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its transformers are fitted; its innermost part need not be.
+    X, y : array-like
+        Rows and targets that the estimator takes.
+
+    Returns
+    -------
+    X, y : array-like
+        What the innermost part takes.
+    """
+    while inner := parts(estimator):
+        if isinstance(estimator, Pipeline):
+            for _, step in estimator.steps[:-1]:
+                X = X if step in (None, "passthrough") else step.transform(X)
+        else:
+            y = _transformed_target(estimator, y)
+        estimator = list(inner.values())[-1]
+    return X, y
+
+
+def _transformed_target(estimator: TransformedTargetRegressor, y) -> np.ndarray:
+    """Return targets as a fitted transformation of the target hands them on: scikit-learn has no method for that."""
+    y = np.asarray(y)
+    transformed = estimator.transformer_.transform(y.reshape(-1, 1) if y.ndim == 1 else y)
+    return transformed[:, 0] if transformed.ndim == 2 and transformed.shape[1] == 1 else transformed

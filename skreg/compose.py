@@ -148,11 +148,16 @@ def quantile_levels(estimator) -> tuple[float, ...] | None:
     return loss.quantiles if len(loss.quantiles) > 1 else None
 
 
-@on_one_thread
 def quantile_score(estimator, X, y, sample_weight=None) -> float:
     """Return the mean D² of an estimator that predicts several quantiles: a scorer."""
-    quantiles = torch.from_numpy(np.asarray(estimator.predict(X), dtype=np.float64))
-    loss: Quantile = regression_loss("quantile", quantile=quantile_levels(estimator), delta=1.0)
+    return share_of_quantiles(estimator.predict(X), quantile_levels(estimator), y, sample_weight)
+
+
+@on_one_thread
+def share_of_quantiles(quantiles, levels: tuple[float, ...], y, sample_weight=None) -> float:
+    """Return the mean D² of predicted quantiles of some levels, which are the last axis."""
+    quantiles = torch.from_numpy(np.asarray(quantiles, dtype=np.float64))
+    loss: Quantile = regression_loss("quantile", quantile=levels, delta=1.0)
     targets = np.asarray(as_numpy(y, "y"), dtype=np.float64).reshape(len(quantiles), -1)
     weight = check_sample_weight(as_numpy(sample_weight), targets, dtype=np.float64)
     quantiles = quantiles.reshape(*targets.shape, -1)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import starmap
+from itertools import islice, starmap
 
 import numpy as np
 import scipy.sparse
@@ -23,7 +23,7 @@ from skreg._composition import last_of, nested, opened, with_last
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.hints import is_about_conversion, is_about_text, with_column_hint
-from skreg._estimator.prepare import PendingFit, finish
+from skreg._estimator.prepare import PendingFit
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
@@ -33,7 +33,17 @@ from skreg.backends._returned import checked_results
 from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, StopSignal
-from skreg.model_selection._deferred import DatasetCache, DeferredFit, keeps_warnings, with_network
+from skreg.model_selection._deferred import (
+    DatasetCache,
+    DeferredFit,
+    FittedTogether,
+    HeldOut,
+    PendingFits,
+    finish_fits,
+    fits_of,
+    keeps_warnings,
+    with_network,
+)
 from skreg.model_selection._memory import restore_memory, share_memory
 from skreg.model_selection._processes import Home, packed, unpacked
 from skreg.stopping import NoSplitError, RowStructure, following
@@ -125,9 +135,18 @@ def network_of(estimator) -> BaseRegularizedMLP | None:
     return last if is_ours else None
 
 
+def is_trained_together(estimator) -> bool:
+    """Return whether what is at the end of an estimator can be trained in a population with others."""
+    last = last_if_plain(estimator)
+    if isinstance(last, FittedTogether):
+        return keeps_warnings(last)
+    network = network_of(estimator)
+    return network is not None and network._can_be_a_member(None, None)
+
+
 def has_network(estimator) -> bool:
-    """Return whether there is a network at the end of an estimator, also of a subclass or with cross-validation."""
-    return isinstance(last_if_plain(estimator), FittedMLP)
+    """Return whether there are networks at the end of an estimator: one, of any class, or an ensemble of them."""
+    return isinstance(last_if_plain(estimator), FittedMLP | FittedTogether)
 
 
 def networks_of(estimator) -> Iterator[FittedMLP]:
@@ -140,8 +159,14 @@ def networks_of(estimator) -> Iterator[FittedMLP]:
 
 
 def fit_with_messages(
-    estimator, structure: RowStructure, data: tuple, parameters: dict, messages: list[Message], **options
-) -> PendingFit | None:
+    estimator,
+    structure: RowStructure,
+    data: tuple,
+    parameters: dict,
+    messages: list[Message],
+    held_out: HeldOut | None = None,
+    **options,
+) -> PendingFit | PendingFits | None:
     """Fit an estimator, and append the warnings of a network at its end, and of our transformers, to a list.
 
     Parameters
@@ -155,19 +180,23 @@ def fit_with_messages(
     messages : list
         The warnings of a network, and of a :class:`~skreg.preprocessing.TableEncoder` before any estimator, are
         appended to it, also before an error; other estimators warn themselves.
+    held_out : HeldOut or None, default=None
+        Rows that the network is validated on.
     **options : dict
-        Options of :class:`DeferredFit`.
+        Further options of :class:`DeferredFit`.
 
     Returns
     -------
-    PendingFit or None
+    PendingFit, PendingFits or None
         The fit of the network, to be trained together with others; None if there is nothing left to train.
     """
     if not has_network(estimator) or not keeps_warnings(last_of(estimator)):
         with keeping_warnings(messages), following(partial(networks_of, estimator), structure):
             estimator.fit(*data, **parameters)
         return None
-    deferring = with_last(estimator, partial(DeferredFit, **options))
+    deferring = with_last(estimator, partial(DeferredFit, structure=structure, held_out=held_out, **options))
+    if held_out is not None:
+        held_out.estimator = deferring
     try:
         with keeping_warnings(messages), following(partial(networks_of, deferring), structure):
             deferring.fit(*data, **parameters)
@@ -196,7 +225,7 @@ class Fold:
     parameters: dict
     checks: SharedChecks = field(default_factory=SharedChecks)
 
-    def fit(self, outcome: Outcome, **options) -> PendingFit | None:
+    def fit(self, outcome: Outcome, **options) -> PendingFit | PendingFits | None:
         """Fit the estimator of an outcome, or store the error there, which the error_score of the search is for.
 
         Takes the options of :func:`fit_with_messages`, and returns the same.
@@ -281,7 +310,7 @@ def fit_tasks(
         If joblib's backend loses results, or returns others.
     """
     outcomes: list[Outcome | None] = []
-    folds: dict[bytes, list[tuple[Task, Outcome, BaseRegularizedMLP]]] = {}
+    folds: dict[bytes, list[tuple[Task, Outcome]]] = {}
     others: list[Outcome] = []
     for task in tasks:
         candidate = clone_with_parameters(task.estimator, task.parameters)
@@ -289,11 +318,10 @@ def fit_tasks(
             outcomes.append(None)
             continue
         outcomes.append(Outcome(task, candidate))
-        network = network_of(candidate)
-        if network is None:
+        if network_of(candidate) is None and not is_trained_together(candidate):
             others.append(outcomes[-1])
         else:
-            folds.setdefault(task.rows.tobytes(), []).append((task, outcomes[-1], network))
+            folds.setdefault(task.rows.tobytes(), []).append((task, outcomes[-1]))
     per_round = max(1, ROUND_BYTES // max(1, size_in_bytes(X)))
     ordered = list(folds.values())
     for first in range(0, len(ordered), per_round):
@@ -351,7 +379,7 @@ def raise_common_error(outcomes: Sequence[Outcome | None]) -> None:
 
 def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStructure, **options) -> None:
     """Make the fits of some folds."""
-    pending_fits: list[tuple[Outcome, PendingFit]] = []
+    pending_fits: list[tuple[Outcome, PendingFit | PendingFits]] = []
     alone: list[tuple[Outcome, Fold]] = []
     known: dict = {}
     datasets = DatasetCache()
@@ -359,15 +387,17 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
         rows, example = members[0][0].rows, members[0][1].estimator
         parameters = check_method_params(X, params=fit_parameters, indices=rows)
         fold = Fold(*safe_split(example, X, y, rows), structure.rows(rows), parameters)
-        for _, outcome, network in members:
-            if not network._can_be_a_member(None, None):
+        for _, outcome in members:
+            if not is_trained_together(outcome.estimator):
                 alone.append((outcome, fold))
             elif pending := _prepare(outcome, fold, known):
-                datasets.share(pending)
+                for fit in fits_of(pending):
+                    datasets.share(fit)
                 pending_fits.append((outcome, pending))
-    results = train_fits([(pending.spec, pending.dataset) for _, pending in pending_fits], **options)
-    for (outcome, pending), result in zip(pending_fits, results, strict=True):
-        _finish(outcome, pending, result)
+    fits = [fit for _, pending in pending_fits for fit in fits_of(pending)]
+    results = iter(train_fits([(fit.spec, fit.dataset) for fit in fits], **options))
+    for outcome, pending in pending_fits:
+        _finish(outcome, pending, list(islice(results, len(fits_of(pending)))))
     stopped = stop_signal()
     fit_alone = delayed(_prepare)
     try:
@@ -377,7 +407,9 @@ def _fit_folds(X, y, folds: list[list], fit_parameters: dict, structure: RowStru
         stopped.set()
 
 
-def _prepare(outcome: Outcome, fold: Fold, known: dict, stopped: StopSignal | None = None) -> PendingFit | None:
+def _prepare(
+    outcome: Outcome, fold: Fold, known: dict, stopped: StopSignal | None = None
+) -> PendingFit | PendingFits | None:
     """Fit an estimator but for its network; return the pending fit of that, or None if there is nothing to train.
 
     A network that cannot be trained with others is fitted here, unless the signal ``stopped`` is set.
@@ -390,14 +422,14 @@ def _prepare(outcome: Outcome, fold: Fold, known: dict, stopped: StopSignal | No
     return pending
 
 
-def _finish(outcome: Outcome, pending: PendingFit, result: FitResult) -> None:
-    """Set the fitted attributes of a network from its result."""
-    outcome.seconds += result.seconds
-    if result.error is not None:  # not raised here: other fits may share it
-        outcome.fail(result.error)
+def _finish(outcome: Outcome, pending: PendingFit | PendingFits, results: list[FitResult]) -> None:
+    """Set the fitted attributes of a network, or of an estimator that is made of several, from their results."""
+    outcome.seconds += sum(result.seconds for result in results)
+    if isinstance(pending, PendingFit) and results[0].error is not None:  # not raised here: other fits may share it
+        outcome.fail(results[0].error)
         return
     try:
-        outcome.warnings += finish(pending, result)
+        outcome.warnings += finish_fits(pending, results)
     except Exception as error:  # also of a user's loss
         outcome.fail(error)
 

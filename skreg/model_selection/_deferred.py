@@ -1,36 +1,116 @@
 """Deferred fits: networks inside of estimators that are prepared first and trained later, together with others."""
 
 import inspect
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from skreg._composition import with_last
+from skreg._composition import handed_on, with_last
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
 from skreg._estimator.fitted import FittedMLP
-from skreg._estimator.prepare import PendingFit, prepare
+from skreg._estimator.prepare import PendingFit, finish, prepare
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._warnings import Message
 from skreg.engine.classes import ClassIndicators
 from skreg.engine.dataset import Dataset
+from skreg.engine.spec import FitResult
 from skreg.engine.threads import StopSignal
+from skreg.stopping import RowStructure
 
 # Number of rows that are compared before two arrays are compared as a whole.
 N_SAMPLED = 16
 
 
-def keeps_warnings(network: FittedMLP) -> bool:
+class PendingFits(ABC):
+    """Fits of several networks that are prepared but not trained, of which one estimator is made."""
+
+    fits: list[PendingFit]
+
+    @abstractmethod
+    def finish(self, results: Sequence[FitResult]) -> list[Message]:
+        """Set the fitted attributes of the estimator from the results of the fits, and return the warnings."""
+
+
+class FittedTogether(ABC):
+    """Base class of estimators that train several networks, which can be trained together with those of others.
+
+    Their `fit` hands its arguments to ``_fit_alone``, as that of a network does.
+    """
+
+    @abstractmethod
+    def _prepare(
+        self, X, y, sample_weight=None, *, groups=None, structure: RowStructure, messages: list[Message], stopped=None
+    ) -> PendingFits:
+        """Check an estimator and data, and return the pending fits.
+
+        Parameters
+        ----------
+        X, y, sample_weight, groups : array-like
+            The arguments of `fit`.
+        structure : RowStructure
+            Structure of the rows in a cross-validation around the fit.
+        messages : list
+            Warnings are appended to it, also those that were found before an error.
+        stopped : StopSignal or None, default=None
+            Signal to abandon fits that are not prepared but made.
+        """
+
+
+@dataclass
+class HeldOut:
+    """Rows that a network is validated on, as the estimator around it takes them.
+
+    They pass through the transformers when those are fitted.
+
+    Attributes
+    ----------
+    X, y : array-like
+        Rows and targets.
+    sample_weight : ndarray or None
+        Weights.
+    estimator : estimator or None
+        The estimator around the network.
+    """
+
+    X: object
+    y: object
+    sample_weight: np.ndarray | None = None
+    estimator: object = None
+
+    def __deepcopy__(self, memo):
+        """Return itself: a clone of the estimator around the network refers to the same rows."""
+        return self
+
+    def arguments(self) -> dict:
+        """Return the rows as arguments of the network's `fit`."""
+        X, y = handed_on(self.estimator, self.X, self.y)
+        return {"X_val": X, "y_val": y, "sample_weight_val": self.sample_weight}
+
+
+def fits_of(pending: PendingFit | PendingFits) -> list[PendingFit]:
+    """Return the fits of networks of which an estimator is made: one of a network's own, or several."""
+    return pending.fits if isinstance(pending, PendingFits) else [pending]
+
+
+def finish_fits(pending: PendingFit | PendingFits, results: Sequence[FitResult]) -> list[Message]:
+    """Set the fitted attributes of an estimator from the results of :func:`fits_of`, and return the warnings."""
+    return pending.finish(results) if isinstance(pending, PendingFits) else finish(pending, *results)
+
+
+def keeps_warnings(network: FittedMLP | FittedTogether) -> bool:
     """Return whether the fit of a network returns its warnings; that of a user's class gives them itself."""
     owner = next(kind for kind in type(network).__mro__ if "fit" in vars(kind))
     return "_fit_alone" in vars(owner)
 
 
 def prepare_member(
-    network: FittedMLP,
+    network: FittedMLP | FittedTogether,
     args: tuple,
     params: Mapping | None = None,
     *,
@@ -38,13 +118,14 @@ def prepare_member(
     checks: SharedChecks | None = None,
     stopped: StopSignal | None = None,
     is_alone: bool = False,
-) -> PendingFit | None:
+    structure: RowStructure | None = None,
+) -> PendingFit | PendingFits | None:
     """Return the pending fit of a network, to be trained together with others; None if it was fitted by itself.
 
     Parameters
     ----------
-    network : FittedMLP
-        The network.
+    network : FittedMLP or FittedTogether
+        The network, or an estimator that is made of several.
     args, params : tuple and mapping
         Arguments of `fit`.
     messages : list
@@ -55,10 +136,13 @@ def prepare_member(
         Signal to abandon a fit by itself.
     is_alone : bool, default=False
         Whether the network is to be fitted by itself in any case.
+    structure : RowStructure or None, default=None
+        Structure of the rows in a cross-validation around the fit, for an estimator that is made of several networks.
+        Of a network, early stopping has it.
 
     Returns
     -------
-    PendingFit or None
+    PendingFit, PendingFits or None
         The fit.
     """
     params = params or {}
@@ -72,6 +156,12 @@ def prepare_member(
         return None
     X, y = arguments.pop("X"), arguments.pop("y")
     network._validate_params()
+    if isinstance(network, FittedTogether):
+        arguments |= {"structure": structure or RowStructure(), "stopped": stopped}
+        if not is_alone:
+            return network._prepare(X, y, messages=messages, **arguments)
+        network._fit_alone(X, y, warn=messages.extend, **arguments)
+        return None
     if not isinstance(network, BaseRegularizedMLP):  # an estimator with cross-validation
         network._fit_alone(X, y, warn=messages.extend, **arguments)
         return None
@@ -95,25 +185,33 @@ class DeferredFit(BaseEstimator):
         Signal to abandon a fit by itself.
     is_alone : bool, default=False
         Whether the network is to be fitted by itself in any case.
+    structure : RowStructure or None, default=None
+        Structure of the rows in a cross-validation around the fit.
+    held_out : HeldOut or None, default=None
+        Rows that the network is validated on.
 
     Attributes
     ----------
     messages_ : list
         The warnings of the network, also of a fit that has failed.
-    pending_ : PendingFit or None
+    pending_ : PendingFit, PendingFits or None
         The fit; None if the network was fitted by itself.
     """
 
-    def __init__(self, network, checks=None, stopped=None, is_alone=False):
+    def __init__(self, network, checks=None, stopped=None, is_alone=False, structure=None, held_out=None):
         self.network = network
         self.checks = checks
         self.stopped = stopped
         self.is_alone = is_alone
+        self.structure = structure
+        self.held_out = held_out
 
     def fit(self, *args, **params):
         """Prepare the fit."""
         self.messages_ = []
-        options = {"checks": self.checks, "stopped": self.stopped, "is_alone": self.is_alone}
+        options = {name: getattr(self, name) for name in ("checks", "stopped", "is_alone", "structure")}
+        if self.held_out is not None:
+            params |= self.held_out.arguments()
         self.pending_ = prepare_member(self.network, args, params, messages=self.messages_, **options)
         return self
 

@@ -1,0 +1,386 @@
+"""Base class of the ensembles: their parameters, and `fit`."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Sequence
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skreg._composition import opened
+from skreg._doc_link import DocLink
+from skreg._estimator.attributes import forget, unchanged_on_error
+from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.data import as_numpy, as_target, check_weights, learnable_data
+from skreg._estimator.groups import GroupsMixin, group_of_rows
+from skreg._parameter import parameter, with_parameters
+from skreg._seeds import SEED_LIMIT, random_numbers
+from skreg._sklearn_private import HasMethods, Interval, fit_context, num_samples, safe_indexing
+from skreg._warnings import Message, WarningSink, give_warnings
+from skreg.backends import in_one_worker, keeping_data, train_fits
+from skreg.engine.threads import StopSignal
+from skreg.ensemble._members import EnsembleData, MemberFit, PendingEnsemble, Plan, prepare_members
+from skreg.model_selection._batched_fits import network_of
+from skreg.model_selection._deferred import FittedTogether
+from skreg.stopping import RowStructure
+
+
+class MemberPredictions(NamedTuple):
+    """Predictions of the members of an ensemble, and their mean and spread.
+
+    Attributes
+    ----------
+    members : ndarray of shape (n_members, n_rows) or (n_members, n_rows, n_outputs)
+        Predictions of each member.
+    mean, std : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Their mean and standard deviation.
+    """
+
+    members: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+
+
+def _can_be_pruned(ensemble) -> bool:
+    member = next(iter(getattr(ensemble, "members_", ())), ensemble._template())
+    return hasattr(member, "prune")
+
+
+@with_parameters
+class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, BaseEstimator):
+    """Base class of the ensembles; use a subclass."""
+
+    estimator: object = parameter(
+        "estimator or None",
+        """What the members are copies of: a network of skreg, alone or at the end of pipelines and transformations of
+        the target, or any other estimator. Networks are trained together. None means a network with its defaults and
+        ``early_stopping=True``.
+        """,
+        default=None,
+        constraints=[HasMethods(["fit", "predict"]), None],
+        kw_only=False,
+    )
+    n_jobs: int | None = parameter(
+        "int or None",
+        """Number of populations of networks that are trained at the same time, in threads or by the backend of
+        :func:`joblib.parallel_config`; members that cannot be trained together are fitted in as many threads or, if
+        they are not of skreg, processes. None means the number of the joblib configuration, else 1.
+        """,
+        default=None,
+        constraints=[Integral, None],
+    )
+    memory_limit: int | None = parameter(
+        "int or None",
+        """Largest number of bytes for the networks that are trained at the same time, without the data. None means a
+        size that the processor's cache can hold.
+        """,
+        default=None,
+        constraints=[Interval(Integral, 1, None, closed="left"), None],
+    )
+    random_state: int | np.random.RandomState | None = parameter(
+        "int, RandomState instance or None",
+        """Seed of the rows of the members and of all that is random in them: it takes the place of every
+        `random_state` in `estimator`. None means fresh entropy.
+        """,
+        default=None,
+        constraints=["random_state"],
+    )
+    verbose: bool | int = parameter(
+        "bool",
+        "Whether to show a progress bar of the epochs.",
+        default=False,
+        constraints=["verbose"],
+    )
+
+    # -- hooks of subclasses -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _default_estimator(self):
+        """Return what ``estimator=None`` stands for."""
+
+    @abstractmethod
+    def _check_estimator(self, estimator) -> None:
+        """Raise if an estimator is of the wrong kind."""
+
+    @abstractmethod
+    def _set_targets(self, y) -> tuple[np.ndarray, np.ndarray | None]:
+        """Set the attributes of the targets; return them, and the classes of a target of one column, if it has any."""
+
+    @abstractmethod
+    def _plan(self, template, data: EnsembleData, groups, random: np.random.RandomState) -> list[Plan]:
+        """Return which rows each member is fitted on, with a copy of the estimator and seeds of its own."""
+
+    @abstractmethod
+    def _member_predictions(self, member, X) -> np.ndarray:
+        """Return what is averaged of a fitted member: its predictions, or its probabilities of all classes."""
+
+    @abstractmethod
+    def _score_of(self, predictions: np.ndarray, y, sample_weight) -> float:
+        """Return the score of averaged predictions."""
+
+    def _set_out_of_fold(self, y, sample_weight) -> None:
+        """Set what follows from `oof_predictions_`."""
+
+    # -- fit -----------------------------------------------------------------------------------------------
+
+    def _template(self):
+        """Return the estimator that the members are copies of."""
+        return self._default_estimator() if self.estimator is None else self.estimator
+
+    @property
+    def _wants_groups(self) -> bool:
+        return True
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, *, groups=None):
+        """Fit all members.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs that `estimator` takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels (or a label indicator matrix) for classification, numbers for regression.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, at least 0, for the fits, for early stopping and for out-of-fold scores. None means equal weights.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row. Whole groups are held out of a member.
+
+        Returns
+        -------
+        self : object
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as described, or if all members fail. The ensemble is then as it was
+            before.
+        """
+        self._fit_alone(X, y, sample_weight, groups=groups, warn=give_warnings)
+        return self
+
+    @in_one_worker()
+    @keeping_data()
+    def _fit_alone(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        groups=None,
+        warn: WarningSink,
+        stopped: StopSignal | None = None,
+        structure: RowStructure | None = None,
+    ) -> None:
+        """Fit the ensemble by itself, and hand its warnings to ``warn``."""
+        messages: list[Message] = []
+        with unchanged_on_error(self):
+            try:
+                pending = self._prepare(
+                    X,
+                    y,
+                    sample_weight,
+                    groups=groups,
+                    structure=structure or RowStructure(),
+                    messages=messages,
+                    stopped=stopped,
+                )
+                results = train_fits(
+                    [(fit.spec, fit.dataset) for fit in pending.fits],
+                    n_jobs=self.n_jobs,
+                    memory_limit=self.memory_limit,
+                    verbose=bool(self.verbose),
+                )
+                messages += pending.finish(results)
+            finally:
+                warn(dict.fromkeys(messages))
+
+    def _prepare(
+        self, X, y, sample_weight=None, *, groups=None, structure: RowStructure, messages: list[Message], stopped=None
+    ) -> PendingEnsemble:
+        forget(self)
+        template = self._template()
+        self._check_estimator(template)
+        data, groups = self._checked_data(template, X, y, sample_weight, groups, structure)
+        plans = self._plan(template, data, groups, random_numbers(self.random_state))
+        members = prepare_members(plans, data, n_jobs=self.n_jobs, stopped=stopped)
+
+        def conclude(fits: list[MemberFit]) -> list[Message]:
+            return self._conclude(fits, data)
+
+        return PendingEnsemble(members, conclude)
+
+    def _checked_data(
+        self, template, X, y, sample_weight, groups, structure: RowStructure
+    ) -> tuple[EnsembleData, np.ndarray | None]:
+        """Return the rows of a fit and their groups, and set the attributes of the data."""
+        X, y = as_numpy(X), as_target(y)
+        if y is None:
+            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
+        network = network_of(template)
+        if network is template:  # raises the errors of fit for all rows, before some are held out
+            learnable_data(clone(network), X, y, as_numpy(sample_weight, "sample_weight"))
+        X, y = (data if hasattr(data, "shape") else np.asarray(data) for data in indexable(X, y))
+        validate_data(self, X, skip_check_array=True)
+        if isinstance(network, BaseRegularizedMLP):
+            sample_weight = network._as_weights(sample_weight, X)
+        weight = check_weights(as_numpy(sample_weight, "sample_weight"), X)
+        groups = group_of_rows(groups, num_samples(X))
+        y, classes = self._set_targets(y)
+        if groups is not None:
+            structure = RowStructure(groups, True, structure.time)
+        return EnsembleData(X, y, weight, classes, structure), structure.groups if structure.whole_groups else None
+
+    def _conclude(self, fits: Sequence[MemberFit], data: EnsembleData) -> list[Message]:
+        """Set the fitted attributes from the fits of the members, and return the warnings."""
+        messages = [message for fit in fits for message in fit.messages]
+        failed = {number: fit.error for number, fit in enumerate(fits) if fit.error is not None}
+        if len(failed) == len(fits):
+            error = fits[0].error
+            error.add_note(f"All {len(fits)} members of the ensemble have failed; this is the error of the first.")
+            raise error
+        self.failures_ = {number: f"{type(error).__name__}: {error}" for number, error in failed.items()}
+        if failed:
+            number, text = next(iter(self.failures_.items()))
+            message = (
+                f"{len(failed)} of {len(fits)} members of the ensemble have failed and are left out; the error of "
+                f"member {number} was {text}"
+            )
+            messages.append((message, FitFailedWarning))
+        fitted = [fit.plan for fit in fits if fit.error is None]
+        self.members_ = [plan.estimator for plan in fitted]
+        self._set_oof_predictions(fitted, data)
+        return messages
+
+    def _set_oof_predictions(self, plans: Sequence[Plan], data: EnsembleData) -> None:
+        """Predict each row by the members that have not seen it."""
+        n_rows = num_samples(data.X)
+        self._held_out = np.zeros((len(plans), n_rows), dtype=bool)
+        total = None
+        for number, plan in enumerate(plans):
+            if not len(plan.held_out):
+                continue
+            self._held_out[number, plan.held_out] = True
+            predictions = self._member_predictions(plan.estimator, safe_indexing(data.X, plan.held_out))
+            if total is None:
+                total = np.zeros((n_rows, *predictions.shape[1:]))
+            total[plan.held_out] += predictions
+        self.oof_predictions_ = self.oof_score_ = None
+        if total is None:
+            return
+        counts = self._held_out.sum(axis=0).reshape(-1, *[1] * (total.ndim - 1))
+        self.oof_predictions_ = np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
+        known = self._held_out.any(axis=0)
+        weight = None if data.sample_weight is None else data.sample_weight[known]
+        targets = np.asarray(data.y)[known]
+        self._set_out_of_fold(targets, weight)
+        self.oof_score_ = self._score_of(self.oof_predictions_[known], targets, weight)
+
+    # -- the fitted ensemble -------------------------------------------------------------------------------
+
+    def predict_members(self, X):
+        """Return the predictions of each member, for an estimate of uncertainty.
+
+        Where the training rows determine the prediction least, members differ most [1]_. The spread is that of the
+        fits: it does not contain the noise of the targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+            Inputs.
+
+        Returns
+        -------
+        MemberPredictions
+            A named tuple: ``members`` of shape (n_members, n_rows, ...), where ... stands for the shape of one row of
+            `predict_proba`, or of `predict` for numbers; and their ``mean`` and ``std`` over the first axis. They are
+            not calibrated.
+
+        References
+        ----------
+        .. [1] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive uncertainty estimation
+           using deep ensembles", NeurIPS 2017.
+        """
+        check_is_fitted(self)
+        predictions = np.stack([self._member_predictions(member, X) for member in self.members_])
+        return MemberPredictions(predictions, predictions.mean(axis=0), predictions.std(axis=0))
+
+    def _mean_prediction(self, X) -> np.ndarray:
+        check_is_fitted(self)
+        total = sum(self._member_predictions(member, X) for member in self.members_)
+        return total / len(self.members_)
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Mean of the members' importances."""
+        check_is_fitted(self)
+        return np.mean([_with_attribute(member, "feature_importances_") for member in self.members_], axis=0)
+
+    @property
+    def selected_features_(self) -> np.ndarray:
+        """Features that at least one member uses, as indices, or as names after a fit on a data frame."""
+        check_is_fitted(self)
+        used = np.unique(np.concatenate([_with_attribute(member, "selected_features_") for member in self.members_]))
+        if not hasattr(self, "feature_names_in_"):
+            return used
+        return self.feature_names_in_[np.isin(self.feature_names_in_, used)]
+
+    @available_if(_can_be_pruned)
+    def prune(self):
+        """Return an ensemble of smaller members with the same predictions.
+
+        See :meth:`skreg.RegularizedMLPClassifier.prune`.
+
+        Returns
+        -------
+        object
+            A new ensemble of the same class and parameters.
+
+        Raises
+        ------
+        NotFittedError
+            If the ensemble has not been fitted.
+        """
+        check_is_fitted(self)
+        pruned = copy.copy(self)
+        pruned.members_ = [member.prune() for member in self.members_]
+        return pruned
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "members_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        of_member = get_tags(self._template())
+        tags.input_tags = of_member.input_tags
+        tags.target_tags = of_member.target_tags
+        for name in ("classifier_tags", "regressor_tags"):
+            if getattr(tags, name) is not None and getattr(of_member, name) is not None:
+                setattr(tags, name, getattr(of_member, name))
+        tags.non_deterministic = of_member.non_deterministic
+        return tags
+
+
+def _with_attribute(member, name: str):
+    """Return an attribute of a fitted member, or of what is inside of it if it has none.
+
+    A pipeline that makes features of columns has importances of its own, if it knows which column each is of.
+    """
+    if hasattr(member, name):
+        return getattr(member, name)
+    *_, innermost = opened(member)
+    return getattr(innermost, name)
+
+
+def with_seeds(estimator, random: np.random.RandomState):
+    """Return a copy of an estimator, every ``random_state`` in which is set to a number drawn from a generator."""
+    member = clone(estimator)
+    names = sorted(name for name in member.get_params() if name == "random_state" or name.endswith("__random_state"))
+    return member.set_params(**{name: int(random.randint(SEED_LIMIT)) for name in names})
