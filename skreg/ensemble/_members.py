@@ -130,7 +130,7 @@ class PendingEnsemble(PendingFits):
 
 
 def stops_early(estimator) -> bool:
-    """Return whether a network of skreg at the end of an estimator stops early, so that it can do so on held-out rows."""
+    """Return whether the network of skreg at the end of an estimator stops early, which it can do on held-out rows."""
     last = last_if_plain(estimator)
     return isinstance(last, BaseRegularizedMLP) and bool(last.early_stopping)
 

@@ -150,12 +150,14 @@ def has_network(estimator) -> bool:
 
 
 def networks_of(estimator) -> Iterator[FittedMLP]:
-    """Yield the network at the end of an estimator, as in :func:`has_network`, and the copies that a fit has made."""
+    """Yield the network at the end of an estimator, as in :func:`has_network`, and the copies that a fit has made.
+
+    An ensemble hands the structure of its rows on to its members itself.
+    """
     for part in () if last_if_plain(estimator) is None else nested(estimator):
-        if isinstance(part, DeferredFit):
-            yield part.network
-        elif isinstance(part, FittedMLP):
-            yield part
+        network = part.network if isinstance(part, DeferredFit) else part
+        if isinstance(network, FittedMLP):
+            yield network
 
 
 def fit_with_messages(
