@@ -192,7 +192,7 @@ def fit_with_messages(
     PendingFit, PendingFits or None
         The fit of the network, to be trained together with others; None if there is nothing left to train.
     """
-    if not has_network(estimator) or not keeps_warnings(last_of(estimator)):
+    if not has_network(estimator) or (held_out is None and not keeps_warnings(last_of(estimator))):
         with keeping_warnings(messages), following(partial(networks_of, estimator), structure):
             estimator.fit(*data, **parameters)
         return None
