@@ -26,7 +26,7 @@ from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.backends import in_one_worker, keeping_data, train_fits
 from skreg.engine.threads import StopSignal
 from skreg.ensemble._members import EnsembleData, MemberFit, PendingEnsemble, Plan, prepare_members
-from skreg.model_selection._batched_fits import network_of
+from skreg.model_selection._batched_fits import is_trained_together, network_of
 from skreg.model_selection._deferred import FittedTogether
 from skreg.stopping import RowStructure
 
@@ -136,6 +136,9 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
     @property
     def _wants_groups(self) -> bool:
         return True
+
+    def _trains_together(self):
+        return is_trained_together(self._template())
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, *, groups=None):

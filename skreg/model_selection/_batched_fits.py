@@ -139,7 +139,7 @@ def is_trained_together(estimator) -> bool:
     """Return whether what is at the end of an estimator can be trained in a population with others."""
     last = last_if_plain(estimator)
     if isinstance(last, FittedTogether):
-        return keeps_warnings(last)
+        return keeps_warnings(last) and last._trains_together()
     network = network_of(estimator)
     return network is not None and network._can_be_a_member(None, None)
 
@@ -469,6 +469,6 @@ def _fit_other(
     parameters = check_method_params(X, params=fit_parameters, indices=rows)
     fold = Fold(*safe_split(estimator, X, y, rows), structure, parameters)
     with contextlib.nullcontext() if is_home else home.recording(outcome.warnings):
-        fold.fit(outcome)
+        fold.fit(outcome, is_alone=True)
     outcome.seconds = time.perf_counter() - start
     return name, outcome if is_home else packed(estimator, outcome.warnings, outcome.seconds, outcome.error)
