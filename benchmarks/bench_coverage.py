@@ -94,7 +94,8 @@ def print_problem(name, splits):
             inside, sizes = np.array([split[coverage, rule] for split in splits]).T
             error = inside.std(ddof=1) / np.sqrt(len(inside)) if len(inside) > 1 else np.nan
             is_off = abs(inside.mean() - coverage) > 0.02
-            off += [(name, coverage, rule)] * is_off
+            if is_off:
+                off.append((name, coverage, rule))
             line += f"  {100 * inside.mean():5.1f} ± {100 * error:.1f}{'*' if is_off else ' '} ({sizes.mean():.2f})"
         print(line, flush=True)
     return off

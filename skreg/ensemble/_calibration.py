@@ -248,6 +248,8 @@ class OneVersusRest:
         """
         probabilities = np.asarray(probabilities, dtype=np.float64)
         if self._is_binary(probabilities):
+            if self.calibrators_[0] is None:
+                return probabilities.copy()
             positive = self._calibrated(probabilities[:, 1:])
             return np.hstack([1 - positive, positive])
         calibrated = self._calibrated(probabilities)
