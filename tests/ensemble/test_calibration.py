@@ -31,7 +31,7 @@ class Given(ClassifierMixin, BaseEstimator):
 def too_sure(n_classes, n_rows=400, seed=0):
     """Return probabilities that are wrong in a way that calibrators can mend, and classes."""
     random = np.random.default_rng(seed)
-    logits = 2 * random.normal(size=(n_rows, n_classes))
+    logits = random.normal(size=(n_rows, n_classes))
     true = softmax(logits, axis=1)
     classes = np.array([random.choice(n_classes, p=row) for row in true])
     return softmax(2.5 * logits, axis=1), classes
