@@ -111,6 +111,24 @@ class TestEveryKindOfColumn:
             model.fit(X_bad, bad)
         assert not hasattr(model[0], "kinds_")
 
+    def test_a_fit_that_fails_sets_back_steps_of_a_cache_and_generators(self, table, tmp_path):
+        X, y = table
+        bad = pd.Series(y, dtype=object).where(np.arange(len(y)) > 0)
+        X_bad = X.drop(columns=["town", "street"])  # the encoder does not need the targets
+        encoder = TableEncoder(random_state=np.random.RandomState(0))
+        model = table_pipeline(RegularizedMLPClassifier(**NETWORK), encoder=encoder).set_params(memory=str(tmp_path))
+        before = encoder.random_state.get_state()[2]
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            model.fit(X_bad, bad)
+        assert model[0] is encoder
+        assert not hasattr(encoder, "kinds_")
+        model.set_params(memory=None)
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            model.fit(X_bad, bad)
+        assert encoder.random_state.get_state()[2] == before
+        model.fit(X, y)
+        assert encoder.random_state.get_state()[2] != before
+
     def test_a_search_fits_the_encoder_once_a_fold(self, table):
         X, y = table
         model = table_pipeline(RegularizedMLPClassifier(**NETWORK), encoder=CountedEncoder())
