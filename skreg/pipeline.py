@@ -95,8 +95,9 @@ class TablePipeline(DocLink, Pipeline):
             params["sample_weight" if is_routed else f"{self.steps[-1][0]}__sample_weight"] = sample_weight
         with contextlib.ExitStack() as stack:
             # Otherwise an encoder of the new table would stand before an estimator of the old one.
-            for changed in (self, *(step for _, step in self.steps if hasattr(step, "__dict__"))):
-                stack.enter_context(unchanged_on_error(changed))
+            for changed in (self, *(step for _, step in self.steps)):
+                if isinstance(getattr(changed, "__dict__", None), dict):  # no string, and no class
+                    stack.enter_context(unchanged_on_error(changed))
             return super().fit(X, y, **params)
 
     @property

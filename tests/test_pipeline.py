@@ -276,6 +276,11 @@ class TestTablePipeline:
         assert model[0]._plan._target.target_type_ == "continuous"
         assert len(model[0].source_columns_) == 1
 
+    @pytest.mark.parametrize("steps", [(TableEncoder, LogisticRegression()), ("passthrough", LogisticRegression)])
+    def test_a_step_that_is_a_class_is_told_of(self, steps):
+        with pytest.raises(TypeError, match="got estimator class instead"):
+            TablePipeline([*zip("ab", steps, strict=True)]).fit([[0.0], [1.0]], [0, 1])
+
     @pytest.mark.parametrize("estimator", [None, RegularizedMLPClassifier, "net", StandardScaler])
     def test_what_is_no_estimator(self, estimator):
         with pytest.raises(TypeError, match=r"The 'estimator' parameter must be an estimator, .*; got"):
