@@ -358,7 +358,7 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         check_is_fitted(self)
         if self._residuals is None:
             raise ValueError(
-                f"{method} compares new rows with training rows that members have not seen, and there are none here: it "
+                f"{method} compares new rows with rows that members have not seen, and there are none here: it "
                 "needs folds or bootstrap=True, one target column of classes, or no quantiles as predictions."
             )
         return self._residuals
