@@ -68,13 +68,13 @@ def log_odds_against(probabilities: np.ndarray) -> np.ndarray:
     """Return log((1 - p) / p) of each class, which has the order of 1 - p.
 
     1 - p itself would be rounded: among sure predictions many would be equal, and sets larger than they need to be. The
-    other probabilities are therefore summed up.
+    other probabilities are therefore summed up. Numbers that differ by rounding alone become equal.
     """
     before, after = np.zeros_like(probabilities), np.zeros_like(probabilities)
     before[..., 1:] = np.cumsum(probabilities[..., :-1], axis=-1)
     after[..., :-1] = np.cumsum(probabilities[..., :0:-1], axis=-1)[..., ::-1]
     with np.errstate(divide="ignore"):
-        return np.log(before + after) - np.log(probabilities)
+        return np.round(np.log(before + after) - np.log(probabilities), 12)
 
 
 class OutOfFold:
@@ -109,8 +109,9 @@ class OutOfFold:
 
     def centres(self, predictions):
         """Return the mean of the members of each pattern, of shape (n_patterns, n_new, ...)."""
-        shares = self.patterns_ / self.patterns_.sum(axis=1, keepdims=True)
-        return np.tensordot(shares, predictions, axes=1)
+        sums = np.tensordot(self.patterns_.astype(np.float64), predictions, axes=1)
+        # Divided as in `out_of_fold_mean`, so that equal means stay equal.
+        return sums / self.patterns_.sum(axis=1).reshape(-1, *[1] * (sums.ndim - 1))
 
     def blocks(self, n_new, size_of_row):
         """Iterate over slices of new rows."""
@@ -228,7 +229,9 @@ class OutOfFoldResiduals(OutOfFold):
         self.group_residuals_ = [
             np.abs(targets[rows] - predictions[members][:, rows].mean(axis=0)) for members, rows in self.groups_
         ]
-        self.scale_ = _scale(self.residuals_, predictions, np.asarray(held_out, dtype=bool))
+        self.scale_ = _scale(
+            self.residuals_, predictions[:, self.rows_], np.asarray(held_out, dtype=bool)[:, self.rows_]
+        )
 
     def intervals(self, predictions, coverage=0.9, *, rule="scaled", draws=None):
         """Return intervals for new rows.
@@ -434,7 +437,7 @@ def _of_class(scores, targets):
 def _scale(residuals, predictions, held_out):
     """Return how much smaller the errors of the mean of all members are than the residuals, for each output."""
     n_held_out = held_out.sum(axis=0)
-    inverse = (1 / n_held_out[n_held_out > 0]).mean() - 1 / len(held_out)
+    inverse = (1 / n_held_out).mean() - 1 / len(held_out)
     members = held_out if (n_held_out > 1).any() else ~held_out
     n_members = members.sum(axis=0)
     rows = n_members > 1
