@@ -58,9 +58,11 @@ def classification(held_out, n_new=9, seed=0, n_classes=3):
     random = np.random.default_rng(seed)
     n_members, n_rows = held_out.shape
     y = random.integers(n_classes, size=n_rows)
-    likely = (1 + 5 * np.eye(n_classes)[y]) / (n_classes + 5)
-    own = random.multinomial(8, likely, size=(n_members, n_rows)) / 8
-    return y, own, random.multinomial(8, np.full(n_classes, 1 / n_classes), size=(n_members, n_new)) / 8
+    tables = []
+    for classes in (y, random.integers(n_classes, size=n_new)):
+        likely = (1 + 3 * np.eye(n_classes)[classes]) / (n_classes + 3)
+        tables.append(random.multinomial(8, likely, size=(n_members, len(classes))) / 8)
+    return y, *tables
 
 
 def members_of(held_out):
