@@ -118,23 +118,27 @@ class OutOfFold:
         step = max(1, BLOCK_SIZE // max(1, size_of_row))
         return (slice(first, first + step) for first in range(0, n_new, step))
 
-    def one_fold_thresholds(self, residuals, coverage, draws):
+    def one_fold_thresholds(self, residuals, coverage, draws, n_new):
         """Return the group that each new row is compared with, and its threshold of shape (n_new, ...).
 
-        The rank is drawn between the two integers around coverage (n + 1), so that the coverage is exact.
+        The rank is drawn between the two integers around coverage (n + 1), so that the coverage is exact. The threshold
+        of rank 0 is NaN, which no residual is below.
         """
-        if draws is None:
-            raise ValueError("The rule 'one_fold' needs a number between 0 and 1 for each new row ('draws').")
-        scaled = np.asarray(draws, dtype=np.float64) * len(self.groups_)
+        draws = np.asarray(np.nan if draws is None else draws, dtype=np.float64)
+        if draws.shape != (n_new,) or not ((draws >= 0) & (draws < 1)).all():
+            raise ValueError(
+                "With rule='one_fold' the 'draws' parameter must be numbers of at least 0 and smaller than 1, one for "
+                f"each of {n_new} rows."
+            )
+        scaled = draws * len(self.groups_)
         group_of_row = scaled.astype(int)
         thresholds = np.empty((len(scaled), *residuals[0].shape[1:]))
         for group, values in enumerate(residuals):
             exact = float(position(coverage, len(values), "rows in a fold"))
             new = group_of_row == group
             ranks = math.floor(exact) + (scaled[new] - group < exact - math.floor(exact))
-            # Below the first residual is what no row has.
-            floor = np.full_like(values[:1], -np.inf)
-            thresholds[new] = np.concatenate([floor, np.sort(values, axis=0)])[ranks]
+            below = np.full_like(values[:1], np.nan)
+            thresholds[new] = np.concatenate([below, np.sort(values, axis=0)])[ranks]
         return group_of_row, thresholds
 
 
@@ -285,12 +289,12 @@ class OutOfFoldResiduals(OutOfFold):
         return ends
 
     def _of_one_fold(self, predictions, coverage, draws):
-        group_of_row, radius = self.one_fold_thresholds(self.group_residuals_, coverage, draws)
+        group_of_row, radius = self.one_fold_thresholds(self.group_residuals_, coverage, draws, predictions.shape[1])
         centre = np.empty(predictions.shape[1:])
         for group, (members, _) in enumerate(self.groups_):
             new = group_of_row == group
             centre[new] = predictions[members][:, new].mean(axis=0)
-        radius = np.maximum(radius, 0.0)  # a point where not even the smallest residual is to be covered
+        radius = np.fmax(radius, 0.0)  # a point where not even the smallest residual is to be covered
         return np.stack([centre - radius, centre + radius], axis=-1)
 
 
@@ -414,7 +418,7 @@ class OutOfFoldScores(OutOfFold):
         return sets
 
     def _of_one_fold(self, probabilities, coverage, draws):
-        group_of_row, thresholds = self.one_fold_thresholds(self.group_scores_, coverage, draws)
+        group_of_row, thresholds = self.one_fold_thresholds(self.group_scores_, coverage, draws, probabilities.shape[1])
         sets = np.empty(probabilities.shape[1:], dtype=bool)
         for group, (members, _) in enumerate(self.groups_):
             new = group_of_row == group

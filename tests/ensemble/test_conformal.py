@@ -385,19 +385,19 @@ def test_sets_of_equal_scores_cover_at_least_as_often_as_they_should():
 
 
 def test_no_set_is_empty_if_none_may_be():
-    held_out = folds(40)
+    held_out = folds(100)
     random = np.random.default_rng(0)
-    own = random.dirichlet(np.full(3, 0.5), size=(5, 40))
+    own = random.dirichlet(np.full(3, 0.5), size=(5, 100))
     own[:] = own[0]
     y = own[0].argmax(axis=1)
     new = random.dirichlet(np.ones(3), size=(5, 30))
     scores = OutOfFoldScores(y, own, held_out)
     for rule in SET_RULES:
         draws = random.random(30)
-        sets = scores.sets(new, 0.5, rule=rule, draws=draws)
-        filled = scores.sets(new, 0.5, rule=rule, draws=draws, allow_empty=False)
+        sets = scores.sets(new, 0.9, rule=rule, draws=draws)
+        filled = scores.sets(new, 0.9, rule=rule, draws=draws, allow_empty=False)
         empty = ~sets.any(axis=1)
-        assert 5 < empty.sum() < 30
+        assert 3 < empty.sum() < 30
         np.testing.assert_array_equal(filled[~empty], sets[~empty])
         np.testing.assert_array_equal(filled[empty], new.mean(axis=0)[empty].argmax(axis=1)[:, None] == np.arange(3))
 
@@ -502,8 +502,9 @@ def test_rules_have_names():
     message = "The 'rule' parameter must be one of 'scaled', 'cv+', 'one_fold'; got 'jackknife'."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         OutOfFoldResiduals(y, own, held_out).intervals(new, rule="jackknife")
-    with pytest.raises(ValueError, match="needs a number between 0 and 1 for each new row"):
-        OutOfFoldResiduals(y, own, held_out).intervals(new, 0.5, rule="one_fold")
+    for draws in (None, np.ones(7), np.full(7, -0.1), np.full(7, np.nan), np.zeros(6)):
+        with pytest.raises(ValueError, match="the 'draws' parameter must be numbers of at least 0 and smaller than 1"):
+            OutOfFoldResiduals(y, own, held_out).intervals(new, 0.5, rule="one_fold", draws=draws)
     y, own, new = classification(held_out)
     with pytest.raises(ValueError, match=r"one of 'one_fold', 'cv\+'; got 'scaled'"):
         OutOfFoldScores(y, own, held_out).sets(new, rule="scaled")
