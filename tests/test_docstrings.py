@@ -14,6 +14,7 @@ import skreg.averaging
 import skreg.compose
 import skreg.constraints
 import skreg.datasets
+import skreg.ensemble
 import skreg.gradients
 import skreg.inspection
 import skreg.model_selection
@@ -29,6 +30,7 @@ MODULES = [
     skreg.constraints,
     skreg.datasets,
     skreg.augmentation,
+    skreg.ensemble,
     skreg.gradients,
     skreg.inspection,
     skreg.model_selection,
