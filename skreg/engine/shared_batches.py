@@ -5,6 +5,9 @@ from torch import Tensor
 
 from skreg.engine.batches import MemberBatches, Rows, SharedReader
 
+# Orders of several epochs are drawn at once up to so many columns.
+MAX_DRAWN = 2**14
+
 
 class SharedBatches(MemberBatches):
     """Batches of a network whose members share weights.
@@ -31,12 +34,12 @@ class SharedBatches(MemberBatches):
         Largest number of bytes of the batches that are gathered at once; None is 1 MiB.
     """
 
-    def __init__(
-        self, rows: Rows, spans: list[slice], seed: int | None, n_shared: int, block_bytes: int | None = None
-    ):
+    def __init__(self, rows: Rows, spans: list[slice], seed: int | None, n_shared: int, block_bytes: int | None = None):
         self.n_shared = n_shared
-        self.epoch = 0
-        self._parts: Tensor | None = None
+        self.epoch = self._last_drawn = 0
+        self._parts = torch.empty(0, dtype=torch.int64, device="cpu")
+        self._orders: list[Tensor] = []
+        self._are_rows: list[Tensor] = []
         super().__init__([rows], [spans], [seed], block_bytes, is_dense=True)
 
     def begin_epoch(self) -> None:
@@ -48,21 +51,28 @@ class SharedBatches(MemberBatches):
 
     def _columns(self, reader: SharedReader) -> Tensor:
         """Return the row indices of the columns, and set which of them are no padding."""
-        n_rows, n_columns, generator = len(reader.rows), self.n_columns, reader.generator
-        if self._parts is None:
-            # Padding repeats the first rows.
-            order = torch.arange(n_columns, device="cpu") % n_rows
+        if self.epoch == self._last_drawn:
+            self._draw_orders(len(reader.rows), reader.generator)
+        if not self.is_uniform:
+            reader.is_row = self._are_rows[self.epoch % self.n_shared].to(reader.rows.target.device)
+        return self._orders[self.epoch - self._last_drawn + len(self._orders)]
+
+    def _draw_orders(self, n_rows: int, generator: torch.Generator | None) -> None:
+        """Draw the orders of the next epochs, of up to k of them at once: small tensors take most of the time."""
+        k, n_columns = self.n_shared, self.n_columns
+        if self.epoch == 0:
+            order = torch.arange(n_columns, device="cpu")
+            is_row = (order < n_rows).view(-1, k)
+            self._are_rows = [is_row.roll(shift, 1).flatten() for shift in range(k)]
+            order %= n_rows  # padding repeats the first rows
             if generator is not None:
                 order = torch.randperm(n_rows, generator=generator, device="cpu")[order]
-            self._parts = order.view(-1, self.n_shared)
-            self._is_row = (torch.arange(n_columns, device="cpu") < n_rows).view(self._parts.shape)
-        parts = self._parts
+            self._parts = order.view(1, -1, k)
+        n_epochs = max(1, min(k, MAX_DRAWN // n_columns))
+        orders = self._parts.expand(n_epochs, -1, -1)
         if generator is not None:
-            keys = torch.rand(parts.shape, generator=generator, device="cpu")
-            if n_rows < n_columns:
-                keys[-1].masked_fill_(~self._is_row[-1], 2.0)  # padding stays at the end
-            parts = parts.gather(0, keys.argsort(0))
-        if n_rows < n_columns:
-            is_row = self._is_row.roll(self.epoch, 1).flatten()
-            reader.is_row = is_row.to(reader.rows.target.device)
-        return parts.roll(self.epoch, 1).flatten()
+            keys = torch.rand(orders.shape, generator=generator, device="cpu")
+            keys[:, -1, n_rows - n_columns + k :] = 2.0  # padding stays at the end
+            orders = orders.gather(1, keys.argsort(1))
+        first, self._last_drawn = self.epoch, self.epoch + n_epochs
+        self._orders = [order.roll(first + i, 1).flatten() for i, order in enumerate(orders)]

@@ -53,7 +53,7 @@ class NetworkSpec:
 
     @property
     def units_of_all_members(self) -> tuple[int, ...]:
-        """The number of inputs, and of the outputs of every layer that members that share weights have in predictions."""
+        """The number of inputs, and of units in every layer, those of all members that share weights together."""
         first, *others = self.layer_units
         return (first, *(n_units * self.n_shared for n_units in others))
 

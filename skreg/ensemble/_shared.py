@@ -74,8 +74,8 @@ def check_can_share(estimator, *, is_validated: bool = False) -> None:
     reasons = {
         "solver": given["solver"] == "lbfgs" and "needs batches, which are divided among the members",
         "normalization": given["normalization"] and "has no normalization of layers",
-        "constraint": given["constraint"] is not None and "has no constraint: the weights of a member are not those "
-        "that are shared",
+        "constraint": given["constraint"] is not None
+        and "has no constraint: the weights of a member are not those that are shared",
         "penalty": _has_skip(estimator) and "has no skip connection",
         "scoring": is_validated and estimator.scoring != "loss" and "monitors the loss",
         "refit_on_all": bool(estimator.early_stopping) and estimator.refit_on_all and "is not fitted again",

@@ -9,7 +9,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 
 def log_mean_exp(Z: Tensor) -> Tensor:
@@ -18,10 +17,12 @@ def log_mean_exp(Z: Tensor) -> Tensor:
 
 
 def logits_of_mean(Z: Tensor) -> Tensor:
-    """Return the logits of the mean over the first axis of the logistic function."""
-    return log_mean_exp(logsigmoid(Z)) - log_mean_exp(logsigmoid(-Z))
+    """Return the logits of the mean over the first axis of the logistic function, from at least the smallest normal."""
+    smallest = torch.finfo(Z.dtype).tiny
+    log_mean, log_rest = (torch.sigmoid(z).mean(dim=0, keepdim=True).clamp_min_(smallest).log_() for z in (Z, -Z))
+    return log_mean.sub_(log_rest)
 
 
 def log_shares_of_mean(Z: Tensor) -> Tensor:
-    """Return the logarithms of the mean over the first axis of the softmax over the last one."""
-    return log_mean_exp(Z.log_softmax(dim=-1))
+    """Return the logarithms of the mean over the first axis of the softmax over the last one, of at least tiny ones."""
+    return Z.softmax(dim=-1).mean(dim=0, keepdim=True).clamp_min_(torch.finfo(Z.dtype).tiny).log_()

@@ -11,6 +11,7 @@ product serves all members and a step costs about as much as that of one network
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -184,21 +185,47 @@ class SharedMLP(FlatNetwork):
         Tensor of shape (1, n_rows, n_outputs) in training, else (n_shared, n_rows, n_outputs)
             The outputs: of each row's member, or of every member.
         """
+        if isinstance(X, SparseInputs):
+            X = X.to_dense()
+        X = X if X.dim() == 2 else X[0]
         if record is None:
-            return self.folded().forward(X)
-        A = X if X.dim() == 2 else X[0]
-        memory, last = self._memory(len(A)), len(self._W) - 1
+            Z = self._all_members(X)
+            return Z.unflatten(0, (len(X), self.n_shared)).transpose(0, 1)
+        memory = self._memory(len(X))
+        X, mask = self._drop(X, 0, generator)
+        X = X.reshape(memory[0].scaled.shape)
+        record.append((X, mask))
+        torch.mul(X, self._r[0], out=memory[0].scaled)
+        return self._layers(memory, record, generator).unsqueeze(0)
+
+    def _all_members(self, X: Tensor) -> Tensor:
+        """Return the outputs of all members for each row, one after the other."""
+        memory = self._memory(len(X) * self.n_shared)
+        first, n_features = memory[0], len(self._W[0])
+        r, s = self.before[0].data[0], self._s[0]
+        if len(X) > n_features and len(memory) > 1:
+            # One product of all members, with their own weights, costs less than as many scaled rows.
+            W = self.flat.new_empty(n_features, self.n_shared, self.layer_units[1])
+            torch.mul(self._W[0].unsqueeze(1), r.mT.unsqueeze(2), out=W)
+            torch.addmm(self._b[0], X, W.view(n_features, -1).mul_(s), out=first.output)
+            return self._layers(memory, [], None, is_first_done=True)
+        torch.mul(X.unsqueeze(1), r, out=first.scaled.view(len(X), self.n_shared, -1))
+        return self._layers(memory, [], None)
+
+    def _layers(
+        self, memory: list[LayerMemory], record: list, generator: torch.Generator | None, *, is_first_done: bool = False
+    ) -> Tensor:
+        """Return the outputs from the scaled inputs of the first layer, or from what it puts out before activation."""
         activate = ACTIVATIONS[self.activation].apply_
-        for i, layer in enumerate(memory):
-            A, mask = self._drop(A, i, generator)
-            A_of_members = A.reshape(layer.scaled.shape)
-            record.append((A_of_members, mask))
-            torch.mul(A_of_members, self._r[i], out=layer.scaled)
-            if i < last:
+        for i, (layer, above) in enumerate(pairwise(memory)):
+            if not (is_first_done and i == 0):
                 torch.mm(layer.scaled_rows, self._W[i], out=layer.product_rows)
                 torch.addcmul(self._b[i], layer.product, self._s[i], out=layer.output)
-                A = activate(layer.output_rows)
-        return self._outputs(memory[-1]).unsqueeze(0)
+            A, mask = self._drop(activate(layer.output_rows), i + 1, generator)
+            A = A.view(above.scaled.shape)
+            record.append((A, mask))
+            torch.mul(A, self._r[i + 1], out=above.scaled)
+        return self._outputs(memory[-1])
 
     def _outputs(self, layer: LayerMemory) -> Tensor:
         """Return the outputs of the last layer, in memory of their own."""
@@ -292,11 +319,10 @@ class SharedMLP(FlatNetwork):
     def _memory(self, n_rows: int) -> list[LayerMemory]:
         """Return the memory of all layers for batches of some size."""
         if n_rows not in self._memories:
-            shapes = zip(self.layer_units[:-1], self.layer_units[1:], strict=True)
             with torch.inference_mode(False):
                 self._memories[n_rows] = [
                     LayerMemory(self.flat, n_rows, self.n_shared, *shape, is_first=i == 0)
-                    for i, shape in enumerate(shapes)
+                    for i, shape in enumerate(pairwise(self.layer_units))
                 ]
         return self._memories[n_rows]
 
