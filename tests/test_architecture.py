@@ -45,6 +45,7 @@ ORDER = [
     "pipeline",
     "compose",
     "model_selection",
+    "ensemble",
     "inspection",
     "datasets",
     "__init__",
