@@ -140,7 +140,7 @@ def test_the_gradient_of_an_epoch_is_that_of_the_mean_of_the_losses():
         z = after2[1, member] * ((hidden * before2[member]) @ W2) + after2[0, member]
         loss = loss + (z[:, 0] - target).square().sum() / 2 / len(X)
     loss.backward()
-    assert result.epochs[0]["train_loss"] == pytest.approx(float(loss), rel=1e-12)
+    assert result.epochs[0]["train_loss"] == pytest.approx(loss.item(), rel=1e-12)
     for parameter, end in zip(parameters, result.weights, strict=True):
         expected = parameter.detach() - options["learning_rate_init"] * parameter.grad
         np.testing.assert_allclose(end, expected, rtol=1e-9, atol=1e-12)
