@@ -51,10 +51,18 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
                 f"calibration={self.calibration!r} with bootstrap=False."
             )
 
+    def _set_oof_predictions(self, plans, data):
+        self.calibrator_ = None
+        super()._set_oof_predictions(plans, data)
+        if self.calibration is not None and self.calibrator_ is None:
+            raise ValueError(
+                "The 'calibration' parameter must be None where no row with positive weight is held out of a member; "
+                f"got calibration={self.calibration!r}."
+            )
+
     def _set_out_of_fold(self, held, known, sample_weight, data):
         labels = np.asarray(data.y)[known]
         targets = labels if self._multilabel else np.searchsorted(self.classes_, labels)
-        self.calibrator_ = self._residuals = None
         if self.calibration is not None:
             calibrator = make_calibrator(self.calibration, multilabel=self._multilabel)
             self.calibrator_ = calibrator.fit(self.oof_predictions_[known], targets, sample_weight)
@@ -126,8 +134,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
             each label has its own.
         """
         probabilities = self._mean_prediction(X)
-        calibrator = getattr(self, "calibrator_", None)
-        return probabilities if calibrator is None else calibrator.predict(probabilities)
+        return probabilities if self.calibrator_ is None else self.calibrator_.predict(probabilities)
 
     def predict_set(self, X, coverage=0.9, *, method="one_fold", allow_empty=True):
         """Predict sets of classes that hold the class of a new row with a given probability (conformal prediction).
