@@ -164,7 +164,7 @@ class Trainer:
         """Take a step with every batch; return loss, penalty and score, measured while the weights change."""
         self.batches.is_dense |= self.observer.watches_batches
         self.batches.begin_epoch()
-        scale = self.module.flat.new_full((), self.n_batches / self.batches.n_columns)
+        scale = self.module.flat.new_full((), self.n_batches / len(self.members[0].rows))
         regularizers = (*self.transforms, *self.rules, self.averaging, *self.regularization.regularizers)
         with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, regularizers):
             measurement = Measurement(

@@ -19,8 +19,8 @@ def log_mean_exp(Z: Tensor) -> Tensor:
 def logits_of_mean(Z: Tensor) -> Tensor:
     """Return the logits of the mean over the first axis of the logistic function, from at least the smallest normal."""
     smallest = torch.finfo(Z.dtype).tiny
-    log_mean, log_rest = (torch.sigmoid(z).mean(dim=0, keepdim=True).clamp_min_(smallest).log_() for z in (Z, -Z))
-    return log_mean.sub_(log_rest)
+    log_mean, log_rest = torch.stack([Z, -Z]).sigmoid_().mean(dim=1, keepdim=True).clamp_min_(smallest).log_()
+    return log_mean - log_rest
 
 
 def log_shares_of_mean(Z: Tensor) -> Tensor:

@@ -139,6 +139,7 @@ class SharedMLP(FlatNetwork):
         self._b_last, self._s_last = self.after[-1].data[0].mT.unsqueeze(2).unbind(0)
         self._db_last, self._ds_last = self.after[-1].grad[0].mT.unbind(0)
         self._memories: dict[int, list[LayerMemory]] = {}
+        self._first: Tensor | None = None
         self._folded: MLP | None = None
 
     @torch.no_grad()
@@ -205,7 +206,7 @@ class SharedMLP(FlatNetwork):
         r, s = self.before[0].data[0], self._s[0]
         if len(X) > n_features and len(memory) > 1:
             # One product of all members, with their own weights, costs less than as many scaled rows.
-            W = self.flat.new_empty(n_features, self.n_shared, self.layer_units[1])
+            W = self._first_weights()
             torch.mul(self._W[0].unsqueeze(1), r.mT.unsqueeze(2), out=W)
             torch.addmm(self._b[0], X, W.view(n_features, -1).mul_(s), out=first.output)
             return self._layers(memory, [], None, is_first_done=True)
@@ -325,6 +326,13 @@ class SharedMLP(FlatNetwork):
                     for i, shape in enumerate(pairwise(self.layer_units))
                 ]
         return self._memories[n_rows]
+
+    def _first_weights(self) -> Tensor:
+        """Return memory for the first weights of all members, of shape (n_features, n_shared, n_units)."""
+        if self._first is None:
+            with torch.inference_mode(False):
+                self._first = self.flat.new_empty(self.layer_units[0], self.n_shared, self.layer_units[1])
+        return self._first
 
     @torch.no_grad()
     def folded(self) -> MLP:
