@@ -282,7 +282,7 @@ class Trainer:
         """Return loss and score of every member on its validation rows."""
         if self.validation is None:
             rows = [member.valid_rows for member in self.members]
-            spans = validation_spans(rows, self.spec.network.units_of_all_members, self.batches.block_bytes)
+            spans = validation_spans(rows, self.spec.network.units_in_validation, self.batches.block_bytes)
             self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes)
             self.validation.begin_epoch()
         batches, loss, weight = self.validation, self.spec.loss, self.validation.column_weight(self.is_single)
