@@ -25,4 +25,8 @@ def logits_of_mean(Z: Tensor) -> Tensor:
 
 def log_shares_of_mean(Z: Tensor) -> Tensor:
     """Return the logarithms of the mean over the first axis of the softmax over the last one, of at least tiny ones."""
-    return Z.softmax(dim=-1).mean(dim=0, keepdim=True).clamp_min_(torch.finfo(Z.dtype).tiny).log_()
+    smallest = torch.finfo(Z.dtype).tiny
+    columns = Z.permute(2, 1, 0)
+    if columns.is_contiguous():  # narrow outputs of members that share weights, which a softmax would copy first
+        return columns.softmax(dim=0).mean(dim=2).clamp_min_(smallest).log_().mT.unsqueeze(0)
+    return Z.softmax(dim=-1).mean(dim=0, keepdim=True).clamp_min_(smallest).log_()

@@ -270,11 +270,10 @@ class SharedMLP(FlatNetwork):
         return (D * self._s_last).view(n_outputs, -1).mT
 
     @staticmethod
-    def _sum_lines(first: Tensor, second: Tensor, out: Tensor) -> Tensor:
-        """Write the sums over lines of two tensors into the rows of another one, and return it."""
+    def _sum_lines(first: Tensor, second: Tensor, out: Tensor) -> None:
+        """Write the sums over lines of two tensors into the rows of another one."""
         torch.sum(first, 0, out=out[0])
         torch.sum(second, 0, out=out[1])
-        return out
 
     def _backward_hidden(self, i: int, layer: LayerMemory, above: LayerMemory, A: Tensor, mask: Tensor | None) -> None:
         """Write the gradients of a hidden layer's biases and scales, and of the next scales before the product.
