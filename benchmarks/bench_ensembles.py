@@ -1,0 +1,228 @@
+"""Ensembles beside one network: what they cost, and what they gain on real tables.
+
+Part ``cost``: seconds of `FoldEnsembleClassifier` with five members and of `DeepEnsembleClassifier` beside one fit of
+the same network, for 64 to 1,000 rows of the digits. All take turns, on one thread; medians.
+
+Part ``tables``: tables for choosing (`tables.py`), in three splits. The network is ``(100,)`` with
+``early_stopping=True`` and defaults; the table becomes numbers by `table_pipeline`. Models:
+
+- ``one``: one fit, which holds a tenth of the rows out for early stopping;
+- ``folds``: `FoldEnsemble` of five such pipelines, each of which stops on the fold that it is trained without;
+- ``temperature``: the same members, the mean probabilities calibrated on the out-of-fold predictions;
+- ``deep``: `DeepEnsemble` of eight, and ``shared8`` and ``shared16``, whose members share their weights, on request.
+
+Scores are the means of the splits: log-loss and accuracy, or R². "Change" is the relative difference of the log-loss
+from that of ``one``, or the difference of R².
+
+    python benchmarks/bench_ensembles.py [--parts cost tables] [--models folds temperature deep shared8 shared16]
+"""
+
+import argparse
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+from _timing import add_rounds, median_and_range, n_rounds, take_turns, threads, versions
+from sklearn.datasets import load_digits
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
+from tables import TABLES
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, table_pipeline
+from skreg.ensemble import (
+    DeepEnsembleClassifier,
+    DeepEnsembleRegressor,
+    FoldEnsembleClassifier,
+    FoldEnsembleRegressor,
+)
+from skreg.ensemble._calibration import Temperature
+
+MODELS = ("folds", "temperature", "deep", "shared8", "shared16")
+# Early stopping ends the training long before.
+MAX_ITER = 3000
+GAIN, HARM = 0.08, 0.005
+
+
+def network(task, seed=0):
+    """Return a table's pipeline with one early-stopped network."""
+    options = {"early_stopping": True, "max_iter": MAX_ITER, "random_state": seed}
+    if task == "classification":
+        return table_pipeline(RegularizedMLPClassifier((100,), **options))
+    return table_pipeline(RegularizedMLPRegressor((100,), target_transform="standard", **options))
+
+
+def ensemble(model, task):
+    """Return an unfitted ensemble of networks for a table."""
+    classifies = task == "classification"
+    if model == "folds":
+        kind = FoldEnsembleClassifier if classifies else FoldEnsembleRegressor
+        return kind(network(task), cv=5, random_state=0)
+    kind = DeepEnsembleClassifier if classifies else DeepEnsembleRegressor
+    if model == "deep":
+        return kind(network(task), n_members=8, random_state=0)
+    n_members = int(model.removeprefix("shared"))
+    return kind(network(task), n_members=n_members, weight_sharing="batch_ensemble", random_state=0)
+
+
+def some_rows(X, y, task, n_rows):
+    """Return a random part of a table that is larger."""
+    if len(X) <= n_rows:
+        return X, y
+    kind = StratifiedShuffleSplit if task == "classification" else ShuffleSplit
+    rows, _ = next(kind(1, train_size=n_rows, random_state=0).split(X, y))
+    return X.iloc[rows], y.iloc[rows]
+
+
+def with_all_classes(probabilities, seen, classes):
+    """Return float64 probabilities of all classes of a table: 0 for those in no training row."""
+    found = np.zeros((len(probabilities), len(classes)))
+    found[:, np.searchsorted(classes, seen)] = probabilities
+    return found
+
+
+def scores(model, predicted, y, classes):
+    """Return the scores of a model on the test rows."""
+    if classes is None:
+        return {"R²": r2_score(y, predicted)}
+    return {
+        "log-loss": log_loss(y, predicted, labels=classes),
+        "accuracy": accuracy_score(y, classes[predicted.argmax(axis=1)]),
+    }
+
+
+def run_split(task, models, classes, train, test):
+    """Yield name, fitted model, predictions of the test rows, scores and seconds of each model."""
+    X, y = train
+    X_test, y_test = test
+    start = time.perf_counter()
+    names = ["one", *(name for name in models if name != "temperature")]
+    for name in names:
+        start = time.perf_counter()
+        model = (network(task) if name == "one" else ensemble(name, task)).fit(X, y)
+        seconds = time.perf_counter() - start
+        if classes is None:
+            yield name, model, (found := model.predict(X_test)), scores(name, found, y_test, None), seconds
+            continue
+        found = with_all_classes(model.predict_proba(X_test), model.classes_, classes)
+        yield name, model, found, scores(name, found, y_test, classes), seconds
+        if name == "folds" and "temperature" in models:
+            # The same members: only the calibration of their mean is added.
+            targets = np.searchsorted(model.classes_, y)
+            calibrator = Temperature().fit(model.oof_predictions_, targets)
+            found = with_all_classes(calibrator.predict(model.predict_proba(X_test)), model.classes_, classes)
+            yield "temperature", calibrator, found, scores(name, found, y_test, classes), seconds
+
+
+def run_table(name, models, options):
+    """Return a frame of the scores of one table, a row for each model and split."""
+    table = TABLES[name]
+    X, y = some_rows(*table.load(), table.task, options.rows)
+    classes = np.unique(y) if table.task == "classification" else None
+    kind = KFold if classes is None else StratifiedKFold
+    rows = []
+    for split, (train, test) in enumerate(kind(options.splits, shuffle=True, random_state=0).split(X, y)):
+        parts = ((X.iloc[part], y.iloc[part]) for part in (train, test))
+        for model, _, _, found, seconds in run_split(table.task, models, classes, *parts):
+            rows.append({"table": name, "rows": len(X), "model": model, "split": split, **found, "seconds": seconds})
+    return pd.DataFrame(rows)
+
+
+def print_tables(frame, score):
+    """Print the mean scores of each table, a line for each, and how many gain as much as is asked for."""
+    models = list(dict.fromkeys(frame["model"]))
+    means = frame.groupby(["table", "model"], sort=False)[score].mean().unstack()[models]
+    is_loss = score == "log-loss"
+    others = [model for model in models if model != "one"]
+    changes = means[others].sub(means["one"], axis=0)
+    if is_loss:
+        changes = changes.div(means["one"], axis=0)
+    print(f"\n{score:26}" + "".join(f"{model:>12}" for model in models) + "".join(f"{'change':>12}" for _ in others))
+    for name, row in means.iterrows():
+        line = f"{name:26}" + "".join(f"{value:12.4f}" for value in row)
+        print(line + "".join(f"{value:+12.1%}" if is_loss else f"{value:+12.4f}" for value in changes.loc[name]))
+    for model in others:
+        change = changes[model]
+        if is_loss:
+            print(
+                f"  {model}: at least {GAIN:.0%} lower on {(change <= -GAIN).sum()} of {len(change)}, lower on "
+                f"{(change < 0).sum()}, mean {change.mean():+.1%}, median {change.median():+.1%}"
+            )
+        else:
+            print(f"  {model}: higher on {(change > 0).sum()} of {len(change)}, mean {change.mean():+.4f}")
+    if is_loss and "temperature" in others:
+        by_temperature = means["temperature"] - means["folds"]
+        print(
+            f"  temperature beside folds: mean {by_temperature.mean():+.4f}, from {by_temperature.min():+.4f} to "
+            f"{by_temperature.max():+.4f}; raises by more than {HARM} on {(by_temperature > HARM).sum()}"
+        )
+
+
+def tables(options):
+    """Run the models on the tables, and print scores, changes and seconds."""
+    for task, own_scores in (("classification", ("log-loss", "accuracy")), ("regression", ("R²",))):
+        if task not in options.tasks:
+            continue
+        models = [model for model in options.models if model != "temperature" or task == "classification"]
+        names = [name for name, table in TABLES.items() if table.task == task and table.role == "choosing"]
+        chosen = [name for name in names if options.tables is None or name in options.tables]
+        if not chosen:
+            continue
+        frame = pd.concat([run_table(name, models, options) for name in chosen])
+        for score in own_scores:
+            print_tables(frame, score)
+        print(
+            f"\nmean seconds, {task}: " + str(frame.groupby("model", sort=False)["seconds"].mean().round(2).to_dict())
+        )
+
+
+def cost(options):
+    """Time ensembles beside one fit of their network."""
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    print("\nSeconds, and the median of the ratios to one fit in the same round")
+    for n_rows in (64, 128, 256, 512, 1000):
+        rows = np.random.default_rng(0).permutation(len(X))[:n_rows]
+        own = X[rows], y[rows]
+        estimator = RegularizedMLPClassifier((100,), early_stopping=True, max_iter=MAX_ITER, random_state=0)
+        contestants = {
+            "one": estimator,
+            "folds": FoldEnsembleClassifier(estimator, cv=5, random_state=0),
+            "deep": DeepEnsembleClassifier(estimator, n_members=8, random_state=0),
+        }
+        for n_members in (8, 16):
+            contestants[f"shared{n_members}"] = DeepEnsembleClassifier(
+                estimator, n_members=n_members, weight_sharing="batch_ensemble", random_state=0
+            )
+        seconds = take_turns(
+            {name: lambda model=model, own=own: model.fit(*own) for name, model in contestants.items()},
+            n_rounds(options),
+        )
+        print(f"{n_rows} rows")
+        for name, values in seconds.items():
+            ratio = np.median(values / seconds["one"])
+            print(f"  {name:10}{median_and_range(values, 1, 3):>30} s  {ratio:5.2f} times", flush=True)
+
+
+def main():
+    """Run the parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=["cost", "tables"], default=["cost", "tables"])
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=["folds", "temperature"], help="beside one fit")
+    parser.add_argument(
+        "--tasks", nargs="+", choices=["classification", "regression"], default=["classification", "regression"]
+    )
+    parser.add_argument("--tables", nargs="+", metavar="NAME", help="only these")
+    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=4000, help="rows of a table at most")
+    add_rounds(parser)
+    options = parser.parse_args()
+    print(versions())
+    warnings.simplefilter("ignore")  # columns that are constant in a fold, classes with fewer rows than folds
+    with threads(1):
+        for part in options.parts:
+            {"cost": cost, "tables": tables}[part](options)
+
+
+if __name__ == "__main__":
+    main()
