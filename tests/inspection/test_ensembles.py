@@ -51,7 +51,7 @@ class TestSpread:
     def test_a_bin_of_one_row_has_no_standard_error(self):
         display = MemberSpreadDisplay([1, 2, 3], [1, 1, 2], n_bins=3).plot()
         assert display.frame()["std_error"].isna().all()
-        np.testing.assert_allclose(display.errorbar_[0].get_ydata(), [1, 1, 2])
+        np.testing.assert_allclose(display.errorbar_[0].get_xydata()[:, 1], [1, 1, 2])
 
     def test_of_a_regressor(self, regressor, diabetes):
         X, y = diabetes[1]
