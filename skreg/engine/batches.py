@@ -194,6 +194,8 @@ class MemberBatches:
         Largest number of bytes of the batches that are gathered at once; None is 1 MiB.
     is_dense : bool, default=False
         Whether inputs are dense even where sparse products would pay.
+    keeps_inputs : bool, default=False
+        Whether inputs in the given order, if they are of one block, are gathered once, and not in every epoch.
     """
 
     def __init__(
@@ -204,9 +206,11 @@ class MemberBatches:
         block_bytes: int | None = None,
         *,
         is_dense: bool = False,
+        keeps_inputs: bool = False,
     ):
         self.block_bytes = block_bytes or BLOCK_BYTES
         self.is_dense = is_dense
+        self.keeps_inputs = keeps_inputs
         # A few targets have the memory layout of the outputs.
         self.is_narrow = rows[0].target.shape[1] < MIN_GEMM_COLUMNS
         self._members = list(zip(rows, spans, seeds, strict=True))
@@ -245,7 +249,7 @@ class MemberBatches:
             reader.is_row = torch.from_numpy(is_row).to(reader.rows.target.device)
             if not self.cuts_targets:
                 reader.target = reader.rows.target.mT.contiguous()
-        self.weight = None
+        self.weight = self._kept_inputs = None
         self.n_widest = int(widths.max())
 
     @property
@@ -295,7 +299,9 @@ class MemberBatches:
         for first in range(0, len(self.spans), n_batches):
             spans = self.spans[first : first + n_batches]
             start, stop = spans[0].start, spans[-1].stop
-            X = self._inputs(start, stop)
+            X = self._inputs(start, stop) if self._kept_inputs is None else self._kept_inputs
+            if self.keeps_inputs and len(spans) == len(self.spans):
+                self._kept_inputs = X
             # One call for all views takes a fraction of the time of a slice each.
             widths = [span.stop - span.start for span in spans]
             inputs = X.split_with_sizes(widths, dim=1)

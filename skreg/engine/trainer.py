@@ -289,7 +289,7 @@ class Trainer:
         if self.validation is None:
             rows = [member.valid_rows for member in self.members]
             spans = validation_spans(rows, self.module.layer_units, self.batches.block_bytes)
-            self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes)
+            self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes, keeps_inputs=True)
             self.validation.begin_epoch()
         batches, loss, weight = self.validation, self.spec.loss, self.validation.column_weight(self.is_single)
         with torch.no_grad():

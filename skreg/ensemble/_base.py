@@ -26,7 +26,7 @@ from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.backends import in_one_worker, keeping_data, train_fits
 from skreg.engine.threads import StopSignal
 from skreg.ensemble._members import EnsembleData, MemberFit, PendingEnsemble, Plan, prepare_members
-from skreg.model_selection._batched_fits import network_of
+from skreg.model_selection._batched_fits import is_trained_together, network_of
 from skreg.model_selection._deferred import FittedTogether
 from skreg.stopping import RowStructure
 
@@ -136,6 +136,9 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
     @property
     def _wants_groups(self) -> bool:
         return True
+
+    def _trains_together(self):
+        return is_trained_together(self._template())
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, *, groups=None):
@@ -278,6 +281,10 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         counts = self._held_out.sum(axis=0).reshape(-1, *[1] * (total.ndim - 1))
         self.oof_predictions_ = np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
         known = self._held_out.any(axis=0)
+        if data.sample_weight is not None:
+            known &= data.sample_weight > 0
+            if not known.any():
+                return
         weight = None if data.sample_weight is None else data.sample_weight[known]
         targets = np.asarray(data.y)[known]
         self._set_out_of_fold(targets, weight)
@@ -320,17 +327,25 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
     @property
     def feature_importances_(self) -> np.ndarray:
         """Mean of the members' importances."""
-        check_is_fitted(self)
-        return np.mean([_with_attribute(member, "feature_importances_") for member in self.members_], axis=0)
+        return np.mean(self._of_members("feature_importances_"), axis=0)
 
     @property
     def selected_features_(self) -> np.ndarray:
-        """Features that at least one member uses, as indices, or as names after a fit on a data frame."""
+        """Features that at least one member uses, as indices, or as names if members know those."""
+        used = np.unique(np.concatenate(self._of_members("selected_features_")))
+        names = getattr(self, "feature_names_in_", used)
+        return names[np.isin(names, used)] if np.isin(used, names).all() else used
+
+    def _of_members(self, name: str) -> list[np.ndarray]:
+        """Return an attribute of every member that speaks of features."""
         check_is_fitted(self)
-        used = np.unique(np.concatenate([_with_attribute(member, "selected_features_") for member in self.members_]))
-        if not hasattr(self, "feature_names_in_"):
-            return used
-        return self.feature_names_in_[np.isin(self.feature_names_in_, used)]
+        owners = [_owner_of(member, name) for member in self.members_]
+        if len({owner.n_features_in_ for owner in owners}) > 1:
+            raise AttributeError(
+                f"{name} needs members with the same features; got members whose transformers have made "
+                f"{[owner.n_features_in_ for owner in owners]} features of their rows."
+            )
+        return [getattr(owner, name) for owner in owners]
 
     @available_if(_can_be_pruned)
     def prune(self):
@@ -368,15 +383,15 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         return tags
 
 
-def _with_attribute(member, name: str):
-    """Return an attribute of a fitted member, or of what is inside of it if it has none.
+def _owner_of(member, name: str):
+    """Return a fitted member, or what is inside of it if it does not have an attribute.
 
     A pipeline that makes features of columns has importances of its own, if it knows which column each is of.
     """
     if hasattr(member, name):
-        return getattr(member, name)
+        return member
     *_, innermost = opened(member)
-    return getattr(innermost, name)
+    return innermost
 
 
 def with_seeds(estimator, random: np.random.RandomState):

@@ -44,7 +44,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
     def _member_predictions(self, member, X):
         found = member.predict_proba(X)
         if isinstance(found, list):  # of scikit-learn's classifiers, one array for each label
-            found = np.column_stack([labels[:, -1] for labels in found])
+            found = _label_probabilities(found, member.classes_)
         if self._multilabel or np.array_equal(member.classes_, self.classes_):
             return found
         probabilities = np.zeros((len(found), len(self.classes_)), dtype=found.dtype)
@@ -128,3 +128,9 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
             return np.log(np.maximum(probabilities, tiny)) - np.log(np.maximum(1 - probabilities, tiny))
         logs = np.log(np.maximum(probabilities, tiny))
         return logs[:, 1] - logs[:, 0] if len(self.classes_) == 2 else logs
+
+
+def _label_probabilities(found: list[np.ndarray], classes: list[np.ndarray]) -> np.ndarray:
+    """Return the probability of each label from those of its values, of which a member may know 0 or 1 alone."""
+    columns = [of_values[:, values == 1].sum(axis=1) for of_values, values in zip(found, classes, strict=True)]
+    return np.column_stack(columns)

@@ -14,13 +14,15 @@ _ATTRIBUTES = {
     Errors of the members that have failed, by their number.
     """,
     "oof_score_": """float or None
-    {score} of `oof_predictions_`. None if no row was held out of a member.
+    {score} of `oof_predictions_`. None if no row with positive weight was held out of a member.
     """,
     "feature_importances_": """ndarray of shape (`n_features_in_`,)
-    Mean of the members' importances, if they have any.
+    Mean of the members' importances, if they have any. In a pipeline they are those of the features that reach the
+    networks, or, behind a :class:`~skreg.preprocessing.TableEncoder`, of the columns of the table.
     """,
     "selected_features_": """ndarray of int or str of shape (n_selected,)
-    Features that at least one member uses, if members know theirs.
+    Features that at least one member uses, if members know theirs: as names, or, of networks that get features without
+    names, as indices.
     """,
     "n_features_in_": """int
     Number of columns of X.

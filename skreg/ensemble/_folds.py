@@ -23,13 +23,13 @@ class FoldMembers(BaseEnsemble):
     """Base class of ensembles whose members are fitted on the training rows of folds."""
 
     cv: Any = parameter(
-        "int, cross-validation splitter or iterable of splits",
+        "int, cross-validation splitter, iterable of splits or None",
         """Folds, one member for each. An int is their number, at least 2: of shuffled rows, stratified for class
         labels, and of whole groups where `fit` is given groups; of contiguous rows in a cross-validation whose folds
-        keep to the order of rows.
+        keep to the order of rows. None means 5.
         """,
         default=5,
-        constraints=[Interval(Integral, 2, None, closed="left"), "cv_object"],
+        constraints=["cv_object"],
         after="estimator",
     )
     n_repeats: int = parameter(
@@ -54,16 +54,17 @@ class FoldMembers(BaseEnsemble):
 
     def _splitter(self, data: EnsembleData, groups, random):
         """Return the splitter of one repetition."""
-        if isinstance(self.cv, Integral) and data.structure.time is not None and groups is None:
-            return KFold(self.cv)
-        if isinstance(self.cv, Integral):
+        cv = 5 if self.cv is None else self.cv
+        if isinstance(cv, Integral) and data.structure.time is not None and groups is None:
+            return KFold(cv)
+        if isinstance(cv, Integral):
             seed = fresh_seed(random)
             if data.classes is None:
                 kind = KFold if groups is None else GroupKFold
             else:
                 kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-            return kind(self.cv, shuffle=True, random_state=seed)
-        splitter = check_cv(self.cv, data.y, classifier=data.classes is not None)
+            return kind(cv, shuffle=True, random_state=seed)
+        splitter = check_cv(cv, data.y, classifier=data.classes is not None)
         seeded = seeded_splitter(splitter, fresh_seed(random))
         if self.n_repeats > 1 and seeded is splitter:
             raise ValueError(
@@ -78,22 +79,28 @@ class FoldMembers(BaseEnsemble):
         Raises
         ------
         ValueError
-            If the splitter does not split these rows, or a fold has no rows to train on, or rows for both.
+            If the splitter does not split these rows, or a fold has none to train on or to hold out, or some for both.
         """
         n_rows = num_samples(data.X)
         check_groups(splitter, groups, "cv", "fit(X, y, groups=...).")
         by_order = data.y if data.classes is not None or not isinstance(self.cv, Integral) else None
         splits = all_splits(splitter, data.X, by_order, groups, "cv")
         found = []
-        for number, split in enumerate(splits):
-            train, held_out = (row_indices(rows, n_rows) for rows in split)
-            if not len(train) or np.intersect1d(train, held_out).size:
+        for number, (train, held_out) in enumerate(splits):
+            train, held_out = (row_indices(rows, n_rows) for rows in (train, held_out))
+            if not (len(train) and len(held_out)) or np.intersect1d(train, held_out).size:
                 raise ValueError(
                     f"The 'cv' parameter must give rows to train on, and other rows to hold out; got {len(train)} and "
                     f"{len(held_out)} rows in fold {number}, {np.intersect1d(train, held_out).size} of them the same."
                 )
+            rows = np.concatenate([train, held_out])
+            if rows.dtype.kind not in "iu" or not np.isin(rows, np.arange(n_rows)).all():
+                raise ValueError(
+                    f"The 'cv' parameter must give indices or masks of the {n_rows} rows of X; got others in fold "
+                    f"{number}."
+                )
             found.append((train, held_out))
-        if len(found) < 1:
+        if not found:
             raise ValueError(f"The 'cv' parameter must give folds; got none from {self.cv!r}.")
         return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from sklearn import get_config
@@ -13,7 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skreg._composition import last_of, path_to_last
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
-from skreg._estimator.prepare import PendingFit, finish
+from skreg._estimator.prepare import PendingFit
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._sklearn_private import safe_indexing, safe_split
 from skreg._warnings import Message
@@ -21,7 +22,7 @@ from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.model_selection._batched_fits import fit_error, fit_with_messages, has_network, is_trained_together
-from skreg.model_selection._deferred import DatasetCache, HeldOut, PendingFits
+from skreg.model_selection._deferred import DatasetCache, HeldOut, PendingFits, finish_fits, fits_of
 from skreg.stopping import RowStructure
 
 
@@ -89,8 +90,9 @@ class MemberFit:
     ----------
     plan : Plan
         The member.
-    pending : PendingFit or None
-        The fit of its network, to be trained together with others; None if it was fitted by itself.
+    pending : PendingFit, PendingFits or None
+        The fit of its network, or the fits of its networks, to be trained together with others; None if it was fitted
+        by itself.
     messages : list
         Warnings.
     error : Exception or None
@@ -98,7 +100,7 @@ class MemberFit:
     """
 
     plan: Plan
-    pending: PendingFit | None = None
+    pending: PendingFit | PendingFits | None = None
     messages: list[Message] = field(default_factory=list)
     error: Exception | None = None
 
@@ -113,17 +115,22 @@ class PendingEnsemble(PendingFits):
     @property
     def fits(self) -> list[PendingFit]:
         """The fits of networks that are not trained yet."""
-        return [member.pending for member in self.members if member.pending is not None]
+        return [fit for member in self._waiting for fit in fits_of(member.pending)]
+
+    @property
+    def _waiting(self) -> list[MemberFit]:
+        return [member for member in self.members if member.pending is not None]
 
     def finish(self, results: Sequence[FitResult]) -> list[Message]:
         """Set the fitted attributes of the ensemble from the results of the fits, and return the warnings."""
-        waiting = [member for member in self.members if member.pending is not None]
-        for member, result in zip(waiting, results, strict=True):
-            if result.error is not None:
-                member.error = result.error
+        remaining = iter(results)
+        for member in self._waiting:
+            own = list(islice(remaining, len(fits_of(member.pending))))
+            if isinstance(member.pending, PendingFit) and own[0].error is not None:  # others may share it
+                member.error = own[0].error
                 continue
             try:
-                member.messages += finish(member.pending, result)
+                member.messages += finish_fits(member.pending, own)
             except Exception as error:  # also of a user's loss: the member counts as failed
                 member.error = error
         return self.conclude(self.members)
@@ -213,8 +220,8 @@ def prepare_members(
         shared, cache = SharedRows(data), DatasetCache()
         fits = [_prepare(plan, data, shared) for plan in plans]
         for fit in fits:
-            if fit.pending is not None:
-                cache.share(fit.pending)
+            for pending in () if fit.pending is None else fits_of(fit.pending):
+                cache.share(pending)
         return fits
     options = {"backend": "threading"} if has_network(example) else {}
     calls = (delayed(_fit_by_itself)(plan, data, stopped) for plan in plans)

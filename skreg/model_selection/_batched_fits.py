@@ -139,7 +139,7 @@ def is_trained_together(estimator) -> bool:
     """Return whether what is at the end of an estimator can be trained in a population with others."""
     last = last_if_plain(estimator)
     if isinstance(last, FittedTogether):
-        return keeps_warnings(last)
+        return keeps_warnings(last) and last._trains_together()
     network = network_of(estimator)
     return network is not None and network._can_be_a_member(None, None)
 
@@ -192,7 +192,7 @@ def fit_with_messages(
     PendingFit, PendingFits or None
         The fit of the network, to be trained together with others; None if there is nothing left to train.
     """
-    if not has_network(estimator) or not keeps_warnings(last_of(estimator)):
+    if not has_network(estimator) or (held_out is None and not keeps_warnings(last_of(estimator))):
         with keeping_warnings(messages), following(partial(networks_of, estimator), structure):
             estimator.fit(*data, **parameters)
         return None
@@ -469,6 +469,6 @@ def _fit_other(
     parameters = check_method_params(X, params=fit_parameters, indices=rows)
     fold = Fold(*safe_split(estimator, X, y, rows), structure, parameters)
     with contextlib.nullcontext() if is_home else home.recording(outcome.warnings):
-        fold.fit(outcome)
+        fold.fit(outcome, is_alone=True)
     outcome.seconds = time.perf_counter() - start
     return name, outcome if is_home else packed(estimator, outcome.warnings, outcome.seconds, outcome.error)

@@ -44,6 +44,10 @@ class FittedTogether(ABC):
     """
 
     @abstractmethod
+    def _trains_together(self) -> bool:
+        """Return whether its networks can be trained in a population, so that there is something to wait for."""
+
+    @abstractmethod
     def _prepare(
         self, X, y, sample_weight=None, *, groups=None, structure: RowStructure, messages: list[Message], stopped=None
     ) -> PendingFits:

@@ -182,8 +182,8 @@ class MLP(nn.Module):
 
     def are_finite(self) -> list[bool]:
         """Return for every member whether all parameters are; a sum is finite only if all its terms are."""
-        if self.n_members == 1:
-            return [math.isfinite(self.flat.sum())]
+        if math.isfinite(self.flat.sum()):
+            return [True] * self.n_members
         sums = [torch.isfinite(p.flatten(1).sum(dim=1)) for p in self.parameters()]
         return torch.stack(sums).all(dim=0).tolist()
 
