@@ -36,7 +36,6 @@ from skreg.ensemble import (
     FoldEnsembleClassifier,
     FoldEnsembleRegressor,
 )
-from skreg.ensemble._calibration import Temperature
 
 MODELS = ("folds", "temperature", "deep", "shared8", "shared16")
 # Early stopping ends the training long before.
@@ -56,8 +55,9 @@ def ensemble(model, task):
     """Return an unfitted ensemble of networks for a table."""
     classifies = task == "classification"
     if model == "folds":
-        kind = FoldEnsembleClassifier if classifies else FoldEnsembleRegressor
-        return kind(network(task), cv=5, random_state=0)
+        if classifies:  # the mean of the members is there without the calibration, too
+            return FoldEnsembleClassifier(network(task), cv=5, calibration="temperature", random_state=0)
+        return FoldEnsembleRegressor(network(task), cv=5, random_state=0)
     kind = DeepEnsembleClassifier if classifies else DeepEnsembleRegressor
     if model == "deep":
         return kind(network(task), n_members=8, random_state=0)
@@ -81,8 +81,8 @@ def with_all_classes(probabilities, seen, classes):
     return found
 
 
-def scores(model, predicted, y, classes):
-    """Return the scores of a model on the test rows."""
+def scores(predicted, y, classes):
+    """Return the scores of predictions; without classes, of numbers."""
     if classes is None:
         return {"R²": r2_score(y, predicted)}
     return {
@@ -92,26 +92,24 @@ def scores(model, predicted, y, classes):
 
 
 def run_split(task, models, classes, train, test):
-    """Yield name, fitted model, predictions of the test rows, scores and seconds of each model."""
+    """Yield name, scores and seconds of each model."""
     X, y = train
     X_test, y_test = test
-    start = time.perf_counter()
-    names = ["one", *(name for name in models if name != "temperature")]
-    for name in names:
+    for name in ["one", *(name for name in models if name != "temperature")]:
         start = time.perf_counter()
         model = (network(task) if name == "one" else ensemble(name, task)).fit(X, y)
         seconds = time.perf_counter() - start
         if classes is None:
-            yield name, model, (found := model.predict(X_test)), scores(name, found, y_test, None), seconds
-            continue
-        found = with_all_classes(model.predict_proba(X_test), model.classes_, classes)
-        yield name, model, found, scores(name, found, y_test, classes), seconds
-        if name == "folds" and "temperature" in models:
-            # The same members: only the calibration of their mean is added.
-            targets = np.searchsorted(model.classes_, y)
-            calibrator = Temperature().fit(model.oof_predictions_, targets)
-            found = with_all_classes(calibrator.predict(model.predict_proba(X_test)), model.classes_, classes)
-            yield "temperature", calibrator, found, scores(name, found, y_test, classes), seconds
+            predictions = {name: model.predict(X_test)}
+        elif name == "folds":  # the same members with and without calibration
+            predictions = {"folds": model.predict_members(X_test).mean, "temperature": model.predict_proba(X_test)}
+        else:
+            predictions = {name: model.predict_proba(X_test)}
+        for kind, predicted in predictions.items():
+            if kind in ("one", *models):
+                if classes is not None:
+                    predicted = with_all_classes(predicted, model.classes_, classes)
+                yield kind, scores(predicted, y_test, classes), seconds
 
 
 def run_table(name, models, options):
@@ -123,7 +121,7 @@ def run_table(name, models, options):
     rows = []
     for split, (train, test) in enumerate(kind(options.splits, shuffle=True, random_state=0).split(X, y)):
         parts = ((X.iloc[part], y.iloc[part]) for part in (train, test))
-        for model, _, _, found, seconds in run_split(table.task, models, classes, *parts):
+        for model, found, seconds in run_split(table.task, models, classes, *parts):
             rows.append({"table": name, "rows": len(X), "model": model, "split": split, **found, "seconds": seconds})
     return pd.DataFrame(rows)
 
