@@ -6,6 +6,7 @@ release of scikit-learn can move it. Keeping the imports together makes such a m
 
 import numpy as np
 from sklearn.base import _fit_context as fit_context
+from sklearn.calibration import _SigmoidCalibration as SigmoidCalibration
 from sklearn.model_selection._validation import _check_groups_routing_disabled as check_groups_routing_disabled
 from sklearn.model_selection._validation import _translate_train_sizes as translate_train_sizes
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -63,6 +64,7 @@ __all__ = [
     "Hidden",
     "Interval",
     "Options",
+    "SigmoidCalibration",
     "StrOptions",
     "check_groups_routing_disabled",
     "check_method_params",
