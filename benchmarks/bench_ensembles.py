@@ -1,7 +1,9 @@
 """Ensembles beside one network: what they cost, and what they gain on real tables.
 
-Part ``cost``: seconds of `FoldEnsembleClassifier` with five members and of `DeepEnsembleClassifier` beside one fit of
-the same network, for 64 to 1,000 rows of the digits. All take turns, on one thread; medians.
+Part ``cost``: seconds of `FoldEnsembleClassifier` with five members and of `DeepEnsembleClassifier` with eight, and
+with shared weights, beside one fit of the same network with early stopping, which all watch for 100 epochs, on 64 to
+1,000 rows of the digits. All take turns, on one thread; medians. ``--clock cpu`` counts the time of the processor, on a
+machine that does other things, too.
 
 Part ``tables``: tables for choosing (`tables.py`), in three splits. The network is ``(100,)`` with
 ``early_stopping=True`` and defaults; the table becomes numbers by `table_pipeline`. Models:
@@ -18,12 +20,14 @@ from that of ``one``, or the difference of R².
 """
 
 import argparse
+import sys
 import time
 import warnings
 
 import numpy as np
 import pandas as pd
 from _timing import add_rounds, median_and_range, n_rounds, take_turns, threads, versions
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
@@ -166,12 +170,28 @@ def tables(options):
         chosen = [name for name in names if options.tables is None or name in options.tables]
         if not chosen:
             continue
-        frame = pd.concat([run_table(name, models, options) for name in chosen])
+        frame = []
+        for name in chosen:
+            frame.append(run_table(name, models, options))
+            print(f"  {name}: done after {frame[-1]['seconds'].sum():.0f} s of fits", file=sys.stderr, flush=True)
+        frame = pd.concat(frame)
         for score in own_scores:
             print_tables(frame, score)
         print(
             f"\nmean seconds, {task}: " + str(frame.groupby("model", sort=False)["seconds"].mean().round(2).to_dict())
         )
+
+
+class OneByOne:
+    """Networks that are fitted one after the other."""
+
+    def __init__(self, networks):
+        self.networks = networks
+
+    def fit(self, X, y):
+        """Fit all networks."""
+        for estimator in self.networks:
+            estimator.fit(X, y)
 
 
 def cost(options):
@@ -182,19 +202,23 @@ def cost(options):
     for n_rows in (64, 128, 256, 512, 1000):
         rows = np.random.default_rng(0).permutation(len(X))[:n_rows]
         own = X[rows], y[rows]
-        estimator = RegularizedMLPClassifier((100,), early_stopping=True, max_iter=MAX_ITER, random_state=0)
+        estimator = RegularizedMLPClassifier(
+            (100,), early_stopping=True, max_iter=options.epochs, n_iter_no_change=np.inf, random_state=0
+        )
         contestants = {
             "one": estimator,
+            "five fits": OneByOne([clone(estimator).set_params(random_state=seed) for seed in range(5)]),
             "folds": FoldEnsembleClassifier(estimator, cv=5, random_state=0),
             "deep": DeepEnsembleClassifier(estimator, n_members=8, random_state=0),
         }
-        for n_members in (8, 16):
+        for n_members in (8, 16) if options.shared else ():
             contestants[f"shared{n_members}"] = DeepEnsembleClassifier(
                 estimator, n_members=n_members, weight_sharing="batch_ensemble", random_state=0
             )
         seconds = take_turns(
             {name: lambda model=model, own=own: model.fit(*own) for name, model in contestants.items()},
             n_rounds(options),
+            clock={"wall": time.perf_counter, "cpu": time.process_time}[options.clock],
         )
         print(f"{n_rows} rows")
         for name, values in seconds.items():
@@ -213,6 +237,9 @@ def main():
     parser.add_argument("--tables", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--rows", type=int, default=4000, help="rows of a table at most")
+    parser.add_argument("--epochs", type=int, default=100, help="of the part cost")
+    parser.add_argument("--shared", action="store_true", help="ensembles with shared weights in the part cost, too")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     add_rounds(parser)
     options = parser.parse_args()
     print(versions())
