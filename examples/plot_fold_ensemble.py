@@ -103,7 +103,11 @@ axes[1].legend(loc="lower left")
 plt.show()
 
 # %%
-# TEXT
+# Five fits one by one take about four to five times as long as one, the ensemble about twice: at this size most of the
+# time of a step is spent around the products of matrices, and that is spent once for all five. The log-loss of the test
+# rows falls by a quarter, from 0.124 to 0.093, most in the draws in which the single network is poor, and not at all in
+# the one in which it is good. Accuracy stays the same: what has become better are the probabilities of the rows that are
+# hard to tell. Together or one by one makes no difference to the predictions but for the seeds.
 #
 # The score that comes for free
 # -----------------------------
@@ -135,4 +139,28 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# TEXT
+# With 150 and 300 rows it is within about a point of the test rows on average, and single draws are off by up to three:
+# so many rows are too few for more. Two errors act against each other. The score is that of single members, which are
+# about half a point worse than the ensemble. And each member has stopped where it was best on these very rows, which
+# makes them look better than new ones; with 75 rows, that wins.
+#
+# Conclusion
+# ----------
+#
+# **A fold ensemble is early stopping without its price**: no row is lost for training, each member has a fifth of the
+# rows to stop on, and the mean does not depend on one draw of initial weights.
+#
+# **The out-of-fold score** needs no test set, and is good to a point or so. To compare many settings, or to report a
+# number, keep rows that nothing has been stopped on.
+#
+# **Cost.** About two fits on small tables. The larger the network and the batch, the closer it comes to five, and every
+# prediction takes five networks.
+#
+# **Limits.** One data set with few errors, one network, four draws that share test rows. On tables whose classes cannot
+# be told apart by much, the log-loss falls by a percent or less: see :doc:`/benchmarks`.
+#
+# References
+# ----------
+#
+# * A. Krogh and J. Vedelsby, "Neural network ensembles, cross validation, and active learning", NIPS 1994.
+# * L. Breiman, "Bagging predictors", Machine Learning 24, 1996.
