@@ -8,8 +8,8 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constrai
 
 help:
 	@echo "make demo     compare eight ways to regularize on the diabetes data (about a minute)"
-	@echo "make test     lint and run all tests"
-	@echo "make test-products  the full products of options, of which make test has a covering set"
+	@echo "make test     lint and run the tests; of products of options, a covering set"
+	@echo "make test-products  the combinations of options that make test leaves out"
 	@echo "make fashion  the reference experiment on Fashion-MNIST (three seeds, some minutes)"
 	@echo "make docs     build the site into docs/_build/html"
 	@echo "make figures  draw the figure of the README and the landing page anew (half a minute)"

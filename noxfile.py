@@ -53,14 +53,14 @@ def pinned(versions):
 
 @nox.session
 def tests(session):
-    """Run all tests with the versions of constraints.txt."""
+    """Run the tests with the versions of constraints.txt; of products of options, a covering set."""
     session.install("-c", "constraints.txt", "-e", ".[test]")
     session.run("pytest", *session.posargs)
 
 
 @nox.session
 def products(session):
-    """Run the tests of full products of options, of which the suite has a covering set."""
+    """Run the combinations of options that the other sessions leave out, as they have a set that covers them."""
     session.install("-c", "constraints.txt", "-e", ".[test]")
     options = ["--numprocesses", "2", "--dist", "worksteal", *session.posargs]
     session.run("pytest", "-m", "product", "tests", *options, env={"OMP_NUM_THREADS": "1"})
@@ -80,7 +80,7 @@ def busy_cores():
 
 @nox.session
 def stress(session):
-    """Run all tests on busy cores, in random order, and in one process: none may depend on speed or on others."""
+    """Run the tests on busy cores, in random order, and in one process: none may depend on speed or on others."""
     session.install("-c", "constraints.txt", *pinned(RANDOM_ORDER), "-e", ".[test]")
     # The seed of the order is in the first lines of the second run: `nox -s stress -- --randomly-seed=...` takes it
     # again. The plugin would seed the global generators before each test, too, which hides examples that read them.
@@ -116,14 +116,14 @@ def vision(session):
 
 @nox.session(python="3.11")
 def oldest(session):
-    """Run all tests with the oldest supported versions."""
+    """Run all tests, the products of options too, with the oldest supported versions."""
     session.install(*pinned(OLDEST | OLDEST_COMPANIONS), "-e", ".[test]")
-    session.run("pytest", "-m", "", *session.posargs)  # the products, too
+    session.run("pytest", "-m", "", *session.posargs)
 
 
 @nox.session
 def wheel(session):
-    """Run all tests with the wheel that is built from the sdist, away from the source tree."""
+    """Run the tests with the wheel that is built from the sdist, away from the source tree."""
     testpaths = nox.project.load_toml("pyproject.toml")["tool"]["pytest"]["ini_options"]["testpaths"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,5 +1,7 @@
 """Pipelines from tables as they are to predictions."""
 
+import contextlib
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone, is_regressor
@@ -9,6 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._composition import opened
 from skreg._doc_link import DocLink
+from skreg._estimator.attributes import unchanged_on_error
+from skreg._estimator.columns import column_norms
 from skreg.preprocessing import TableEncoder
 
 
@@ -89,24 +93,19 @@ class TablePipeline(DocLink, Pipeline):
         if sample_weight is not None:
             is_routed = get_config()["enable_metadata_routing"]
             params["sample_weight" if is_routed else f"{self.steps[-1][0]}__sample_weight"] = sample_weight
-        steps = list(self.steps)
-        states = [(step, dict(vars(step))) for _, step in steps if hasattr(step, "__dict__")]
-        try:
-            return super().fit(X, y, **params)
-        except BaseException:
+        with contextlib.ExitStack() as stack:
             # Otherwise an encoder of the new table would stand before an estimator of the old one.
-            self.steps = steps
-            for step, state in states:
-                vars(step).clear()
-                vars(step).update(state)
-            raise
+            for changed in (self, *(step for _, step in self.steps)):
+                if isinstance(getattr(changed, "__dict__", None), dict):  # no string, and no class
+                    stack.enter_context(unchanged_on_error(changed))
+            return super().fit(X, y, **params)
 
     @property
     def feature_importances_(self) -> np.ndarray:
         """Euclidean norm of the importances of the features that a column became."""
         sources, estimator = self._sources_and_estimator()
-        importances = np.asarray(estimator.feature_importances_, dtype=np.float64)
-        return np.sqrt(np.bincount(sources, weights=importances**2, minlength=self.n_features_in_))
+        importances = np.abs(np.asarray(estimator.feature_importances_, dtype=np.float64))
+        return column_norms(importances, sources, self.n_features_in_)
 
     @property
     def selected_features_(self) -> np.ndarray:

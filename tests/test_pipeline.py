@@ -81,6 +81,13 @@ class CountedEncoder(TableEncoder):
         return super().fit_transform(X, y)
 
 
+def without_target_encoding(X, y):
+    """Return the columns that an encoder fits with any targets, so that only the step after it refuses these."""
+    X = X.drop(columns=["town", "street", "owned_by"])
+    TableEncoder().fit(X, y)
+    return X
+
+
 class TestEveryKindOfColumn:
     def test_probabilities_of_new_rows_with_anything(self, table, fitted):
         X, y = table
@@ -101,7 +108,7 @@ class TestEveryKindOfColumn:
     def test_a_fit_that_fails_changes_nothing(self, table, fitted):
         X, y = table
         bad = pd.Series(y, dtype=object).where(np.arange(len(y)) > 0)
-        X_bad = X.drop(columns=["town", "street"])  # the encoder does not need the targets
+        X_bad = without_target_encoding(X, bad)
         model, expected = pickle.loads(pickle.dumps(fitted)), fitted.predict_proba(X)
         with pytest.raises(ValueError, match="Input y contains NaN"):
             model.fit(X_bad, bad)
@@ -110,6 +117,24 @@ class TestEveryKindOfColumn:
         with pytest.raises(ValueError, match="Input y contains NaN"):
             model.fit(X_bad, bad)
         assert not hasattr(model[0], "kinds_")
+
+    def test_a_fit_that_fails_sets_back_steps_of_a_cache_and_generators(self, table, tmp_path):
+        X, y = table
+        bad = pd.Series(y, dtype=object).where(np.arange(len(y)) > 0)
+        X_bad = without_target_encoding(X, bad)
+        encoder = TableEncoder(random_state=np.random.RandomState(0))
+        model = table_pipeline(RegularizedMLPClassifier(**NETWORK), encoder=encoder).set_params(memory=str(tmp_path))
+        before = encoder.random_state.get_state()[2]
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            model.fit(X_bad, bad)
+        assert model[0] is encoder
+        assert not hasattr(encoder, "kinds_")
+        model.set_params(memory=None)
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            model.fit(X_bad, bad)
+        assert encoder.random_state.get_state()[2] == before
+        model.fit(X, y)
+        assert encoder.random_state.get_state()[2] != before
 
     def test_a_search_fits_the_encoder_once_a_fold(self, table):
         X, y = table
@@ -250,6 +275,11 @@ class TestTablePipeline:
         model = table_pipeline(RegularizedMLPRegressor(**NETWORK)).fit(X, np.arange(200) % 2)
         assert model[0]._plan._target.target_type_ == "continuous"
         assert len(model[0].source_columns_) == 1
+
+    @pytest.mark.parametrize("steps", [(TableEncoder, LogisticRegression()), ("passthrough", LogisticRegression)])
+    def test_a_step_that_is_a_class_is_told_of(self, steps):
+        with pytest.raises(TypeError, match="got estimator class instead"):
+            TablePipeline([*zip("ab", steps, strict=True)]).fit([[0.0], [1.0]], [0, 1])
 
     @pytest.mark.parametrize("estimator", [None, RegularizedMLPClassifier, "net", StandardScaler])
     def test_what_is_no_estimator(self, estimator):

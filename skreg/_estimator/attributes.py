@@ -29,6 +29,7 @@ def forget(estimator) -> None:
         delattr(estimator, name)
 
 
-def data_attributes(estimator) -> dict:
-    """Return the attributes that the checks of data have set."""
-    return {name: value for name, value in vars(estimator).items() if name in estimator._data_attributes}
+def data_attributes(estimator, kind: type | None = None) -> dict:
+    """Return the attributes that the checks of data set in estimators of a class; None is that of the estimator."""
+    names = (kind or type(estimator))._data_attributes
+    return {name: value for name, value in vars(estimator).items() if name in names}

@@ -10,6 +10,7 @@ import scipy.sparse
 import torch
 
 from skreg._numbers import fits_float
+from skreg.preprocessing._frames import check_computed
 
 TEXT_IN_X = "X holds strings"
 # An error message lists up to so many columns.
@@ -32,8 +33,7 @@ def check_container(data, name: str) -> None:
     ValueError
         If they are sparse and have one dimension, or more than two.
     """
-    if hasattr(data, "collect_schema") and not hasattr(data, "shape"):
-        raise TypeError(f"{name} must be computed; got a {type(data).__name__}. Give {name}.collect().")
+    check_computed(data, name)
     if scipy.sparse.issparse(data) and data.ndim != 2:
         raise ValueError(f"{name} must have two dimensions where it is sparse; got the shape {data.shape}.")
     if isinstance(data, torch.utils.data.TensorDataset):

@@ -25,6 +25,7 @@ from skreg._sklearn_private import HasMethods, Interval, fit_context, num_sample
 from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.backends import in_one_worker, keeping_data, train_fits
 from skreg.engine.threads import StopSignal
+from skreg.ensemble._held_out import HeldOutPredictions
 from skreg.ensemble._members import EnsembleData, MemberFit, PendingEnsemble, Plan, prepare_members
 from skreg.model_selection._batched_fits import is_trained_together, network_of
 from skreg.model_selection._deferred import FittedTogether
@@ -124,8 +125,28 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
     def _score_of(self, predictions: np.ndarray, y, sample_weight) -> float:
         """Return the score of averaged predictions."""
 
-    def _set_out_of_fold(self, y, sample_weight) -> None:
-        """Set what follows from `oof_predictions_`."""
+    @abstractmethod
+    def _set_out_of_fold(
+        self, held: HeldOutPredictions, known: np.ndarray, sample_weight: np.ndarray | None, data: EnsembleData
+    ) -> None:
+        """Set what follows from out-of-fold predictions.
+
+        Parameters
+        ----------
+        held : HeldOutPredictions
+            Those of the members, for rows with positive weight.
+        known : ndarray of bool of shape (n_rows,)
+            Which rows have any.
+        sample_weight : ndarray or None
+            Weights of these rows.
+        data : EnsembleData
+            All rows.
+        """
+
+    @property
+    @abstractmethod
+    def _holds_out_rows(self) -> bool:
+        """Whether there are rows that a member has not seen."""
 
     # -- fit -----------------------------------------------------------------------------------------------
 
@@ -264,31 +285,27 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
 
     def _set_oof_predictions(self, plans: Sequence[Plan], data: EnsembleData) -> None:
         """Predict each row by the members that have not seen it."""
-        n_rows = num_samples(data.X)
-        self._held_out = np.zeros((len(plans), n_rows), dtype=bool)
-        total = None
-        for number, plan in enumerate(plans):
-            if not len(plan.held_out):
-                continue
-            self._held_out[number, plan.held_out] = True
-            predictions = self._member_predictions(plan.estimator, safe_indexing(data.X, plan.held_out))
-            if total is None:
-                total = np.zeros((n_rows, *predictions.shape[1:]))
-            total[plan.held_out] += predictions
-        self.oof_predictions_ = self.oof_score_ = None
-        if total is None:
+        held_out = np.zeros((len(plans), num_samples(data.X)), dtype=bool)
+        for row, plan in zip(held_out, plans, strict=True):
+            row[plan.held_out] = True
+        known = held_out.any(axis=0)
+        self.oof_predictions_ = self.oof_score_ = self._residuals = None
+        if not known.any():
             return
-        counts = self._held_out.sum(axis=0).reshape(-1, *[1] * (total.ndim - 1))
-        self.oof_predictions_ = np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
-        known = self._held_out.any(axis=0)
+        # A member that has seen all rows, as a bootstrap sample of few rows can be, predicts one, and it is left out.
+        rows = [np.flatnonzero(row) for row in held_out]
+        predictions = [
+            self._member_predictions(plan.estimator, safe_indexing(data.X, own if len(own) else [0]))[: len(own)]
+            for plan, own in zip(plans, rows, strict=True)
+        ]
+        held = HeldOutPredictions(held_out, predictions)
+        self.oof_predictions_ = held.mean()
         if data.sample_weight is not None:
             known &= data.sample_weight > 0
-            if not known.any():
-                return
-        weight = None if data.sample_weight is None else data.sample_weight[known]
-        targets = np.asarray(data.y)[known]
-        self._set_out_of_fold(targets, weight)
-        self.oof_score_ = self._score_of(self.oof_predictions_[known], targets, weight)
+        if known.any():
+            weight = None if data.sample_weight is None else data.sample_weight[known]
+            self._set_out_of_fold(held.of_rows(known), known, weight, data)
+            self.oof_score_ = self._score_of(self.oof_predictions_[known], np.asarray(data.y)[known], weight)
 
     # -- the fitted ensemble -------------------------------------------------------------------------------
 
@@ -335,6 +352,16 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         used = np.unique(np.concatenate(self._of_members("selected_features_")))
         names = getattr(self, "feature_names_in_", used)
         return names[np.isin(names, used)] if np.isin(used, names).all() else used
+
+    def _required_residuals(self, method: str):
+        """Return what a method compares new rows with; raise ValueError if there is nothing."""
+        check_is_fitted(self)
+        if self._residuals is None:
+            raise ValueError(
+                f"{method} compares new rows with rows that members have not seen, and there are none here: it "
+                "needs folds or bootstrap=True, one target column of classes, or no quantiles as predictions."
+            )
+        return self._residuals
 
     def _of_members(self, name: str) -> list[np.ndarray]:
         """Return an attribute of every member that speaks of features."""

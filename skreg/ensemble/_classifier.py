@@ -7,14 +7,30 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._parameter import with_parameters
+from skreg._estimator.data import as_numpy
+from skreg._parameter import parameter, with_parameters
+from skreg._sklearn_private import StrOptions
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.ensemble._base import BaseEnsemble
+from skreg.ensemble._calibration import CALIBRATIONS, make_calibrator
+from skreg.ensemble._conformal import OutOfFoldScores
+from skreg.ensemble._draws import row_draws
 
 
 @with_parameters
 class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
     """Base class of ensembles of classifiers."""
+
+    calibration: str | None = parameter(
+        "{'temperature', 'isotonic', 'sigmoid'} or None",
+        """Calibration of the mean probabilities, which is fitted to the out-of-fold predictions: 'temperature' divides
+        the logits by one number, so that predicted classes stay the same; 'isotonic' and 'sigmoid' are scikit-learn's,
+        one class against the rest. Needs rows that members have not seen: folds, or ``bootstrap=True``.
+        """,
+        default=None,
+        constraints=[StrOptions(set(CALIBRATIONS)), None],
+        after="estimator",
+    )
 
     def _default_estimator(self):
         return RegularizedMLPClassifier(early_stopping=True)
@@ -27,6 +43,24 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
                 "The 'estimator' parameter must be a classifier with probabilities (predict_proba), which the ensemble "
                 f"averages; got {estimator!r}."
             )
+
+        if self.calibration is not None and not self._holds_out_rows:
+            raise ValueError(
+                "The 'calibration' parameter must be None where members have seen all rows; got "
+                f"calibration={self.calibration!r} with bootstrap=False."
+            )
+
+    def _set_out_of_fold(self, held, known, sample_weight, data):
+        labels = np.asarray(data.y)[known]
+        targets = labels if self._multilabel else np.searchsorted(self.classes_, labels)
+        self.calibrator_ = self._residuals = None
+        if self.calibration is not None:
+            calibrator = make_calibrator(self.calibration, multilabel=self._multilabel)
+            self.calibrator_ = calibrator.fit(self.oof_predictions_[known], targets, sample_weight)
+        if not self._multilabel:
+            codes = np.zeros(len(known), dtype=np.intp)
+            codes[known] = targets
+            self._residuals = OutOfFoldScores(codes, held.in_full(), held.held_out)
 
     def _set_targets(self, y):
         check_classification_targets(y)
@@ -90,7 +124,53 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
             Probabilities in the order of `classes_`. Rows sum to 1, except for label indicator matrices, where
             each label has its own.
         """
-        return self._mean_prediction(X)
+        probabilities = self._mean_prediction(X)
+        calibrator = getattr(self, "calibrator_", None)
+        return probabilities if calibrator is None else calibrator.predict(probabilities)
+
+    def predict_set(self, X, coverage=0.9, *, method="one_fold", allow_empty=True):
+        """Predict sets of classes that hold the class of a new row with a given probability (conformal prediction).
+
+        They come from the probabilities that members give to the classes of rows that they have not seen, so the
+        ensemble needs folds or bootstrap rows. Calibration plays no part. For exchangeable rows, whatever the
+        distribution and the network:
+
+        - 'one_fold': a probability of at least `coverage`, and of hardly more;
+        - 'cv+': at least ``2 * coverage - 1``, less a term of the order of sqrt(2 / n_samples), and mostly at least
+          `coverage` [1]_, and above it where members differ much.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        coverage : float, default=0.9
+            Probability, in (0, 1).
+        method : {'one_fold', 'cv+'}, default='one_fold'
+            'one_fold' compares each row with one fold, which follows from the content of the row. 'cv+' compares the
+            probabilities of each member with those of its own rows.
+        allow_empty : bool, default=True
+            Whether sets may be empty. If classes are predicted better than `coverage` asks for, only empty sets keep to
+            it: such a row is unlike others. False puts the class that is predicted into them.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples, n_classes)
+            Whether a class, in the order of `classes_`, is in the set.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` is not in (0, 1) or needs more rows than there are, if `method` is none of these, or if there
+            are no rows that a member has not seen, or label indicator matrices.
+
+        References
+        ----------
+        .. [1] Y. Romano, M. Sesia and E. J. Candès, "Classification with valid and adaptive coverage", NeurIPS 2020.
+        """
+        residuals = self._required_residuals("predict_set")
+        draws = row_draws(as_numpy(X)) if method == "one_fold" else None
+        members = self.predict_members(X).members
+        return residuals.sets(members, coverage, rule=method, draws=draws, allow_empty=allow_empty)
 
     def predict_log_proba(self, X):
         """Return the logarithms of the probabilities.

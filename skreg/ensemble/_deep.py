@@ -37,6 +37,10 @@ class DeepMembers(BaseEnsemble):
         after="n_members",
     )
 
+    @property
+    def _holds_out_rows(self):
+        return self.bootstrap
+
     def _plan(self, template, data: EnsembleData, groups, random):
         n_rows = num_samples(data.X)
         if not self.bootstrap:

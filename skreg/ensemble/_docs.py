@@ -41,6 +41,10 @@ CLASSIFIER_ATTRIBUTES = {
     """,
     **_ATTRIBUTES,
     "oof_score_": _ATTRIBUTES["oof_score_"].format(score="Accuracy"),
+    "calibrator_": """object or None
+    What maps mean probabilities to calibrated ones: with 'temperature' its attribute ``temperature_`` is the number
+    that logits are divided by. None without calibration. `oof_predictions_` and members are not calibrated.
+    """,
 }
 REGRESSOR_ATTRIBUTES = {
     "oof_predictions_": """ndarray of shape (n_samples,) or (n_samples, n_outputs) or None

@@ -42,6 +42,8 @@ class FoldMembers(BaseEnsemble):
         after="cv",
     )
 
+    _holds_out_rows = True
+
     def _plan(self, template, data: EnsembleData, groups, random):
         early = stops_early(template)
         member = stopped_on_held_out_rows(template) if early else template

@@ -9,6 +9,8 @@ from skreg._estimator.data import as_numpy
 from skreg._parameter import with_parameters
 from skreg.compose import quantile_levels, share_of_quantiles
 from skreg.ensemble._base import BaseEnsemble
+from skreg.ensemble._conformal import OutOfFoldResiduals
+from skreg.ensemble._draws import row_draws
 from skreg.regressor import RegularizedMLPRegressor
 
 
@@ -28,6 +30,13 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
 
     def _member_predictions(self, member, X):
         return np.asarray(member.predict(X))
+
+    def _set_out_of_fold(self, held, known, sample_weight, data):
+        self._residuals = None
+        if quantile_levels(self.members_[0]) is None:
+            # The spread of members is estimated from rows that they have seen, where no others can tell it.
+            predictions = np.stack([self._member_predictions(member, data.X) for member in self.members_])
+            self._residuals = OutOfFoldResiduals(data.y, predictions, held.held_out)
 
     def _score_of(self, predictions, y, sample_weight):
         levels = quantile_levels(self.members_[0])
@@ -49,6 +58,51 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
             Predictions, of the shape of y in `fit`. Of networks for several quantiles there is one more axis, the last.
         """
         return self._mean_prediction(X)
+
+    def predict_interval(self, X, coverage=0.9, *, method="scaled"):
+        """Predict intervals that hold the target of a new row with a given probability (conformal prediction).
+
+        They come from the residuals of rows that members have not seen, so the ensemble needs folds or bootstrap rows.
+        For exchangeable rows, whatever the distribution and the network:
+
+        - 'one_fold': a probability of at least `coverage`;
+        - 'cv+': at least ``2 * coverage - 1``, less a term of the order of sqrt(2 / n_samples), and mostly at least
+          `coverage` [1]_;
+        - 'scaled': no guarantee for finite samples, and in measurements the narrowest, and within two points of
+          `coverage`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        coverage : float, default=0.9
+            Probability, in (0, 1), for each output by itself.
+        method : {'scaled', 'cv+', 'one_fold'}, default='scaled'
+            'scaled' gives intervals of the same width around :meth:`predict`, a quantile of the out-of-fold residuals
+            times the share by which the mean of the members errs less than one of them. 'cv+' compares the prediction
+            of each member with the residuals of its own rows. 'one_fold' compares each row with one fold, which follows
+            from the content of the row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            Lower and upper ends.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` is not in (0, 1) or needs more rows than there are, if `method` is none of these, or if there
+            are no rows that a member has not seen, or several quantiles.
+
+        References
+        ----------
+        .. [1] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, "Predictive inference with the jackknife+",
+           Annals of Statistics 49(1), 2021, Theorem 4.
+        """
+        residuals = self._required_residuals("predict_interval")
+        draws = row_draws(as_numpy(X)) if method == "one_fold" else None
+        members = self.predict_members(X).members
+        return residuals.intervals(members, coverage, rule=method, draws=draws)
 
     def score(self, X, y, sample_weight=None):
         """Return R², or for several quantiles their mean D².

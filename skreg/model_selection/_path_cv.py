@@ -411,8 +411,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         features = problem.features
         if self.relax:
             features, model = run(problem.relaxed([model], X, y, sample_weight), warn=warn)[0]
-        known = {name: value for name, value in vars(self).items() if name in self._plain_class._data_attributes}
-        embed(model, features, known)
+        embed(model, features, data_attributes(self, self._plain_class))
         return model
 
     def _choice_messages(self, X) -> list[Message]:

@@ -178,7 +178,7 @@ def _declared(series: pd.Series, n_rows: int, is_text: bool) -> Column:
     # The categories are read as a column of their values would be, which new rows may have.
     categories = pd.Series(series.cat.categories, name=series.name)
     known = as_levels(read_column(categories, is_declared=True, is_text=is_text))
-    codes = np.append(known.codes, MISSING)[np.where(codes < 0, -1, codes)]
+    codes = of_codes(known.codes, codes, MISSING)
     used = np.unique(codes[codes >= 0])
     codes = _compact(codes, used).astype(np.int32)
     return replace(known, n_rows=n_rows, codes=codes, levels=known.levels[used], is_declared=True)
@@ -234,18 +234,22 @@ def null_strings(levels: np.ndarray) -> np.ndarray:
     return np.fromiter((level in known or level.isspace() for level in levels), dtype=bool, count=len(levels))
 
 
+def of_codes(values: np.ndarray, codes: np.ndarray, missing) -> np.ndarray:
+    """Return the values that codes stand for, where negative codes stand for `missing`."""
+    return np.append(values, missing)[np.maximum(codes, -1)]
+
+
 def _compact(codes: np.ndarray, used: np.ndarray) -> np.ndarray:
     """Return codes of the used levels alone, and negative ones for the others."""
-    places = np.full(codes.max(initial=-1) + 2, MISSING)  # the last one is that of negative codes
+    places = np.full(codes.max(initial=-1) + 1, MISSING)
     places[used] = np.arange(len(used))
-    return places[np.maximum(codes, -1)]
+    return of_codes(places, codes, MISSING)
 
 
 def _sorted(codes: np.ndarray, levels: np.ndarray, n_rows: int, **properties) -> Column:
     # Different values can have the same text.
     levels, groups = np.unique(levels, return_inverse=True)
-    places = np.append(groups, MISSING)
-    codes = places[np.where(codes < 0, -1, codes)].astype(np.int32)
+    codes = of_codes(groups, codes, MISSING).astype(np.int32)
     return Column("level", n_rows, codes=codes, levels=levels, **properties)
 
 

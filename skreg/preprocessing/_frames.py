@@ -156,6 +156,12 @@ def is_raw_table(X) -> bool:
     return bool(np.isnan(frame.numbers(slice(None), np.arange(frame.n_columns))).any())
 
 
+def check_computed(data, name: str) -> None:
+    """Raise TypeError if data are a frame of polars that is not yet computed, or another lazy frame like it."""
+    if hasattr(data, "collect_schema") and not hasattr(data, "shape"):
+        raise TypeError(f"{name} must be computed; got a {type(data).__name__}. Give {name}.collect().")
+
+
 def frame_of(encoder, X, *, reset: bool) -> Frame:
     """Return the columns of X, checked.
 
@@ -180,8 +186,7 @@ def frame_of(encoder, X, *, reset: bool) -> Frame:
     ValueError
         If X has no rows or columns, two columns of one name, complex numbers, or other columns than those of the fit.
     """
-    if hasattr(X, "collect_schema") and not hasattr(X, "shape"):
-        raise TypeError(f"X must be computed; got a {type(X).__name__}. Give X.collect().")
+    check_computed(X, "X")
     read = frame_class(X)
     if read is None:
         return _array_frame(encoder, X, reset=reset)

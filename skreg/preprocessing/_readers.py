@@ -1,5 +1,6 @@
 """What is learnt of single columns: how their values become numbers or codes of levels."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from skreg.preprocessing._columns import (
     Column,
     as_levels,
     as_text,
+    of_codes,
     parsed_durations,
     parsed_numbers,
     text_of,
@@ -32,7 +34,7 @@ class ColumnTypeError(ValueError):
     """Error of a column whose values are not of the type that they had in the fit."""
 
 
-class Reader:
+class Reader(ABC):
     """Base class: reads a column in the way that was learnt of its training rows.
 
     Attributes
@@ -52,9 +54,9 @@ class Reader:
     is_declared = False
     is_text = False
 
+    @abstractmethod
     def accepts(self, column: Column) -> bool:
         """Return whether a column holds what it held in the fit."""
-        raise NotImplementedError
 
     def check(self, column: Column) -> None:
         """Raise ColumnTypeError unless a column holds what it held in the fit, or no value at all."""
@@ -67,45 +69,58 @@ class Reader:
         return {"category": "categories"}.get(self.kind, f"{self.kind}s")
 
 
-class ReadNumbers(Reader):
-    """Reads numbers from strings, or from objects."""
+class ReadParsed(Reader):
+    """Base class: reads values that are numbers, or strings of them if they were strings in the fit.
+
+    Attributes
+    ----------
+    forms : tuple of str
+        Forms of columns that hold such values.
+    level_types : tuple of str
+        What the levels of a column may be, in the place of strings.
+    """
+
+    forms: tuple[str, ...]
+    level_types: tuple[str, ...]
 
     def __init__(self, column: Column):
-        self.kind = "number"
         self._from_strings = column.form == "level"
 
+    @staticmethod
+    @abstractmethod
+    def parse(levels: np.ndarray, *, strict: bool) -> np.ndarray | None:
+        """Return strings as numbers; None (or, unless strict, NaN in their places) if some are none."""
+
     def accepts(self, column):
-        """Return whether a column holds numbers, or strings as in the fit."""
-        return column.form in ("number", "boolean") or (column.form == "level" and self._from_strings)
+        """Return whether a column holds such values, or strings as in the fit."""
+        if column.form == "level":
+            return self._from_strings and column.of in self.level_types
+        return column.form in self.forms
 
     def values(self, column: Column) -> np.ndarray:
-        """Return the numbers of a column, of shape (n_rows, 1); strings that are none are missing."""
-        if column.form == "level":
-            numbers = column.levels if column.has_numbers else parsed_numbers(column.levels, strict=False)
-            return np.append(numbers, np.nan)[np.maximum(column.codes, -1)][:, None]
-        return column.values[:, None]
+        """Return the values of a column, of shape (n_rows, 1); strings that are none are missing."""
+        if column.form != "level":
+            return column.values[:, None]
+        numbers = column.levels if column.has_numbers else self.parse(column.levels, strict=False)
+        return of_codes(numbers, column.codes, np.nan)[:, None]
 
 
-class ReadDurations(Reader):
+class ReadNumbers(ReadParsed):
+    """Reads numbers from strings, or from objects."""
+
+    kind = "number"
+    forms = ("number", "boolean")
+    level_types = ("text", "number", "boolean", "duration", "date")
+    parse = staticmethod(parsed_numbers)
+
+
+class ReadDurations(ReadParsed):
     """Reads durations, also from strings, in seconds."""
 
     kind = "duration"
-
-    def __init__(self, column: Column):
-        self._from_strings = column.form == "level"
-
-    def accepts(self, column):
-        """Return whether a column holds durations, or strings as in the fit."""
-        return column.form == "duration" or (
-            column.form == "level" and self._from_strings and column.of in ("text", "duration")
-        )
-
-    def values(self, column: Column) -> np.ndarray:
-        """Return the durations of a column, of shape (n_rows, 1); strings that are none are missing."""
-        if column.form != "level":
-            return column.values[:, None]
-        seconds = column.levels if column.of == "duration" else parsed_durations(column.levels, strict=False)
-        return np.append(seconds, np.nan)[np.maximum(column.codes, -1)][:, None]
+    forms = ("duration",)
+    level_types = ("text", "duration")
+    parse = staticmethod(parsed_durations)
 
 
 class ReadDates(Reader):
@@ -149,8 +164,7 @@ def _series(column: Column) -> pd.Series:
 
 def strings_of(codes: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Return the strings that levels and codes stand for; None where they are missing."""
-    texts = np.array([*map(text_of, levels), None], dtype=object)
-    return texts[np.where(codes < 0, -1, codes)]
+    return of_codes(np.array([*map(text_of, levels)], dtype=object), codes, None)
 
 
 class ReadLevels(Reader):
@@ -197,7 +211,7 @@ class ReadLevels(Reader):
         if self._of == "date":  # strings of dates may have times
             levels = [level.removesuffix(MIDNIGHT) for level in levels]
         places = self._index.get_indexer(levels)  # -1 for unseen levels
-        return np.append(places, MISSING)[np.where(column.codes < 0, -1, column.codes)].astype(np.int32)
+        return of_codes(places, column.codes, MISSING).astype(np.int32)
 
     def label(self, code: int) -> str:
         """Return the name of a level."""

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -144,7 +145,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
     {'age': 'number', 'town': 'category', 'since': 'date'}
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict] = {
         "categorical_features": ["array-like", StrOptions({"from_dtype"})],
         "cardinality_threshold": [Interval(Integral, 1, None, closed="left")],
         "high_cardinality": [StrOptions({"auto", "target", "string"}), HasMethods(["fit_transform", "transform"])],

@@ -197,7 +197,6 @@ def test_tables_as_they_are(table, container):
 
 
 def test_polars_frames_do_not_know_their_columns(table):
-    pytest.importorskip("polars")
     encoder = TableEncoder().set_output(transform="polars")
     with pytest.raises(ValueError, match="needs to know the original column of each feature"):
         table_pipeline(model(), encoder=encoder).fit(*table)

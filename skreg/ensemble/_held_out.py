@@ -1,0 +1,46 @@
+"""Predictions of members for the rows that they have not seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class HeldOutPredictions:
+    """Predictions of every member for its held-out rows.
+
+    Attributes
+    ----------
+    held_out : ndarray of bool of shape (n_members, n_rows)
+        Whether a member has not seen a row.
+    predictions : list of ndarray of shape (n_held_out, ...)
+        Predictions of each member, its rows in ascending order.
+    """
+
+    held_out: np.ndarray
+    predictions: list[np.ndarray]
+
+    def mean(self) -> np.ndarray:
+        """Return the mean over the members that held a row out; NaN for rows that every member has seen."""
+        n_rows = self.held_out.shape[1]
+        total = np.zeros((n_rows, *self.predictions[0].shape[1:]))
+        for held_out, predictions in zip(self.held_out, self.predictions, strict=True):
+            total[held_out] += predictions
+        counts = self.held_out.sum(axis=0).reshape(-1, *[1] * (total.ndim - 1))
+        return np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
+
+    def of_rows(self, rows: np.ndarray) -> "HeldOutPredictions":
+        """Return the predictions for some of the rows, those that a mask tells."""
+        held_out = self.held_out & rows
+        kept = [
+            predictions[new[old]]
+            for new, old, predictions in zip(held_out, self.held_out, self.predictions, strict=True)
+        ]
+        return HeldOutPredictions(held_out, kept)
+
+    def in_full(self) -> np.ndarray:
+        """Return the predictions for all rows, of shape (n_members, n_rows, ...); those of seen rows are NaN."""
+        full = np.full((*self.held_out.shape, *self.predictions[0].shape[1:]), np.nan)
+        for own, held_out, predictions in zip(full, self.held_out, self.predictions, strict=True):
+            own[held_out] = predictions
+        return full
