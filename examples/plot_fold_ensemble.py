@@ -63,7 +63,9 @@ def fit_one(rows, seed):
 def fit_five(rows, seed):
     """Return five networks, each stopped on the fold that it is trained without, one after the other."""
     members = []
-    for number, (train, held_out) in enumerate(StratifiedKFold(5, shuffle=True, random_state=seed).split(rows, y[rows])):
+    for number, (train, held_out) in enumerate(
+        StratifiedKFold(5, shuffle=True, random_state=seed).split(rows, y[rows])
+    ):
         member = clone(network).set_params(random_state=10 * seed + number)
         validation = {"X_val": X[rows[held_out]], "y_val": y[rows[held_out]]}
         members.append(member.fit(X[rows[train]], y[rows[train]], **validation))

@@ -24,8 +24,8 @@ class MemberSpreadDisplay:
     The rows are sorted by the spread of the members' predictions and divided into bins of equally many rows. If the
     curve rises, rows on which the members differ are predicted worse, and the spread is worth looking at; if it is
     flat, the spread tells nothing about the error. Vertical lines are one standard error of the mean in each direction.
-    Below the dashed line errors would be smaller than the spread. They are mostly far above it, because the spread
-    contains neither the noise of the targets nor what all members have wrong alike.
+    Errors of regressors are mostly far above the dashed line, on which they are as large as the spread, because the
+    spread contains neither the noise of the targets nor what all members have wrong alike.
 
     Parameters
     ----------
@@ -35,10 +35,12 @@ class MemberSpreadDisplay:
         Error of each row, at least 0.
     n_bins : int, default=8
         Number of bins, at least 1 and at most the number of rows. Bins differ by one row at most.
-    error_name : str, default='absolute error'
-        Name of the errors, for the axis label.
+    error_name : str, default='mean absolute error'
+        Name of the mean errors, for the axis label.
     spread_name : str, default='standard deviation of the members'
         Name of the spreads, for the axis label.
+    same_unit : bool, default=True
+        Whether errors and spreads have the same unit, so that a line can show where they are equal.
 
     Attributes
     ----------
@@ -50,8 +52,8 @@ class MemberSpreadDisplay:
         Mean errors and their standard errors, by mean spread.
     mean_ : matplotlib Line2D
         The mean error of all rows.
-    equal_ : matplotlib Line2D
-        The dashed line on which errors are equal to the spread.
+    equal_ : matplotlib Line2D or None
+        The dashed line on which errors are equal to the spread; None if they have different units.
 
     See Also
     --------
@@ -88,14 +90,16 @@ class MemberSpreadDisplay:
         errors,
         *,
         n_bins=8,
-        error_name="absolute error",
+        error_name="mean absolute error",
         spread_name="standard deviation of the members",
+        same_unit=True,
     ):
         self.spreads = spreads
         self.errors = errors
         self.n_bins = n_bins
         self.error_name = error_name
         self.spread_name = spread_name
+        self.same_unit = same_unit
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, n_bins=8, ax=None):
@@ -144,7 +148,8 @@ class MemberSpreadDisplay:
                 (predicted != y).astype(float),
                 n_bins=n_bins,
                 error_name="share of wrong rows",
-                spread_name="standard deviation of the members' probabilities of the predicted class",
+                spread_name="standard deviation of the members' probabilities\nof the predicted class",
+                same_unit=False,
             )
         else:
             _check_shape(predictions.mean, (len(y),))
@@ -203,9 +208,11 @@ class MemberSpreadDisplay:
             frame["spread"], frame["error"], yerr=frame["std_error"], fmt="o-", color=color, capsize=3, label="bins"
         )
         self.mean_ = self.ax_.axhline(np.mean(self.errors), color="0.6", linewidth=1, zorder=0, label="all rows")
-        ends = [0, frame["spread"].max()]
-        (self.equal_,) = self.ax_.plot(ends, ends, "--", color="0.4", linewidth=1, zorder=0, label="error = spread")
-        spread, error = labels_of([self.spread_name, f"mean {self.error_name}"])
+        self.equal_ = None
+        if self.same_unit:
+            ends = [0, frame["spread"].max()]
+            (self.equal_,) = self.ax_.plot(ends, ends, "--", color="0.4", linewidth=1, zorder=0, label="error = spread")
+        spread, error = labels_of([self.spread_name, self.error_name])
         self.ax_.set(xlabel=spread, ylabel=error, xlim=(0, None), ylim=(0, None))
         self.ax_.legend(loc="upper left")
         return self
@@ -283,7 +290,7 @@ class CoverageDisplay:
         self.size_name = size_name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, coverages=COVERAGES, axes=None):
+    def from_estimator(cls, estimator, X, y, *, coverages=COVERAGES, color=BLUE, name=None, axes=None):
         """Predict intervals or sets of several coverages, and draw how many targets they contain.
 
         Parameters
@@ -297,6 +304,10 @@ class CoverageDisplay:
             Their targets.
         coverages : array-like of shape (n_coverages,), default=(0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
             Coverages to ask for, in (0, 1).
+        color : matplotlib colour, default='#0072B2'
+            As for :meth:`plot`.
+        name : str, default=None
+            As for :meth:`plot`.
         axes : sequence of two matplotlib Axes, default=None
             As for :meth:`plot`.
 
@@ -332,7 +343,8 @@ class CoverageDisplay:
                 _check_shape(interval, (len(y), 2))
             covered = [np.mean((low <= y) & (y <= high)) for low, high in (ends.T for ends in intervals)]
             sizes, size_name = [np.diff(interval).mean() for interval in intervals], "mean width of an interval"
-        return cls(coverages, covered, sizes, n_rows=len(y), size_name=size_name).plot(axes=axes)
+        display = cls(coverages, covered, sizes, n_rows=len(y), size_name=size_name)
+        return display.plot(color=color, name=name, axes=axes)
 
     def frame(self):
         """Return the numbers that are drawn.
@@ -390,6 +402,9 @@ class CoverageDisplay:
         frame = self.frame()
         self.axes_ = left, right = axes_for(axes, 2, figsize=(10, 4.4))
         self.figure_ = left.figure
+        lowest = max(0, min(frame["coverage"].min(), frame["covered"].min()) - 0.05)
+        if left.lines:  # of another ensemble
+            lowest = min(lowest, left.get_xlim()[0])
         nominal = np.linspace(0, 1, 201)
         errors = np.sqrt(nominal * (1 - nominal) / self.n_rows)
         (self.diagonal_,) = left.plot([0, 1], [0, 1], ":", color="0.4", zorder=0)
@@ -400,11 +415,11 @@ class CoverageDisplay:
         (self.covered_,) = left.plot(frame["coverage"], frame["covered"], "o-", color=color, label=label)
         sizes = frame["size"].replace(np.inf, np.nan)
         (self.sizes_,) = right.plot(frame["coverage"], sizes, "o-", color=color, label=label)
-        lowest = max(0, min(frame["coverage"].min(), frame["covered"].min()) - 0.05)
         left.set(xlabel="coverage asked for", ylabel=f"share of {self.n_rows} rows inside", xlim=(lowest, 1.01))
         left.set_ylim(lowest, 1.01)
         (size_name,) = labels_of([self.size_name])
-        right.set(xlabel="coverage asked for", ylabel=size_name, ylim=(0, None))
+        right.set(xlabel="coverage asked for", ylabel=size_name)
+        right.set_ylim(bottom=0, auto=None)
         if label is not None:
             left.legend(loc="upper left")
         return self

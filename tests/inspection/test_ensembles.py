@@ -69,7 +69,8 @@ class TestSpread:
         np.testing.assert_allclose(display.spreads, members.std(axis=0)[np.arange(len(y)), best])
         np.testing.assert_array_equal(display.errors, ensemble.classes_[best] != y)
         assert 0 < np.sum(display.errors) < len(y)
-        assert display.ax_.get_ylabel() == "mean share of wrong rows"
+        assert display.ax_.get_ylabel() == "share of wrong rows"
+        assert display.equal_ is None
 
     def test_draws_the_frame(self):
         random = np.random.default_rng(0)
@@ -147,6 +148,38 @@ class TestWrongEstimators:
 
 
 class TestCoverage:
+    def test_of_a_regressor(self, regressor, diabetes):
+        X, y = diabetes[1]
+        display = CoverageDisplay.from_estimator(regressor, X, y, coverages=[0.9, 0.5])
+        frame = display.frame().set_index("coverage")
+        for coverage in (0.5, 0.9):
+            intervals = regressor.predict_interval(X, coverage=coverage)
+            inside = [low <= target <= high for (low, high), target in zip(intervals, y, strict=True)]
+            np.testing.assert_allclose(
+                frame.loc[coverage, ["covered", "size"]].tolist(),
+                [np.mean(inside), (intervals[:, 1] - intervals[:, 0]).mean()],
+            )
+        assert display.n_rows == 142
+        assert frame["covered"].is_monotonic_increasing
+
+    def test_of_a_classifier(self, classifier):
+        ensemble, X, y = classifier
+        display = CoverageDisplay.from_estimator(ensemble, X, y, coverages=[0.8], color="black", name="sets")
+        sets = ensemble.predict_set(X, coverage=0.8)
+        named = [set(ensemble.classes_[within]) for within in sets]
+        expected = [np.mean([label in found for label, found in zip(y, named, strict=True)]), sets.sum() / len(X)]
+        np.testing.assert_allclose(display.frame().loc[0, ["covered", "size"]].tolist(), expected)
+        assert display.covered_.get_color() == "black"
+        assert display.axes_[1].get_ylabel() == "mean number of classes in a set"
+
+    def test_a_class_without_training_rows_is_in_no_set(self, classifier):
+        ensemble, X, y = classifier
+        for unknown in ("aaa", "zzz"):
+            labels = np.where(np.arange(len(y)) % 2, y, unknown).astype(object)
+            display = CoverageDisplay.from_estimator(ensemble, X, labels, coverages=[0.8])
+            known = CoverageDisplay.from_estimator(ensemble, X[1::2], y[1::2], coverages=[0.8])
+            np.testing.assert_allclose(display.covered[0] * len(y), known.covered[0] * len(y[1::2]))
+
     def test_frame(self):
         frame = CoverageDisplay([0.9, 0.5], [0.88, 0.6], [3, 1], n_rows=100).frame()
         expected = pd.DataFrame(
@@ -164,6 +197,14 @@ class TestCoverage:
         assert display.axes_[0].get_ylabel() == "share of 100 rows inside"
         assert len(display.axes_[0].get_legend().get_texts()) == 1
         display.figure_.canvas.draw()
+
+    def test_two_on_the_same_axes(self):
+        first = CoverageDisplay([0.5, 0.9], [0.4, 0.9], [1, 2], n_rows=100).plot()
+        second = CoverageDisplay([0.8, 0.9], [0.8, 0.9], [3, 5], n_rows=100).plot(axes=first.axes_, name="b")
+        for ax, line in zip(first.axes_, (first.covered_, first.sizes_), strict=True):
+            assert ax.get_ylim()[0] <= line.get_ydata().min()
+        assert second.axes_[1].get_ylim()[1] >= 5
+        assert second.axes_[1].get_ylim()[0] == 0
 
     def test_on_given_axes(self):
         figure, axes = plt.subplots(1, 2)

@@ -1,0 +1,126 @@
+"""
+How sure is it?
+===============
+
+A prediction is worth more with a statement of how far it can be trusted. An ensemble makes three: its members differ,
+its probabilities can be calibrated on rows that members have not seen, and the errors of these rows give intervals and
+sets that hold the target as often as one asks for. You will see each of them checked on rows that nothing was fitted to:
+whether errors are more frequent where members differ, what calibration does to a network that is too sure, and how
+often intervals and sets hold what they promise, at which size.
+"""
+
+# %%
+# Where members differ
+# --------------------
+#
+# 300 of scikit-learn's digits for training, the other 1,497 for the test. Five networks, each trained without one fold;
+# their number of epochs is fixed, so that all rows are unseen by one member in every respect.
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import clone
+from sklearn.calibration import CalibrationDisplay
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.metrics import log_loss
+from sklearn.model_selection import ShuffleSplit, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.ensemble import DeepEnsembleRegressor, FoldEnsembleClassifier, FoldEnsembleRegressor
+from skreg.inspection import CoverageDisplay, MemberSpreadDisplay
+
+torch.set_num_threads(1)
+plt.rcParams.update({"font.size": 12, "figure.constrained_layout.use": True})
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+
+X, y = load_digits(return_X_y=True)
+X, digits_test, y, digits_labels = train_test_split(
+    (X / 16).astype(np.float32), y, train_size=300, stratify=y, random_state=0
+)
+network = RegularizedMLPClassifier((50,), alpha=1e-3, learning_rate="cosine", learning_rate_init=0.02, max_iter=40)
+digits = FoldEnsembleClassifier(network, cv=5, random_state=0).fit(X, y)
+print(f"accuracy: out-of-fold {digits.oof_score_:.3f}, test {digits.score(digits_test, digits_labels):.3f}")
+
+display = MemberSpreadDisplay.from_estimator(digits, digits_test, digits_labels)
+plt.show()
+
+print(display.frame().round(3).to_string())
+
+# %%
+# TEXT
+#
+# Are the probabilities right?
+# ----------------------------
+#
+# Now a table with more noise: 442 patients with diabetes, and whether the disease has progressed by more than the median
+# after a year. 221 are for training, the others for the test, in four draws. The network is trained for long, with little
+# to hold it back. ``calibration="temperature"`` divides its logits by a number that is fitted to the out-of-fold
+# predictions; what it would predict without is the mean of :meth:`predict_members
+# <skreg.ensemble.FoldEnsembleClassifier.predict_members>`.
+
+X, progression = load_diabetes(return_X_y=True)
+above = progression > np.median(progression)
+network = RegularizedMLPClassifier((50,), penalty=None, learning_rate_init=0.01, max_iter=60, n_iter_no_change=np.inf)
+calibrated = FoldEnsembleClassifier(
+    make_pipeline(StandardScaler(), network), cv=5, calibration="temperature", random_state=0
+)
+records, temperatures = [], []
+for train, test in ShuffleSplit(4, train_size=0.5, random_state=0).split(X):
+    ensemble = clone(calibrated).fit(X[train], above[train])
+    members = ensemble.predict_members(X[test])
+    temperatures.append(ensemble.calibrator_.temperature_)
+    probabilities = {
+        "one member": members.members[0, :, 1],
+        "mean of five": members.mean[:, 1],
+        "calibrated": ensemble.predict_proba(X[test])[:, 1],
+    }
+    records.append(pd.DataFrame(probabilities).assign(above=above[test]))
+predicted = pd.concat(records)
+print("temperatures:", np.round(temperatures, 2))
+figure, ax = plt.subplots(figsize=(6, 5.6))
+for name, color, marker in (("one member", "0.5", "s"), ("mean of five", ORANGE, "^"), ("calibrated", BLUE, "o")):
+    loss = log_loss(predicted["above"], predicted[name])
+    print(f"{name:13} log-loss {loss:.3f}, accuracy {np.mean((predicted[name] > 0.5) == predicted['above']):.3f}")
+    CalibrationDisplay.from_predictions(
+        predicted["above"], predicted[name], n_bins=8, strategy="quantile", name=name, color=color, marker=marker, ax=ax
+    )
+ax.set(xlabel="predicted probability", ylabel="share of patients above the median")
+plt.show()
+
+# %%
+# TEXT
+#
+# Intervals and sets
+# ------------------
+#
+# The progression itself, in the units of the data, from a network with early stopping.
+# :meth:`~skreg.ensemble.FoldEnsembleRegressor.predict_interval` makes intervals of the residuals of rows that a member
+# has not seen. Five folds, and beside them eight members on bootstrap rows
+# (:class:`~skreg.ensemble.DeepEnsembleRegressor`). In the pictures :class:`~skreg.inspection.CoverageDisplay` shows how
+# many test rows they hold, and how wide they are.
+
+network = RegularizedMLPRegressor((30,), early_stopping=True, target_transform="standard", learning_rate_init=0.01)
+member = make_pipeline(StandardScaler(), network)
+X, X_test, y, y_test = train_test_split(X, progression, train_size=242, random_state=0)
+folds = FoldEnsembleRegressor(member, cv=5, random_state=0).fit(X, y)
+bootstrap = DeepEnsembleRegressor(member, n_members=8, bootstrap=True, random_state=0).fit(X, y)
+
+low, high = folds.predict_interval(X_test[:1], coverage=0.9)[0]
+print(f"first test row: {folds.predict(X_test[:1])[0]:.0f}, with 90 % between {low:.0f} and {high:.0f}")
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 4.4))
+for name, ensemble, color in (("folds", folds, BLUE), ("bootstrap rows", bootstrap, ORANGE)):
+    shown = CoverageDisplay.from_estimator(ensemble, X_test, y_test, color=color, name=name, axes=axes)
+    print(name, shown.frame().round(3).to_string(), sep="\n")
+plt.show()
+
+sets = CoverageDisplay.from_estimator(digits, digits_test, digits_labels, coverages=[0.9, 0.95, 0.98, 0.99])
+plt.show()
+
+print(sets.frame().round(3).to_string())
+
+# %%
+# TEXT
