@@ -108,8 +108,8 @@ plt.show()
 # Five fits one by one take about four to five times as long as one, the ensemble about twice: at this size most of the
 # time of a step is spent around the products of matrices, and that is spent once for all five. The log-loss of the test
 # rows falls by a quarter, from 0.124 to 0.093, most in the draws in which the single network is poor, and not at all in
-# the one in which it is good. Accuracy stays the same: what has become better are the probabilities of the rows that are
-# hard to tell. Together or one by one makes no difference to the predictions but for the seeds.
+# the one in which it is good. Accuracy stays the same: what has become better are the probabilities of the rows that
+# are hard to tell. Together or one by one makes no difference to the predictions but for the seeds.
 #
 # The score that comes for free
 # -----------------------------

@@ -4,8 +4,8 @@ How sure is it?
 
 A prediction is worth more with a statement of how far it can be trusted. An ensemble makes three: its members differ,
 its probabilities can be calibrated on rows that members have not seen, and the errors of these rows give intervals and
-sets that hold the target as often as one asks for. You will see each of them checked on rows that nothing was fitted to:
-whether errors are more frequent where members differ, what calibration does to a network that is too sure, and how
+sets that hold the target as often as one asks for. You will see each of them checked on rows that nothing was fitted
+to: whether errors are more frequent where members differ, what calibration does to a network that is too sure, and how
 often intervals and sets hold what they promise, at which size.
 """
 
@@ -34,7 +34,8 @@ from skreg.inspection import CoverageDisplay, MemberSpreadDisplay
 
 torch.set_num_threads(1)
 plt.rcParams.update({"font.size": 12, "figure.constrained_layout.use": True})
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+BLUE, ORANGE = "#0072B2", "#D55E00"
+COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 X, y = load_digits(return_X_y=True)
 X, digits_test, y, digits_labels = train_test_split(
@@ -55,10 +56,10 @@ print(display.frame().round(3).to_string())
 # Are the probabilities right?
 # ----------------------------
 #
-# Now a table with more noise: 442 patients with diabetes, and whether the disease has progressed by more than the median
-# after a year. 221 are for training, the others for the test, in four draws. The network is trained for long, with little
-# to hold it back. ``calibration="temperature"`` divides its logits by a number that is fitted to the out-of-fold
-# predictions; what it would predict without is the mean of :meth:`predict_members
+# Now a table with more noise: 442 patients with diabetes, and whether the disease has progressed by more than the
+# median after a year. Half of them are for training, the others for the test, in four draws. The network is trained for
+# long, with nothing to hold it back. ``calibration="temperature"`` divides its logits by a number that is fitted to the
+# out-of-fold predictions; what it would predict without is the mean of :meth:`predict_members
 # <skreg.ensemble.FoldEnsembleClassifier.predict_members>`.
 
 X, progression = load_diabetes(return_X_y=True)
@@ -113,11 +114,13 @@ print(f"first test row: {folds.predict(X_test[:1])[0]:.0f}, with 90 % between {l
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.4))
 for name, ensemble, color in (("folds", folds, BLUE), ("bootstrap rows", bootstrap, ORANGE)):
-    shown = CoverageDisplay.from_estimator(ensemble, X_test, y_test, color=color, name=name, axes=axes)
+    shown = CoverageDisplay.from_estimator(
+        ensemble, X_test, y_test, coverages=COVERAGES, color=color, name=name, axes=axes
+    )
     print(name, shown.frame().round(3).to_string(), sep="\n")
 plt.show()
 
-sets = CoverageDisplay.from_estimator(digits, digits_test, digits_labels, coverages=[0.9, 0.95, 0.98, 0.99])
+sets = CoverageDisplay.from_estimator(digits, digits_test, digits_labels, coverages=[0.8, 0.9, 0.95, 0.98])
 plt.show()
 
 print(sets.frame().round(3).to_string())

@@ -15,7 +15,7 @@ from skreg._plotting import BLUE, axes_for, labels_of
 from skreg._sklearn_private import Interval, validate_parameter_constraints
 from skreg.ensemble._base import BaseEnsemble
 
-COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 class MemberSpreadDisplay:
@@ -302,8 +302,8 @@ class CoverageDisplay:
             Rows that the ensemble was not fitted to.
         y : array-like of shape (n_rows,)
             Their targets.
-        coverages : array-like of shape (n_coverages,), default=(0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
-            Coverages to ask for, in (0, 1).
+        coverages : array-like of shape (n_coverages,), default=(0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+            Coverages to ask for, in (0, 1). The larger, the more training rows they need.
         color : matplotlib colour, default='#0072B2'
             As for :meth:`plot`.
         name : str, default=None
@@ -327,7 +327,7 @@ class CoverageDisplay:
             If a coverage is not as described or needs more training rows than there were, or there is more than one
             target.
         """
-        coverages = _numbers(coverages, "coverages", high=1)
+        coverages = _numbers(coverages, "coverages", high=1).tolist()
         ensemble, X = _ensemble_and_inputs(estimator, X)
         y = _single_target(y, X)
         if is_classifier(ensemble):
