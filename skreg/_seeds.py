@@ -56,6 +56,11 @@ def augmentation_seed(dropout_seed: int) -> int:
     return int(np.random.SeedSequence([dropout_seed, 1]).generate_state(1)[0])
 
 
+def sign_seed(init_seed: int) -> int:
+    """Return the seed of the signs of members that share weights, which follows from that of the weights."""
+    return int(np.random.SeedSequence([init_seed, 2]).generate_state(1)[0])
+
+
 def generator_of(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """Return a new generator."""
     return torch.Generator(device).manual_seed(seed)

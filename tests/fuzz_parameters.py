@@ -41,9 +41,11 @@ BOUNDED = {
     "alphas": [2, 3],
     "n_jobs": [1, 2],
     "cv": [2, 3],
+    "n_members": [1, 2],
+    "n_repeats": [1, 2],
 }
 # Nor may these be a number of their junk.
-UNBOUNDED_TIME = {"max_iter", "alphas", "n_jobs", "cv", "max_fun"}
+UNBOUNDED_TIME = {"max_iter", "alphas", "n_jobs", "cv", "max_fun", "n_members", "n_repeats"}
 LARGE_INTEGERS = {"2**40": 2**40, "2**63": 2**63, "10**30": 10**30, "10**400": 10**400}
 
 

@@ -14,6 +14,7 @@ import skreg.averaging
 import skreg.compose
 import skreg.constraints
 import skreg.datasets
+import skreg.ensemble
 import skreg.gradients
 import skreg.inspection
 import skreg.model_selection
@@ -29,6 +30,7 @@ MODULES = [
     skreg.constraints,
     skreg.datasets,
     skreg.augmentation,
+    skreg.ensemble,
     skreg.gradients,
     skreg.inspection,
     skreg.model_selection,
@@ -43,6 +45,7 @@ ESTIMATORS = [
     RegularizedMLPRegressor,
     RegularizedMLPClassifierCV,
     RegularizedMLPRegressorCV,
+    *(getattr(skreg.ensemble, name) for name in skreg.ensemble.__all__),
 ]
 
 
@@ -101,8 +104,14 @@ def test_public_methods_are_documented(kind):
 @pytest.mark.parametrize("kind", ESTIMATORS)
 def test_fitted_attributes_are_documented_and_exist(kind):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
-    options = {"alphas": [1e-3, 1e-2], "cv": 2} if "alphas" in inspect.signature(kind).parameters else {}
-    model = kind(max_iter=1, n_iter_no_change=np.inf, early_stopping=True, **options).fit(X, X["a"] > 0)
+    network = {"max_iter": 1, "n_iter_no_change": np.inf, "early_stopping": True}
+    if "estimator" in inspect.signature(kind).parameters:
+        member = RegularizedMLPClassifier if "Classifier" in kind.__name__ else RegularizedMLPRegressor
+        model = kind(member(**network))
+    else:
+        options = {"alphas": [1e-3, 1e-2], "cv": 2} if "alphas" in inspect.signature(kind).parameters else {}
+        model = kind(**network, **options)
+    model.fit(X, X["a"] > 0)
     documented = set(names(NumpyDocString(inspect.getdoc(kind))["Attributes"]))
     properties = {name for name, _ in inspect.getmembers(kind, lambda member: isinstance(member, property))}
     fitted = {name for name in {*vars(model), *properties} if name.endswith("_") and not name.startswith("_")}

@@ -27,6 +27,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
 import skreg
+import skreg.ensemble
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._parameter import parameters_of
 from tests.fuzz_data import N_ROWS, Given, groups, inputs, targets, weights
 from tests.fuzz_parameters import junk, parameter_names, parameters, value_of
@@ -44,6 +46,7 @@ ESTIMATORS = [
 ]
 WITHOUT_CV = [kind for kind in ESTIMATORS if "cv" not in parameters_of(kind)]
 WITH_CV = [kind for kind in ESTIMATORS if "cv" in parameters_of(kind)]
+ENSEMBLES = [getattr(skreg.ensemble, name) for name in skreg.ensemble.__all__]
 # Methods of a fitted estimator that take X, with their other arguments.
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score"]
 
@@ -66,6 +69,13 @@ def cases(share):
 def tiny(kind, **options):
     """Return an estimator whose fit takes a moment."""
     return kind(**{**(TINY_CV if kind in WITH_CV else TINY), **options})
+
+
+def tiny_ensemble(kind, network=None, **options):
+    """Return an ensemble of two small networks, which get some options."""
+    member = RegularizedMLPClassifier if is_classifier(kind) else RegularizedMLPRegressor
+    number = {"cv": 2} if "cv" in parameters_of(kind) else {"n_members": 2}
+    return kind(**{"estimator": tiny(member, **(network or {})), **number, "random_state": 0, **options})
 
 
 def frozen(value, seen=()):
@@ -163,7 +173,7 @@ def called(what, method, *arguments, estimator, **named):
 
 
 def is_classifier(kind):
-    return "class_weight" in parameters_of(kind)
+    return kind.__name__.removesuffix("CV").endswith("Classifier")
 
 
 def options_of(drawn):
@@ -314,6 +324,33 @@ def test_estimators_with_cv_take_data_and_parameters_or_say_what_is_wrong(data, 
     error = called("fit", estimator.fit, X, y, estimator=estimator, **named)
     if error is None and hasattr_safely(estimator, "predict"):
         called("predict", estimator.predict, data.draw(inputs(odd=data.draw(st.booleans()))), estimator=estimator)
+
+
+@given(data=st.data(), kind=st.sampled_from(ENSEMBLES))
+@cases(0.05)
+def test_ensembles_take_data_and_parameters_or_say_what_is_wrong(data, kind):
+    odd = data.draw(faulty_parts("X", "y", "weights", "parameter", "groups"), label="odd")
+    possible = [name for name in parameter_names(kind) if name != "estimator"]
+    names = data.draw(st.sets(st.sampled_from(possible), max_size=2), label="names")
+    odd_names = set(sorted(names)[:1]) if "parameter" in odd else set()
+    drawn = data.draw(parameters(kind, sorted(names), odd_names), label="parameters")
+    if "parameter" in odd and not names:
+        drawn["estimator"] = data.draw(junk("estimator"), label="estimator")
+    network = {"early_stopping": data.draw(st.booleans(), label="early_stopping")}
+    estimator = tiny_ensemble(kind, network, **options_of(drawn))
+    X = data.draw(inputs(odd="X" in odd), label="X")
+    X = Given(repr(X), X.value, X.is_extreme or bool(drawn))
+    y = data.draw(targets(is_classifier(kind), odd="y" in odd), label="y")
+    named = {"sample_weight": data.draw(weights(odd="weights" in odd), label="sample_weight")}
+    if "groups" in odd:
+        named["groups"] = data.draw(groups(), label="groups")
+    error = called("fit", estimator.fit, X, y, estimator=estimator, **named)
+    if not odd and not drawn and error is not None:
+        raise FaultError(f"fit refused data in order: {error!r}") from error
+    other = data.draw(inputs(odd=data.draw(st.booleans())), label="other X")
+    for name in data.draw(st.sets(st.sampled_from([*METHODS[:4], "predict_members"]), max_size=2), label="methods"):
+        if error is None and hasattr_safely(estimator, name):
+            called(name, getattr(estimator, name), other, estimator=estimator)
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)

@@ -15,9 +15,21 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_validate, learning_curve, validation_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_dict_unchanged,
+    check_estimators_pickle,
+    check_fit_idempotent,
+    check_readonly_memmap_input,
+    parametrize_with_checks,
+)
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.ensemble import (
+    DeepEnsembleClassifier,
+    DeepEnsembleRegressor,
+    FoldEnsembleClassifier,
+    FoldEnsembleRegressor,
+)
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg.penalties import L1, ElasticNet
 from tests.helpers import LogCosh, SquaredHinge
@@ -82,6 +94,14 @@ ESTIMATORS = [
     RegularizedMLPRegressor(**SHARED, target_transform="standard"),
     RegularizedMLPRegressor(**SHARED, target_transform="quantile", clip_predictions=True),
     RegularizedMLPRegressor(max_iter=100, activation="tanh", solver="sgd", penalty="l1", learning_rate_init=1e-3),
+]
+# Few and short fits of few networks.
+OF_ENSEMBLES = {"hidden_layer_sizes": (10,), "learning_rate_init": 0.05, "max_iter": 30}
+ENSEMBLES = [
+    FoldEnsembleClassifier(RegularizedMLPClassifier(**OF_ENSEMBLES, early_stopping=True), cv=2),
+    FoldEnsembleRegressor(RegularizedMLPRegressor(**OF_ENSEMBLES, early_stopping=True), cv=2),
+    DeepEnsembleClassifier(RegularizedMLPClassifier(**OF_ENSEMBLES), n_members=2),
+    DeepEnsembleRegressor(RegularizedMLPRegressor(**OF_ENSEMBLES, early_stopping=True), n_members=2, bootstrap=True),
 ]
 # With them every pair of values of penalty, dropout and early stopping occurs: `nox -s products`.
 FURTHER_PAIRS = [
@@ -159,19 +179,26 @@ OF_INPUTS = {
 def expected_failures(estimator):
     """Return the checks that cannot pass, with the reason."""
     failures = {}
+    of_weights = ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data")
+    if estimator in ENSEMBLES:
+        is_bootstrap = getattr(estimator, "bootstrap", False)
+        return dict.fromkeys(of_weights, "bootstrap rows depend on the number of rows") if is_bootstrap else {}
     if estimator.loss == "quantile" and np.ndim(estimator.quantile) > 0:
         failures |= dict.fromkeys(SHAPE_OF_PREDICTIONS, "predictions have one more axis, that of the quantiles")
     if isinstance(estimator.loss, str):
         failures |= dict.fromkeys(OUT_OF_RANGE.get(estimator.loss, []), "targets out of the loss's range")
     draws_for_rows = np.any(estimator.dropout) or estimator.input_dropout or estimator.augmentation
     if draws_for_rows or estimator.early_stopping:
-        names = ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data")
-        failures |= dict.fromkeys(names, "dropout masks, noise and the validation split depend on the number of rows")
+        failures |= dict.fromkeys(
+            of_weights, "dropout masks, noise and the validation split depend on the number of rows"
+        )
     return failures
 
 
 def treats_inputs_in_its_own_way(estimator):
     params = estimator.get_params()
+    if "estimator" in params:
+        return isinstance(estimator, FoldEnsembleClassifier | FoldEnsembleRegressor)
     return (
         "alphas" in params
         or params["solver"] != "adam"
@@ -184,7 +211,7 @@ def treats_inputs_in_its_own_way(estimator):
 def checks():
     """Return estimators and checks as scikit-learn's decorator gives them, some of them for the full product alone."""
     decorator = parametrize_with_checks(
-        ESTIMATORS + FURTHER_PAIRS, expected_failed_checks=expected_failures, xfail_strict=True
+        ESTIMATORS + ENSEMBLES + FURTHER_PAIRS, expected_failed_checks=expected_failures, xfail_strict=True
     )
     names, cases = decorator.args
     marked = []
@@ -210,8 +237,21 @@ def checks():
 def test_scikit_learns_checks(estimator, check):
     if check.func.__name__ in OF_INPUTS:
         fewer = {"alphas": [0.1]} if hasattr(estimator, "alphas") else {}
-        estimator = clone(estimator).set_params(max_iter=5, **fewer)
+        network = "estimator__" if hasattr(estimator, "estimator") else ""
+        estimator = clone(estimator).set_params(**{f"{network}max_iter": 5}, **fewer)
     check(estimator)
+
+
+@pytest.mark.product
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:The columns of X (have very different scales|are far from mean 0)")
+@pytest.mark.parametrize("estimator", ENSEMBLES, ids=lambda estimator: type(estimator).__name__)
+@pytest.mark.parametrize(
+    "check", [check_dict_unchanged, check_estimators_pickle, check_fit_idempotent, check_readonly_memmap_input]
+)
+def test_checks_of_ensembles_in_processes(estimator, check):
+    with joblib.parallel_config("loky", n_jobs=2):
+        check(type(estimator).__name__, clone(estimator))
 
 
 def data(estimator, dtype=np.float64):

@@ -274,9 +274,7 @@ class MemberBatches:
         # Equal weights are the same in every order.
         has_weights = self.weight is not None and all(reader.rows.weight is None for reader in self.readers)
         for reader in self.readers:
-            columns, rows = reader.slots, reader.rows
-            if reader.generator is not None:
-                columns = torch.randperm(len(rows), generator=reader.generator, device="cpu")[columns]
+            columns, rows = self._columns(reader), reader.rows
             reader.order = columns.numpy()
             columns = columns.to(rows.target.device)
             reader.columns = columns
@@ -289,6 +287,12 @@ class MemberBatches:
             self.target = self.target.contiguous()
         if not has_weights:
             self.weight = self._joined(weights)
+
+    def _columns(self, reader: SharedReader) -> Tensor:
+        """Return the row indices of the columns of an epoch."""
+        if reader.generator is None:
+            return reader.slots
+        return torch.randperm(len(reader.rows), generator=reader.generator, device="cpu")[reader.slots]
 
     def __len__(self):
         return len(self.spans)

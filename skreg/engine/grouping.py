@@ -34,7 +34,9 @@ def structure(spec: FitSpec) -> Hashable:
     parts = [getattr(spec, item.name) for item in fields(spec) if item.name not in spec.member_parameters]
     # Such a learning rate depends on the number of rows seen.
     n_rows = (len(spec.train), spec.n_rows_before) if spec.schedule.depends_on_rows else None
-    return (spec.n_batches, spec.valid is None, n_rows, *map(structure_of, parts))
+    # A network whose members share weights is trained by itself.
+    alone = spec.token if spec.network.n_shared > 1 else None
+    return (spec.n_batches, spec.valid is None, n_rows, alone, *map(structure_of, parts))
 
 
 def n_bytes(spec: FitSpec, n_copies_of_outputs: int = N_COPIES_OF_OUTPUTS) -> int:
@@ -43,7 +45,10 @@ def n_bytes(spec: FitSpec, n_copies_of_outputs: int = N_COPIES_OF_OUTPUTS) -> in
     units = network.layer_units
     # Weights, biases, gains and shifts, and the skip connection, where there are any.
     n_parameters = sum((a + 3) * b for a, b in pairwise(units)) + network.skip * units[0] * units[-1]
-    n_valid = 0 if spec.valid is None else len(spec.valid)
+    n_shared = network.n_shared
+    if n_shared > 1:  # the vectors of members; their weights as plain networks are counted for all copies
+        n_parameters = sum(n_shared * (a + 3) * b for a, b in pairwise(units))
+    n_valid = 0 if spec.valid is None else len(spec.valid) * n_shared
     # Parameters, gradients, the solver's buffers, the metric's bound, temporaries of a step, the best epoch, the
     # result; the mean and its exchange.
     n_copies = 8 + spec.solver.n_buffers + (0 if spec.averaging is None else 3)

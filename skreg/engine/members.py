@@ -7,10 +7,11 @@ import numpy as np
 from sklearn.base import clone
 from torch import Tensor
 
-from skreg.engine.batches import Rows
+from skreg.engine.batches import MemberBatches, Rows
 from skreg.engine.dataset import Dataset
 from skreg.engine.monitor import TrainingMonitor
-from skreg.engine.spec import FitResult, FitSpec, RowChoice
+from skreg.engine.shared_batches import SharedBatches
+from skreg.engine.spec import FitResult, FitSpec, RowChoice, needs_dense_inputs
 from skreg.penalties._base import LayerPenalty
 
 
@@ -78,6 +79,18 @@ def make_members(fits: Sequence[tuple[FitSpec, Dataset]]) -> list[Member]:
         member = Member(index, spec, rows, valid_rows, monitor)
         by_reader.setdefault((id(rows), spec.seeds["shuffle"]), []).append(member)
     return [member for members in by_reader.values() for member in members]
+
+
+def training_batches(members: Sequence[Member], block_bytes: int | None) -> MemberBatches:
+    """Return the batches of some members to train on."""
+    specs = [member.spec for member in members]
+    spans = [spec.spans() for spec in specs]
+    seeds = [spec.seeds["shuffle"] if spec.shuffle else None for spec in specs]
+    n_shared = specs[0].network.n_shared
+    if n_shared > 1:  # which is a population of its own
+        return SharedBatches(members[0].rows, spans[0], seeds[0], n_shared, block_bytes)
+    rows = [member.rows for member in members]
+    return MemberBatches(rows, spans, seeds, block_bytes, is_dense=needs_dense_inputs(specs))
 
 
 def _content(choice: RowChoice) -> tuple:

@@ -21,6 +21,7 @@ from skreg.constraints import Constraint
 from skreg.engine.batches import n_epoch_batches
 from skreg.losses import LabelSmoothing, Loss
 from skreg.network.mlp import MLP
+from skreg.network.shared import SharedMLP
 from skreg.penalties import Penalty
 from skreg.penalties._base import LayerPenalty
 from skreg.solvers import Schedule, Solver
@@ -28,7 +29,10 @@ from skreg.solvers import Schedule, Solver
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Description of a network: see :class:`~skreg.network.mlp.MLP`."""
+    """Description of a network: see :class:`~skreg.network.mlp.MLP`.
+
+    With ``n_shared`` above 1, of so many members that share weights: see :class:`~skreg.network.shared.SharedMLP`.
+    """
 
     layer_units: tuple[int, ...]
     activation: str
@@ -38,6 +42,7 @@ class NetworkSpec:
     skip: bool
     dtype: torch.dtype
     device: torch.device
+    n_shared: int = 1
 
     member_parameters: ClassVar[tuple[str, ...]] = ("dropout", "input_dropout")
 
@@ -47,24 +52,32 @@ class NetworkSpec:
         return (self.input_dropout, *self.dropout)
 
     @property
-    def smallest_batch(self) -> int:
-        """The least number of rows of a batch: the moments of one row are no basis for batch normalization."""
-        return 2 if self.normalization == "batch" else 1
+    def units_of_all_members(self) -> tuple[int, ...]:
+        """The number of inputs, and of units in every layer, those of all members that share weights together."""
+        first, *others = self.layer_units
+        return (first, *(n_units * self.n_shared for n_units in others))
 
-    def module(self, n_members: int = 1, rates: Sequence | None = None) -> MLP:
+    @property
+    def smallest_batch(self) -> int:
+        """The least number of rows of a batch: one for each member that shares weights.
+
+        The moments of one row are no basis for batch normalization.
+        """
+        return 2 if self.normalization == "batch" else self.n_shared
+
+    def module(self, n_members: int = 1, rates: Sequence | None = None) -> MLP | SharedMLP:
         """Return networks; ``rates`` are the dropout rates of the members where these differ."""
         input_dropout, *dropout = rates or self.dropout_rates
-        return MLP(
-            self.layer_units,
-            activation=self.activation,
-            normalization=self.normalization,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            skip=self.skip,
-            n_members=n_members,
-            dtype=self.dtype,
-            device=self.device,
-        )
+        options = {
+            "activation": self.activation,
+            "dropout": dropout,
+            "input_dropout": input_dropout,
+            "dtype": self.dtype,
+            "device": self.device,
+        }
+        if self.n_shared > 1:
+            return SharedMLP(self.layer_units, self.n_shared, **options)
+        return MLP(self.layer_units, normalization=self.normalization, skip=self.skip, n_members=n_members, **options)
 
 
 @dataclass(frozen=True)
@@ -226,11 +239,17 @@ class FitSpec:
     @property
     def largest_batch(self) -> int:
         """The number of rows of the largest batch."""
-        return -(-len(self.train) // self.n_batches)
+        first, *_ = self.spans()  # the largest come first
+        return first.stop - first.start
 
     def spans(self) -> list[slice]:
-        """Return the batches of an epoch, whose sizes differ by at most one."""
-        return list(gen_even_slices(len(self.train), self.n_batches))
+        """Return the batches of an epoch, whose sizes differ by at most one row, or by one for each shared member.
+
+        The batches of members that share weights have as many rows for each, some of which are padding.
+        """
+        n_shared = self.network.n_shared
+        lines = gen_even_slices(-(-len(self.train) // n_shared), self.n_batches)
+        return [slice(span.start * n_shared, span.stop * n_shared) for span in lines]
 
 
 @dataclass

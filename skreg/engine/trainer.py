@@ -24,7 +24,7 @@ from skreg.engine.batches import Batch, MemberBatches, validation_spans
 from skreg.engine.dataset import Dataset
 from skreg.engine.lbfgs import run_lbfgs
 from skreg.engine.measuring import Measurement
-from skreg.engine.members import make_members, stacked_numbers, stacked_penalty, stacked_rules
+from skreg.engine.members import make_members, stacked_numbers, stacked_penalty, stacked_rules, training_batches
 from skreg.engine.objective import (
     backpropagate,
     last_step_loss,
@@ -34,7 +34,7 @@ from skreg.engine.objective import (
     without_gradients,
 )
 from skreg.engine.observer import Observer
-from skreg.engine.spec import FitResult, FitSpec, needs_dense_inputs
+from skreg.engine.spec import FitResult, FitSpec
 from skreg.engine.state import restore_state, training_state
 from skreg.engine.streams import MemberStreams, make_batch_random, make_dropout_streams
 from skreg.engine.threads import AbandonedError, StopSignal
@@ -70,7 +70,7 @@ class Trainer:
     ----------
     members : list of Member
         The networks in training.
-    module : MLP
+    module : MLP or SharedMLP
         Their weights.
     regularization : Regularization
         The penalties and constraints.
@@ -109,13 +109,7 @@ class Trainer:
         self.takes_steps = spec.solver.takes_steps
         self.n_batches = spec.n_batches
         self.n_rows_seen = spec.n_rows_before
-        self.batches = MemberBatches(
-            [member.rows for member in self.members],
-            [member.spec.spans() for member in self.members],
-            [member.spec.seeds["shuffle"] if spec.shuffle else None for member in self.members],
-            block_bytes,
-            is_dense=needs_dense_inputs([member.spec for member in self.members]),
-        )
+        self.batches = training_batches(self.members, block_bytes)
         self.dropout = make_dropout_streams(self.members, spec.network.device)
         self.random = make_batch_random(self.members, spec.network.device) if spec.batch_transforms else None
         self.streams = [streams for streams in (self.dropout, self.random) if isinstance(streams, MemberStreams)]
@@ -229,7 +223,7 @@ class Trainer:
 
     def _set_first_losses(self, losses: Tensor) -> None:
         first = self.batches.spans[0]
-        if self.is_single:
+        if self.is_single and self.spec.network.n_shared == 1:
             values = [float(losses[:, first].mean())]
         else:  # short batches are padded with rows of weight zero
             is_row = self.batches.weight[:, first] > 0
@@ -288,14 +282,17 @@ class Trainer:
         """Return loss and score of every member on its validation rows."""
         if self.validation is None:
             rows = [member.valid_rows for member in self.members]
-            spans = validation_spans(rows, self.module.layer_units, self.batches.block_bytes)
+            spans = validation_spans(rows, self.spec.network.units_of_all_members, self.batches.block_bytes)
             self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes, keeps_inputs=True)
             self.validation.begin_epoch()
         batches, loss, weight = self.validation, self.spec.loss, self.validation.column_weight(self.is_single)
         with torch.no_grad():
             measurement = Measurement(loss, weight, keeps_batches=batches.batches_per_block > 1)
             for batch in batches:
-                measurement.add(self.module.forward(batch.X), batch.target)
+                Z = self.module.forward(batch.X)
+                if self.spec.network.n_shared > 1:
+                    Z = loss.mean_outputs(Z)
+                measurement.add(Z, batch.target)
             measurement.finish(batches.target)
             losses, mean = measurement.losses, measurement.mean_loss
             results = {"valid_loss": mean}

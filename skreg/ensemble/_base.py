@@ -99,6 +99,9 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         constraints=["verbose"],
     )
 
+    # Whether there are rows that a member has not seen.
+    _holds_out_rows: bool
+
     # -- hooks of subclasses -------------------------------------------------------------------------------
 
     @abstractmethod
@@ -142,11 +145,6 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         data : EnsembleData
             All rows.
         """
-
-    @property
-    @abstractmethod
-    def _holds_out_rows(self) -> bool:
-        """Whether there are rows that a member has not seen."""
 
     # -- fit -----------------------------------------------------------------------------------------------
 

@@ -68,13 +68,13 @@ def log_odds_against(probabilities: np.ndarray) -> np.ndarray:
     """Return log((1 - p) / p) of each class, which has the order of 1 - p.
 
     1 - p itself would be rounded: among sure predictions many would be equal, and sets larger than they need to be. The
-    other probabilities are therefore summed up.
+    other probabilities are therefore summed up. Numbers that differ by rounding alone become equal.
     """
     before, after = np.zeros_like(probabilities), np.zeros_like(probabilities)
     before[..., 1:] = np.cumsum(probabilities[..., :-1], axis=-1)
     after[..., :-1] = np.cumsum(probabilities[..., :0:-1], axis=-1)[..., ::-1]
     with np.errstate(divide="ignore"):
-        return np.log(before + after) - np.log(probabilities)
+        return np.round(np.log(before + after) - np.log(probabilities), 12)
 
 
 class OutOfFold:
@@ -109,31 +109,36 @@ class OutOfFold:
 
     def centres(self, predictions):
         """Return the mean of the members of each pattern, of shape (n_patterns, n_new, ...)."""
-        shares = self.patterns_ / self.patterns_.sum(axis=1, keepdims=True)
-        return np.tensordot(shares, predictions, axes=1)
+        sums = np.tensordot(self.patterns_.astype(np.float64), predictions, axes=1)
+        # Divided as in `out_of_fold_mean`, so that equal means stay equal.
+        return sums / self.patterns_.sum(axis=1).reshape(-1, *[1] * (sums.ndim - 1))
 
     def blocks(self, n_new, size_of_row):
         """Iterate over slices of new rows."""
         step = max(1, BLOCK_SIZE // max(1, size_of_row))
         return (slice(first, first + step) for first in range(0, n_new, step))
 
-    def one_fold_thresholds(self, residuals, coverage, draws):
+    def one_fold_thresholds(self, residuals, coverage, draws, n_new):
         """Return the group that each new row is compared with, and its threshold of shape (n_new, ...).
 
-        The rank is drawn between the two integers around coverage (n + 1), so that the coverage is exact.
+        The rank is drawn between the two integers around coverage (n + 1), so that the coverage is exact. The threshold
+        of rank 0 is NaN, which no residual is below.
         """
-        if draws is None:
-            raise ValueError("The rule 'one_fold' needs a number between 0 and 1 for each new row ('draws').")
-        scaled = np.asarray(draws, dtype=np.float64) * len(self.groups_)
+        draws = np.asarray(np.nan if draws is None else draws, dtype=np.float64)
+        if draws.shape != (n_new,) or not ((draws >= 0) & (draws < 1)).all():
+            raise ValueError(
+                "With rule='one_fold' the 'draws' parameter must be numbers of at least 0 and smaller than 1, one for "
+                f"each of {n_new} rows."
+            )
+        scaled = draws * len(self.groups_)
         group_of_row = scaled.astype(int)
         thresholds = np.empty((len(scaled), *residuals[0].shape[1:]))
         for group, values in enumerate(residuals):
             exact = float(position(coverage, len(values), "rows in a fold"))
             new = group_of_row == group
             ranks = math.floor(exact) + (scaled[new] - group < exact - math.floor(exact))
-            # Below the first residual is what no row has.
-            floor = np.full_like(values[:1], -np.inf)
-            thresholds[new] = np.concatenate([floor, np.sort(values, axis=0)])[ranks]
+            below = np.full_like(values[:1], np.nan)
+            thresholds[new] = np.concatenate([below, np.sort(values, axis=0)])[ranks]
         return group_of_row, thresholds
 
 
@@ -228,7 +233,9 @@ class OutOfFoldResiduals(OutOfFold):
         self.group_residuals_ = [
             np.abs(targets[rows] - predictions[members][:, rows].mean(axis=0)) for members, rows in self.groups_
         ]
-        self.scale_ = _scale(self.residuals_, predictions, np.asarray(held_out, dtype=bool))
+        self.scale_ = _scale(
+            self.residuals_, predictions[:, self.rows_], np.asarray(held_out, dtype=bool)[:, self.rows_]
+        )
 
     def intervals(self, predictions, coverage=0.9, *, rule="scaled", draws=None):
         """Return intervals for new rows.
@@ -282,12 +289,12 @@ class OutOfFoldResiduals(OutOfFold):
         return ends
 
     def _of_one_fold(self, predictions, coverage, draws):
-        group_of_row, radius = self.one_fold_thresholds(self.group_residuals_, coverage, draws)
+        group_of_row, radius = self.one_fold_thresholds(self.group_residuals_, coverage, draws, predictions.shape[1])
         centre = np.empty(predictions.shape[1:])
         for group, (members, _) in enumerate(self.groups_):
             new = group_of_row == group
             centre[new] = predictions[members][:, new].mean(axis=0)
-        radius = np.maximum(radius, 0.0)  # a point where not even the smallest residual is to be covered
+        radius = np.fmax(radius, 0.0)  # a point where not even the smallest residual is to be covered
         return np.stack([centre - radius, centre + radius], axis=-1)
 
 
@@ -411,7 +418,7 @@ class OutOfFoldScores(OutOfFold):
         return sets
 
     def _of_one_fold(self, probabilities, coverage, draws):
-        group_of_row, thresholds = self.one_fold_thresholds(self.group_scores_, coverage, draws)
+        group_of_row, thresholds = self.one_fold_thresholds(self.group_scores_, coverage, draws, probabilities.shape[1])
         sets = np.empty(probabilities.shape[1:], dtype=bool)
         for group, (members, _) in enumerate(self.groups_):
             new = group_of_row == group
@@ -434,7 +441,7 @@ def _of_class(scores, targets):
 def _scale(residuals, predictions, held_out):
     """Return how much smaller the errors of the mean of all members are than the residuals, for each output."""
     n_held_out = held_out.sum(axis=0)
-    inverse = (1 / n_held_out[n_held_out > 0]).mean() - 1 / len(held_out)
+    inverse = (1 / n_held_out).mean() - 1 / len(held_out)
     members = held_out if (n_held_out > 1).any() else ~held_out
     n_members = members.sum(axis=0)
     rows = n_members > 1

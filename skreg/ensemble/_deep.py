@@ -29,8 +29,8 @@ class DeepMembers(BaseEnsemble):
         "bool",
         """Whether each member is trained on as many rows as there are, drawn with replacement (whole groups where `fit`
         is given groups). The rows that are not drawn, about 37 %, are held out of it: a network with
-        ``early_stopping=True`` stops on them. Otherwise all members are trained on all rows, and each stops early on
-        rows of its own choice.
+        ``early_stopping=True`` stops on them (on training rows if all groups are drawn). Otherwise all members are
+        trained on all rows, and each stops early on rows of its own choice.
         """,
         default=False,
         constraints=["boolean"],

@@ -222,7 +222,8 @@ class CoverageDisplay:
     """Share of rows whose target is in its interval or set, and how large these are, by the coverage asked for.
 
     On the left, dots on the diagonal are right: as many targets are in their intervals as were asked for. The band
-    around it is what chance allows: two standard errors of a share of so many independent rows. Coverage alone says
+    around it is what chance in the choice of these rows allows: two standard errors of a share of so many independent
+    rows. (Chance in the choice of the training rows comes on top, and the dots share their rows.) Coverage alone says
     little, since an interval that contains everything covers everything: on the right is the mean width of the
     intervals, or the mean number of classes in a set. Of two models that cover equally well, the one with the smaller
     intervals knows more.
@@ -420,6 +421,7 @@ class CoverageDisplay:
         (size_name,) = labels_of([self.size_name])
         right.set(xlabel="coverage asked for", ylabel=size_name)
         right.set_ylim(bottom=0, auto=None)
+        right.locator_params(axis="x", nbins=6)
         if label is not None:
             left.legend(loc="upper left")
         return self

@@ -2,7 +2,8 @@
 
 A new loss derives from ``Loss``: its value and gradient for every row, the best constant outputs, a link and a score,
 all with a leading member axis. Its name goes into `_resolve.py`. Rules that change targets before training stand in
-`_targets.py`. Losses know no network; what trains or measures networks imports them.
+`_targets.py`, formulas of mean predictions in `_members.py`. Losses know no network; what trains or measures networks
+imports them.
 """
 
 from skreg.losses._base import Loss, weighted_sum

@@ -77,6 +77,14 @@ class Loss(torch.nn.Module, ABC):
     def link(self, Z: Tensor) -> Tensor:
         """Return predictions (probabilities, means, quantiles) from the outputs of the last layer."""
 
+    def mean_outputs(self, Z: Tensor) -> Tensor:
+        """Return the outputs, of shape (1, n_rows, n_outputs), whose prediction is the mean of the members' ones.
+
+        These are the means of the outputs where these are the predictions. So the losses and scores of an ensemble are
+        those of a network with these outputs.
+        """
+        return Z.mean(dim=0, keepdim=True)
+
     @abstractmethod
     def per_row(self, Z: Tensor, T: Tensor) -> Tensor:
         """Return the loss of every row, of shape (n_members, n_rows); outputs are summed."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from skreg.losses._base import Loss, SummedScore, exact, weighted_sum
+from skreg.losses._members import log_shares_of_mean, logits_of_mean
 
 # A class that no row has would make the best constant output infinite.
 SMALLEST_PROBABILITY = 1e-12
@@ -30,6 +31,10 @@ class SoftmaxLogLoss(Loss):
         columns = Z.mT
         # Narrow outputs lie in memory transposed: softmax over their last axis would copy them first.
         return columns.softmax(dim=-2).mT if columns.is_contiguous() else Z.softmax(dim=-1)
+
+    def mean_outputs(self, Z):
+        """Return the logarithms of the mean probabilities."""
+        return log_shares_of_mean(Z)
 
     def per_row(self, Z, T):
         """Return the cross-entropy; exact where probabilities underflow."""
@@ -84,6 +89,10 @@ class LogisticLogLoss(Loss):
     def link(self, Z):
         """Return the logistic function of every output."""
         return torch.sigmoid(Z)
+
+    def mean_outputs(self, Z):
+        """Return the logits of the mean probabilities."""
+        return logits_of_mean(Z)
 
     def per_row(self, Z, T):
         """Return the cross-entropy, summed over labels; exact where probabilities underflow."""

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from skreg.losses._base import exact
+from skreg.losses._members import log_mean_exp
 from skreg.losses._regression import RegressionLoss
 
 
@@ -19,6 +20,10 @@ class Poisson(RegressionLoss):
     def link(self, Z):
         """Return the means."""
         return Z.exp()
+
+    def mean_outputs(self, Z):
+        """Return the logarithms of the mean predictions."""
+        return log_mean_exp(Z)
 
     def per_row(self, Z, T):
         """Return half the deviance, summed over outputs."""
@@ -68,6 +73,10 @@ class Gamma(RegressionLoss):
     def link(self, Z):
         """Return the means."""
         return Z.exp()
+
+    def mean_outputs(self, Z):
+        """Return the logarithms of the mean predictions."""
+        return log_mean_exp(Z)
 
     def per_row(self, Z, T):
         """Return half the deviance, summed over outputs."""

@@ -41,6 +41,10 @@ class CustomLoss(Loss):
         """Return the predictions."""
         return self.link_loss.link(Z)
 
+    def mean_outputs(self, Z):
+        """Return those of the link."""
+        return self.link_loss.mean_outputs(Z)
+
     def per_row(self, Z, T):
         """Return the values of the function for every member."""
         members = zip(Z, T.expand(len(Z), *T.shape[-2:]), strict=True)

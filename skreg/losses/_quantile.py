@@ -79,6 +79,14 @@ class Quantile(RegressionLoss):
         """Return the quantiles, ascending for each target."""
         return self._quantiles(self._by_target(Z)).flatten(-2)
 
+    def mean_outputs(self, Z):
+        """Return outputs for the mean quantiles, whose gaps are the mean gaps."""
+        outputs, m = self._by_target(Z), self.middle
+        gaps = torch.nn.functional.softplus(outputs, threshold=SOFTPLUS_IS_LINEAR).mean(dim=0, keepdim=True)
+        mean = inverse_softplus(gaps)
+        mean[..., m] = outputs[..., m].mean(dim=0, keepdim=True)
+        return mean.flatten(-2)
+
     def per_row(self, Z, T):
         """Return the pinball losses, summed over targets and levels."""
         residual = T.unsqueeze(-1) - self._quantiles(self._by_target(Z))

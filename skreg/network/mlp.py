@@ -14,14 +14,15 @@ without it). The tests compare them with autograd in float64.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from skreg.network.activation import ACTIVATIONS
 from skreg.network.dropout import dropout_mask
+from skreg.network.flat import FlatNetwork, glorot_uniform
 from skreg.network.layout import Layout
 from skreg.network.linear import MIN_GEMM_COLUMNS
 from skreg.network.norm import (
@@ -56,7 +57,7 @@ class LayerRecord:
     inverse_sd: Tensor | None = None
 
 
-class MLP(nn.Module):
+class MLP(FlatNetwork):
     """K multilayer perceptrons whose parameters live in one flat buffer.
 
     Parameters
@@ -110,20 +111,17 @@ class MLP(nn.Module):
         device: torch.device | str = "cpu",
         is_loaded: bool = False,
     ):
-        super().__init__()
-        self.layer_units = tuple(layer_units)
-        self.n_members = n_members
+        hidden_units = tuple(layer_units)[1:-1]
+        has_skip = skip and len(hidden_units) > 0
+        layout = Layout(layer_units, normalized=bool(normalization), skip=has_skip, n_members=n_members)
+        super().__init__(layer_units, layout, n_members=n_members, dtype=dtype, device=device, is_loaded=is_loaded)
         self.activation = activation
         self.normalization = normalization
-        hidden_units = self.layer_units[1:-1]
         # Rates in front of every linear layer: first that of the inputs.
         rates = (input_dropout, *(dropout or [0.0] * len(hidden_units)))
         self.dropout_rates = tuple(map(float, rates)) if n_members == 1 else rates
-
-        self.skip = skip and len(hidden_units) > 0
-
-        self._layout = Layout(self.layer_units, normalized=bool(normalization), skip=self.skip, n_members=n_members)
-        self._make_parameters(dtype, device, is_loaded=is_loaded)
+        self.skip = has_skip
+        self._make_parameters()
 
         # Operands of the passes: the same memory, without the member axis for a population of one.
         parameters = (self.weights, self.biases, self.gains, self.shifts)
@@ -136,39 +134,18 @@ class MLP(nn.Module):
         self._workspaces: dict[tuple[str, int], Tensor] = {}
         self._product, self._affine = (torch.mm, torch.addmm) if n_members == 1 else (torch.bmm, torch.baddbmm)
 
-    def _make_parameters(self, dtype: torch.dtype, device: torch.device | str, *, is_loaded: bool) -> None:
-        """Make the flat buffers, and the parameters and statistics of layers that are views of them."""
-        layout = self._layout
-        self.flat = torch.empty(layout.n_parameters, dtype=dtype, device=device)
-        self.flat_grad = torch.empty_like(self.flat)
-        if not is_loaded:
-            self.flat.zero_()
-            self.flat_grad.zero_()
-        blocks, gradients = iter(layout.views(self.flat)), iter(layout.views(self.flat_grad))
-
-        def take(name: str, n_blocks: int) -> list[nn.Parameter]:
-            parameters = []
-            for i in range(n_blocks):
-                parameter = nn.Parameter(next(blocks))
-                parameter.grad = next(gradients)
-                self.register_parameter(f"{name}_{i}", parameter)
-                parameters.append(parameter)
-            return parameters
-
-        # Plain lists beside the registered names: looking a parameter up in a ParameterList costs 3 microseconds.
+    def _make_parameters(self) -> None:
+        """Make the parameters and statistics of layers, views of the flat buffers."""
+        layout, take = self._layout, partial(self._take, self._blocks())
         self.weights, self.biases = take("weight", len(layout.weights)), take("bias", len(layout.biases))
         self.gains, self.shifts = take("gain", len(layout.scales)), take("shift", len(layout.scales))
         for gain in self.gains:
             gain.data.fill_(1)
-        self.n_weights = layout.n_weights
-
-        self.running_means, self.running_variances = [], []
         for i, shape in enumerate(layout.scales if self.normalization == "batch" else ()):
             self.register_buffer(f"running_mean_{i}", self.flat.new_zeros(shape))
             self.register_buffer(f"running_variance_{i}", self.flat.new_ones(shape))
             self.running_means.append(self.get_buffer(f"running_mean_{i}"))
             self.running_variances.append(self.get_buffer(f"running_variance_{i}"))
-        self.n_batches = 0
 
     def _inner(self, tensors: list[Tensor]) -> list[Tensor]:
         """Return tensors as the passes work on them: for a population of one without the member axis."""
@@ -180,13 +157,6 @@ class MLP(nn.Module):
         W, b, gain, shift = (self._inner(group) for group in groups)
         return Operands(W, [w.mT for w in W], b, [v.mT for v in b], gain, shift)
 
-    def are_finite(self) -> list[bool]:
-        """Return for every member whether all parameters are; a sum is finite only if all its terms are."""
-        if math.isfinite(self.flat.sum()):
-            return [True] * self.n_members
-        sums = [torch.isfinite(p.flatten(1).sum(dim=1)) for p in self.parameters()]
-        return torch.stack(sums).all(dim=0).tolist()
-
     def first_weights(self) -> tuple[Tensor, Tensor]:
         """Return the weights of the first layer and those of the skip connection (with no column without one)."""
         n_units = self.layer_units[1]
@@ -194,24 +164,16 @@ class MLP(nn.Module):
 
     @torch.no_grad()
     def initialize(self, generators: Sequence[torch.Generator], outputs: Tensor | None = None) -> None:
-        """Draw Glorot-uniform weights, one generator for each member.
+        """Draw the weights of :func:`~skreg.network.flat.glorot_uniform`, one generator for each member.
 
         Biases are zero, but those of the output layer are ``outputs``, of shape (n_outputs,) or (n_members, n_outputs),
         if these are given.
-
-        Drawn in float64 and then cast, so that float32 and float64 networks start at the same point. The
-        bound is ``sqrt(6 / (n_inputs + n_outputs))``, with 2 in place of 6 for the logistic activation
-        (Glorot and Bengio, 2010, equation 16; the factor is that of scikit-learn's MLP).
         """
-        factor = 2.0 if self.activation == "logistic" else 6.0
         for member, generator in enumerate(generators):
             first, skip = self.first_weights()
             # The skip connection last, so that the others are the same with and without it.
             for W in (first, *self.weights[1:], *([skip] if self.skip else [])):
-                n_in, n_out = W.shape[1:]
-                bound = (factor / (n_in + n_out)) ** 0.5
-                draws = torch.rand(n_in, n_out, generator=generator, dtype=torch.float64, device=generator.device)
-                W[member] = (draws * 2 - 1) * bound
+                W[member] = glorot_uniform(*W.shape[1:], self.activation, generator)
         if outputs is not None:
             self.biases[-1][:, 0] = outputs
 
@@ -386,27 +348,3 @@ class MLP(nn.Module):
         weight = self._without_axis(row_weight) if self.normalization == "batch" else None
         axis = NORMALIZATION_AXES[self.normalization]
         return standardize_backward(dY * self._detached.gain[i], record.standardized, record.inverse_sd, axis, weight)
-
-    def state(self) -> list[Tensor]:
-        """Return everything that predictions depend on: the flat buffer, and the statistics of batch normalization."""
-        return [self.flat, *self.running_means, *self.running_variances]
-
-    def snapshot(self) -> list[Tensor]:
-        """Return a copy of the :meth:`state`."""
-        return [tensor.clone() for tensor in self.state()]
-
-    def restore(self, snapshot: Sequence[Tensor]) -> None:
-        """Restore the state of a :meth:`snapshot`."""
-        for current, saved in zip(self.state(), snapshot, strict=True):
-            current.copy_(saved)
-
-    def member_views(self, state: Sequence[Tensor]) -> list[Tensor]:
-        """Return views, with a leading member axis, of buffers that are laid out like the first of the :meth:`state`.
-
-        The first buffer is cut into one part for each parameter; others are returned as they are.
-        """
-        return [*self._layout.views(state[0]), *state[1:]]
-
-    def arrays(self) -> list[np.ndarray]:
-        """Return copies of the state of a population of one: its parameters, and the statistics of its layers."""
-        return [view[0].detach().cpu().numpy().copy() for view in self.member_views(self.state())]
