@@ -51,7 +51,7 @@ plt.show()
 print(display.frame().round(3).to_string())
 
 # %%
-# The first half of the rows, on which the members hardly differ, has two or three errors in 750 predictions. In the last
+# The first half of the rows, on which the members hardly differ, has a single error in 749 predictions. In the last
 # eighth, where they differ most, a third of the predictions is wrong. (The lines are standard errors.) So the spread
 # tells which images a person should look at. It does not tell how often such a prediction is wrong: for that,
 # probabilities have to be right.
@@ -95,11 +95,11 @@ ax.set(xlabel="predicted probability", ylabel="share of patients above the media
 plt.show()
 
 # %%
-# Where a member gives 0.95, eight patients of ten are above the median; where it gives 0.05, two of ten. The mean of five
-# is less sure, and its log-loss lower, but the curve keeps its shape. The temperature is about 2: after the division the
-# curve comes close to the diagonal, and is now a little on the other side of it at both ends. For T is fitted to
-# predictions of single members, which are surer than the mean that it is applied to. The predicted class of no patient
-# changes. With early stopping, which watches the log-loss, T is about 1, and there is nothing to repair.
+# Where a member gives 0.95, eight patients of ten are above the median; where it gives 0.05, two of ten. The mean of
+# five is less sure, and its log-loss lower, but the curve keeps its shape. The temperature is about 2: after the
+# division the curve comes close to the diagonal, and is now a little on the other side of it at both ends. For T is
+# fitted to predictions of single members, which are surer than the mean that it is applied to. The predicted class of
+# no patient changes. With early stopping, which watches the log-loss, T is about 1, and there is nothing to repair.
 #
 # Intervals and sets
 # ------------------
@@ -133,11 +133,11 @@ plt.show()
 print(sets.frame().round(3).to_string())
 
 # %%
-# The band is what chance in the choice of the test rows allows. Both kinds of ensemble are within it up to a coverage of
-# 95 %, at the same width: to hold nine patients of ten, an interval has to be 180 wide, in a table whose targets range
-# from 25 to 346. That is what these ten columns know about the progression. At 99 % both hold too few. Such an interval
-# is decided by the two or three largest residuals of 242, and the default, ``method="scaled"``, promises nothing for
-# finite numbers of rows; ``method="one_fold"`` does, and says how many rows it needs.
+# The band is what chance in the choice of the test rows allows. Both kinds of ensemble are within it up to a coverage
+# of 95 %, at the same width: to hold nine patients of ten, an interval has to be 180 wide, in a table whose targets
+# range from 25 to 346. That is what these ten columns know about the progression. At 99 % both hold too few. Such an
+# interval is decided by the second largest of 242 residuals, and the default, ``method="scaled"``, promises nothing
+# for finite numbers of rows; ``method="one_fold"`` does, and says how many rows it needs.
 #
 # The sets of digits are within a point and a half of what was asked for. With 93 % of the images predicted right, sets
 # for 80 and 90 % have less than one class on average: some are empty, and those are the images that are unlike the
@@ -155,8 +155,8 @@ print(sets.frame().round(3).to_string())
 #
 # **Cost.** One ensemble, about two fits of a network; calibration and intervals take no fit more.
 #
-# **Limits.** Two small tables, one split of the rows each (four for calibration). Members that have stopped early on the
-# held-out rows make residuals a little too small; :doc:`/user_guide/ensembles` has the coverage on 16 problems.
+# **Limits.** Two small tables, one split of the rows each (four for calibration). Members that have stopped early on
+# the held-out rows make residuals a little too small; :doc:`/user_guide/ensembles` has the coverage on 16 problems.
 #
 # References
 # ----------
