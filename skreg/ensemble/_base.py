@@ -13,7 +13,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skreg._composition import opened
+from skreg._composition import last_of, opened, with_last
 from skreg._doc_link import DocLink
 from skreg._estimator.attributes import forget, unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
@@ -27,6 +27,7 @@ from skreg.backends import in_one_worker, keeping_data, train_fits
 from skreg.engine.threads import StopSignal
 from skreg.ensemble._held_out import HeldOutPredictions
 from skreg.ensemble._members import EnsembleData, MemberFit, PendingEnsemble, Plan, prepare_members
+from skreg.ensemble._shared_networks import member_plans
 from skreg.model_selection._batched_fits import is_trained_together, network_of
 from skreg.model_selection._deferred import FittedTogether
 from skreg.stopping import RowStructure
@@ -50,7 +51,12 @@ class MemberPredictions(NamedTuple):
 
 def _can_be_pruned(ensemble) -> bool:
     member = next(iter(getattr(ensemble, "members_", ())), ensemble._template())
-    return hasattr(member, "prune")
+    return hasattr(last_of(member), "prune")
+
+
+def _pruned(network):
+    """Return a smaller copy of a fitted network; one that is not fitted, as a part beside its fitted copy, as it is."""
+    return network.prune() if hasattr(network, "coefs_") else network
 
 
 @with_parameters
@@ -276,7 +282,7 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
                 f"member {number} was {text}"
             )
             messages.append((message, FitFailedWarning))
-        fitted = [fit.plan for fit in fits if fit.error is None]
+        fitted = [plan for fit in fits if fit.error is None for plan in member_plans(fit.plan)]
         self.members_ = [plan.estimator for plan in fitted]
         self._set_oof_predictions(fitted, data)
         return messages
@@ -390,7 +396,7 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         """
         check_is_fitted(self)
         pruned = copy.copy(self)
-        pruned.members_ = [member.prune() for member in self.members_]
+        pruned.members_ = [with_last(copy.deepcopy(member), _pruned) for member in self.members_]
         return pruned
 
     def __sklearn_is_fitted__(self):

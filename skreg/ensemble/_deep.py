@@ -6,12 +6,14 @@ import numpy as np
 
 from skreg._estimator.docstring import with_docstring
 from skreg._parameter import parameter, with_parameters
-from skreg._sklearn_private import Interval, num_samples
+from skreg._sklearn_private import Interval, StrOptions, num_samples
 from skreg.ensemble._base import BaseEnsemble, with_seeds
 from skreg.ensemble._classifier import EnsembleClassifier
 from skreg.ensemble._docs import CLASSIFIER_ATTRIBUTES, DESCRIPTION, REGRESSOR_ATTRIBUTES
 from skreg.ensemble._members import EnsembleData, Plan, stopped_on_held_out_rows, stops_early
 from skreg.ensemble._regressor import EnsembleRegressor
+from skreg.ensemble._shared_networks import with_shared_weights
+from skreg.model_selection._batched_fits import network_of
 
 
 @with_parameters
@@ -37,12 +39,29 @@ class DeepMembers(BaseEnsemble):
         after="n_members",
     )
 
+    weight_sharing: str | None = parameter(
+        "{'batch_ensemble'} or None",
+        """Whether members are networks of their own, or share their weights [3]_ [4]_: with 'batch_ensemble' there is
+        one matrix W for each layer, and member i has a vector before and after it and biases, ``z = s_i * (W (r_i * x))
+        + b_i``. They are trained as one network, with each row of a batch seen by one of them, so that all take little
+        more time than one network, but need more epochs or a higher rate. Penalties act on the shared matrices, early
+        stopping on the mean prediction. Not with `bootstrap`.
+        """,
+        default=None,
+        constraints=[StrOptions({"batch_ensemble"}), None],
+        after="bootstrap",
+    )
+
     @property
     def _holds_out_rows(self):
         return self.bootstrap
 
     def _plan(self, template, data: EnsembleData, groups, random):
         n_rows = num_samples(data.X)
+        if self.weight_sharing is not None:
+            self._check_can_share(template)
+            rows = np.arange(n_rows)
+            return [Plan(with_shared_weights(with_seeds(template, random), self.n_members), rows, rows[:0])]
         if not self.bootstrap:
             rows = np.arange(n_rows)
             return [Plan(with_seeds(template, random), rows, rows[:0]) for _ in range(self.n_members)]
@@ -53,6 +72,18 @@ class DeepMembers(BaseEnsemble):
             held_out = np.setdiff1d(np.arange(n_rows), train)
             plans.append(Plan(with_seeds(member, random), train, held_out))
         return plans
+
+    def _check_can_share(self, template) -> None:
+        if self.bootstrap:
+            raise ValueError(
+                "The 'bootstrap' parameter must be False with members that share weights; got "
+                f"bootstrap={self.bootstrap!r}, weight_sharing={self.weight_sharing!r}."
+            )
+        if network_of(template) is None:
+            raise ValueError(
+                "With weight_sharing='batch_ensemble', the 'estimator' parameter must be a RegularizedMLPClassifier or "
+                f"RegularizedMLPRegressor, alone or at the end of pipelines; got {template!r}."
+            )
 
 
 def _bootstrap_rows(n_rows: int, groups: np.ndarray | None, random: np.random.RandomState) -> np.ndarray:
@@ -73,6 +104,10 @@ _REFERENCES = """
 .. [1] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive uncertainty estimation using
    deep ensembles", NeurIPS 2017.
 .. [2] L. Breiman, "Bagging predictors", Machine Learning 24, 1996.
+.. [3] Y. Wen, D. Tran and J. Ba, "BatchEnsemble: an alternative approach to efficient ensemble and lifelong learning",
+   ICLR 2020.
+.. [4] Y. Gorishniy, A. Kotelnikov and A. Babenko, "TabM: advancing tabular deep learning with parameter-efficient
+   ensembling", ICLR 2025.
 """
 
 
