@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._estimator.data import as_numpy
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import StrOptions
-from skreg.classifier import RegularizedMLPClassifier
+from skreg.classifier import FittedClassifier, RegularizedMLPClassifier
+from skreg.compose import last_if_plain
 from skreg.ensemble._base import BaseEnsemble
 from skreg.ensemble._calibration import CALIBRATIONS, make_calibrator
 from skreg.ensemble._conformal import OutOfFoldScores
@@ -50,10 +51,18 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
                 f"calibration={self.calibration!r} with bootstrap=False."
             )
 
+    def _set_oof_predictions(self, plans, data):
+        self.calibrator_ = None
+        super()._set_oof_predictions(plans, data)
+        if self.calibration is not None and self.calibrator_ is None:
+            raise ValueError(
+                "The 'calibration' parameter must be None where no row with positive weight is held out of a member; "
+                f"got calibration={self.calibration!r}."
+            )
+
     def _set_out_of_fold(self, held, known, sample_weight, data):
         labels = np.asarray(data.y)[known]
         targets = labels if self._multilabel else np.searchsorted(self.classes_, labels)
-        self.calibrator_ = self._residuals = None
         if self.calibration is not None:
             calibrator = make_calibrator(self.calibration, multilabel=self._multilabel)
             self.calibrator_ = calibrator.fit(self.oof_predictions_[known], targets, sample_weight)
@@ -76,7 +85,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         return y, self.classes_
 
     def _member_predictions(self, member, X):
-        found = member.predict_proba(X)
+        found = _probabilities(member, X)
         if isinstance(found, list):  # of scikit-learn's classifiers, one array for each label
             found = _label_probabilities(found, member.classes_)
         if self._multilabel or np.array_equal(member.classes_, self.classes_):
@@ -125,8 +134,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
             each label has its own.
         """
         probabilities = self._mean_prediction(X)
-        calibrator = getattr(self, "calibrator_", None)
-        return probabilities if calibrator is None else calibrator.predict(probabilities)
+        return probabilities if self.calibrator_ is None else self.calibrator_.predict(probabilities)
 
     def predict_set(self, X, coverage=0.9, *, method="one_fold", allow_empty=True):
         """Predict sets of classes that hold the class of a new row with a given probability (conformal prediction).
@@ -208,6 +216,16 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
             return np.log(np.maximum(probabilities, tiny)) - np.log(np.maximum(1 - probabilities, tiny))
         logs = np.log(np.maximum(probabilities, tiny))
         return logs[:, 1] - logs[:, 0] if len(self.classes_) == 2 else logs
+
+
+def _probabilities(member, X):
+    """Return the probabilities of a member; those of networks in float64, in which sure ones differ from 0 and 1.
+
+    Sets compare the members' rows by how sure they are.
+    """
+    if not isinstance(last_if_plain(member), FittedClassifier):
+        return member.predict_proba(X)
+    return np.exp(member.predict_log_proba(X).astype(np.float64))
 
 
 def _label_probabilities(found: list[np.ndarray], classes: list[np.ndarray]) -> np.ndarray:
