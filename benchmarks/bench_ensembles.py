@@ -151,7 +151,7 @@ def print_tables(frame, score):
                 f"{(change < 0).sum()}, mean {change.mean():+.1%}, median {change.median():+.1%}"
             )
         else:
-            print(f"  {model}: higher on {(change > 0).sum()} of {len(change)}, mean {change.mean():+.4f}")
+            print(f"  {model}: higher on {(change > 1e-9).sum()} of {len(change)}, mean {change.mean():+.4f}")
     if is_loss and "temperature" in others:
         by_temperature = means["temperature"] - means["folds"]
         print(

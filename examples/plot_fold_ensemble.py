@@ -155,7 +155,8 @@ plt.show()
 # **The out-of-fold score** needs no test set, and is good to a point or so. To compare many settings, or to report a
 # number, keep rows that nothing has been stopped on.
 #
-# **Where nothing has to be held out**, :class:`~skreg.ensemble.DeepEnsembleClassifier` averages networks of other seeds.
+# **Where nothing has to be held out**, :class:`~skreg.ensemble.DeepEnsembleClassifier` averages networks that differ in
+# their seeds.
 #
 # **Cost.** About two fits on small tables. The larger the network and the batch, the closer it comes to five, and every
 # prediction takes five networks.
