@@ -200,7 +200,7 @@ def cost(options):
     X, y = load_digits(return_X_y=True)
     X = (X / 16).astype(np.float32)
     print("\nSeconds, and the median of the ratios to one fit in the same round")
-    for n_rows in (64, 128, 256, 512, 1000):
+    for n_rows in options.sizes:
         rows = np.random.default_rng(0).permutation(len(X))[:n_rows]
         own = X[rows], y[rows]
         estimator = RegularizedMLPClassifier(
@@ -238,6 +238,7 @@ def main():
     parser.add_argument("--tables", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--rows", type=int, default=4000, help="rows of a table at most")
+    parser.add_argument("--sizes", nargs="+", type=int, default=[64, 128, 256, 512, 1000], help="of the part cost")
     parser.add_argument("--epochs", type=int, default=100, help="of the part cost")
     parser.add_argument("--shared", action="store_true", help="ensembles with shared weights in the part cost, too")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
