@@ -10,8 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._estimator.data import as_numpy
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import StrOptions
-from skreg.classifier import FittedClassifier, RegularizedMLPClassifier
-from skreg.compose import last_if_plain
+from skreg.classifier import RegularizedMLPClassifier
 from skreg.ensemble._base import BaseEnsemble
 from skreg.ensemble._calibration import CALIBRATIONS, make_calibrator
 from skreg.ensemble._conformal import OutOfFoldScores
@@ -85,7 +84,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         return y, self.classes_
 
     def _member_predictions(self, member, X):
-        found = _probabilities(member, X)
+        found = member.predict_proba(X)
         if isinstance(found, list):  # of scikit-learn's classifiers, one array for each label
             found = _label_probabilities(found, member.classes_)
         if self._multilabel or np.array_equal(member.classes_, self.classes_):
@@ -216,16 +215,6 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
             return np.log(np.maximum(probabilities, tiny)) - np.log(np.maximum(1 - probabilities, tiny))
         logs = np.log(np.maximum(probabilities, tiny))
         return logs[:, 1] - logs[:, 0] if len(self.classes_) == 2 else logs
-
-
-def _probabilities(member, X):
-    """Return the probabilities of a member; those of networks in float64, in which sure ones differ from 0 and 1.
-
-    Sets compare the members' rows by how sure they are.
-    """
-    if not isinstance(last_if_plain(member), FittedClassifier):
-        return member.predict_proba(X)
-    return np.exp(member.predict_log_proba(X).astype(np.float64))
 
 
 def _label_probabilities(found: list[np.ndarray], classes: list[np.ndarray]) -> np.ndarray:
