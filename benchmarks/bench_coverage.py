@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.ensemble._conformal import OutOfFoldResiduals, OutOfFoldScores
 from skreg.ensemble._draws import row_draws
+from skreg.ensemble._held_out import HeldOutPredictions
 from skreg.model_selection import cross_validate
 
 RULES = {"regression": ("cv+", "one_fold", "scaled"), "classification": ("cv+", "one_fold")}
@@ -71,15 +72,16 @@ def run_split(name, split, n_folds, n_repeats):
         residuals = OutOfFoldResiduals(y, own, np.array(held_out))
     else:
         codes, test_codes = np.searchsorted(classes, y), np.searchsorted(classes, y_test)
-        scores = OutOfFoldScores(codes, own, np.array(held_out))
+        held = [predictions[rows] for predictions, rows in zip(own, held_out, strict=True)]
+        scores = OutOfFoldScores(codes, HeldOutPredictions(np.array(held_out), held))
     rows = {}
     for coverage in COVERAGES:
         for rule in RULES[kind]:
             if kind == "regression":
-                lower, upper = residuals.intervals(new, coverage, rule=rule, draws=draws).T
+                lower, upper = residuals.intervals(new, coverage, method=rule, draws=draws).T
                 is_inside, sizes = (lower <= y_test) & (y_test <= upper), (upper - lower) / y_test.std()
             else:
-                sets = scores.sets(new, coverage, rule=rule, draws=draws)
+                sets = scores.sets(new, coverage, method=rule, draws=draws)
                 is_inside, sizes = sets[np.arange(len(sets)), test_codes], sets.sum(axis=1)
             rows[coverage, rule] = is_inside.mean(), sizes.mean()
     return rows

@@ -60,7 +60,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         if not self._multilabel:
             codes = np.zeros(len(known), dtype=np.intp)
             codes[known] = targets
-            self._residuals = OutOfFoldScores(codes, held.in_full(), held.held_out)
+            self._residuals = OutOfFoldScores(codes, held)
 
     def _set_targets(self, y):
         check_classification_targets(y)
@@ -170,7 +170,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         residuals = self._required_residuals("predict_set")
         draws = row_draws(as_numpy(X)) if method == "one_fold" else None
         members = self.predict_members(X).members
-        return residuals.sets(members, coverage, rule=method, draws=draws, allow_empty=allow_empty)
+        return residuals.sets(members, coverage, method=method, draws=draws, allow_empty=allow_empty)
 
     def predict_log_proba(self, X):
         """Return the logarithms of the probabilities.

@@ -102,7 +102,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
         residuals = self._required_residuals("predict_interval")
         draws = row_draws(as_numpy(X)) if method == "one_fold" else None
         members = self.predict_members(X).members
-        return residuals.intervals(members, coverage, rule=method, draws=draws)
+        return residuals.intervals(members, coverage, method=method, draws=draws)
 
     def score(self, X, y, sample_weight=None):
         """Return R², or for several quantiles their mean D².
