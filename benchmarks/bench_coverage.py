@@ -1,9 +1,9 @@
 """How often intervals and sets of fold ensembles hold the target of a new row, beside how often they should.
 
 Ten simulated problems and six real tables (`_coverage_problems.py`), fixed before anything was measured. The members
-are networks of 32 units with early stopping behind a StandardScaler, of five folds that are trained together; with
-``--repeats 2`` ten members, of two partitions into five folds. All rules of `skreg.ensemble._conformal` use the same
-members. For each rule: coverage in percent, mean of the splits and its standard error, and in brackets the mean width
+are networks of 32 units behind a StandardScaler, of five folds that are trained together, which stop early on the fold
+that they are not trained on; with ``--repeats 2`` ten members, of two partitions into five folds. All methods use the
+same members. For each: coverage in percent, mean of the splits and its standard error, and in brackets the mean width
 of the intervals (in standard deviations of the target) or the mean number of classes in a set. A mean that is off by
 more than two points is marked with a star.
 
@@ -17,72 +17,41 @@ import warnings
 import numpy as np
 import torch
 from _coverage_problems import PROBLEMS, draw, kind_of
-from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.ensemble._conformal import OutOfFoldResiduals, OutOfFoldScores
-from skreg.ensemble._draws import row_draws
-from skreg.ensemble._held_out import HeldOutPredictions
-from skreg.model_selection import cross_validate
+from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
 
 RULES = {"regression": ("cv+", "one_fold", "scaled"), "classification": ("cv+", "one_fold")}
 COVERAGES = (0.9, 0.8)
 
 
-def make_model(kind, seed):
-    """Return a network with early stopping behind a scaler."""
+def make_ensemble(kind, split, n_folds, n_repeats):
+    """Return an ensemble of networks that stop early on the rows that they are not trained on, behind scalers."""
+    options = {"learning_rate_init": 0.01, "early_stopping": True}
     if kind == "regression":
-        network = RegularizedMLPRegressor(
-            (32,), learning_rate_init=0.01, early_stopping=True, target_transform="standard", random_state=seed
-        )
-    else:
-        network = RegularizedMLPClassifier((32,), learning_rate_init=0.01, early_stopping=True, random_state=seed)
-    return make_pipeline(StandardScaler(), network)
-
-
-def predictions_of(model, X, classes):
-    """Return predictions, or probabilities of all classes, those of classes that the model has not seen as zeros."""
-    if classes is None:
-        return model.predict(X).astype(float)
-    probabilities = np.zeros((len(X), len(classes)))
-    # Their logarithms tell sure predictions apart.
-    probabilities[:, np.searchsorted(classes, model.classes_)] = np.exp(model.predict_log_proba(X).astype(float))
-    return probabilities
+        model = make_pipeline(StandardScaler(), RegularizedMLPRegressor((32,), target_transform="standard", **options))
+        return FoldEnsembleRegressor(model, cv=n_folds, n_repeats=n_repeats, random_state=split)
+    model = make_pipeline(StandardScaler(), RegularizedMLPClassifier((32,), **options))
+    return FoldEnsembleClassifier(model, cv=n_folds, n_repeats=n_repeats, random_state=split)
 
 
 def run_split(name, split, n_folds, n_repeats):
     """Return coverage and size, for each coverage and rule."""
     X, X_test, y, y_test = draw(name, split)
     kind = kind_of(name)
-    classes = np.unique(np.concatenate([y, y_test])) if kind == "classification" else None
-    members, held_out = [], []
-    for repeat in range(n_repeats):
-        seed = 1000 * split + repeat
-        folds = KFold(n_folds, shuffle=True, random_state=seed)
-        model = make_model(kind, seed)
-        results = cross_validate(model, X, y, cv=folds, return_estimator=True, return_indices=True)
-        members += results["estimator"]
-        held_out += [np.isin(np.arange(len(X)), rows) for rows in results["indices"]["test"]]
-    own = np.stack([predictions_of(member, X, classes) for member in members])
-    new = np.stack([predictions_of(member, X_test, classes) for member in members])
-    draws = row_draws(X_test, seed=split)
-    if kind == "regression":
-        residuals = OutOfFoldResiduals(y, own, np.array(held_out))
-    else:
-        codes, test_codes = np.searchsorted(classes, y), np.searchsorted(classes, y_test)
-        held = [predictions[rows] for predictions, rows in zip(own, held_out, strict=True)]
-        scores = OutOfFoldScores(codes, HeldOutPredictions(np.array(held_out), held))
+    ensemble = make_ensemble(kind, split, n_folds, n_repeats).fit(X, y)
     rows = {}
     for coverage in COVERAGES:
         for rule in RULES[kind]:
             if kind == "regression":
-                lower, upper = residuals.intervals(new, coverage, method=rule, draws=draws).T
+                lower, upper = ensemble.predict_interval(X_test, coverage, method=rule).T
                 is_inside, sizes = (lower <= y_test) & (y_test <= upper), (upper - lower) / y_test.std()
             else:
-                sets = scores.sets(new, coverage, method=rule, draws=draws)
-                is_inside, sizes = sets[np.arange(len(sets)), test_codes], sets.sum(axis=1)
+                sets = ensemble.predict_set(X_test, coverage, method=rule)
+                is_inside = (sets & (ensemble.classes_ == y_test[:, None])).any(axis=1)
+                sizes = sets.sum(axis=1)
             rows[coverage, rule] = is_inside.mean(), sizes.mean()
     return rows
 

@@ -50,10 +50,18 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
                 f"calibration={self.calibration!r} with bootstrap=False."
             )
 
+    def _set_oof_predictions(self, plans, data):
+        self.calibrator_ = None
+        super()._set_oof_predictions(plans, data)
+        if self.calibration is not None and self.calibrator_ is None:
+            raise ValueError(
+                "The 'calibration' parameter must be None where no row with positive weight is held out of a member; "
+                f"got {self.calibration!r}."
+            )
+
     def _set_out_of_fold(self, held, known, sample_weight, data):
         labels = np.asarray(data.y)[known]
         targets = labels if self._multilabel else np.searchsorted(self.classes_, labels)
-        self.calibrator_ = self._residuals = None
         if self.calibration is not None:
             calibrator = make_calibrator(self.calibration, multilabel=self._multilabel)
             self.calibrator_ = calibrator.fit(self.oof_predictions_[known], targets, sample_weight)
@@ -95,7 +103,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict(self, X):
-        """Predict the classes of the largest mean probability.
+        """Predict the classes of the largest probability, and labels whose probability is above one half.
 
         Parameters
         ----------
@@ -125,19 +133,23 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
             each label has its own.
         """
         probabilities = self._mean_prediction(X)
-        calibrator = getattr(self, "calibrator_", None)
-        return probabilities if calibrator is None else calibrator.predict(probabilities)
+        return probabilities if self.calibrator_ is None else self.calibrator_.predict(probabilities)
 
     def predict_set(self, X, coverage=0.9, *, method="one_fold", allow_empty=True):
         """Predict sets of classes that hold the class of a new row with a given probability (conformal prediction).
 
         They come from the probabilities that members give to the classes of rows that they have not seen, so the
-        ensemble needs folds or bootstrap rows. Calibration plays no part. For exchangeable rows, whatever the
-        distribution and the network:
+        ensemble needs folds or ``bootstrap=True``. Calibration plays no part. The probabilities, over training rows and
+        new ones:
 
-        - 'one_fold': a probability of at least `coverage`, and of hardly more;
-        - 'cv+': at least ``2 * coverage - 1``, less a term of the order of sqrt(2 / n_samples), and mostly at least
-          `coverage` [1]_, and above it where members differ much.
+        - 'one_fold': at least `coverage`, and more only where scores are equal;
+        - 'cv+': with one partition into folds at least ``2 * coverage - 1 - sqrt(2 / n_samples)``. Mostly it is at
+          least `coverage` [1]_, and some points more where members differ much.
+
+        They hold for any distribution and any estimator, if rows are exchangeable (as independent ones are), folds do
+        not depend on the classes, and members have not seen their held-out rows in any way. Stratified folds come close
+        to that, and so does early stopping on held-out rows: in measurements the coverage of 'one_fold' is within two
+        points of 90 %.
 
         Parameters
         ----------
@@ -146,11 +158,13 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         coverage : float, default=0.9
             Probability, in (0, 1).
         method : {'one_fold', 'cv+'}, default='one_fold'
-            'one_fold' compares each row with one fold, which follows from the content of the row. 'cv+' compares the
-            probabilities of each member with those of its own rows.
+            'one_fold' compares each row with the held-out rows of one fold (of one member with bootstrap rows). Which
+            one follows from the content of the row. 'cv+' compares the probabilities of each member with those of the
+            rows that were held out of it.
         allow_empty : bool, default=True
-            Whether sets may be empty. If classes are predicted better than `coverage` asks for, only empty sets keep to
-            it: such a row is unlike others. False puts the class that is predicted into them.
+            Whether sets may be empty, for rows that are unlike others. If more rows than `coverage` are predicted right,
+            the coverage would otherwise be higher than asked for. False puts the class of the largest mean probability
+            into empty sets.
 
         Returns
         -------
@@ -160,13 +174,16 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         Raises
         ------
         ValueError
-            If `coverage` is not in (0, 1) or needs more rows than there are, if `method` is none of these, or if there
-            are no rows that a member has not seen, or label indicator matrices.
+            If `coverage` is not in (0, 1) or needs more rows than there are, if `method` is none of these, if no row
+            was held out of a member, or if the targets are label indicator matrices.
 
         References
         ----------
         .. [1] Y. Romano, M. Sesia and E. J. Candès, "Classification with valid and adaptive coverage", NeurIPS 2020.
         """
+        check_is_fitted(self)
+        if self._multilabel:
+            raise ValueError("predict_set needs one column of classes as targets; got a label indicator matrix in fit.")
         residuals = self._required_residuals("predict_set")
         draws = row_draws(as_numpy(X)) if method == "one_fold" else None
         members = self.predict_members(X).members
