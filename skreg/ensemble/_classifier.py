@@ -139,8 +139,8 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         """Predict sets of classes that hold the class of a new row with a given probability (conformal prediction).
 
         They come from the probabilities that members give to the classes of rows that they have not seen, so the
-        ensemble needs folds or ``bootstrap=True``. Calibration plays no part. The probabilities, over training rows and
-        new ones:
+        ensemble needs folds or ``bootstrap=True``. Calibration plays no part, and of weights only whether they
+        are 0. The probabilities, over training rows and new ones:
 
         - 'one_fold': at least `coverage`, and more only where scores are equal;
         - 'cv+': with one partition into folds at least ``2 * coverage - 1 - sqrt(2 / n_samples)``. Mostly it is at
@@ -162,9 +162,8 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
             one follows from the content of the row. 'cv+' compares the probabilities of each member with those of the
             rows that were held out of it.
         allow_empty : bool, default=True
-            Whether sets may be empty, for rows that are unlike others. If more rows than `coverage` are predicted right,
-            the coverage would otherwise be higher than asked for. False puts the class of the largest mean probability
-            into empty sets.
+            Whether sets may be empty, for rows that are unlike others. Where more rows than `coverage` are predicted
+            right, only empty sets keep to it. False puts the class of the largest mean probability into them.
 
         Returns
         -------

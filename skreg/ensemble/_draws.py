@@ -49,7 +49,7 @@ def row_draws(X, seed: int = 0) -> np.ndarray:
 
 
 def _as_floats(column: pd.Series) -> pd.Series | np.ndarray:
-    """Return numbers of any type as float64, and -0 as 0, so that equal numbers are equal; other columns as they are."""
+    """Return numbers of any type as float64, and -0 as 0, so that equal ones are the same bits; others as they are."""
     if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype.kind == "c":
         return column.reset_index(drop=True)
     return column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0

@@ -62,16 +62,17 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
         """Predict intervals that hold the target of a new row with a given probability (conformal prediction).
 
         They come from the residuals of rows that members have not seen, so the ensemble needs folds or
-        ``bootstrap=True``. The probabilities, over training rows and new ones:
+        ``bootstrap=True``. Of weights it counts only whether they are 0. The probabilities, over training rows and new
+        ones:
 
         - 'one_fold': at least `coverage`, and more only where residuals are equal;
         - 'cv+': with one partition into folds at least ``2 * coverage - 1 - sqrt(2 / n_samples)``. Mostly it is at
           least `coverage` [1]_, and some points more where members differ much;
-        - 'scaled': there is no guarantee. In measurements it is within two points of 90 %, with the narrowest intervals.
+        - 'scaled': no guarantee. In measurements it is within two points of 90 %, with the narrowest intervals.
 
         The guarantees hold for any distribution and any estimator, if rows are exchangeable (as independent ones are)
-        and members have not seen their held-out rows in any way. Early stopping on held-out rows comes close to that: in
-        measurements the coverage of 'one_fold' is within two points of 90 %.
+        and members have not seen their held-out rows in any way. Early stopping on held-out rows comes close to that:
+        in measurements the coverage of 'one_fold' is within two points of 90 %.
 
         Parameters
         ----------
@@ -83,7 +84,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
             'scaled' gives intervals of equal width around :meth:`predict`: a quantile of the out-of-fold residuals,
             times a factor of at most 1 for how much less the mean of all members errs. 'cv+' compares the prediction of
             each member with the residuals of the rows that were held out of it. 'one_fold' compares each row with the
-            held-out rows of one fold (of one member with bootstrap rows). Which one follows from the content of the row.
+            held-out rows of one fold (of one member with bootstrap rows), which follows from the content of the row.
 
         Returns
         -------
@@ -105,8 +106,8 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
         levels = quantile_levels(self.members_[0])
         if levels is not None:
             raise ValueError(
-                f"predict_interval needs members that predict one number for each target; got the quantiles {levels!r}, "
-                "which predict returns."
+                "predict_interval needs members that predict one number for each target; got members that predict the "
+                f"quantiles {levels!r}."
             )
         residuals = self._required_residuals("predict_interval")
         draws = row_draws(as_numpy(X)) if method == "one_fold" else None
