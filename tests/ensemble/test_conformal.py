@@ -2,6 +2,7 @@ import itertools
 import math
 import pickle
 import re
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -541,3 +542,36 @@ def test_patterns_are_as_many_as_the_folds_make():
     assert len(residuals.patterns_) == len({tuple(column) for column in repeated.T}) <= 25
     assert len(residuals.groups_) == 10
     assert (residuals.patterns_.sum(axis=1) == 2).all()
+
+
+@pytest.mark.parametrize("n_repeats", [1, 2])
+def test_scores_take_no_array_of_all_members_rows_and_classes(n_repeats):
+    n_rows, n_classes = 2000, 1000
+    held_out = folds(n_rows, n_repeats=n_repeats)
+    random = np.random.default_rng(0)
+    held = HeldOutPredictions(held_out, [random.dirichlet(np.ones(n_classes), size=row.sum()) for row in held_out])
+    y = random.integers(n_classes, size=n_rows)
+    tracemalloc.start()
+    scores = OutOfFoldScores(y, held)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * n_rows * n_classes * 8
+    probabilities = held.mean()[np.arange(n_rows), y]
+    np.testing.assert_allclose(scores.scores_, np.log((1 - probabilities) / probabilities), rtol=1e-9)
+    for (members, rows), found in zip(scores.groups_, scores.group_scores_, strict=True):
+        (member,) = members
+        own = held.predictions[member][np.arange(len(rows)), y[rows]]
+        np.testing.assert_allclose(found, np.log((1 - own) / own), rtol=1e-9)
+
+
+def test_predictions_between_rows_are_those_of_these_rows():
+    held_out = samples(23)
+    own = np.random.default_rng(0).normal(size=(*held_out.shape, 2))
+    held = HeldOutPredictions(held_out, [one[rows] for one, rows in zip(own, held_out, strict=True)])
+    np.testing.assert_allclose(held.mean(), out_of_fold_mean(own, held_out))
+    parts = [held.between(first, last).mean() for first, last in ((0, 1), (1, 9), (9, 9), (9, 23))]
+    np.testing.assert_array_equal(np.concatenate(parts), held.mean())
+    rows = np.arange(23) % 3 > 0
+    np.testing.assert_array_equal(held.of_rows(rows).mean()[rows], held.mean()[rows])
+    assert np.isnan(held.of_rows(rows).mean()[~rows]).all()
+    assert held.of_rows(np.ones(23, dtype=bool)) is held
