@@ -85,7 +85,6 @@ class TestMembers:
         assert ensemble.predict(NEW).shape == (len(NEW), *y.shape[1:])
         assert ensemble.oof_predictions_ is None
         assert ensemble.failures_ == {}
-        assert 0.2 < ensemble.score(X, y) + 1  # of members that have hardly been trained
 
     @problems
     def test_they_have_one_matrix(self, problem):
@@ -219,7 +218,7 @@ class TestAround:
         X, y = numbers()
         ensemble = shared(regressor(early_stopping=True))
         cv = sklearn.model_selection.GroupKFold(2)
-        found = cross_validate(ensemble, X, y, cv=cv, params={"groups": GROUPS}, return_estimator=True)
+        found = cross_validate(ensemble, X, y, cv=cv, groups=GROUPS, return_estimator=True)
         for (train, test), own, score in zip(
             cv.split(X, y, GROUPS), found["estimator"], found["test_score"], strict=True
         ):
@@ -297,5 +296,5 @@ class TestErrors:
         for network in (classifier(), make_pipeline(StandardScaler(), classifier())):
             with pytest.raises(ValueError, match="NaN"):
                 shared(network).fit(holed, y)
-            with pytest.raises(ValueError, match="at least two classes"):
+            with pytest.raises(ValueError, match=r"at least (2|two) classes"):
                 shared(network).fit(X, np.zeros(N_ROWS, dtype=int))
