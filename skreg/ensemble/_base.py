@@ -363,8 +363,8 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         check_is_fitted(self)
         if self._residuals is None:
             raise ValueError(
-                f"{method} compares new rows with rows that members have not seen, and there are none here: it "
-                "needs folds or bootstrap=True, one target column of classes, or no quantiles as predictions."
+                f"{method} needs rows with positive weight that members have not seen, from folds or bootstrap=True; "
+                "got none."
             )
         return self._residuals
 

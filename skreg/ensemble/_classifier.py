@@ -56,7 +56,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         if self.calibration is not None and self.calibrator_ is None:
             raise ValueError(
                 "The 'calibration' parameter must be None where no row with positive weight is held out of a member; "
-                f"got calibration={self.calibration!r}."
+                f"got {self.calibration!r}."
             )
 
     def _set_out_of_fold(self, held, known, sample_weight, data):
@@ -68,7 +68,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         if not self._multilabel:
             codes = np.zeros(len(known), dtype=np.intp)
             codes[known] = targets
-            self._residuals = OutOfFoldScores(codes, held.in_full(), held.held_out)
+            self._residuals = OutOfFoldScores(codes, held)
 
     def _set_targets(self, y):
         check_classification_targets(y)
@@ -103,7 +103,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict(self, X):
-        """Predict the classes of the largest mean probability.
+        """Predict the classes of the largest probability, and labels whose probability is above one half.
 
         Parameters
         ----------
@@ -139,12 +139,17 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         """Predict sets of classes that hold the class of a new row with a given probability (conformal prediction).
 
         They come from the probabilities that members give to the classes of rows that they have not seen, so the
-        ensemble needs folds or bootstrap rows. Calibration plays no part. For exchangeable rows, whatever the
-        distribution and the network:
+        ensemble needs folds or ``bootstrap=True``. Calibration plays no part, and of weights only whether they
+        are 0. The probabilities, over training rows and new ones:
 
-        - 'one_fold': a probability of at least `coverage`, and of hardly more;
-        - 'cv+': at least ``2 * coverage - 1``, less a term of the order of sqrt(2 / n_samples), and mostly at least
-          `coverage` [1]_, and above it where members differ much.
+        - 'one_fold': at least `coverage`, and more only where scores are equal;
+        - 'cv+': with one partition into folds at least ``2 * coverage - 1 - sqrt(2 / n_samples)``. Mostly it is at
+          least `coverage` [1]_, and some points more where members differ much.
+
+        They hold for any distribution and any estimator, if rows are exchangeable (as independent ones are), folds do
+        not depend on the classes, and members have not seen their held-out rows in any way. Stratified folds come close
+        to that, and so does early stopping on held-out rows: in measurements the coverage of 'one_fold' is within two
+        points of 90 %.
 
         Parameters
         ----------
@@ -153,11 +158,12 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         coverage : float, default=0.9
             Probability, in (0, 1).
         method : {'one_fold', 'cv+'}, default='one_fold'
-            'one_fold' compares each row with one fold, which follows from the content of the row. 'cv+' compares the
-            probabilities of each member with those of its own rows.
+            'one_fold' compares each row with the held-out rows of one fold (of one member with bootstrap rows). Which
+            one follows from the content of the row. 'cv+' compares the probabilities of each member with those of the
+            rows that were held out of it.
         allow_empty : bool, default=True
-            Whether sets may be empty. If classes are predicted better than `coverage` asks for, only empty sets keep to
-            it: such a row is unlike others. False puts the class that is predicted into them.
+            Whether sets may be empty, for rows that are unlike others. Where more rows than `coverage` are predicted
+            right, only empty sets keep to it. False puts the class of the largest mean probability into them.
 
         Returns
         -------
@@ -167,17 +173,20 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         Raises
         ------
         ValueError
-            If `coverage` is not in (0, 1) or needs more rows than there are, if `method` is none of these, or if there
-            are no rows that a member has not seen, or label indicator matrices.
+            If `coverage` is not in (0, 1) or needs more rows than there are, if `method` is none of these, if no row
+            was held out of a member, or if the targets are label indicator matrices.
 
         References
         ----------
         .. [1] Y. Romano, M. Sesia and E. J. Candès, "Classification with valid and adaptive coverage", NeurIPS 2020.
         """
+        check_is_fitted(self)
+        if self._multilabel:
+            raise ValueError("predict_set needs one column of classes as targets; got a label indicator matrix in fit.")
         residuals = self._required_residuals("predict_set")
         draws = row_draws(as_numpy(X)) if method == "one_fold" else None
         members = self.predict_members(X).members
-        return residuals.sets(members, coverage, rule=method, draws=draws, allow_empty=allow_empty)
+        return residuals.sets(members, coverage, method=method, draws=draws, allow_empty=allow_empty)
 
     def predict_log_proba(self, X):
         """Return the logarithms of the probabilities.

@@ -10,11 +10,14 @@ from fractions import Fraction
 import numpy as np
 
 from skreg._numbers import is_number
+from skreg.ensemble._held_out import HeldOutPredictions
 
 # So many numbers are in memory at a time, for as many new rows as that allows.
 BLOCK_SIZE = 2**22
-INTERVAL_RULES = ("scaled", "cv+", "one_fold")
-SET_RULES = ("one_fold", "cv+")
+# The same for the scores of training rows, each of which takes several arrays of all classes.
+SCORES_SIZE = 2**18
+INTERVAL_METHODS = ("scaled", "cv+", "one_fold")
+SET_METHODS = ("one_fold", "cv+")
 
 
 def out_of_fold_mean(predictions: np.ndarray, held_out: np.ndarray) -> np.ndarray:
@@ -127,8 +130,8 @@ class OutOfFold:
         draws = np.asarray(np.nan if draws is None else draws, dtype=np.float64)
         if draws.shape != (n_new,) or not ((draws >= 0) & (draws < 1)).all():
             raise ValueError(
-                "With rule='one_fold' the 'draws' parameter must be numbers of at least 0 and smaller than 1, one for "
-                f"each of {n_new} rows."
+                "With method='one_fold' the 'draws' parameter must be numbers of at least 0 and smaller than 1, one "
+                f"for each of {n_new} rows."
             )
         scaled = draws * len(self.groups_)
         group_of_row = scaled.astype(int)
@@ -201,7 +204,7 @@ class OutOfFoldResiduals(OutOfFold):
     group_residuals_ : list of ndarray of shape (n_group_rows, n_outputs)
         Absolute residuals of each fold.
     scale_ : ndarray of shape (n_outputs,)
-        The factor s of the rule 'scaled', at most 1.
+        The factor s of 'scaled', at most 1.
 
     References
     ----------
@@ -237,7 +240,7 @@ class OutOfFoldResiduals(OutOfFold):
             self.residuals_, predictions[:, self.rows_], np.asarray(held_out, dtype=bool)[:, self.rows_]
         )
 
-    def intervals(self, predictions, coverage=0.9, *, rule="scaled", draws=None):
+    def intervals(self, predictions, coverage=0.9, *, method="scaled", draws=None):
         """Return intervals for new rows.
 
         Parameters
@@ -246,10 +249,10 @@ class OutOfFoldResiduals(OutOfFold):
             Predictions of each member for new rows.
         coverage : float, default=0.9
             Probability that a target is to be inside, of each output by itself; between 0 and 1.
-        rule : {'scaled', 'cv+', 'one_fold'}, default='scaled'
+        method : {'scaled', 'cv+', 'one_fold'}, default='scaled'
             How they are made; see the class.
         draws : ndarray of shape (n_new,), default=None
-            For the rule 'one_fold' numbers of at least 0 and smaller than 1, drawn for the rows.
+            With 'one_fold', numbers of at least 0 and smaller than 1, drawn for the rows.
 
         Returns
         -------
@@ -262,14 +265,14 @@ class OutOfFoldResiduals(OutOfFold):
             If the coverage is not between 0 and 1, or needs more rows than there are.
         """
         check_coverage(coverage)
-        check_rule(rule, INTERVAL_RULES)
+        check_method(method, INTERVAL_METHODS)
         predictions = np.asarray(predictions, dtype=np.float64)
         predictions = predictions.reshape(*predictions.shape[:2], -1)
-        if rule == "one_fold":
+        if method == "one_fold":
             ends = self._of_one_fold(predictions, coverage, draws)
         else:
             rank = math.ceil(position(coverage, len(self.residuals_)))
-            ends = self._around_mean(predictions, rank) if rule == "scaled" else self._of_all_folds(predictions, rank)
+            ends = self._around_mean(predictions, rank) if method == "scaled" else self._of_all_folds(predictions, rank)
         return ends if self._has_outputs else ends[:, 0]
 
     def _around_mean(self, predictions, rank):
@@ -325,11 +328,10 @@ class OutOfFoldScores(OutOfFold):
     ----------
     targets : ndarray of int of shape (n_rows,)
         Columns of the true classes.
-    probabilities : ndarray of shape (n_members, n_rows, n_classes)
-        Probabilities by each member for all training rows. Those of float64 that were computed as the exponentials of
-        log-probabilities tell sure predictions apart; float32, or one minus another, rounds them to 0 and 1.
-    held_out : ndarray of bool of shape (n_members, n_rows)
-        Whether a member has not seen a row. Rows that every member has seen are left out.
+    held : HeldOutPredictions
+        Probabilities by each member for the rows that it has not seen, one column for each class. Those of float64 that
+        were computed as the exponentials of log-probabilities tell sure predictions apart; float32, or one minus
+        another, rounds them to 0 and 1. Rows that every member has seen are left out.
 
     Attributes
     ----------
@@ -350,26 +352,34 @@ class OutOfFoldScores(OutOfFold):
 
     >>> import numpy as np
     >>> from skreg.ensemble._conformal import OutOfFoldScores
+    >>> from skreg.ensemble._held_out import HeldOutPredictions
     >>> y = np.repeat([0, 0, 0, 0, 1, 1, 1, 1, 2, 2], 10)
     >>> held_out = np.arange(100) % 5 == np.arange(5)[:, None]
     >>> shares = np.array([np.bincount(y[~rows]) / 80 for rows in held_out])
-    >>> scores = OutOfFoldScores(y, np.repeat(shares[:, None], 100, axis=1), held_out)
-    >>> scores.sets(shares[:, None], coverage=0.75, rule="cv+")
+    >>> held = HeldOutPredictions(held_out, [np.tile(own, (20, 1)) for own in shares])
+    >>> scores = OutOfFoldScores(y, held)
+    >>> scores.sets(shares[:, None], coverage=0.75, method="cv+")
     array([[ True,  True, False]])
     """
 
-    def __init__(self, targets, probabilities, held_out):
-        super().__init__(held_out)
-        probabilities = np.asarray(probabilities, dtype=np.float64)
+    def __init__(self, targets, held: HeldOutPredictions):
+        super().__init__(held.held_out)
         targets = np.asarray(targets)
-        means = out_of_fold_mean(probabilities, held_out)[self.rows_]
-        self.scores_ = _of_class(log_odds_against(means), targets[self.rows_])
-        self.group_scores_ = [
-            _of_class(log_odds_against(probabilities[members][:, rows].mean(axis=0)), targets[rows])
-            for members, rows in self.groups_
-        ]
+        n_rows, n_classes = len(targets), held.predictions[0].shape[1]
+        scores = np.empty(n_rows)
+        for rows in _pieces(n_rows, n_classes):
+            scores[rows] = _true_class_scores(held.between(rows.start, rows.stop).mean(), targets[rows])
+        self.scores_ = scores[self.rows_]
+        self.group_scores_ = []
+        for members, rows in self.groups_:
+            own = [held.predictions[member] for member in members]
+            pieces = [
+                _true_class_scores(np.mean([one[piece] for one in own], axis=0, dtype=np.float64), targets[rows[piece]])
+                for piece in _pieces(len(rows), n_classes)
+            ]
+            self.group_scores_.append(np.concatenate(pieces))
 
-    def sets(self, probabilities, coverage=0.9, *, rule="one_fold", draws=None, allow_empty=True):
+    def sets(self, probabilities, coverage=0.9, *, method="one_fold", draws=None, allow_empty=True):
         """Return sets of classes for new rows.
 
         Parameters
@@ -378,10 +388,10 @@ class OutOfFoldScores(OutOfFold):
             Probabilities by each member for new rows.
         coverage : float, default=0.9
             Probability that the true class is to be in the set; between 0 and 1.
-        rule : {'one_fold', 'cv+'}, default='one_fold'
+        method : {'one_fold', 'cv+'}, default='one_fold'
             How they are made; see the class.
         draws : ndarray of shape (n_new,), default=None
-            For the rule 'one_fold' numbers of at least 0 and smaller than 1, drawn for the rows.
+            With 'one_fold', numbers of at least 0 and smaller than 1, drawn for the rows.
         allow_empty : bool, default=True
             Whether sets may be empty. If not, the class that is the most probable in the mean of all members joins
             those that are; the coverage then grows, up to the accuracy where that is higher.
@@ -397,10 +407,10 @@ class OutOfFoldScores(OutOfFold):
             If the coverage is not between 0 and 1, or needs more rows than there are.
         """
         check_coverage(coverage)
-        check_rule(rule, SET_RULES)
+        check_method(method, SET_METHODS)
         probabilities = np.asarray(probabilities, dtype=np.float64)
-        of_rule = self._of_all_folds if rule == "cv+" else self._of_one_fold
-        sets = of_rule(probabilities, coverage, draws)
+        of_method = self._of_all_folds if method == "cv+" else self._of_one_fold
+        sets = of_method(probabilities, coverage, draws)
         if not allow_empty:
             empty = np.flatnonzero(~sets.any(axis=1))
             sets[empty, probabilities.mean(axis=0)[empty].argmax(axis=1)] = True
@@ -427,15 +437,21 @@ class OutOfFoldScores(OutOfFold):
         return sets
 
 
-def check_rule(rule, allowed) -> None:
-    """Raise if a rule is none of those that are allowed."""
-    if not isinstance(rule, str) or rule not in allowed:
-        raise ValueError(f"The 'rule' parameter must be one of {', '.join(map(repr, allowed))}; got {rule!r}.")
+def check_method(method, allowed) -> None:
+    """Raise if a method is none of those that are allowed."""
+    if not isinstance(method, str) or method not in allowed:
+        raise ValueError(f"The 'method' parameter must be one of {', '.join(map(repr, allowed))}; got {method!r}.")
 
 
-def _of_class(scores, targets):
+def _pieces(n_rows, n_classes):
+    """Iterate over slices of rows, few enough for the arrays that their scores take."""
+    step = max(1, SCORES_SIZE // n_classes)
+    return (slice(first, min(first + step, n_rows)) for first in range(0, n_rows, step))
+
+
+def _true_class_scores(probabilities, targets):
     """Return the scores of the true classes."""
-    return scores[np.arange(len(targets)), targets]
+    return log_odds_against(probabilities)[np.arange(len(targets)), targets]
 
 
 def _scale(residuals, predictions, held_out):

@@ -11,7 +11,8 @@ BLOCK_SIZE = 2**22
 def row_draws(X, seed: int = 0) -> np.ndarray:
     """Return a number for each row that follows from its content and a seed.
 
-    A row gets the same number alone, among others and in any order, as a prediction does. Equal rows get equal numbers.
+    A row gets the same number alone, among others and in any order, as a prediction does. Equal rows get equal numbers,
+    whatever the type of their numbers.
 
     Parameters
     ----------
@@ -39,11 +40,19 @@ def row_draws(X, seed: int = 0) -> np.ndarray:
         return np.concatenate(parts) if parts else np.empty(0)
     if not isinstance(X, pd.DataFrame):
         X = np.asarray(X)
-        X = pd.DataFrame(X + 0.0 if X.dtype.kind in "iufb" else X)  # integers as floats, and -0 as 0
+        X = pd.DataFrame(X.reshape(len(X), -1) if X.size else X)
+    X = pd.DataFrame({number: _as_floats(X.iloc[:, number]) for number in range(X.shape[1])})
     hashes = pd.util.hash_pandas_object(X, index=False).to_numpy(dtype=np.uint64)
     offset = np.random.SeedSequence(seed).generate_state(1, dtype=np.uint64)
     # The 53 upper bits are those of a float between 0 and 1.
     return (_mixed(hashes ^ offset) >> np.uint64(11)) * 2.0**-53
+
+
+def _as_floats(column: pd.Series) -> pd.Series | np.ndarray:
+    """Return numbers of any type as float64, and -0 as 0, so that equal ones are the same bits; others as they are."""
+    if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype.kind == "c":
+        return column.reset_index(drop=True)
+    return column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

@@ -31,6 +31,8 @@ class HeldOutPredictions:
 
     def of_rows(self, rows: np.ndarray) -> "HeldOutPredictions":
         """Return the predictions for some of the rows, those that a mask tells."""
+        if not (self.held_out & ~rows).any():
+            return self
         held_out = self.held_out & rows
         kept = [
             predictions[new[old]]
@@ -38,9 +40,8 @@ class HeldOutPredictions:
         ]
         return HeldOutPredictions(held_out, kept)
 
-    def in_full(self) -> np.ndarray:
-        """Return the predictions for all rows, of shape (n_members, n_rows, ...); those of seen rows are NaN."""
-        full = np.full((*self.held_out.shape, *self.predictions[0].shape[1:]), np.nan)
-        for own, held_out, predictions in zip(full, self.held_out, self.predictions, strict=True):
-            own[held_out] = predictions
-        return full
+    def between(self, first: int, last: int) -> "HeldOutPredictions":
+        """Return the predictions for contiguous rows, as views; ``last`` is not among them."""
+        n_before, n_until = (self.held_out[:, :end].sum(axis=1) for end in (first, last))
+        parts = zip(self.predictions, n_before, n_until, strict=True)
+        return HeldOutPredictions(self.held_out[:, first:last], [own[start:stop] for own, start, stop in parts])

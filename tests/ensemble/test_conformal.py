@@ -2,6 +2,7 @@ import itertools
 import math
 import pickle
 import re
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -10,14 +11,15 @@ from scipy import stats
 
 from skreg.ensemble import _conformal
 from skreg.ensemble._conformal import (
-    INTERVAL_RULES,
-    SET_RULES,
+    INTERVAL_METHODS,
+    SET_METHODS,
     OutOfFoldResiduals,
     OutOfFoldScores,
     log_odds_against,
     out_of_fold_mean,
     position,
 )
+from skreg.ensemble._held_out import HeldOutPredictions
 
 
 def folds(n_rows, n_folds=5, n_repeats=1, seed=0):
@@ -65,6 +67,12 @@ def classification(held_out, n_new=9, seed=0, n_classes=3):
     return y, *tables
 
 
+def scores_of(y, own, held_out):
+    """Return the scores of probabilities by each member for all rows."""
+    held = [predictions[rows] for predictions, rows in zip(own, held_out, strict=True)]
+    return OutOfFoldScores(y, HeldOutPredictions(held_out, held))
+
+
 def members_of(held_out):
     """Return the rows that are held out, and the members that held each of them out."""
     rows = [row for row in range(held_out.shape[1]) if held_out[:, row].any()]
@@ -75,7 +83,7 @@ def members_of(held_out):
 @pytest.mark.parametrize("coverage", ["0.5", "0.62", "0.8"])
 def test_cv_plus_intervals_are_those_of_the_definition(held_out, coverage):
     y, own, new = regression(held_out)
-    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, float(coverage), rule="cv+")
+    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, float(coverage), method="cv+")
     rows, members = members_of(held_out)
     n, alpha = len(rows), 1 - Fraction(coverage)
     for column, (lower, upper) in enumerate(intervals):
@@ -92,7 +100,7 @@ def test_cv_plus_intervals_are_those_of_the_definition(held_out, coverage):
 def test_cv_plus_sets_are_those_of_the_definition(held_out, coverage):
     """With equal scores: fractions, to which nothing is rounded."""
     y, own, new = classification(held_out)
-    sets = OutOfFoldScores(y, own, held_out).sets(new, float(coverage), rule="cv+")
+    sets = scores_of(y, own, held_out).sets(new, float(coverage), method="cv+")
     rows, members = members_of(held_out)
 
     def probability(table, own_members, row, label):
@@ -114,7 +122,7 @@ def test_one_fold_intervals_are_those_of_the_definition(name):
     held_out = folds(40) if name == "folds" else np.repeat(folds(40), 2, axis=0)  # two members for each fold
     y, own, new = regression(held_out, n_new=300)
     draws = np.random.default_rng(1).random(300)
-    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.75, rule="one_fold", draws=draws)
+    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.75, method="one_fold", draws=draws)
     # 0.75 (8 + 1) = 6.75: the 7th of 8 residuals in three of four draws, else the 6th.
     groups = list(dict.fromkeys(tuple(row) for row in held_out))
     found = set()
@@ -138,7 +146,7 @@ def test_one_fold_takes_folds_and_ranks_as_often_as_it_should():
         residuals[row] += np.arange(1, 9)
     found = OutOfFoldResiduals(residuals, np.zeros((5, 40)), held_out)
     draws = (np.arange(2000) + 0.5) / 2000
-    uppers = found.intervals(np.zeros((5, 2000)), 0.75, rule="one_fold", draws=draws)[:, 1]
+    uppers = found.intervals(np.zeros((5, 2000)), 0.75, method="one_fold", draws=draws)[:, 1]
     values, counts = np.unique(uppers, return_counts=True)
     assert dict(zip(values, counts, strict=True)) == {
         10.0 * k + r: n for k in range(1, 6) for r, n in ((6, 100), (7, 300))
@@ -150,7 +158,7 @@ def test_one_fold_sets_are_those_of_the_definition(n_repeats):
     held_out = folds(40, n_repeats=n_repeats)
     y, own, new = classification(held_out, n_new=200)
     draws = np.random.default_rng(1).random(200)
-    scores = OutOfFoldScores(y, own, held_out)
+    scores = scores_of(y, own, held_out)
     sets = scores.sets(new, 0.75, draws=draws)
     for column, draw in enumerate(draws):
         (member,), rows = scores.groups_[int(draw * len(held_out))]
@@ -206,26 +214,26 @@ def test_the_scale_is_known_where_members_are_independent():
     assert residuals.scale_ == pytest.approx(np.sqrt(1.2 / 2), rel=0.01)
 
 
-@pytest.mark.parametrize("rule", INTERVAL_RULES)
-def test_outputs_have_intervals_of_their_own(rule):
+@pytest.mark.parametrize("method", INTERVAL_METHODS)
+def test_outputs_have_intervals_of_their_own(method):
     held_out = folds(40, n_repeats=2)
     y, own, new = regression(held_out, shape=(3,))
     draws = np.random.default_rng(1).random(7)
-    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.8, rule=rule, draws=draws)
+    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.8, method=method, draws=draws)
     assert intervals.shape == (7, 3, 2)
     for output in range(3):
         single = OutOfFoldResiduals(y[:, output], own[..., output], held_out)
-        expected = single.intervals(new[..., output], 0.8, rule=rule, draws=draws)
+        expected = single.intervals(new[..., output], 0.8, method=method, draws=draws)
         np.testing.assert_allclose(intervals[:, output], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("rule", INTERVAL_RULES)
-def test_intervals_of_negative_targets_are_mirrored(rule):
+@pytest.mark.parametrize("method", INTERVAL_METHODS)
+def test_intervals_of_negative_targets_are_mirrored(method):
     held_out = folds(40)
     y, own, new = regression(held_out)
     draws = np.random.default_rng(1).random(7)
-    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.83, rule=rule, draws=draws)
-    mirrored = OutOfFoldResiduals(-y, -own, held_out).intervals(-new, 0.83, rule=rule, draws=draws)
+    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.83, method=method, draws=draws)
+    mirrored = OutOfFoldResiduals(-y, -own, held_out).intervals(-new, 0.83, method=method, draws=draws)
     np.testing.assert_allclose(mirrored, -intervals[:, ::-1], rtol=1e-12)
 
 
@@ -237,8 +245,8 @@ def test_blocks_give_what_all_rows_at_once_give(size, monkeypatch):
 
     def computed():
         return (
-            OutOfFoldResiduals(y, own, held_out).intervals(new, 0.8, rule="cv+"),
-            OutOfFoldScores(classes, probabilities, held_out).sets(new_probabilities, 0.8, rule="cv+"),
+            OutOfFoldResiduals(y, own, held_out).intervals(new, 0.8, method="cv+"),
+            scores_of(classes, probabilities, held_out).sets(new_probabilities, 0.8, method="cv+"),
         )
 
     intervals, sets = computed()
@@ -258,7 +266,7 @@ def test_blocks_bound_the_memory(monkeypatch):
     monkeypatch.setattr(
         residuals, "centres", lambda block: calls.append(block.shape) or np.zeros((5, block.shape[1], 1))
     )
-    residuals.intervals(new, 0.9, rule="cv+")
+    residuals.intervals(new, 0.9, method="cv+")
     assert calls == [(5, width, 1) for width in widths]
 
 
@@ -268,11 +276,11 @@ def test_rows_that_all_members_have_seen_are_left_out():
     rows = held_out.any(axis=0)
     assert rows.sum() == 20
     own[:, ~rows] = np.nan
-    for rule in INTERVAL_RULES:
+    for method in INTERVAL_METHODS:
         draws = np.full(7, 0.3)
-        intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.8, rule=rule, draws=draws)
+        intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.8, method=method, draws=draws)
         expected = OutOfFoldResiduals(y[rows], own[:, rows], held_out[:, rows]).intervals(
-            new, 0.8, rule=rule, draws=draws
+            new, 0.8, method=method, draws=draws
         )
         np.testing.assert_array_equal(intervals, expected)
     assert np.isnan(out_of_fold_mean(own, held_out)[~rows]).all()
@@ -307,14 +315,14 @@ def fold_means(y, held_out):
     return np.array([[y[~rows].mean()] * len(y) for rows in held_out])
 
 
-def hits(rule, coverage, members, transformed=lambda y: y, seed=0):
+def hits(method, coverage, members, transformed=lambda y: y, seed=0):
     held_out = folds(40)
     n_hits = 0
     for drawn, draw in trials(seed):
         y = transformed(drawn)
         own = members(y[:40], held_out)
         residuals = OutOfFoldResiduals(y[:40], own, held_out)
-        lower, upper = residuals.intervals(own[:, :1], coverage, rule=rule, draws=draw)[0]
+        lower, upper = residuals.intervals(own[:, :1], coverage, method=method, draws=draw)[0]
         n_hits += lower <= y[40] <= upper
     return n_hits
 
@@ -334,8 +342,8 @@ def test_cv_plus_covers_at_least_as_often_as_it_should_where_members_are_stable(
 
 
 def test_equal_residuals_are_covered_more_often():
-    for rule in ("one_fold", "cv+"):
-        n_hits = hits(rule, 0.77, lambda y, held_out: np.zeros((5, 40)), np.round)
+    for method in ("one_fold", "cv+"):
+        n_hits = hits(method, 0.77, lambda y, held_out: np.zeros((5, 40)), np.round)
         assert is_at_least_as_often(n_hits, 0.77)
         assert not is_as_often(n_hits, 0.77)
 
@@ -349,16 +357,16 @@ def test_scaled_covers_as_often_as_it_should_where_errors_are_normal():
     y = random.normal(size=n_rows + n_new)
     residuals = OutOfFoldResiduals(y[:n_rows], own[:, :n_rows], held_out)
     shares = {}
-    for rule in INTERVAL_RULES:
-        intervals = residuals.intervals(own[:, n_rows:], 0.8, rule=rule, draws=random.random(n_new))
-        shares[rule] = ((intervals[:, 0] <= y[n_rows:]) & (y[n_rows:] <= intervals[:, 1])).mean()
+    for method in INTERVAL_METHODS:
+        intervals = residuals.intervals(own[:, n_rows:], 0.8, method=method, draws=random.random(n_new))
+        shares[method] = ((intervals[:, 0] <= y[n_rows:]) & (y[n_rows:] <= intervals[:, 1])).mean()
     # A calibration with 2,000 rows is off by a standard deviation of 0.009 itself.
     assert shares["scaled"] == pytest.approx(0.8, abs=0.03)
     assert shares["one_fold"] == pytest.approx(0.8, abs=0.03)
     assert shares["cv+"] > 0.87
 
 
-def set_hits(rule, coverage, seed=0, n_classes=4, decimals=None, **options):
+def set_hits(method, coverage, seed=0, n_classes=4, decimals=None, **options):
     held_out = folds(40)
     random = np.random.default_rng(seed)
     n_hits = 0
@@ -369,8 +377,8 @@ def set_hits(rule, coverage, seed=0, n_classes=4, decimals=None, **options):
             probabilities = np.round(probabilities * 2) / 2 + 0.25
             probabilities /= probabilities.sum(axis=1, keepdims=True)
         own = np.repeat(probabilities[None], 5, axis=0)
-        scores = OutOfFoldScores(y[:40], own[:, :40], held_out)
-        n_hits += scores.sets(own[:, 40:], coverage, rule=rule, draws=random.random(1), **options)[0, y[40]]
+        scores = scores_of(y[:40], own[:, :40], held_out)
+        n_hits += scores.sets(own[:, 40:], coverage, method=method, draws=random.random(1), **options)[0, y[40]]
     return n_hits
 
 
@@ -380,8 +388,8 @@ def test_sets_cover_exactly_as_often_as_they_should():
 
 
 def test_sets_of_equal_scores_cover_at_least_as_often_as_they_should():
-    for rule in SET_RULES:
-        assert is_at_least_as_often(set_hits(rule, 0.77, decimals=0), 0.77)
+    for method in SET_METHODS:
+        assert is_at_least_as_often(set_hits(method, 0.77, decimals=0), 0.77)
 
 
 def test_no_set_is_empty_if_none_may_be():
@@ -391,11 +399,11 @@ def test_no_set_is_empty_if_none_may_be():
     own[:] = own[0]
     y = own[0].argmax(axis=1)
     new = random.dirichlet(np.ones(3), size=(5, 100))
-    scores = OutOfFoldScores(y, own, held_out)
-    for rule in SET_RULES:
+    scores = scores_of(y, own, held_out)
+    for method in SET_METHODS:
         draws = random.random(100)
-        sets = scores.sets(new, 0.75, rule=rule, draws=draws)
-        filled = scores.sets(new, 0.75, rule=rule, draws=draws, allow_empty=False)
+        sets = scores.sets(new, 0.75, method=method, draws=draws)
+        filled = scores.sets(new, 0.75, method=method, draws=draws, allow_empty=False)
         empty = ~sets.any(axis=1)
         assert 3 < empty.sum() < 90
         np.testing.assert_array_equal(filled[~empty], sets[~empty])
@@ -417,20 +425,20 @@ def test_sure_probabilities_do_not_become_equal():
     held_out = folds(40)
     odds = np.geomspace(1e-40, 1e-20, 40)
     own = np.repeat(np.stack([np.ones(40), odds], axis=-1)[None], 5, axis=0)
-    scores = OutOfFoldScores(np.zeros(40, dtype=int), own, held_out)
-    assert scores.sets(own, 0.5, rule="cv+")[:, 0].sum() == 21
-    assert not scores.sets(own, 0.5, rule="cv+")[:, 1].any()
+    scores = scores_of(np.zeros(40, dtype=int), own, held_out)
+    assert scores.sets(own, 0.5, method="cv+")[:, 0].sum() == 21
+    assert not scores.sets(own, 0.5, method="cv+")[:, 1].any()
 
 
 def test_a_class_that_members_have_not_seen_is_in_no_set():
     held_out = folds(40)
     y, own, new = classification(held_out)
     padded, new = (np.concatenate([table, np.zeros((*table.shape[:2], 1))], axis=2) for table in (own, new))
-    with_zeros = OutOfFoldScores(y, padded, held_out)
-    for rule in SET_RULES:
+    with_zeros = scores_of(y, padded, held_out)
+    for method in SET_METHODS:
         draws = np.random.default_rng(0).random(9)
-        sets = with_zeros.sets(new, 0.6, rule=rule, draws=draws)
-        expected = OutOfFoldScores(y, own, held_out).sets(new[..., :3], 0.6, rule=rule, draws=draws)
+        sets = with_zeros.sets(new, 0.6, method=method, draws=draws)
+        expected = scores_of(y, own, held_out).sets(new[..., :3], 0.6, method=method, draws=draws)
         np.testing.assert_array_equal(sets, np.column_stack([expected, np.zeros(9, dtype=bool)]))
 
 
@@ -445,23 +453,23 @@ def test_positions_are_those_of_decimal_numbers(coverage, n_rows, expected):
 def test_one_row_too_few_is_an_error(coverage, needed):
     held_out = np.ones((1, needed), dtype=bool)
     y, own, new = regression(held_out)
-    lower, upper = OutOfFoldResiduals(y, own, held_out).intervals(new, coverage, rule="cv+").T
+    lower, upper = OutOfFoldResiduals(y, own, held_out).intervals(new, coverage, method="cv+").T
     np.testing.assert_allclose(upper - lower, 2 * np.abs(y - own[0]).max())  # the largest residual is needed
     message = (
         f"The 'coverage' parameter must be at most {needed - 1}/{needed} with {needed - 1} rows with an out-of-fold "
         f"prediction; got {coverage}, which needs {needed} of them."
     )
     few = OutOfFoldResiduals(y[1:], own[:, 1:], held_out[:, 1:])
-    for rule in ("cv+", "scaled"):
+    for method in ("cv+", "scaled"):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-            few.intervals(new, coverage, rule=rule)
+            few.intervals(new, coverage, method=method)
     with pytest.raises(ValueError, match=f"with {needed - 1} rows in a fold; got {coverage}, which needs {needed} of"):
-        few.intervals(new, coverage, rule="one_fold", draws=np.zeros(7))
+        few.intervals(new, coverage, method="one_fold", draws=np.zeros(7))
     classes, probabilities, new = classification(held_out)
-    OutOfFoldScores(classes, probabilities, held_out).sets(new, coverage, rule="cv+")
-    few = OutOfFoldScores(classes[1:], probabilities[:, 1:], held_out[:, 1:])
+    scores_of(classes, probabilities, held_out).sets(new, coverage, method="cv+")
+    few = scores_of(classes[1:], probabilities[:, 1:], held_out[:, 1:])
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        few.sets(new, coverage, rule="cv+")
+        few.sets(new, coverage, method="cv+")
 
 
 def test_a_low_coverage_of_small_folds_is_exact_too():
@@ -469,10 +477,10 @@ def test_a_low_coverage_of_small_folds_is_exact_too():
     held_out = folds(20)
     y, own, new = regression(held_out, n_new=1000)
     draws = (np.arange(1000) + 0.5) / 1000
-    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.1, rule="one_fold", draws=draws)
+    intervals = OutOfFoldResiduals(y, own, held_out).intervals(new, 0.1, method="one_fold", draws=draws)
     assert (intervals[:, 1] == intervals[:, 0]).sum() == 500
     classes, probabilities, new = classification(held_out, n_new=1000)
-    sets = OutOfFoldScores(classes, probabilities, held_out).sets(new, 0.1, draws=draws)
+    sets = scores_of(classes, probabilities, held_out).sets(new, 0.1, draws=draws)
     assert not sets[draws * 5 % 1 >= 0.5].any()
     assert sets[draws * 5 % 1 < 0.5].any()
 
@@ -486,7 +494,7 @@ def test_coverage_is_between_zero_and_one(coverage):
         OutOfFoldResiduals(y, own, held_out).intervals(new, coverage)
     y, own, new = classification(held_out)
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        OutOfFoldScores(y, own, held_out).sets(new, coverage)
+        scores_of(y, own, held_out).sets(new, coverage)
 
 
 def test_coverage_may_be_a_number_of_numpy():
@@ -496,18 +504,18 @@ def test_coverage_may_be_a_number_of_numpy():
     np.testing.assert_array_equal(residuals.intervals(new, np.float64(0.8)), residuals.intervals(new, 0.8))
 
 
-def test_rules_have_names():
+def test_methods_have_names():
     held_out = folds(40)
     y, own, new = regression(held_out)
-    message = "The 'rule' parameter must be one of 'scaled', 'cv+', 'one_fold'; got 'jackknife'."
+    message = "The 'method' parameter must be one of 'scaled', 'cv+', 'one_fold'; got 'jackknife'."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        OutOfFoldResiduals(y, own, held_out).intervals(new, rule="jackknife")
+        OutOfFoldResiduals(y, own, held_out).intervals(new, method="jackknife")
     for draws in (None, np.ones(7), np.full(7, -0.1), np.full(7, np.nan), np.zeros(6)):
         with pytest.raises(ValueError, match="the 'draws' parameter must be numbers of at least 0 and smaller than 1"):
-            OutOfFoldResiduals(y, own, held_out).intervals(new, 0.5, rule="one_fold", draws=draws)
+            OutOfFoldResiduals(y, own, held_out).intervals(new, 0.5, method="one_fold", draws=draws)
     y, own, new = classification(held_out)
     with pytest.raises(ValueError, match=r"one of 'one_fold', 'cv\+'; got 'scaled'"):
-        OutOfFoldScores(y, own, held_out).sets(new, rule="scaled")
+        scores_of(y, own, held_out).sets(new, method="scaled")
 
 
 def test_they_are_pickled():
@@ -516,14 +524,14 @@ def test_they_are_pickled():
     y, own, new = regression(held_out)
     residuals = OutOfFoldResiduals(y, own, held_out)
     again = pickle.loads(pickle.dumps(residuals))
-    for rule in INTERVAL_RULES:
-        ours, theirs = (one.intervals(new, 0.8, rule=rule, draws=draws) for one in (residuals, again))
+    for method in INTERVAL_METHODS:
+        ours, theirs = (one.intervals(new, 0.8, method=method, draws=draws) for one in (residuals, again))
         np.testing.assert_array_equal(ours, theirs)
     y, own, new = classification(held_out, n_new=7)
-    scores = OutOfFoldScores(y, own, held_out)
+    scores = scores_of(y, own, held_out)
     again = pickle.loads(pickle.dumps(scores))
-    for rule in SET_RULES:
-        ours, theirs = (one.sets(new, 0.6, rule=rule, draws=draws) for one in (scores, again))
+    for method in SET_METHODS:
+        ours, theirs = (one.sets(new, 0.6, method=method, draws=draws) for one in (scores, again))
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -534,3 +542,36 @@ def test_patterns_are_as_many_as_the_folds_make():
     assert len(residuals.patterns_) == len({tuple(column) for column in repeated.T}) <= 25
     assert len(residuals.groups_) == 10
     assert (residuals.patterns_.sum(axis=1) == 2).all()
+
+
+@pytest.mark.parametrize("n_repeats", [1, 2])
+def test_scores_take_no_array_of_all_members_rows_and_classes(n_repeats):
+    n_rows, n_classes = 2000, 1000
+    held_out = folds(n_rows, n_repeats=n_repeats)
+    random = np.random.default_rng(0)
+    held = HeldOutPredictions(held_out, [random.dirichlet(np.ones(n_classes), size=row.sum()) for row in held_out])
+    y = random.integers(n_classes, size=n_rows)
+    tracemalloc.start()
+    scores = OutOfFoldScores(y, held)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * n_rows * n_classes * 8
+    probabilities = held.mean()[np.arange(n_rows), y]
+    np.testing.assert_allclose(scores.scores_, np.log((1 - probabilities) / probabilities), rtol=1e-9)
+    for (members, rows), found in zip(scores.groups_, scores.group_scores_, strict=True):
+        (member,) = members
+        own = held.predictions[member][np.arange(len(rows)), y[rows]]
+        np.testing.assert_allclose(found, np.log((1 - own) / own), rtol=1e-9)
+
+
+def test_predictions_between_rows_are_those_of_these_rows():
+    held_out = samples(23)
+    own = np.random.default_rng(0).normal(size=(*held_out.shape, 2))
+    held = HeldOutPredictions(held_out, [one[rows] for one, rows in zip(own, held_out, strict=True)])
+    np.testing.assert_allclose(held.mean(), out_of_fold_mean(own, held_out))
+    parts = [held.between(first, last).mean() for first, last in ((0, 1), (1, 9), (9, 9), (9, 23))]
+    np.testing.assert_array_equal(np.concatenate(parts), held.mean())
+    rows = np.arange(23) % 3 > 0
+    np.testing.assert_array_equal(held.of_rows(rows).mean()[rows], held.mean()[rows])
+    assert np.isnan(held.of_rows(rows).mean()[~rows]).all()
+    assert held.of_rows(np.ones(23, dtype=bool)) is held

@@ -44,3 +44,24 @@ def test_equal_numbers_of_other_types_have_equal_draws(monkeypatch):
     monkeypatch.setattr(_draws, "BLOCK_SIZE", 4)
     np.testing.assert_array_equal(row_draws(sparse.csr_array(X)), expected)
     assert row_draws(sparse.csr_array((0, 2))).shape == (0,)
+
+
+def test_frames_have_the_draws_of_their_columns():
+    X = np.array([[0, 1], [2, 0], [-3, 5]])
+    expected = row_draws(X)
+    for types in ("int8", "float32", "Int64", {"a": "float32", "b": "int64"}):
+        frame = pd.DataFrame(X, columns=["a", "b"], index=[7, 3, 3]).astype(types)
+        np.testing.assert_array_equal(row_draws(frame), expected)
+    np.testing.assert_array_equal(row_draws(pd.DataFrame(X, columns=["a", "a"])), expected)
+    np.testing.assert_array_equal(row_draws(X.astype(np.float32)), expected)
+    np.testing.assert_array_equal(row_draws(X.reshape(3, 1, 2)), expected)
+    holed = pd.DataFrame({"a": [1.0, np.nan], "b": ["x", None]})
+    integers = pd.DataFrame({"a": [1], "b": ["x"]})
+    assert row_draws(holed)[0] == row_draws(integers)[0]
+    assert row_draws(holed)[1] == row_draws(holed[1:])[0]
+
+
+def test_texts_are_rows_too():
+    texts = ["one", "two", "three"]
+    np.testing.assert_array_equal(row_draws(texts), row_draws(pd.DataFrame({"text": texts})))
+    assert row_draws(texts[1:2])[0] == row_draws(texts)[1]
