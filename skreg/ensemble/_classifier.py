@@ -25,7 +25,8 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         "{'temperature', 'isotonic', 'sigmoid'} or None",
         """Calibration of the mean probabilities, which is fitted to the out-of-fold predictions: 'temperature' divides
         the logits by one number, so that predicted classes stay the same; 'isotonic' and 'sigmoid' are scikit-learn's,
-        one class against the rest. Needs rows that members have not seen: folds, or ``bootstrap=True``.
+        one class against the rest. Needs rows that members have not seen: folds, or ``bootstrap=True``. Rows of a class
+        that none of these members knows are left out.
         """,
         default=None,
         constraints=[StrOptions(set(CALIBRATIONS)), None],
@@ -55,20 +56,34 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         super()._set_oof_predictions(plans, data)
         if self.calibration is not None and self.calibrator_ is None:
             raise ValueError(
-                "The 'calibration' parameter must be None where no row with positive weight is held out of a member; "
-                f"got {self.calibration!r}."
+                "The 'calibration' parameter must be None where no row with positive weight is held out of a member "
+                f"that knows its class; got {self.calibration!r}."
             )
 
     def _set_out_of_fold(self, held, known, sample_weight, data):
         labels = np.asarray(data.y)[known]
         targets = labels if self._multilabel else np.searchsorted(self.classes_, labels)
         if self.calibration is not None:
-            calibrator = make_calibrator(self.calibration, multilabel=self._multilabel)
-            self.calibrator_ = calibrator.fit(self.oof_predictions_[known], targets, sample_weight)
+            self._set_calibrator(held.held_out[:, known], self.oof_predictions_[known], targets, sample_weight)
         if not self._multilabel:
             codes = np.zeros(len(known), dtype=np.intp)
             codes[known] = targets
             self._residuals = OutOfFoldScores(codes, held)
+
+    def _set_calibrator(self, held_out, predictions, targets, sample_weight):
+        """Fit the calibrator to the rows of classes that a member knows that has not seen the row.
+
+        The others, as the only row of a class, have a probability of 0 for want of rows, not of calibration: one of
+        them would give a temperature that is far too high for all others.
+        """
+        if not self._multilabel:
+            knows = np.stack([np.isin(self.classes_, member.classes_) for member in self.members_])
+            rows = (held_out & knows[:, targets]).any(axis=0)
+            predictions, targets = predictions[rows], targets[rows]
+            sample_weight = None if sample_weight is None else sample_weight[rows]
+        if len(targets):
+            calibrator = make_calibrator(self.calibration, multilabel=self._multilabel)
+            self.calibrator_ = calibrator.fit(predictions, targets, sample_weight)
 
     def _set_targets(self, y):
         check_classification_targets(y)

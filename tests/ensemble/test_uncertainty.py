@@ -30,6 +30,7 @@ from skreg.ensemble import (
     FoldEnsembleClassifier,
     FoldEnsembleRegressor,
 )
+from skreg.ensemble._calibration import make_calibrator
 from skreg.model_selection import GridSearchCV
 from tests.ensemble_helpers import (
     N_ROWS,
@@ -568,3 +569,21 @@ class TestPruned:
         np.testing.assert_allclose(pruned.predict(NEW), before, rtol=1e-6)
         np.testing.assert_array_equal(ensemble.predict(NEW), before)
         assert_same_uncertainties(uncertainties(pruned, NEW), uncertainties(ensemble, NEW))
+
+
+@pytest.mark.parametrize("calibration", ["temperature", "isotonic", "sigmoid"])
+def test_rows_of_a_class_that_no_member_knows_which_has_not_seen_them_are_no_rows_of_the_calibration(calibration):
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    y[0] = 2
+    weight = np.linspace(1, 2, 60)
+    folds = [
+        (np.flatnonzero(np.arange(60) % 3 != fold), np.flatnonzero(np.arange(60) % 3 == fold)) for fold in range(3)
+    ]
+    ensemble = FoldEnsembleClassifier(GaussianNB(var_smoothing=0.1), cv=folds, calibration=calibration)
+    ensemble.fit(X, y, weight)
+    expected = make_calibrator(calibration).fit(ensemble.oof_predictions_[1:], y[1:], weight[1:])
+    assert ensemble.oof_predictions_[0, 2] == 0
+    np.testing.assert_allclose(ensemble.predict_proba(X), expected.predict(ensemble.predict_members(X).mean))
+    by_class = [(np.flatnonzero(y != label), np.flatnonzero(y == label)) for label in range(3)]
+    with pytest.raises(ValueError, match="held out of a member that knows its class"):
+        ensemble.set_params(cv=by_class).fit(X, y)
