@@ -9,9 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._estimator.data import as_numpy
 from skreg._parameter import parameter, with_parameters
-from skreg._sklearn_private import StrOptions
+from skreg._sklearn_private import StrOptions, num_samples, safe_indexing
 from skreg.classifier import RegularizedMLPClassifier
-from skreg.ensemble._base import BaseEnsemble
+from skreg.ensemble._base import BaseEnsemble, stacked_predictions
 from skreg.ensemble._calibration import CALIBRATIONS, make_calibrator
 from skreg.ensemble._conformal import OutOfFoldScores
 from skreg.ensemble._draws import row_draws
@@ -199,9 +199,16 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         if self._multilabel:
             raise ValueError("predict_set needs one column of classes as targets; got a label indicator matrix in fit.")
         residuals = self._required_residuals("predict_set")
-        draws = row_draws(as_numpy(X)) if method == "one_fold" else None
-        members = self.predict_members(X).members
-        return residuals.sets(members, coverage, method=method, draws=draws, allow_empty=allow_empty)
+        X = as_numpy(X)
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        draws = row_draws(X) if method == "one_fold" else None
+        sets = []
+        # Few rows at a time: the probabilities by all members are many times the sets.
+        for rows in residuals.blocks(max(1, num_samples(X)), len(self.members_) * len(self.classes_)):
+            members = stacked_predictions(self, safe_indexing(X, rows))
+            options = {"method": method, "draws": None if draws is None else draws[rows], "allow_empty": allow_empty}
+            sets.append(residuals.sets(members, coverage, **options))
+        return np.concatenate(sets)
 
     def predict_log_proba(self, X):
         """Return the logarithms of the probabilities.

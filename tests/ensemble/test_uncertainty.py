@@ -587,3 +587,15 @@ def test_rows_of_a_class_that_no_member_knows_which_has_not_seen_them_are_no_row
     by_class = [(np.flatnonzero(y != label), np.flatnonzero(y == label)) for label in range(3)]
     with pytest.raises(ValueError, match="held out of a member that knows its class"):
         ensemble.set_params(cv=by_class).fit(X, y)
+
+
+@pytest.mark.parametrize("method", ["one_fold", "cv+"])
+def test_sets_of_many_rows_take_few_at_a_time(method, monkeypatch):
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 3
+    ensemble = FoldEnsembleClassifier(GaussianNB(), cv=3, random_state=0).fit(X, y)
+    expected = ensemble.predict_set(X, 0.7, method=method)
+    sizes, predict_proba = [], GaussianNB.predict_proba
+    monkeypatch.setattr(GaussianNB, "predict_proba", lambda self, X: sizes.append(len(X)) or predict_proba(self, X))
+    monkeypatch.setattr("skreg.ensemble._conformal.BLOCK_SIZE", 10 * 3 * 3)
+    np.testing.assert_array_equal(ensemble.predict_set(X, 0.7, method=method), expected)
+    assert sizes == [10] * 6 * 3
