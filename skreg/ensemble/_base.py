@@ -337,7 +337,7 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
            using deep ensembles", NeurIPS 2017.
         """
         check_is_fitted(self)
-        predictions = np.stack([self._member_predictions(member, X) for member in self.members_])
+        predictions = stacked_predictions(self, X)
         return MemberPredictions(predictions, predictions.mean(axis=0), predictions.std(axis=0))
 
     def _mean_prediction(self, X) -> np.ndarray:
@@ -412,6 +412,11 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
                 setattr(tags, name, getattr(of_member, name))
         tags.non_deterministic = of_member.non_deterministic
         return tags
+
+
+def stacked_predictions(ensemble: BaseEnsemble, X) -> np.ndarray:
+    """Return the predictions of all members, of shape (n_members, n_rows, ...)."""
+    return np.stack([ensemble._member_predictions(member, X) for member in ensemble.members_])
 
 
 def _owner_of(member, name: str):

@@ -11,7 +11,7 @@ from skreg._estimator.data import as_numpy
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import StrOptions
 from skreg.classifier import RegularizedMLPClassifier
-from skreg.ensemble._base import BaseEnsemble
+from skreg.ensemble._base import BaseEnsemble, stacked_predictions
 from skreg.ensemble._calibration import CALIBRATIONS, make_calibrator
 from skreg.ensemble._conformal import OutOfFoldScores
 from skreg.ensemble._draws import row_draws
@@ -185,8 +185,9 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
             raise ValueError("predict_set needs one column of classes as targets; got a label indicator matrix in fit.")
         residuals = self._required_residuals("predict_set")
         draws = row_draws(as_numpy(X)) if method == "one_fold" else None
-        members = self.predict_members(X).members
-        return residuals.sets(members, coverage, method=method, draws=draws, allow_empty=allow_empty)
+        return residuals.sets(
+            stacked_predictions(self, X), coverage, method=method, draws=draws, allow_empty=allow_empty
+        )
 
     def predict_log_proba(self, X):
         """Return the logarithms of the probabilities.

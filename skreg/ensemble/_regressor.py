@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._estimator.data import as_numpy
 from skreg._parameter import with_parameters
 from skreg.compose import quantile_levels, share_of_quantiles
-from skreg.ensemble._base import BaseEnsemble
+from skreg.ensemble._base import BaseEnsemble, stacked_predictions
 from skreg.ensemble._conformal import OutOfFoldResiduals
 from skreg.ensemble._draws import row_draws
 from skreg.regressor import RegularizedMLPRegressor
@@ -34,8 +34,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     def _set_out_of_fold(self, held, known, sample_weight, data):
         if quantile_levels(self.members_[0]) is None:
             # The spread of members is estimated from rows that they have seen, where no others can tell it.
-            predictions = np.stack([self._member_predictions(member, data.X) for member in self.members_])
-            self._residuals = OutOfFoldResiduals(data.y, predictions, held.held_out)
+            self._residuals = OutOfFoldResiduals(data.y, stacked_predictions(self, data.X), held.held_out)
 
     def _score_of(self, predictions, y, sample_weight):
         levels = quantile_levels(self.members_[0])
@@ -111,8 +110,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
             )
         residuals = self._required_residuals("predict_interval")
         draws = row_draws(as_numpy(X)) if method == "one_fold" else None
-        members = self.predict_members(X).members
-        return residuals.intervals(members, coverage, method=method, draws=draws)
+        return residuals.intervals(stacked_predictions(self, X), coverage, method=method, draws=draws)
 
     def score(self, X, y, sample_weight=None):
         """Return R², or for several quantiles their mean D².
