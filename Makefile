@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo fashion test test-products browser-test lint docs figures bench selection tables clean
+.PHONY: help demo fashion test test-products browser-test lint docs figures bench selection tables ensembles clean
 
 help:
 	@echo "make demo     compare eight ways to regularize on the diabetes data (about a minute)"
@@ -16,6 +16,7 @@ help:
 	@echo "make browser-test  look at site and report in Chromium (builds the site first)"
 	@echo "make bench    time fits and searches beside scikit-learn and skorch (about half an hour)"
 	@echo "make selection  which features and columns are found, over ten seeds (about an hour)"
+	@echo "make ensembles  what ensembles cost and gain, beside one network (about half an hour)"
 	@echo "make tables   predict real tables as they are, beside boosting, linear models and pipelines made by hand"
 
 $(BIN)/python:
@@ -66,6 +67,9 @@ selection: $(VENV)/.installed-test
 
 tables: $(VENV)/.installed-test,docs
 	$(BIN)/python benchmarks/bench_tables.py --models table hand mlp linear boosting
+
+ensembles: $(VENV)/.installed-test,docs
+	$(BIN)/python benchmarks/bench_ensembles.py --models folds temperature deep
 
 clean:
 	rm -rf $(VENV) results docs/_build docs/auto_examples docs/generated

@@ -109,6 +109,8 @@ sphinx_gallery_conf = {
             "plot_raw_table.py",
             "plot_loans.py",
             "plot_prediction_intervals.py",
+            "plot_fold_ensemble.py",
+            "plot_how_sure.py",
             "plot_transform.py",
             "*",
         ]

@@ -36,12 +36,13 @@ SITES = {
         "https://scikit-learn.org/stable/",
         "modules/generated/{name}.html",
         """
-        calibration.CalibrationDisplay calibration.calibration_curve
+        calibration.CalibratedClassifierCV calibration.CalibrationDisplay calibration.calibration_curve
         callback.ProgressBar callback.ScoringMonitor
         compose.ColumnTransformer compose.TransformedTargetRegressor
         compose.make_column_transformer
         datasets.fetch_openml datasets.get_data_home datasets.load_breast_cancer datasets.load_diabetes
         datasets.load_digits datasets.load_iris datasets.make_friedman1
+        ensemble.BaggingClassifier ensemble.BaggingRegressor
         ensemble.HistGradientBoostingClassifier ensemble.HistGradientBoostingRegressor
         feature_selection.RFE feature_selection.SelectFromModel
         inspection.PartialDependenceDisplay inspection.permutation_importance

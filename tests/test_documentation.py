@@ -29,6 +29,7 @@ MODULES = (
     "skreg.augmentation",
     "skreg.gradients",
     "skreg.model_selection",
+    "skreg.ensemble",
     "skreg.preprocessing",
     "skreg.compose",
     "skreg.inspection",

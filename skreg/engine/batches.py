@@ -312,11 +312,16 @@ class MemberBatches:
             targets = map(self._targets, spans)
             if self.target is not None:
                 targets = self.target[:, start:stop].split_with_sizes(widths, dim=1)
-            # With uniform weights every step is the mean over its batch, and no tensor of weights is needed.
-            weights = [None] * len(spans)
-            if not self.is_uniform:
-                weights = self.weight[:, start:stop].unsqueeze(2).split_with_sizes(widths, dim=1)
-            yield from map(Batch, inputs, targets, weights, spans)
+            yield from map(Batch, inputs, targets, self._weights(spans, widths), spans)
+
+    def _weights(self, spans: list[slice], widths: list[int]) -> Sequence[Tensor | None]:
+        """Return the weights of some batches.
+
+        With uniform weights every step is the mean over its batch, and no tensor of weights is needed.
+        """
+        if self.is_uniform:
+            return [None] * len(spans)
+        return self.weight[:, spans[0].start : spans[-1].stop].unsqueeze(2).split_with_sizes(widths, dim=1)
 
     def _targets(self, span: slice) -> Tensor:
         """Return the targets of some columns in the memory layout of the outputs."""

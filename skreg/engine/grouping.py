@@ -45,10 +45,9 @@ def n_bytes(spec: FitSpec, n_copies_of_outputs: int = N_COPIES_OF_OUTPUTS) -> in
     units = network.layer_units
     # Weights, biases, gains and shifts, and the skip connection, where there are any.
     n_parameters = sum((a + 3) * b for a, b in pairwise(units)) + network.skip * units[0] * units[-1]
-    n_shared = network.n_shared
-    if n_shared > 1:  # the vectors of members; their weights as plain networks are counted for all copies
-        n_parameters = sum(n_shared * (a + 3) * b for a, b in pairwise(units))
-    n_valid = 0 if spec.valid is None else len(spec.valid) * n_shared
+    if network.n_shared > 1:
+        n_parameters += network.n_shared * sum(a + 2 * b for a, b in pairwise(units))
+    n_valid = 0 if spec.valid is None else len(spec.valid) * network.n_shared
     # Parameters, gradients, the solver's buffers, the metric's bound, temporaries of a step, the best epoch, the
     # result; the mean and its exchange.
     n_copies = 8 + spec.solver.n_buffers + (0 if spec.averaging is None else 3)
@@ -60,7 +59,23 @@ def n_bytes(spec: FitSpec, n_copies_of_outputs: int = N_COPIES_OF_OUTPUTS) -> in
     # Inputs of one batch; of every layer its outputs, masks (drawn as integers) and gradients; copies of inputs and
     # targets for each transform.
     of_step = 2 * units[0] + 6 * sum(units[1:]) + 3 * n_transforms * (units[0] + units[-1])
-    return (n_copies * n_parameters + of_rows + spec.largest_batch * of_step) * network.dtype.itemsize
+    n_numbers = n_copies * n_parameters + of_rows + spec.largest_batch * of_step + of_shared_predictions(spec)
+    return n_numbers * network.dtype.itemsize
+
+
+def of_shared_predictions(spec: FitSpec) -> int:
+    """Return an upper bound of the numbers that predictions of members that share weights take, beside their outputs.
+
+    These are the members' own weights, with gradients, and of the first layer once more; and of a block of validation
+    rows, for all members, the inputs, the products and the outputs of every layer.
+    """
+    k, units = spec.network.n_shared, spec.network.layer_units
+    if k == 1:
+        return 0
+    n_valid = 0 if spec.valid is None else len(spec.valid)
+    of_row = k * sum(a + 2 * b for a, b in pairwise(units))
+    n_rows = 4 * BLOCK_BYTES // (k * max(units[1:]) * spec.network.dtype.itemsize) + 1
+    return 3 * k * sum(a * b for a, b in pairwise(units)) + min(n_valid, n_rows) * of_row
 
 
 def block_size(memory_limit: int | None, n_workers: int) -> int:

@@ -1,5 +1,7 @@
 """Batches of a network whose members share weights: each row of a batch goes to one member."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -48,6 +50,14 @@ class SharedBatches(MemberBatches):
             self.weight = None  # of columns, of which others are padding in every epoch
         super().begin_epoch()
         self.epoch += 1
+
+    def _weights(self, spans: list[slice], widths: list[int]) -> Sequence[Tensor | None]:
+        """Return the weights of some batches; of equal weights, only those of the last batch, which has padding."""
+        weights = super()._weights(spans, widths)
+        if self.readers[0].rows.weight is None and not self.is_uniform:
+            is_last = spans[-1].stop == self.n_columns
+            return [*[None] * (len(spans) - 1), weights[-1] if is_last else None]
+        return weights
 
     def _columns(self, reader: SharedReader) -> Tensor:
         """Return the row indices of the columns, and set which of them are no padding."""

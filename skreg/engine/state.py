@@ -93,8 +93,11 @@ def restore_state(trainer, state: dict[str, np.ndarray], restore: str | None) ->
     Raises
     ------
     ValueError
-        If the state is not one of such a trainer.
+        If the state is not one of such a trainer, or if members share weights: their batches go on from the epochs
+        before, which no state holds.
     """
+    if trainer.spec.network.n_shared > 1:
+        raise ValueError("Training of members that share weights cannot continue from a state; got one.")
     module, monitor, rule = trainer.module, trainer.monitor, trainer.monitor.rule
     expected = training_state(trainer, module.snapshot())
     # Snapshots are checked where they are needed.

@@ -164,7 +164,7 @@ class Trainer:
         """Take a step with every batch; return loss, penalty and score, measured while the weights change."""
         self.batches.is_dense |= self.observer.watches_batches
         self.batches.begin_epoch()
-        scale = self.module.flat.new_full((), self.n_batches / self.batches.n_columns)
+        scale = self.module.flat.new_full((), self.n_batches / len(self.members[0].rows))
         regularizers = (*self.transforms, *self.rules, self.averaging, *self.regularization.regularizers)
         with torch.no_grad() if self.observer.watches_batches else without_gradients(self.spec.loss, regularizers):
             measurement = Measurement(
@@ -282,7 +282,7 @@ class Trainer:
         """Return loss and score of every member on its validation rows."""
         if self.validation is None:
             rows = [member.valid_rows for member in self.members]
-            spans = validation_spans(rows, self.spec.network.units_of_all_members, self.batches.block_bytes)
+            spans = validation_spans(rows, self.spec.network.units_in_validation, self.batches.block_bytes)
             self.validation = MemberBatches(rows, spans, [None] * len(rows), self.block_bytes, keeps_inputs=True)
             self.validation.begin_epoch()
         batches, loss, weight = self.validation, self.spec.loss, self.validation.column_weight(self.is_single)

@@ -272,7 +272,8 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         failed = {number: fit.error for number, fit in enumerate(fits) if fit.error is not None}
         if len(failed) == len(fits):
             error = fits[0].error
-            error.add_note(f"All {len(fits)} members of the ensemble have failed; this is the error of the first.")
+            if len(fits) > 1:
+                error.add_note(f"All {len(fits)} members of the ensemble have failed; this is the error of the first.")
             raise error
         self.failures_ = {number: f"{type(error).__name__}: {error}" for number, error in failed.items()}
         if failed:

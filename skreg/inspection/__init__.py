@@ -9,6 +9,7 @@ from skreg.inspection._columns import ColumnImportanceDisplay
 from skreg.inspection._compare import compare_regularizers
 from skreg.inspection._comparison import RegularizerComparison
 from skreg.inspection._differences import ComparisonDisplay
+from skreg.inspection._ensembles import CoverageDisplay, MemberSpreadDisplay
 from skreg.inspection._features import FeatureSelectionDisplay
 from skreg.inspection._gap import GeneralizationGapDisplay
 from skreg.inspection._geometry import PenaltyGeometryDisplay
@@ -21,8 +22,10 @@ from skreg.inspection._weights import WeightDistributionDisplay
 __all__ = [
     "ColumnImportanceDisplay",
     "ComparisonDisplay",
+    "CoverageDisplay",
     "FeatureSelectionDisplay",
     "GeneralizationGapDisplay",
+    "MemberSpreadDisplay",
     "PenaltyGeometryDisplay",
     "RegularizerComparison",
     "TrainingHistoryDisplay",

@@ -19,10 +19,14 @@ def log_mean_exp(Z: Tensor) -> Tensor:
 def logits_of_mean(Z: Tensor) -> Tensor:
     """Return the logits of the mean over the first axis of the logistic function, from at least the smallest normal."""
     smallest = torch.finfo(Z.dtype).tiny
-    log_mean, log_rest = (torch.sigmoid(z).mean(dim=0, keepdim=True).clamp_min_(smallest).log_() for z in (Z, -Z))
-    return log_mean.sub_(log_rest)
+    log_mean, log_rest = torch.stack([Z, -Z]).sigmoid_().mean(dim=1, keepdim=True).clamp_min_(smallest).log_()
+    return log_mean - log_rest
 
 
 def log_shares_of_mean(Z: Tensor) -> Tensor:
     """Return the logarithms of the mean over the first axis of the softmax over the last one, of at least tiny ones."""
-    return Z.softmax(dim=-1).mean(dim=0, keepdim=True).clamp_min_(torch.finfo(Z.dtype).tiny).log_()
+    smallest = torch.finfo(Z.dtype).tiny
+    columns = Z.permute(2, 1, 0)
+    if columns.is_contiguous():  # narrow outputs of members that share weights, which a softmax would copy first
+        return columns.softmax(dim=0).mean(dim=2).clamp_min_(smallest).log_().mT.unsqueeze(0)
+    return Z.softmax(dim=-1).mean(dim=0, keepdim=True).clamp_min_(smallest).log_()

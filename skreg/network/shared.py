@@ -33,33 +33,26 @@ HOMOGENEOUS = ("identity", "relu")
 class LayerMemory:
     """Memory of a layer for batches of some size, which every step overwrites.
 
+    Few and small tensors stay in the cache: they are used again as soon as what they hold is no longer needed.
     ``_rows`` are of shape (n_rows, n_units); those without have the same numbers with all members of a line side by
     side, in the shape (n_rows / n_shared, n_shared * n_units): a vector for each member is then one vector.
 
     Attributes
     ----------
     scaled : Tensor
-        Inputs times r.
+        Inputs times r; in the backward pass the gradient with respect to them.
     product, output : Tensor
         Their product with W, and the output of a hidden layer.
-    gradients : Tensor of shape (2, ...)
-        Gradient with respect to the output, and its product with ``product``.
-    d_inputs : Tensor
-        Gradient with respect to the scaled inputs, for the first layer.
     """
 
-    def __init__(self, like: Tensor, n_rows: int, n_shared: int, n_in: int, n_out: int, *, is_first: bool):
-        def pair(n_units: int, *leading: int) -> tuple[Tensor, Tensor]:
-            rows = like.new_empty(*leading, n_rows, n_units)
-            return rows, rows.view(*leading, n_rows // n_shared, n_shared * n_units)
+    def __init__(self, like: Tensor, n_rows: int, n_shared: int, n_in: int, n_out: int):
+        def pair(n_units: int) -> tuple[Tensor, Tensor]:
+            rows = like.new_empty(n_rows, n_units)
+            return rows, rows.view(n_rows // n_shared, n_shared * n_units)
 
         self.scaled_rows, self.scaled = pair(n_in)
         self.product_rows, self.product = pair(n_out)
         self.output_rows, self.output = pair(n_out)
-        both_rows, self.gradients = pair(n_out, 2)
-        self.gradient_rows, self.gradient, self.gradient_times_product = both_rows[0], *self.gradients
-        if is_first:
-            self.d_inputs_rows, self.d_inputs = pair(n_in)
 
 
 class SharedMLP(FlatNetwork):
@@ -139,6 +132,7 @@ class SharedMLP(FlatNetwork):
         self._b_last, self._s_last = self.after[-1].data[0].mT.unsqueeze(2).unbind(0)
         self._db_last, self._ds_last = self.after[-1].grad[0].mT.unbind(0)
         self._memories: dict[int, list[LayerMemory]] = {}
+        self._first: Tensor | None = None
         self._folded: MLP | None = None
 
     @torch.no_grad()
@@ -205,7 +199,7 @@ class SharedMLP(FlatNetwork):
         r, s = self.before[0].data[0], self._s[0]
         if len(X) > n_features and len(memory) > 1:
             # One product of all members, with their own weights, costs less than as many scaled rows.
-            W = self.flat.new_empty(n_features, self.n_shared, self.layer_units[1])
+            W = self._first_weights()
             torch.mul(self._W[0].unsqueeze(1), r.mT.unsqueeze(2), out=W)
             torch.addmm(self._b[0], X, W.view(n_features, -1).mul_(s), out=first.output)
             return self._layers(memory, [], None, is_first_done=True)
@@ -257,57 +251,55 @@ class SharedMLP(FlatNetwork):
                 self._dW_T[i].copy_(torch.mm(dU.mT, layer.scaled_rows))
             else:
                 torch.mm(layer.scaled_rows.mT, dU, out=self._dW[i])
-            if i == 0:
-                torch.mm(dU, self._W_T[0], out=layer.d_inputs_rows)
-                torch.sum(layer.d_inputs.mul_(A), 0, out=self._dr[0])
-                return
-            below = memory[i - 1]
-            torch.mm(dU, self._W_T[i], out=below.gradient_rows)
-            self._backward_hidden(i - 1, below, A, mask)
-            dU = below.gradient_rows
+            torch.mm(dU, self._W_T[i], out=layer.scaled_rows)
+            if i > 0:
+                self._backward_hidden(i - 1, memory[i - 1], layer, A, mask)
+            dU = layer.scaled_rows
+        torch.sum(memory[0].scaled.mul_(A), 0, out=self._dr[0])
 
     def _backward_outputs(self, dZ: Tensor, layer: LayerMemory) -> Tensor:
         """Write the gradients of the last biases and scales; return that of the product."""
         if not self._is_narrow:
-            layer.gradient.copy_(dZ.reshape(layer.gradient.shape))
-            torch.mul(layer.gradient, layer.product, out=layer.gradient_times_product)
-            torch.sum(layer.gradients, 1, out=self._d_after[-1])
-            layer.gradient.mul_(self._s[-1])
-            return layer.gradient_rows
+            D = dZ.reshape(layer.product.shape)
+            self._sum_lines(D, layer.product.mul_(D), self._d_after[-1])
+            return D.mul_(self._s[-1]).view(dZ.shape)
         n_outputs = self.layer_units[-1]
         D = dZ.mT.reshape(n_outputs, -1, self.n_shared)
         torch.sum(D, 1, out=self._db_last)
         torch.sum(D * layer.product.view(D.shape), 1, out=self._ds_last)
         return (D * self._s_last).view(n_outputs, -1).mT
 
-    def _backward_hidden(self, i: int, layer: LayerMemory, A: Tensor, mask: Tensor | None) -> None:
+    @staticmethod
+    def _sum_lines(first: Tensor, second: Tensor, out: Tensor) -> None:
+        """Write the sums over lines of two tensors into the rows of another one."""
+        torch.sum(first, 0, out=out[0])
+        torch.sum(second, 0, out=out[1])
+
+    def _backward_hidden(self, i: int, layer: LayerMemory, above: LayerMemory, A: Tensor, mask: Tensor | None) -> None:
         """Write the gradients of a hidden layer's biases and scales, and of the next scales before the product.
 
-        ``layer.gradient`` is that with respect to the inputs of the next product, r * A, before; that of this layer's
-        product afterwards. ``A`` has the outputs after dropout.
+        ``above.scaled`` is the gradient with respect to r * A, before; that of this layer's product afterwards. ``A``
+        has the outputs after dropout.
 
         For a = relu(z) with z = s * u + b and a gradient M with respect to r * a, zero where the unit is off, the
         gradients are sums over rows: of b ``r * sum(M)``, of s ``r * sum(M * u)``, and of r ``sum(M * a)``, which is
         ``s * sum(M * u) + b * sum(M)``. So two sums over rows give all three.
         """
         backward = ACTIVATIONS[self.activation].backward
-        r, s = self._r[i + 1], self._s[i]
+        gradient, r, s, d_after = above.scaled, self._r[i + 1], self._s[i], self._d_after[i]
         is_homogeneous = self.activation in HOMOGENEOUS
         if not is_homogeneous:
-            torch.sum(torch.mul(layer.gradient, A, out=layer.gradient_times_product), 0, out=self._dr[i + 1])
-            layer.gradient.mul_(r)
+            torch.sum(gradient * A, 0, out=self._dr[i + 1])
+            gradient.mul_(r)
         if mask is not None:
-            layer.gradient_rows.mul_(mask)
-        backward(layer.gradient_rows, layer.output_rows)
-        torch.mul(layer.gradient, layer.product, out=layer.gradient_times_product)
+            above.scaled_rows.mul_(mask)
+        backward(above.scaled_rows, layer.output_rows)
+        self._sum_lines(gradient, layer.product.mul_(gradient), d_after)
         if is_homogeneous:
-            sums = layer.gradients.sum(1)
-            torch.sum(self._after[i] * sums, 0, out=self._dr[i + 1])
-            torch.mul(sums, r, out=self._d_after[i])
-            layer.gradient.mul_(r * s)
-        else:
-            torch.sum(layer.gradients, 1, out=self._d_after[i])
-            layer.gradient.mul_(s)
+            torch.sum(self._after[i] * d_after, 0, out=self._dr[i + 1])
+            d_after.mul_(r)
+            s = r * s
+        gradient.mul_(s)
 
     def _drop(self, A: Tensor, i: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor | None]:
         """Return A with dropout, and the mask (None without dropout)."""
@@ -321,10 +313,16 @@ class SharedMLP(FlatNetwork):
         if n_rows not in self._memories:
             with torch.inference_mode(False):
                 self._memories[n_rows] = [
-                    LayerMemory(self.flat, n_rows, self.n_shared, *shape, is_first=i == 0)
-                    for i, shape in enumerate(pairwise(self.layer_units))
+                    LayerMemory(self.flat, n_rows, self.n_shared, *units) for units in pairwise(self.layer_units)
                 ]
         return self._memories[n_rows]
+
+    def _first_weights(self) -> Tensor:
+        """Return memory for the first weights of all members, of shape (n_features, n_shared, n_units)."""
+        if self._first is None:
+            with torch.inference_mode(False):
+                self._first = self.flat.new_empty(self.layer_units[0], self.n_shared, self.layer_units[1])
+        return self._first
 
     @torch.no_grad()
     def folded(self) -> MLP:

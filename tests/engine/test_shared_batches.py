@@ -35,7 +35,7 @@ def epoch_of(batches):
         X, n_columns = batch.X[0, :, 0], batch.X.shape[1]
         assert torch.equal(batch.target[0, :, 0], X * 10)
         assert n_columns % batches.n_shared == 0
-        weight = torch.full_like(X, 1 / batches.n_columns) if batch.weight is None else batch.weight[0, :, 0]
+        weight = torch.full_like(X, 1 / len(batches.readers[0].rows)) if batch.weight is None else batch.weight[0, :, 0]
         member = torch.arange(n_columns) % batches.n_shared
         table = torch.stack([X, member.double(), weight, torch.full_like(X, number)], dim=1)
         parts.append(table[weight > 0].numpy())

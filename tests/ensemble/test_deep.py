@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import make_pipeline
@@ -22,12 +22,14 @@ from tests.ensemble_helpers import (
     regressor,
     rows_of,
 )
-from tests.search_helpers import assert_same_fit
+from tests.helpers import assert_unchanged_by
+from tests.search_helpers import assert_same_fit, both_searches, log_likelihood
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:(All predictions are the same|No feature is selected)"),
 ]
+SHARED = {"n_members": 3, "weight_sharing": "batch_ensemble", "random_state": 0}
 GROUPS = np.random.default_rng(1).integers(12, size=N_ROWS)
 
 
@@ -141,3 +143,54 @@ class TestBootstrap:
         ensemble = DeepEnsembleRegressor(Ridge(), n_members=3, bootstrap=True, random_state=0).fit(X, y)
         for member, rows in zip(ensemble.members_, bootstrap_rows(), strict=True):
             np.testing.assert_array_equal(member.coef_, Ridge(random_state=0).fit(X[rows], y[rows]).coef_)
+
+
+class TestSharedWeights:
+    def test_members_differ_by_vectors_alone(self):
+        """diag(r) W diag(s) divided by another one is a matrix of rank one; independent networks have none."""
+        X, y = classes()
+        network = make_pipeline(StandardScaler(), classifier(early_stopping=True))
+        ensemble = DeepEnsembleClassifier(network, **SHARED).fit(X, y, WEIGHT)
+        first, second, third = (member[-1].coefs_[0] for member in ensemble.members_)
+        for other in (second, third):
+            values = np.linalg.svd(first / other, compute_uv=False)
+            assert values[1] < 1e-9 * values[0]
+            assert not np.allclose(first, other)
+        each = [member.predict_proba(X) for member in ensemble.members_]
+        np.testing.assert_allclose(ensemble.predict_proba(X), np.mean(each, axis=0))
+        assert ensemble.oof_predictions_ is None
+
+    def test_one_member_is_a_plain_network(self):
+        X, y = numbers()
+        network = regressor(early_stopping=True, target_transform="standard")
+        ensemble = DeepEnsembleRegressor(network, **{**SHARED, "n_members": 1}).fit(X, y)
+        (member,) = ensemble.members_
+        np.testing.assert_allclose(clone(member).fit(X, y).predict(X), ensemble.predict(X), rtol=1e-6)
+
+    def test_in_searches(self):
+        grid = [{"n_members": [2, 4]}, {"estimator__alpha": [1.0]}, {"weight_sharing": [None]}]
+        ensemble = DeepEnsembleClassifier(classifier(), **SHARED)
+        both_searches(ensemble, grid, *classes(), cv=2, scoring=log_likelihood, n_single=0)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"bootstrap": True}, "'bootstrap' parameter must be False .*; got bootstrap=True"),
+            (
+                {"estimator": LogisticRegression()},
+                "'estimator' parameter must be a Regularized.*; got LogisticRegression",
+            ),
+            ({"estimator": classifier(solver="lbfgs")}, "needs batches, .*; got solver='lbfgs'"),
+            ({"weight_sharing": "all"}, "'weight_sharing' parameter .* Got 'all' instead"),
+        ],
+    )
+    def test_what_does_not_go_with_it(self, options, message):
+        with pytest.raises(ValueError, match=message):
+            DeepEnsembleClassifier(**{"estimator": classifier(), **SHARED, **options}).fit(*classes())
+
+    def test_a_fit_that_fails_leaves_the_ensemble_as_it_was(self):
+        X, y = numbers()
+        ensemble = DeepEnsembleRegressor(regressor(solver="sgd"), **SHARED).fit(X, y)
+        ensemble.set_params(estimator__learning_rate_init=1e25)
+        assert_unchanged_by(ensemble, ValueError, "Training diverged", lambda model: model.fit(X, y))
+        assert len(ensemble.members_) == 3

@@ -16,7 +16,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._estimator.prepare import finish, prepare
 from skreg._estimator.weights import module_of
 from skreg.backends import train_fits
-from skreg.engine.grouping import make_populations
+from skreg.engine.grouping import make_populations, n_bytes
 from skreg.engine.trainer import Trainer
 from skreg.ensemble._shared import finish_shared, prepare_shared
 from tests.helpers import state_around
@@ -369,6 +369,29 @@ def test_errors_of_training_are_raised():
     (result,) = train_fits([(pending.spec, pending.dataset)])
     with pytest.raises(ValueError, match="Training diverged"):
         finish_shared(pending, result)
+
+
+def test_training_does_not_continue_from_a_state():
+    X, y = numbers()
+    pending = prepare_shared(RegularizedMLPRegressor(**OPTIONS), X, y, n_members=4)
+    trainer = Trainer([(pending.spec, pending.dataset)])
+    (result,) = trainer.train()
+    with pytest.raises(ValueError, match="members that share weights cannot continue from a state"):
+        Trainer([(pending.spec, pending.dataset)], state=result.training_state, restore="last")
+
+
+def test_memory_counts_the_vectors_and_the_predictions_of_all_members():
+    X, y = numbers()
+    specs = [
+        prepare_shared(RegularizedMLPRegressor(early_stopping=stops, **OPTIONS), X, y, n_members=k).spec
+        for stops in (False, True)
+        for k in (1, 4, 16)
+    ]
+    sizes = [n_bytes(spec) for spec in specs]
+    assert all(sizes[i] < sizes[i + 1] for i in (0, 1, 3, 4))
+    for spec, size in zip(specs, sizes, strict=True):
+        numbers_of_network = spec.network.module().flat.numel()
+        assert size >= 8 * numbers_of_network * 10  # parameters, gradients, two moments and copies
 
 
 def test_the_result_of_another_fit_is_refused():
