@@ -188,6 +188,6 @@ class TestSets:
         X, y = classes()
         ensemble = fold_classifier().fit(X, np.column_stack([y > 0, y > 1]).astype(int))
         with pytest.raises(
-            ValueError, match="predict_set needs one column of classes as targets; got a label indicator matrix"
+            ValueError, match="predict_set needs one column of classes as targets; got a label indicator"
         ):
             ensemble.predict_set(X)
