@@ -16,10 +16,9 @@ from skreg.ensemble._conformal import (
     OutOfFoldResiduals,
     OutOfFoldScores,
     log_odds_against,
-    out_of_fold_mean,
     position,
 )
-from skreg.ensemble._held_out import HeldOutPredictions
+from skreg.ensemble._held_out import HeldOutPredictions, out_of_fold_mean
 
 
 def folds(n_rows, n_folds=5, n_repeats=1, seed=0):
