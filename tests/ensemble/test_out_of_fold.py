@@ -187,5 +187,7 @@ class TestSets:
     def test_labels_that_are_not_exclusive_have_none(self):
         X, y = classes()
         ensemble = fold_classifier().fit(X, np.column_stack([y > 0, y > 1]).astype(int))
-        with pytest.raises(ValueError, match="predict_set needs one column of classes as targets; got a label indicator"):
+        with pytest.raises(
+            ValueError, match="predict_set needs one column of classes as targets; got a label indicator"
+        ):
             ensemble.predict_set(X)
