@@ -67,7 +67,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
         - 'one_fold': at least `coverage`, and more only where residuals are equal;
         - 'cv+': with one partition into folds at least ``2 * coverage - 1 - sqrt(2 / n_samples)``. Mostly it is at
           least `coverage` [1]_, and some points more where members differ much;
-        - 'scaled': no guarantee. In measurements it is within two points of 90 %, with the narrowest intervals.
+        - 'scaled': no guarantee. In measurements it is within 2.5 points of 90 %, with the narrowest intervals.
 
         The guarantees hold for any distribution and any estimator, if rows are exchangeable (as independent ones are)
         and members have not seen their held-out rows in any way. Early stopping on held-out rows comes close to that:
