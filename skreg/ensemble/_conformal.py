@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from skreg._numbers import is_number
-from skreg.ensemble._held_out import HeldOutPredictions
+from skreg.ensemble._held_out import HeldOutPredictions, out_of_fold_mean
 
 # So many numbers are in memory at a time, for as many new rows as that allows.
 BLOCK_SIZE = 2**22
@@ -18,27 +18,6 @@ BLOCK_SIZE = 2**22
 SCORES_SIZE = 2**18
 INTERVAL_METHODS = ("scaled", "cv+", "one_fold")
 SET_METHODS = ("one_fold", "cv+")
-
-
-def out_of_fold_mean(predictions: np.ndarray, held_out: np.ndarray) -> np.ndarray:
-    """Return the mean over the members that held a row out.
-
-    Parameters
-    ----------
-    predictions : ndarray of shape (n_members, n_rows, ...)
-        Predictions of each member; those for rows that it has seen are left out, and may be NaN.
-    held_out : ndarray of bool of shape (n_members, n_rows)
-        Whether a member has not seen a row.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, ...)
-        The means; NaN for rows that every member has seen.
-    """
-    predictions = np.asarray(predictions, dtype=np.float64)
-    mask = np.asarray(held_out, dtype=bool).reshape(predictions.shape[:2] + (1,) * (predictions.ndim - 2))
-    sums, counts = np.where(mask, predictions, 0.0).sum(axis=0), mask.sum(axis=0)
-    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
 
 
 def check_coverage(coverage) -> None:
@@ -227,6 +206,7 @@ class OutOfFoldResiduals(OutOfFold):
     """
 
     def __init__(self, targets, predictions, held_out):
+        held_out = np.asarray(held_out, dtype=bool)
         super().__init__(held_out)
         predictions = np.asarray(predictions, dtype=np.float64)
         self._has_outputs = predictions.ndim == 3
@@ -236,9 +216,7 @@ class OutOfFoldResiduals(OutOfFold):
         self.group_residuals_ = [
             np.abs(targets[rows] - predictions[members][:, rows].mean(axis=0)) for members, rows in self.groups_
         ]
-        self.scale_ = _scale(
-            self.residuals_, predictions[:, self.rows_], np.asarray(held_out, dtype=bool)[:, self.rows_]
-        )
+        self.scale_ = _scale(self.residuals_, predictions[:, self.rows_], held_out[:, self.rows_])
 
     def intervals(self, predictions, coverage=0.9, *, method="scaled", draws=None):
         """Return intervals for new rows.

@@ -43,9 +43,9 @@ class DeepMembers(BaseEnsemble):
         "{'batch_ensemble'} or None",
         """Whether members are networks of their own, or share their weights [3]_ [4]_: with 'batch_ensemble' there is
         one matrix W for each layer, and member i has a vector before and after it and biases, ``z = s_i * (W (r_i * x))
-        + b_i``. They are trained as one network, with each row of a batch seen by one of them, so that all take little
-        more time than one network, but need more epochs or a higher rate. Penalties act on the shared matrices, early
-        stopping on the mean prediction. Not with `bootstrap`.
+        + b_i``. They are trained as one network, with each row of a batch seen by one of them, so that all take one
+        and a half to two times as long as one network, but need more epochs or a higher rate. Penalties act on the
+        shared matrices, early stopping on the mean prediction. Not with `bootstrap`.
         """,
         default=None,
         constraints=[StrOptions({"batch_ensemble"}), None],

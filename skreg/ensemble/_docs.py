@@ -1,9 +1,10 @@
 """Parts of the docstrings of the ensembles, each written once."""
 
 DESCRIPTION = """
-All networks are trained in one population, which takes little more time than one of them; so do those of the candidates
-and folds of a search of :mod:`skreg.model_selection` over parameters of the ensemble or of ``estimator``. A member
-whose training fails, for instance because it diverges, is left out with a warning; if all fail, that is an error.
+All networks are trained in one population: small ones take two to three times as long as one of them. So are those of
+the candidates and folds of a search of :mod:`skreg.model_selection` over parameters of the ensemble or of
+``estimator``. A member whose training fails, for instance because it diverges, is left out with a warning; if all fail,
+that is an error.
 """
 
 _ATTRIBUTES = {

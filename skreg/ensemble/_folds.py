@@ -140,7 +140,7 @@ has not been trained on it, which gives honest out-of-fold predictions.
 >>> from skreg.ensemble import FoldEnsembleClassifier
 >>> X, y = load_breast_cancer(return_X_y=True)
 >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
->>> network = RegularizedMLPClassifier((30,), early_stopping=True, learning_rate_init=0.01)
+>>> network = RegularizedMLPClassifier((30,), early_stopping=True, learning_rate_init=0.03)
 >>> ensemble = FoldEnsembleClassifier(make_pipeline(StandardScaler(), network), random_state=0).fit(X_train, y_train)
 >>> len(ensemble.members_), ensemble.oof_predictions_.shape
 (5, (426, 2))

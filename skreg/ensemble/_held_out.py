@@ -45,3 +45,22 @@ class HeldOutPredictions:
         n_before, n_until = (self.held_out[:, :end].sum(axis=1) for end in (first, last))
         parts = zip(self.predictions, n_before, n_until, strict=True)
         return HeldOutPredictions(self.held_out[:, first:last], [own[start:stop] for own, start, stop in parts])
+
+
+def out_of_fold_mean(predictions: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+    """Return the mean over the members that held a row out.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_members, n_rows, ...)
+        Predictions of each member for all rows; those for rows that it has seen are left out, and may be NaN.
+    held_out : ndarray of bool of shape (n_members, n_rows)
+        Whether a member has not seen a row.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, ...)
+        The means; NaN for rows that every member has seen.
+    """
+    own = [of_member[rows] for of_member, rows in zip(predictions, held_out, strict=True)]
+    return HeldOutPredictions(held_out, own).mean()

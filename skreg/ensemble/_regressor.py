@@ -34,8 +34,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     def _set_out_of_fold(self, held, known, sample_weight, data):
         if quantile_levels(self.members_[0]) is None:
             # The spread of members is estimated from rows that they have seen, where no others can tell it.
-            predictions = stacked_predictions(self, data.X)
-            self._residuals = OutOfFoldResiduals(data.y, predictions, held.held_out)
+            self._residuals = OutOfFoldResiduals(data.y, stacked_predictions(self, data.X), held.held_out)
 
     def _score_of(self, predictions, y, sample_weight):
         levels = quantile_levels(self.members_[0])
@@ -68,7 +67,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
         - 'one_fold': at least `coverage`, and more only where residuals are equal;
         - 'cv+': with one partition into folds at least ``2 * coverage - 1 - sqrt(2 / n_samples)``. Mostly it is at
           least `coverage` [1]_, and some points more where members differ much;
-        - 'scaled': no guarantee. In measurements it is within two points of 90 %, with the narrowest intervals.
+        - 'scaled': no guarantee. In measurements it is within 2.5 points of 90 %, with the narrowest intervals.
 
         The guarantees hold for any distribution and any estimator, if rows are exchangeable (as independent ones are)
         and members have not seen their held-out rows in any way. Early stopping on held-out rows comes close to that:

@@ -16,10 +16,9 @@ from skreg.ensemble._conformal import (
     OutOfFoldResiduals,
     OutOfFoldScores,
     log_odds_against,
-    out_of_fold_mean,
     position,
 )
-from skreg.ensemble._held_out import HeldOutPredictions
+from skreg.ensemble._held_out import HeldOutPredictions, out_of_fold_mean
 
 
 def folds(n_rows, n_folds=5, n_repeats=1, seed=0):
@@ -299,32 +298,35 @@ def is_as_often(n_hits, share):
     return stats.binomtest(int(n_hits), N_TRIALS, float(share)).pvalue > 0.01
 
 
-def is_at_least_as_often(n_hits, share):
-    return stats.binomtest(int(n_hits), N_TRIALS, float(share), alternative="less").pvalue > 0.01
-
-
-def trials(seed):
-    """Iterate over targets of 40 training rows and a new one, and a draw, which are independent."""
-    random = np.random.default_rng(seed)
-    for _ in range(N_TRIALS):
-        yield random.standard_t(3, size=41), random.random(1)
+def is_at_least_as_often(n_hits, share, n_trials=N_TRIALS):
+    return stats.binomtest(int(n_hits), n_trials, float(share), alternative="less").pvalue > 0.01
 
 
 def fold_means(y, held_out):
     """Return predictions of members that know the mean of the rows that they have seen."""
-    return np.array([[y[~rows].mean()] * len(y) for rows in held_out])
+    return np.array([np.broadcast_to(y[~rows].mean(axis=0), y.shape) for rows in held_out])
 
 
-def hits(method, coverage, members, transformed=lambda y: y, seed=0):
+def zeros(y, held_out):
+    return np.zeros((len(held_out), *y.shape))
+
+
+def hits(method, coverage, members, transformed=lambda y: y):
+    """Return in how many of the trials, each with 40 training rows and a new one, the new target is covered.
+
+    Every trial is an output, with a draw of its own where there are draws: that of the new row of the same number.
+    """
     held_out = folds(40)
-    n_hits = 0
-    for drawn, draw in trials(seed):
-        y = transformed(drawn)
-        own = members(y[:40], held_out)
-        residuals = OutOfFoldResiduals(y[:40], own, held_out)
-        lower, upper = residuals.intervals(own[:, :1], coverage, method=method, draws=draw)[0]
-        n_hits += lower <= y[40] <= upper
-    return n_hits
+    random = np.random.default_rng(0)
+    y = transformed(random.standard_t(3, size=(41, N_TRIALS)))
+    own = members(y[:40], held_out)
+    n_new = N_TRIALS if method == "one_fold" else 1
+    new = np.broadcast_to(own[:, :1], (5, n_new, N_TRIALS))
+    residuals = OutOfFoldResiduals(y[:40], own, held_out)
+    intervals = residuals.intervals(new, coverage, method=method, draws=random.random(n_new))
+    trials = np.arange(N_TRIALS)
+    lower, upper = intervals[trials % n_new, trials].T
+    return np.sum((lower <= y[40]) & (y[40] <= upper))
 
 
 def test_one_fold_covers_exactly_as_often_as_it_should():
@@ -333,7 +335,7 @@ def test_one_fold_covers_exactly_as_often_as_it_should():
 
 def test_cv_plus_covers_exactly_as_often_as_it_should_where_members_do_not_depend_on_the_rows():
     """It is split conformal prediction with 40 rows then."""
-    n_hits = hits("cv+", 0.77, lambda y, held_out: np.zeros((5, 40)))
+    n_hits = hits("cv+", 0.77, zeros)
     assert is_as_often(n_hits, Fraction(math.ceil(Fraction("0.77") * 41), 41))
 
 
@@ -343,7 +345,7 @@ def test_cv_plus_covers_at_least_as_often_as_it_should_where_members_are_stable(
 
 def test_equal_residuals_are_covered_more_often():
     for method in ("one_fold", "cv+"):
-        n_hits = hits(method, 0.77, lambda y, held_out: np.zeros((5, 40)), np.round)
+        n_hits = hits(method, 0.77, zeros, np.round)
         assert is_at_least_as_often(n_hits, 0.77)
         assert not is_as_often(n_hits, 0.77)
 
@@ -366,19 +368,19 @@ def test_scaled_covers_as_often_as_it_should_where_errors_are_normal():
     assert shares["cv+"] > 0.87
 
 
-def set_hits(method, coverage, seed=0, n_classes=4, decimals=None, **options):
+def set_hits(method, coverage, n_trials=N_TRIALS, *, n_classes=4, is_rounded=False):
     held_out = folds(40)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     n_hits = 0
-    for _ in range(N_TRIALS):
+    for _ in range(n_trials):
         probabilities = random.dirichlet(np.ones(n_classes), size=41)
         y = (probabilities.cumsum(axis=1) > random.random((41, 1))).argmax(axis=1)
-        if decimals is not None:
+        if is_rounded:
             probabilities = np.round(probabilities * 2) / 2 + 0.25
             probabilities /= probabilities.sum(axis=1, keepdims=True)
         own = np.repeat(probabilities[None], 5, axis=0)
         scores = scores_of(y[:40], own[:, :40], held_out)
-        n_hits += scores.sets(own[:, 40:], coverage, method=method, draws=random.random(1), **options)[0, y[40]]
+        n_hits += scores.sets(own[:, 40:], coverage, method=method, draws=random.random(1))[0, y[40]]
     return n_hits
 
 
@@ -389,7 +391,8 @@ def test_sets_cover_exactly_as_often_as_they_should():
 
 def test_sets_of_equal_scores_cover_at_least_as_often_as_they_should():
     for method in SET_METHODS:
-        assert is_at_least_as_often(set_hits(method, 0.77, decimals=0), 0.77)
+        n_hits = set_hits(method, 0.77, 200, is_rounded=True)
+        assert is_at_least_as_often(n_hits, 0.77, 200)
 
 
 def test_no_set_is_empty_if_none_may_be():

@@ -144,12 +144,13 @@ class TestIntervals:
             fitted_regressor.predict_interval(X, 0.99)
         with pytest.raises(ValueError, match=r"one of 'scaled', .*; got 'jackknife'"):
             fitted_regressor.predict_interval(X, method="jackknife")
-        for network, options in ((regressor(loss="quantile", quantile=[0.1, 0.9]), {"bootstrap": True}), (None, {})):
-            ensemble = DeepEnsembleRegressor(network or regressor(), n_members=2, **options, random_state=0).fit(X, y)
-            with pytest.raises(
-                ValueError,
-                match="predict_interval needs (members that predict one number|rows .* that members have not seen)",
-            ):
+        quantiles = regressor(loss="quantile", quantile=[0.1, 0.9])
+        for network, options, message in (
+            (quantiles, {"bootstrap": True}, r"needs members that predict one number .* quantiles \(0.1, 0.9\)"),
+            (regressor(), {}, "needs rows with positive weight that members have not seen"),
+        ):
+            ensemble = DeepEnsembleRegressor(network, n_members=2, **options, random_state=0).fit(X, y)
+            with pytest.raises(ValueError, match=f"predict_interval {message}"):
                 ensemble.predict_interval(X)
 
 
@@ -186,5 +187,7 @@ class TestSets:
     def test_labels_that_are_not_exclusive_have_none(self):
         X, y = classes()
         ensemble = fold_classifier().fit(X, np.column_stack([y > 0, y > 1]).astype(int))
-        with pytest.raises(ValueError, match="predict_set needs one column of classes"):
+        with pytest.raises(
+            ValueError, match="predict_set needs one column of classes as targets; got a label indicator"
+        ):
             ensemble.predict_set(X)
