@@ -81,6 +81,16 @@ class EnsembleData:
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return HeldOut(safe_indexing(self.X, rows), safe_indexing(self.y, rows), weight)
 
+    def error_of_one_class(self, plan: Plan) -> ValueError | None:
+        """Return an error if the training rows of a member, as those of a rare class can be, are of one class alone."""
+        if self.classes is None:
+            return None
+        rows = plan.train if self.sample_weight is None else plan.train[self.sample_weight[plan.train] > 0]
+        found = np.unique(np.asarray(self.y)[rows])
+        if len(found) > 1:
+            return None
+        return ValueError(f"The training rows of the member hold no two classes; got {found.tolist()!r}.")
+
 
 @dataclass
 class MemberFit:
@@ -251,7 +261,9 @@ def _rows_of(data: EnsembleData, estimator, rows: np.ndarray) -> tuple:
 
 def _prepare(plan: Plan, data: EnsembleData, shared: SharedRows) -> MemberFit:
     """Return the fit of a member with its network prepared; an error of its data or parameters is raised."""
-    fit = MemberFit(plan)
+    fit = MemberFit(plan, error=data.error_of_one_class(plan))
+    if fit.error is not None:
+        return fit
     X, y, weight = shared(plan.estimator, plan.train)
     held_out = data.held_out_rows(plan) if stops_early(plan.estimator) else None
     try:

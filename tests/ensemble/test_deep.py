@@ -194,3 +194,18 @@ class TestSharedWeights:
         ensemble.set_params(estimator__learning_rate_init=1e25)
         assert_unchanged_by(ensemble, ValueError, "Training diverged", lambda model: model.fit(X, y))
         assert len(ensemble.members_) == 3
+
+
+def test_a_member_whose_rows_are_of_one_class_is_left_out(global_state):
+    """Bootstrap rows can miss a rare class: that is a failure of the member, not of the ensemble."""
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.repeat([1, 0], [2, 58])
+    network = classifier()
+    with pytest.warns(FitFailedWarning, match=r"hold no two classes; got \[0\]"):
+        ensemble = DeepEnsembleClassifier(network, n_members=8, bootstrap=True, random_state=0).fit(X, y)
+    assert 0 < len(ensemble.failures_) < 8
+    assert len(ensemble.members_) == 8 - len(ensemble.failures_)
+    assert ensemble.predict_proba(X).shape == (60, 2)
+    weight = np.where(y == 1, 0.0, 1.0)
+    with pytest.raises(ValueError, match="hold no two classes|at least 2 classes"):
+        DeepEnsembleClassifier(network, n_members=2, bootstrap=True, random_state=0).fit(X, y, sample_weight=weight)
