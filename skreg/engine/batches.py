@@ -195,7 +195,8 @@ class MemberBatches:
     is_dense : bool, default=False
         Whether inputs are dense even where sparse products would pay.
     keeps_inputs : bool, default=False
-        Whether inputs in the given order, if they are of one block, are gathered once, and not in every epoch.
+        Whether inputs in the given order, if all of them are no larger than a block, are gathered once, and not in
+        every epoch.
     """
 
     def __init__(
@@ -260,9 +261,14 @@ class MemberBatches:
     @property
     def batches_per_block(self) -> int:
         """Number of batches that are gathered at once."""
+        return max(1, self.block_bytes // (self._column_bytes * self.n_widest))
+
+    @property
+    def _column_bytes(self) -> int:
+        """Number of bytes of the inputs of a column, of all members."""
         example = self.readers[0].rows
         of_row = row_bytes(example.X) if self.is_sparse else example.X.shape[1] * example.target.element_size()
-        return max(1, self.block_bytes // (of_row * len(self._members) * self.n_widest))
+        return of_row * len(self._members)
 
     def begin_epoch(self) -> None:
         """Begin an epoch: draw the order of the rows, and gather targets and weights in that order.
@@ -304,7 +310,8 @@ class MemberBatches:
             spans = self.spans[first : first + n_batches]
             start, stop = spans[0].start, spans[-1].stop
             X = self._inputs(start, stop) if self._kept_inputs is None else self._kept_inputs
-            if self.keeps_inputs and len(spans) == len(self.spans):
+            is_small = len(spans) == len(self.spans) and self._column_bytes * self.n_columns <= self.block_bytes
+            if self.keeps_inputs and is_small:
                 self._kept_inputs = X
             # One call for all views takes a fraction of the time of a slice each.
             widths = [span.stop - span.start for span in spans]

@@ -44,6 +44,23 @@ def batches_of(data, batch_size, seed=None, min_batch_size=1, **options):
 
 
 @pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize(
+    ("n_blocks", "of_block", "is_kept"), [(1, 7, True), (1, 6, False), (3, 7, False), (3, 9, True)]
+)
+def test_inputs_are_kept_only_where_all_are_no_larger_than_a_block(sparse, n_blocks, of_block, is_kept):
+    X = np.random.default_rng(0).normal(size=(7, 40)).astype(np.float32)
+    data = Rows(scipy.sparse.csr_array(X) if sparse else X, torch.zeros(7, 1), None)
+    spans = list(gen_even_slices(7, n_blocks))
+    batches = MemberBatches([data], [spans], [None], keeps_inputs=True)
+    batches.block_bytes = of_block * batches._column_bytes
+    for _ in range(2):
+        batches.begin_epoch()
+        parts = [batch.X.to_dense() if sparse else batch.X for batch in batches]
+        np.testing.assert_array_equal(torch.cat(parts, dim=1)[0], X)
+    assert (batches._kept_inputs is not None) == is_kept
+
+
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_batches_cover_every_row_once_and_belong_together(sparse, shuffle):
     weight = np.arange(1.0, 24)

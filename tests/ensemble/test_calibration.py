@@ -96,7 +96,10 @@ def test_no_temperature_of_a_grid_is_better():
     calibrator = Temperature().fit(probabilities, classes)
     own = log_loss(classes, calibrator.predict(probabilities))
     logs = np.log(probabilities)
-    losses = [log_loss(classes, softmax(logs / temperature, axis=1)) for temperature in np.geomspace(0.1, 100, 500)]
+    rows = np.arange(len(classes))
+    losses = [
+        -log_softmax(logs / temperature, axis=1)[rows, classes].mean() for temperature in np.geomspace(0.1, 100, 500)
+    ]
     assert own <= min(losses) + 1e-12
     assert calibrator.temperature_ == pytest.approx(np.geomspace(0.1, 100, 500)[np.argmin(losses)], rel=0.02)
 
@@ -135,7 +138,7 @@ def test_probabilities_that_are_right_have_the_temperature_one():
 
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 10])
 def test_the_log_loss_is_never_above_that_without_calibration(n_rows):
-    for seed in range(100):
+    for seed in range(40):
         probabilities, classes = too_sure(3, n_rows=n_rows, seed=seed)
         calibrated = Temperature().fit(probabilities, classes).predict(probabilities)
         before, after = (-np.log(table[np.arange(n_rows), classes]).mean() for table in (probabilities, calibrated))
