@@ -99,12 +99,13 @@ ESTIMATORS = [
 OF_ENSEMBLES = {"hidden_layer_sizes": (10,), "learning_rate_init": 0.05, "max_iter": 30}
 ENSEMBLES = [
     FoldEnsembleClassifier(RegularizedMLPClassifier(**OF_ENSEMBLES, early_stopping=True), cv=2),
-    FoldEnsembleRegressor(RegularizedMLPRegressor(**OF_ENSEMBLES, early_stopping=True), cv=2),
-    DeepEnsembleClassifier(RegularizedMLPClassifier(**OF_ENSEMBLES), n_members=2),
     DeepEnsembleRegressor(RegularizedMLPRegressor(**OF_ENSEMBLES, early_stopping=True), n_members=2, bootstrap=True),
 ]
-# With them every pair of values of penalty, dropout and early stopping occurs: `nox -s products`.
+# With them every pair of values of penalty, dropout and early stopping occurs, and of kinds of ensembles and targets:
+# `nox -s products`.
 FURTHER_PAIRS = [
+    FoldEnsembleRegressor(RegularizedMLPRegressor(**OF_ENSEMBLES, early_stopping=True), cv=2),
+    DeepEnsembleClassifier(RegularizedMLPClassifier(**OF_ENSEMBLES), n_members=2),
     RegularizedMLPClassifier(**SHARED, penalty=None, dropout=0.2, early_stopping=True, normalization="layer"),
     RegularizedMLPClassifier(**SHARED, penalty="l2", dropout=0.2, early_stopping=True, scoring="loss"),
     RegularizedMLPClassifier(**SHARED, solver="sgd", penalty="l1", learning_rate_init=0.01),
