@@ -101,11 +101,14 @@ ENSEMBLES = [
     FoldEnsembleClassifier(RegularizedMLPClassifier(**OF_ENSEMBLES, early_stopping=True), cv=2),
     DeepEnsembleRegressor(RegularizedMLPRegressor(**OF_ENSEMBLES, early_stopping=True), n_members=2, bootstrap=True),
 ]
-# With them every pair of values of penalty, dropout and early stopping occurs, and of kinds of ensembles and targets:
-# `nox -s products`.
-FURTHER_PAIRS = [
+# The other pairs of a kind of ensemble and of targets.
+FURTHER_ENSEMBLES = [
     FoldEnsembleRegressor(RegularizedMLPRegressor(**OF_ENSEMBLES, early_stopping=True), cv=2),
     DeepEnsembleClassifier(RegularizedMLPClassifier(**OF_ENSEMBLES), n_members=2),
+]
+# With them every pair of values of penalty, dropout and early stopping occurs: `nox -s products`.
+FURTHER_PAIRS = [
+    *FURTHER_ENSEMBLES,
     RegularizedMLPClassifier(**SHARED, penalty=None, dropout=0.2, early_stopping=True, normalization="layer"),
     RegularizedMLPClassifier(**SHARED, penalty="l2", dropout=0.2, early_stopping=True, scoring="loss"),
     RegularizedMLPClassifier(**SHARED, solver="sgd", penalty="l1", learning_rate_init=0.01),
@@ -181,7 +184,7 @@ def expected_failures(estimator):
     """Return the checks that cannot pass, with the reason."""
     failures = {}
     of_weights = ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data")
-    if estimator in ENSEMBLES:
+    if estimator in ENSEMBLES + FURTHER_ENSEMBLES:
         is_bootstrap = getattr(estimator, "bootstrap", False)
         return dict.fromkeys(of_weights, "bootstrap rows depend on the number of rows") if is_bootstrap else {}
     if estimator.loss == "quantile" and np.ndim(estimator.quantile) > 0:
@@ -246,7 +249,7 @@ def test_scikit_learns_checks(estimator, check):
 @pytest.mark.product
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:The columns of X (have very different scales|are far from mean 0)")
-@pytest.mark.parametrize("estimator", ENSEMBLES, ids=lambda estimator: type(estimator).__name__)
+@pytest.mark.parametrize("estimator", ENSEMBLES + FURTHER_ENSEMBLES, ids=lambda estimator: type(estimator).__name__)
 @pytest.mark.parametrize(
     "check", [check_dict_unchanged, check_estimators_pickle, check_fit_idempotent, check_readonly_memmap_input]
 )
