@@ -265,18 +265,9 @@ def _prepare(plan: Plan, data: EnsembleData, shared: SharedRows) -> MemberFit:
     if fit.error is not None:
         return fit
     X, y, weight = shared(plan.estimator, plan.train)
-    held_out = data.held_out_rows(plan) if stops_early(plan.estimator) else None
     try:
-        fit.pending = fit_with_messages(
-            plan.estimator,
-            data.structure.rows(plan.train),
-            (as_numpy(X), as_numpy(y, "y")),
-            weight_arguments(plan.estimator, weight),
-            fit.messages,
-            held_out=held_out,
-            checks=shared.checks,
-        )
-    except Exception as error:
+        fit.pending = _fit(fit, data, (as_numpy(X), as_numpy(y, "y")), weight, checks=shared.checks)
+    except Exception as error:  # also of a user's transformer, as in searches: columns of text get a hint
         hinted = fit_error(error, X, plan.estimator)
         if hinted is error:
             raise
@@ -288,20 +279,24 @@ def _fit_by_itself(plan: Plan, data: EnsembleData, stopped: StopSignal | None) -
     """Return the fit of a member that is not trained together with others; an error is kept with it."""
     fit = MemberFit(plan)
     X, y, weight = _rows_of(data, plan.estimator, plan.train)
-    held_out = data.held_out_rows(plan) if stops_early(plan.estimator) else None
     try:
-        fit_with_messages(
-            plan.estimator,
-            data.structure.rows(plan.train),
-            (X, y),
-            weight_arguments(plan.estimator, weight),
-            fit.messages,
-            held_out=held_out,
-            stopped=stopped,
-            is_alone=True,
-        )
+        _fit(fit, data, (X, y), weight, stopped=stopped, is_alone=True)
     except AbandonedError:
         raise
     except Exception as error:  # of any estimator: the member counts as failed
         fit.error = fit_error(error, X, plan.estimator)
     return fit
+
+
+def _fit(fit: MemberFit, data: EnsembleData, rows: tuple, weight: np.ndarray | None, **options):
+    """Fit a member to its rows, or prepare that, as :func:`fit_with_messages` does with the same options."""
+    plan = fit.plan
+    return fit_with_messages(
+        plan.estimator,
+        data.structure.rows(plan.train),
+        rows,
+        weight_arguments(plan.estimator, weight),
+        fit.messages,
+        held_out=data.held_out_rows(plan) if stops_early(plan.estimator) else None,
+        **options,
+    )

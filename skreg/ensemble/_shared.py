@@ -70,11 +70,10 @@ def prepare_shared(
 def check_can_share(estimator, *, is_validated: bool = False) -> None:
     """Raise ValueError if an estimator has parameters that members that share weights do not have."""
     is_validated |= bool(estimator.early_stopping)
-    given = {name: getattr(estimator, name) for name in ("solver", "normalization", "constraint", "penalty")}
     reasons = {
-        "solver": given["solver"] == "lbfgs" and "needs batches, which are divided among the members",
-        "normalization": given["normalization"] and "has no normalization of layers",
-        "constraint": given["constraint"] is not None
+        "solver": estimator.solver == "lbfgs" and "needs batches, which are divided among the members",
+        "normalization": estimator.normalization and "has no normalization of layers",
+        "constraint": estimator.constraint is not None
         and "has no constraint: the weights of a member are not those that are shared",
         "penalty": _has_skip(estimator) and "has no skip connection",
         "scoring": is_validated and estimator.scoring != "loss" and "monitors the loss",
