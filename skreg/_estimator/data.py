@@ -62,6 +62,13 @@ class Table:
         indices = self.nonzero_weight_indices
         return self.targets if len(indices) == len(self.targets) else self.targets[indices]
 
+    def part(self, rows: np.ndarray, X, y) -> "Table":
+        """Return a table of some rows, which the user has as X and y."""
+        weights = [None if weight is None else weight[rows] for weight in (self.weight, self.sample_weight)]
+        # Rows that needed no conversion are not copied once more.
+        inputs = X if self.X is self.source[0] else self.X[rows]
+        return Table(inputs, self.targets[rows], *weights, (X, y))
+
     def source_rows(self, rows: np.ndarray) -> tuple:
         """Return some rows of X and y as the user gave them; of sparse X in CSR format."""
         X, y = self.source
@@ -215,6 +222,11 @@ def learnable_data(estimator, X, y, sample_weight, is_warm_start=False) -> Table
     """Return the rows of a whole fit, checked."""
     encode = partial(estimator._encode_targets, keep_classes=is_warm_start)
     table = check_data(estimator, X, y, sample_weight, reset=not is_warm_start, encode=encode)
+    return learnable(estimator, table, is_warm_start)
+
+
+def learnable(estimator, table: Table, is_warm_start=False) -> Table:
+    """Return checked rows with their targets transformed, after the checks that concern all of them together."""
     estimator._transform_targets(table, goes_on=is_warm_start)
     targets = table.weighted_targets
     estimator._make_loss().check_whole(targets)

@@ -16,7 +16,6 @@ from skreg._estimator.advice import (
     convergence_messages,
     settings_messages,
     unused_messages,
-    validation_messages,
 )
 from skreg._estimator.attributes import forget
 from skreg._estimator.checks import (
@@ -28,7 +27,7 @@ from skreg._estimator.checks import (
     hidden_units,
 )
 from skreg._estimator.columns import resolved_penalty
-from skreg._estimator.data import Table, check_validation_data, learnable_data
+from skreg._estimator.data import Table, learnable_data
 from skreg._estimator.fitted import outputs_in_blocks
 from skreg._estimator.history import PreviousHistory
 from skreg._estimator.parameters import axis_fields
@@ -134,16 +133,16 @@ def prepare(
     messages = [] if messages is None else messages
     messages += unused_messages(estimator, () if X_val is None else ("scoring",))
     penalty = check_parameters_together(estimator)
-    if checks is None or is_warm_start:
+    checks = SharedChecks() if checks is None else checks
+    if is_warm_start:
         table = learnable_data(estimator, X, y, sample_weight, is_warm_start)
         advice = advice_on_scale(estimator, table)
     else:
         table, advice = checks.learnable_data(estimator, X, y, sample_weight)
-    valid_table = check_validation_data(estimator, X_val, y_val, sample_weight_val, groups, table.targets.shape[1])
+    valid_table, differences = checks.validation_data(estimator, table, X_val, y_val, sample_weight_val, groups)
     network, loss, penalty, penalties = network_of_estimator(estimator, table, penalty)
     messages += settings_messages(estimator, advice, penalties) + estimator._target_messages(table)
-    if valid_table is not None:
-        messages += validation_messages(estimator, table, valid_table)
+    messages += differences
     previous, seeds = history_and_seeds(estimator, checkpoint, network, is_warm_start)
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     if valid_table is not None:

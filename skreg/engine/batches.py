@@ -80,6 +80,11 @@ class Rows(torch.utils.data.Dataset):
         rows = self.X[indices].toarray() if scipy.sparse.issparse(self.X) else self.gather(self.X, indices)
         return torch.from_numpy(rows).to(self.target.device, self.target.dtype)
 
+    def write_inputs(self, indices: np.ndarray, out: np.ndarray) -> None:
+        """Write some rows that are like the targets into an array."""
+        # The indices are of rows that there are; take() would check that in a copy of the result.
+        self.X.take(indices if self.indices is None else self.indices[indices], axis=0, out=out, mode="clip")
+
     def sparse_inputs(self, indices: np.ndarray):
         """Return some rows of sparse inputs, as a CSR matrix of the type of the targets."""
         rows = self.X[indices if self.indices is None else self.indices[indices]]
@@ -119,11 +124,18 @@ class Rows(torch.utils.data.Dataset):
     def _is_viewed(self) -> bool:
         """Whether blocks are views of the inputs: where copies would be of wide rows. torch warns of read-only ones."""
         X = self.X
-        if self.indices is not None or self.is_mapped or not isinstance(X, np.ndarray):
+        if self.indices is not None or not self.is_like_target:
             return False
-        is_like_target = self.target.device.type == "cpu" and X.dtype == self._numpy_type
         is_wide = X.shape[1] * X.itemsize * MIN_PRODUCT_ROWS > BLOCK_BYTES
-        return is_like_target and is_wide and X.flags.c_contiguous and X.flags.writeable
+        return is_wide and X.flags.writeable
+
+    @property
+    def is_like_target(self) -> bool:
+        """Whether the inputs are an array in memory, in C order, of the type of the targets, which are there, too."""
+        X = self.X
+        if self.is_mapped or not isinstance(X, np.ndarray) or not X.flags.c_contiguous:
+            return False
+        return self.target.device.type == "cpu" and X.dtype == self._numpy_type
 
     def row_weight(self) -> Tensor:
         """Return the weights, which sum to 1, as a tensor, also if they are uniform."""
@@ -161,7 +173,7 @@ class SharedReader:
     """Reader of the rows that neighbouring members read in the same order.
 
     A column is a place in an epoch, padding included. ``slots`` holds the position of each column in the order of the
-    rows (the first for padding), ``is_row`` which columns are no padding, ``target`` the targets, transposed, and
+    rows (the first for padding), or None where column i is row i of the order; ``is_row`` which columns are no padding;
     ``order`` the row indices of this epoch's columns, which ``columns`` has on the device of the targets.
     """
 
@@ -169,9 +181,8 @@ class SharedReader:
     generator: torch.Generator | None
     spans: list[slice]
     n_members: int = 1
-    slots: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
+    slots: Tensor | None = None
     is_row: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
-    target: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
     order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     columns: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64, device="cpu"))
 
@@ -246,10 +257,11 @@ class MemberBatches:
             for span, own in zip(self.spans, reader.spans, strict=True):
                 filled = slice(span.start, span.start + own.stop - own.start)
                 slots[filled], is_row[filled] = np.arange(own.start, own.stop), True
-            reader.slots = torch.from_numpy(slots)
+            is_plain = self.n_columns == len(reader.rows) and is_row.all()
+            reader.slots = None if is_plain else torch.from_numpy(slots)
             reader.is_row = torch.from_numpy(is_row).to(reader.rows.target.device)
-            if not self.cuts_targets:
-                reader.target = reader.rows.target.mT.contiguous()
+        self._stacked_targets = None if self.cuts_targets else self._stack_targets()
+        self._buffer: np.ndarray | None = None
         self.weight = self._kept_inputs = None
         self.n_widest = int(widths.max())
 
@@ -276,29 +288,47 @@ class MemberBatches:
         Sets ``target`` of shape (n_members, n_columns, n_targets), or None where batches cut it themselves, and
         ``weight`` of shape (n_members, n_columns), which sums to 1 over the columns of a member.
         """
-        targets, weights = [], []
+        weights = []
         # Equal weights are the same in every order.
         has_weights = self.weight is not None and all(reader.rows.weight is None for reader in self.readers)
         for reader in self.readers:
             columns, rows = self._columns(reader), reader.rows
             reader.order = columns.numpy()
-            columns = columns.to(rows.target.device)
-            reader.columns = columns
-            if not self.cuts_targets:
-                targets.append(reader.target.index_select(1, columns))
+            reader.columns = columns.to(rows.target.device)
             if not has_weights:
-                weights.append(rows.row_weight()[columns] * reader.is_row)
-        self.target = self._joined(targets).mT if targets else None
-        if targets and not self.is_narrow:
-            self.target = self.target.contiguous()
+                weights.append(rows.row_weight()[reader.columns] * reader.is_row)
+        self.target = None if self._stacked_targets is None else self._gathered_targets()
         if not has_weights:
             self.weight = self._joined(weights)
 
+    def _stack_targets(self) -> Tensor:
+        """Return the targets of all readers, of shape (n_readers, n_targets, most rows), so that one call gathers."""
+        targets = [reader.rows.target for reader in self.readers]
+        if len(targets) == 1:
+            return targets[0].mT.contiguous().unsqueeze(0)
+        stacked = targets[0].new_zeros(len(targets), targets[0].shape[1], max(map(len, targets)))
+        for part, target in zip(stacked, targets, strict=True):
+            part[:, : len(target)] = target.mT
+        return stacked
+
+    def _gathered_targets(self) -> Tensor:
+        """Return the targets in the order of an epoch, of shape (n_members, n_columns, n_targets)."""
+        stacked = self._stacked_targets
+        if len(self.readers) == 1:
+            gathered = stacked.index_select(2, self.readers[0].columns)
+        else:
+            columns = torch.stack([reader.columns for reader in self.readers]).unsqueeze(1)
+            gathered = stacked.gather(2, columns.expand(-1, stacked.shape[1], -1))
+        target = self._of_members(gathered).mT
+        return target if self.is_narrow else target.contiguous()
+
     def _columns(self, reader: SharedReader) -> Tensor:
         """Return the row indices of the columns of an epoch."""
+        n_rows = len(reader.rows)
         if reader.generator is None:
-            return reader.slots
-        return torch.randperm(len(reader.rows), generator=reader.generator, device="cpu")[reader.slots]
+            return torch.arange(n_rows, device="cpu") if reader.slots is None else reader.slots
+        order = torch.randperm(n_rows, generator=reader.generator, device="cpu")
+        return order if reader.slots is None else order[reader.slots]
 
     def __len__(self):
         return len(self.spans)
@@ -337,6 +367,8 @@ class MemberBatches:
 
     def _inputs(self, start: int, stop: int) -> Tensor | SparseInputs:
         """Return the inputs of some columns for all members."""
+        if not self.is_sparse and len(self.readers) > 1 and all(reader.rows.is_like_target for reader in self.readers):
+            return self._of_members(self._gathered_inputs(start, stop))
         if not self.is_sparse:
             return self._joined([reader.rows.inputs(reader.order[start:stop]) for reader in self.readers])
         matrices = [reader.rows.sparse_inputs(reader.order[start:stop]) for reader in self.readers]
@@ -344,6 +376,17 @@ class MemberBatches:
             return SparseInputs(matrices)
         sharing = zip(matrices, self.readers, strict=True)
         return SparseInputs([matrix for matrix, reader in sharing for _ in range(reader.n_members)])
+
+    def _gathered_inputs(self, start: int, stop: int) -> Tensor:
+        """Return the inputs of some columns for all readers, in memory that the next block of rows overwrites."""
+        shape = len(self.readers), stop - start, self.readers[0].rows.X.shape[1]
+        size = math.prod(shape)
+        if self._buffer is None or self._buffer.size < size:
+            self._buffer = np.empty(size, self.readers[0].rows.X.dtype)
+        gathered = self._buffer[:size].reshape(shape)
+        for part, reader in zip(gathered, self.readers, strict=True):
+            reader.rows.write_inputs(reader.order[start:stop], part)
+        return torch.from_numpy(gathered)
 
     def column_weight(self, is_single: bool) -> Tensor:
         """Return the weights of the columns, of shape (n_columns,) where there is one member."""
@@ -355,6 +398,15 @@ class MemberBatches:
             part.expand(reader.n_members, *part.shape) for part, reader in zip(parts, self.readers, strict=True)
         ]
         return expanded[0] if len(expanded) == 1 else torch.cat(expanded)
+
+    def _of_members(self, of_readers: Tensor) -> Tensor:
+        """Return a tensor with an entry for each member, from one with an entry for each reader."""
+        if len(self.readers) == len(self._members):
+            return of_readers
+        if len(self.readers) == 1:
+            return of_readers.expand(len(self._members), *of_readers.shape[1:])
+        n_members = [reader.n_members for reader in self.readers]
+        return of_readers.repeat_interleave(torch.tensor(n_members, device=of_readers.device), dim=0)
 
     def n_rows_in_batch(self, batch: int) -> dict[int, int]:
         """Return the number of rows in a batch for each number of rows in total that members have."""

@@ -17,8 +17,9 @@ from skreg._composition import last_of, opened, with_last
 from skreg._doc_link import DocLink
 from skreg._estimator.attributes import forget, unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
-from skreg._estimator.data import as_numpy, as_target, check_weights, learnable_data
+from skreg._estimator.data import as_numpy, as_target, check_weights
 from skreg._estimator.groups import GroupsMixin, group_of_rows
+from skreg._estimator.shared_checks import CheckedWhole, SharedChecks
 from skreg._parameter import parameter, with_parameters
 from skreg._seeds import SEED_LIMIT, random_numbers
 from skreg._sklearn_private import HasMethods, Interval, fit_context, num_samples, safe_indexing
@@ -252,9 +253,9 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         X, y = as_numpy(X), as_target(y)
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        network = network_of(template)
+        network, checks = network_of(template), SharedChecks()
         if network is template:  # raises the errors of fit for all rows, before some are held out
-            learnable_data(clone(network), X, y, as_numpy(sample_weight, "sample_weight"))
+            checks = CheckedWhole(clone(network), X, y, network._as_weights(sample_weight, X))
         X, y = (data if hasattr(data, "shape") else np.asarray(data) for data in indexable(X, y))
         validate_data(self, X, skip_check_array=True)
         if isinstance(network, BaseRegularizedMLP):
@@ -264,7 +265,8 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         y, classes = self._set_targets(y)
         if groups is not None:
             structure = RowStructure(groups, True, structure.time)
-        return EnsembleData(X, y, weight, classes, structure), structure.groups if structure.whole_groups else None
+        data = EnsembleData(X, y, weight, classes, structure, checks)
+        return data, structure.groups if structure.whole_groups else None
 
     def _conclude(self, fits: Sequence[MemberFit], data: EnsembleData) -> list[Message]:
         """Set the fitted attributes from the fits of the members, and return the warnings."""

@@ -15,8 +15,8 @@ from skreg._composition import last_of, path_to_last
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
 from skreg._estimator.prepare import PendingFit
-from skreg._estimator.shared_checks import SharedChecks
-from skreg._sklearn_private import safe_indexing, safe_split
+from skreg._estimator.shared_checks import CheckedWhole, SharedChecks
+from skreg._sklearn_private import safe_split
 from skreg._warnings import Message
 from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
@@ -57,6 +57,8 @@ class EnsembleData:
         Classes; None for regression and for label indicator matrices.
     structure : RowStructure
         Structure of the rows.
+    checks : SharedChecks
+        Results of the checks of rows, which members share.
     """
 
     X: object
@@ -64,6 +66,15 @@ class EnsembleData:
     sample_weight: np.ndarray | None
     classes: np.ndarray | None
     structure: RowStructure
+    checks: SharedChecks = field(default_factory=SharedChecks)
+
+    def rows(self, estimator, rows: np.ndarray) -> tuple:
+        """Return X, y and weights of some rows, as an estimator takes them."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        X, y = safe_split(estimator, self.X, self.y, rows)
+        if isinstance(self.checks, CheckedWhole):
+            self.checks.add(X, y, rows)
+        return X, y, weight
 
     def held_out_rows(self, plan: Plan) -> HeldOut | None:
         """Return the held-out rows of a member to validate on; None if there are none.
@@ -78,8 +89,7 @@ class EnsembleData:
             rows = rows[np.isin(y[rows], y[plan.train])]
         if not len(rows):
             return None
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return HeldOut(safe_indexing(self.X, rows), safe_indexing(self.y, rows), weight)
+        return HeldOut(*self.rows(plan.estimator, rows))
 
     def error_of_one_class(self, plan: Plan) -> ValueError | None:
         """Return an error if the training rows of a member, as those of a rare class can be, are of one class alone."""
@@ -239,24 +249,18 @@ def prepare_members(
 
 
 class SharedRows:
-    """Rows of members and the results of their checks, which members on equal rows share."""
+    """Rows of members, which members on equal rows share."""
 
     def __init__(self, data: EnsembleData):
         self.data = data
-        self.checks = SharedChecks()
         self._known: dict[bytes, tuple] = {}
 
     def __call__(self, estimator, rows: np.ndarray) -> tuple:
         """Return X, y and weights of some rows, the same objects for the same rows."""
         key = rows.tobytes()
         if key not in self._known:
-            self._known[key] = _rows_of(self.data, estimator, rows)
+            self._known[key] = self.data.rows(estimator, rows)
         return self._known[key]
-
-
-def _rows_of(data: EnsembleData, estimator, rows: np.ndarray) -> tuple:
-    weight = None if data.sample_weight is None else data.sample_weight[rows]
-    return *safe_split(estimator, data.X, data.y, rows), weight
 
 
 def _prepare(plan: Plan, data: EnsembleData, shared: SharedRows) -> MemberFit:
@@ -266,7 +270,7 @@ def _prepare(plan: Plan, data: EnsembleData, shared: SharedRows) -> MemberFit:
         return fit
     X, y, weight = shared(plan.estimator, plan.train)
     try:
-        fit.pending = _fit(fit, data, (as_numpy(X), as_numpy(y, "y")), weight, checks=shared.checks)
+        fit.pending = _fit(fit, data, (as_numpy(X), as_numpy(y, "y")), weight, checks=data.checks)
     except Exception as error:  # also of a user's transformer, as in searches: columns of text get a hint
         hinted = fit_error(error, X, plan.estimator)
         if hinted is error:
@@ -278,7 +282,7 @@ def _prepare(plan: Plan, data: EnsembleData, shared: SharedRows) -> MemberFit:
 def _fit_by_itself(plan: Plan, data: EnsembleData, stopped: StopSignal | None) -> MemberFit:
     """Return the fit of a member that is not trained together with others; an error is kept with it."""
     fit = MemberFit(plan)
-    X, y, weight = _rows_of(data, plan.estimator, plan.train)
+    X, y, weight = data.rows(plan.estimator, plan.train)
     try:
         _fit(fit, data, (X, y), weight, stopped=stopped, is_alone=True)
     except AbandonedError:
