@@ -32,7 +32,7 @@ class SharedChecks:
 
         The estimator gets the attributes of the checks.
         """
-        parameters = content_hash([getattr(estimator, name) for name in estimator._data_parameters])
+        parameters = _data_parameters(estimator)
         key = (id(X), id(y), id(sample_weight), type(estimator), parameters)
         if parameters is None or key not in self._known:
             table, advice = self._checked(estimator, X, y, sample_weight)
@@ -96,16 +96,17 @@ class CheckedWhole(SharedChecks):
         self._whole = check_data(estimator, X, y, sample_weight, reset=True, encode=encode)
         self._advice = advice_on_scale(estimator, learnable(estimator, replace(self._whole)))
         self._example, self._attributes = estimator, data_attributes(estimator)
+        self._parameters = _data_parameters(estimator)
         self._rows: dict[tuple[int, int], tuple] = {}
 
     def add(self, X, y, rows: np.ndarray) -> None:
         """Register a part, X and y, as some rows of the whole."""
         self._rows[id(X), id(y)] = rows, X, y
 
-    def _part(self, X, y, sample_weight) -> Table | None:
-        """Return some rows as a part of the whole; None if they are none, or its classes may not be theirs."""
+    def _part(self, estimator, X, y, sample_weight) -> Table | None:
+        """Return some rows as a part of the whole; None if they are none, or an estimator makes other checks."""
         rows, *_ = self._rows.get((id(X), id(y)), (None,))
-        if rows is None:
+        if rows is None or self._parameters is None or _data_parameters(estimator) != self._parameters:
             return None
         part = self._whole.part(rows, X, y)
         weights = (sample_weight, part.sample_weight)
@@ -113,7 +114,7 @@ class CheckedWhole(SharedChecks):
         return part if same else None
 
     def _checked(self, estimator, X, y, sample_weight):
-        part = self._part(X, y, sample_weight)
+        part = self._part(estimator, X, y, sample_weight)
         if part is None or not self._has_all_classes(part):
             return super()._checked(estimator, X, y, sample_weight)
         vars(estimator).update(copy.deepcopy(self._attributes))
@@ -124,9 +125,18 @@ class CheckedWhole(SharedChecks):
         return codes is None or len(np.unique(codes)) == len(self._example.classes_)
 
     def validation_data(self, estimator, table, X_val, y_val, sample_weight_val, groups):
-        part = None if groups is not None else self._part(X_val, y_val, sample_weight_val)
+        part = None if groups is not None else self._part(estimator, X_val, y_val, sample_weight_val)
         classes = [getattr(one, "classes_", ()) for one in (estimator, self._example)]
         if part is None or not np.array_equal(*classes):
             return super().validation_data(estimator, table, X_val, y_val, sample_weight_val, groups)
         part.targets = estimator._encode_known(y_val, part.sample_weight)
         return part, []
+
+
+def _data_parameters(estimator) -> str | None:
+    """Return a hash of the class of an estimator and of the parameters that the checks of data depend on.
+
+    None if there is no hash of one of them.
+    """
+    values = [getattr(estimator, name) for name in estimator._data_parameters]
+    return content_hash([type(estimator).__qualname__, *values])
