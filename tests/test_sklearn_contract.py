@@ -179,6 +179,29 @@ OF_INPUTS = {
     "check_transformer_preserve_dtypes",
 }
 
+# The same for checks of networks that have learnt, beside those that learn from read-only maps of files.
+OF_INPUTS_THAT_ARE_LEARNT = {
+    "check_class_weight_classifiers",
+    "check_classifiers_classes",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
+
+# Further checks of attributes, methods and copies, which are the same whatever has been learnt.
+OF_ANY_FIT = {
+    "check_classifiers_multilabel_representation_invariance",
+    "check_decision_proba_consistency",
+    "check_estimators_fit_returns_self",
+    "check_estimators_pickle",
+    "check_fit2d_1feature",
+    "check_fit2d_1sample",
+    "check_fit_check_is_fitted",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_non_transformer_estimators_n_iter",
+    "check_regressors_no_decision_function",
+    "check_transformer_n_iter",
+}
+
 
 def expected_failures(estimator):
     """Return the checks that cannot pass, with the reason."""
@@ -203,13 +226,19 @@ def treats_inputs_in_its_own_way(estimator):
     params = estimator.get_params()
     if "estimator" in params:
         return isinstance(estimator, FoldEnsembleClassifier | FoldEnsembleRegressor)
+    if "alphas" in params:
+        return not params["adaptive"]  # one of the two
     return (
-        "alphas" in params
-        or params["solver"] != "adam"
+        params["solver"] != "adam"
         or params["loss"] in ("poisson", "gamma")
         or np.ndim(params.get("quantile")) > 0
         or any(params[name] for name in ("augmentation", "input_dropout", "refit_on_all"))
     )
+
+
+def is_of_inputs(check):
+    name = check.func.__name__
+    return name in OF_INPUTS | OF_INPUTS_THAT_ARE_LEARNT or check.keywords.get("readonly_memmap", False)
 
 
 def checks():
@@ -222,8 +251,7 @@ def checks():
     for case in cases:
         values, marks = getattr(case, "values", case), getattr(case, "marks", ())
         estimator, check = values
-        is_of_inputs = check.func.__name__ in OF_INPUTS
-        if estimator in FURTHER_PAIRS or (is_of_inputs and not treats_inputs_in_its_own_way(estimator)):
+        if estimator in FURTHER_PAIRS or (is_of_inputs(check) and not treats_inputs_in_its_own_way(estimator)):
             marks = (*marks, pytest.mark.product)
         marked.append(pytest.param(*values, marks=marks))
     return pytest.mark.parametrize(names, marked, **decorator.kwargs)
@@ -239,7 +267,7 @@ def checks():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
 @checks()
 def test_scikit_learns_checks(estimator, check):
-    if check.func.__name__ in OF_INPUTS:
+    if check.func.__name__ in OF_INPUTS | OF_ANY_FIT:
         fewer = {"alphas": [0.1]} if hasattr(estimator, "alphas") else {}
         network = "estimator__" if hasattr(estimator, "estimator") else ""
         estimator = clone(estimator).set_params(**{f"{network}max_iter": 5}, **fewer)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skreg._composition import last_of, opened, with_last
 from skreg._doc_link import DocLink
-from skreg._estimator.attributes import forget, unchanged_on_error
+from skreg._estimator.attributes import forget
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy, as_target, check_weights
 from skreg._estimator.groups import GroupsMixin, group_of_rows
@@ -23,9 +23,7 @@ from skreg._estimator.shared_checks import CheckedWhole, SharedChecks
 from skreg._parameter import parameter, with_parameters
 from skreg._seeds import SEED_LIMIT, random_numbers
 from skreg._sklearn_private import HasMethods, Interval, fit_context, num_samples, safe_indexing
-from skreg._warnings import Message, WarningSink, give_warnings
-from skreg.backends import in_one_worker, keeping_data, train_fits
-from skreg.engine.threads import StopSignal
+from skreg._warnings import Message, give_warnings
 from skreg.ensemble._held_out import HeldOutPredictions
 from skreg.ensemble._members import EnsembleData, MemberFit, PendingEnsemble, Plan, prepare_members
 from skreg.ensemble._shared_networks import member_plans
@@ -67,8 +65,9 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
     estimator: object = parameter(
         "estimator or None",
         """What the members are copies of: a network of skreg, alone or at the end of pipelines and transformations of
-        the target, or any other estimator. Networks are trained together. None means a network with its defaults and
-        ``early_stopping=True``.
+        the target, or any other estimator. Networks are trained together. Every fit starts with new copies, so
+        ``warm_start=True`` in it has no effect, as in scikit-learn's bagging. None means a network with its defaults
+        and ``early_stopping=True``.
         """,
         default=None,
         constraints=[HasMethods(["fit", "predict"]), None],
@@ -195,41 +194,8 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         self._fit_alone(X, y, sample_weight, groups=groups, warn=give_warnings)
         return self
 
-    @in_one_worker()
-    @keeping_data()
-    def _fit_alone(
-        self,
-        X,
-        y,
-        sample_weight=None,
-        *,
-        groups=None,
-        warn: WarningSink,
-        stopped: StopSignal | None = None,
-        structure: RowStructure | None = None,
-    ) -> None:
-        """Fit the ensemble by itself, and hand its warnings to ``warn``."""
-        messages: list[Message] = []
-        with unchanged_on_error(self):
-            try:
-                pending = self._prepare(
-                    X,
-                    y,
-                    sample_weight,
-                    groups=groups,
-                    structure=structure or RowStructure(),
-                    messages=messages,
-                    stopped=stopped,
-                )
-                results = train_fits(
-                    [(fit.spec, fit.dataset) for fit in pending.fits],
-                    n_jobs=self.n_jobs,
-                    memory_limit=self.memory_limit,
-                    verbose=bool(self.verbose),
-                )
-                messages += pending.finish(results)
-            finally:
-                warn(dict.fromkeys(messages))
+    def _training_options(self):
+        return {"n_jobs": self.n_jobs, "memory_limit": self.memory_limit, "verbose": bool(self.verbose)}
 
     def _prepare(
         self, X, y, sample_weight=None, *, groups=None, structure: RowStructure, messages: list[Message], stopped=None

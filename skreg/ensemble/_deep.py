@@ -81,8 +81,8 @@ class DeepMembers(BaseEnsemble):
             )
         if network_of(template) is None:
             raise ValueError(
-                "With weight_sharing='batch_ensemble', the 'estimator' parameter must be a RegularizedMLPClassifier or "
-                f"RegularizedMLPRegressor, alone or at the end of pipelines; got {template!r}."
+                "The 'estimator' parameter must be a RegularizedMLPClassifier or RegularizedMLPRegressor, alone or at "
+                f"the end of pipelines, with weight_sharing='batch_ensemble'; got {template!r}."
             )
 
 

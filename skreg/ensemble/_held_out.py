@@ -1,5 +1,6 @@
 """Predictions of members for the rows that they have not seen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,29 @@ class HeldOutPredictions:
             for new, old, predictions in zip(held_out, self.held_out, self.predictions, strict=True)
         ]
         return HeldOutPredictions(held_out, kept)
+
+    def completed(self, predict: Callable[[int, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the predictions of each member, also for the rows that it has seen and others have not.
+
+        Parameters
+        ----------
+        predict : callable
+            Function of the number of a member and of the indices of these rows, in ascending order, that returns its
+            predictions for them. It is not called where there are none.
+
+        Returns
+        -------
+        ndarray of shape (n_members, n_rows, ...)
+            The predictions; NaN for rows that every member has seen.
+        """
+        found = np.full((*self.held_out.shape, *self.predictions[0].shape[1:]), np.nan)
+        others = self.held_out.any(axis=0) & ~self.held_out
+        for number, (held_out, predictions) in enumerate(zip(self.held_out, self.predictions, strict=True)):
+            found[number, held_out] = predictions
+            rows = np.flatnonzero(others[number])
+            if len(rows):
+                found[number, rows] = predict(number, rows)
+        return found
 
     def between(self, first: int, last: int) -> "HeldOutPredictions":
         """Return the predictions for contiguous rows, as views; ``last`` is not among them."""

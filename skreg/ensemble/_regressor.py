@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._estimator.data import as_numpy
 from skreg._parameter import with_parameters
+from skreg._sklearn_private import safe_indexing
 from skreg.compose import quantile_levels, share_of_quantiles
 from skreg.ensemble._base import BaseEnsemble, stacked_predictions
 from skreg.ensemble._conformal import OutOfFoldResiduals
@@ -33,8 +34,12 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
 
     def _set_out_of_fold(self, held, known, sample_weight, data):
         if quantile_levels(self.members_[0]) is None:
+
+            def predict(number, rows):
+                return self._member_predictions(self.members_[number], safe_indexing(data.X, rows))
+
             # The spread of members is estimated from rows that they have seen, where no others can tell it.
-            self._residuals = OutOfFoldResiduals(data.y, stacked_predictions(self, data.X), held.held_out)
+            self._residuals = OutOfFoldResiduals(data.y, held.completed(predict), held.held_out)
 
     def _score_of(self, predictions, y, sample_weight):
         levels = quantile_levels(self.members_[0])

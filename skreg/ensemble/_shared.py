@@ -70,20 +70,34 @@ def prepare_shared(
 def check_can_share(estimator, *, is_validated: bool = False) -> None:
     """Raise ValueError if an estimator has parameters that members that share weights do not have."""
     is_validated |= bool(estimator.early_stopping)
-    reasons = {
-        "solver": estimator.solver == "lbfgs" and "needs batches, which are divided among the members",
-        "normalization": estimator.normalization and "has no normalization of layers",
-        "constraint": estimator.constraint is not None
-        and "has no constraint: the weights of a member are not those that are shared",
-        "penalty": _has_skip(estimator) and "has no skip connection",
-        "scoring": is_validated and estimator.scoring != "loss" and "monitors the loss",
-        "refit_on_all": bool(estimator.early_stopping) and estimator.refit_on_all and "is not fitted again",
-        "warm_start": estimator.warm_start and "always starts with new weights",
-        "callbacks": bool(estimator.callbacks or getattr(estimator, "_skl_callbacks", None)) and "has no callbacks",
+    refused = {
+        "solver": (estimator.solver == "lbfgs", "'adam' or 'sgd'", "batches are divided among the members"),
+        "normalization": (bool(estimator.normalization), "None", "members have no normalization of layers"),
+        "constraint": (
+            estimator.constraint is not None,
+            "None",
+            "the weights of a member are not those that are shared",
+        ),
+        "penalty": (_has_skip(estimator), "one without a skip connection", "members have none"),
+        "scoring": (is_validated and estimator.scoring != "loss", "'loss'", "training monitors the loss"),
+        "refit_on_all": (
+            bool(estimator.early_stopping) and estimator.refit_on_all,
+            "False",
+            "members are not fitted again",
+        ),
+        "warm_start": (bool(estimator.warm_start), "False", "training always starts with new weights"),
+        "callbacks": (
+            bool(estimator.callbacks or getattr(estimator, "_skl_callbacks", None)),
+            "None",
+            "members have no callbacks",
+        ),
     }
-    for name, reason in reasons.items():
-        if reason:
-            raise ValueError(f"weight_sharing='batch_ensemble' {reason}; got {name}={getattr(estimator, name)!r}.")
+    for name, (is_refused, allowed, reason) in refused.items():
+        if is_refused:
+            raise ValueError(
+                f"The '{name}' parameter must be {allowed} with weight_sharing='batch_ensemble', where {reason}; got "
+                f"{getattr(estimator, name)!r}."
+            )
 
 
 def _has_skip(estimator) -> bool:

@@ -11,14 +11,12 @@ from sklearn.exceptions import NotFittedError
 
 from skreg._composition import last_of, opened, with_last
 from skreg._estimator.prepare import PendingFit
-from skreg._warnings import Message, WarningSink, give_warnings
-from skreg.backends import train_fits
+from skreg._warnings import Message, give_warnings
 from skreg.engine.spec import FitResult
-from skreg.engine.threads import StopSignal
 from skreg.ensemble._members import Plan
 from skreg.ensemble._shared import finish_shared, prepare_shared
 from skreg.model_selection._deferred import FittedTogether, PendingFits
-from skreg.stopping import RowStructure, following
+from skreg.stopping import following
 
 
 @dataclass
@@ -69,26 +67,6 @@ class SharedNetworks(FittedTogether, BaseEstimator):
         """Fit the members."""
         self._fit_alone(X, y, sample_weight, groups=groups, warn=give_warnings)
         return self
-
-    def _fit_alone(
-        self,
-        X,
-        y,
-        sample_weight=None,
-        *,
-        groups=None,
-        warn: WarningSink,
-        stopped: StopSignal | None = None,
-        structure: RowStructure | None = None,
-    ) -> None:
-        messages: list[Message] = []
-        try:
-            structure = structure or RowStructure()
-            pending = self._prepare(X, y, sample_weight, groups=groups, structure=structure, messages=messages)
-            results = train_fits([(fit.spec, fit.dataset) for fit in pending.fits])
-            messages += pending.finish(results)
-        finally:
-            warn(messages)
 
     def _trains_together(self):
         return True

@@ -11,12 +11,14 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skreg._composition import handed_on, with_last
+from skreg._estimator.attributes import unchanged_on_error
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.prepare import PendingFit, finish, prepare
 from skreg._estimator.shared_checks import SharedChecks
-from skreg._warnings import Message
+from skreg._warnings import Message, WarningSink
+from skreg.backends import in_one_worker, keeping_data, train_fits
 from skreg.engine.classes import ClassIndicators
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitResult
@@ -40,7 +42,8 @@ class PendingFits(ABC):
 class FittedTogether(ABC):
     """Base class of estimators that train several networks, which can be trained together with those of others.
 
-    Their `fit` hands its arguments to ``_fit_alone``, as that of a network does.
+    Their `fit` hands its arguments to ``_fit_alone``, as that of a network does. A class that has a `fit` of its own,
+    but no ``_prepare``, is one of the user's.
     """
 
     @abstractmethod
@@ -64,6 +67,34 @@ class FittedTogether(ABC):
         stopped : StopSignal or None, default=None
             Signal to abandon fits that are not prepared but made.
         """
+
+    def _training_options(self) -> dict:
+        """Return options of :func:`~skreg.backends.train_fits` for a fit by itself."""
+        return {}
+
+    @in_one_worker()
+    @keeping_data()
+    def _fit_alone(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        groups=None,
+        warn: WarningSink,
+        stopped: StopSignal | None = None,
+        structure: RowStructure | None = None,
+    ) -> None:
+        """Fit the estimator by itself, and hand its warnings to ``warn``."""
+        messages: list[Message] = []
+        options = {"groups": groups, "structure": structure or RowStructure(), "stopped": stopped}
+        with unchanged_on_error(self):
+            try:
+                pending = self._prepare(X, y, sample_weight, messages=messages, **options)
+                results = train_fits([(fit.spec, fit.dataset) for fit in pending.fits], **self._training_options())
+                messages += pending.finish(results)
+            finally:
+                warn(dict.fromkeys(messages))
 
 
 @dataclass
@@ -110,7 +141,7 @@ def finish_fits(pending: PendingFit | PendingFits, results: Sequence[FitResult])
 def keeps_warnings(network: FittedMLP | FittedTogether) -> bool:
     """Return whether the fit of a network returns its warnings; that of a user's class gives them itself."""
     owner = next(kind for kind in type(network).__mro__ if "fit" in vars(kind))
-    return "_fit_alone" in vars(owner)
+    return ("_prepare" if isinstance(network, FittedTogether) else "_fit_alone") in vars(owner)
 
 
 def prepare_member(

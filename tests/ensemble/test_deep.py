@@ -72,6 +72,15 @@ class TestSeeds:
         for member in ensemble.members_:
             assert_same_fit(member, clone(member).fit(X, y, groups=groups))
 
+    def test_warm_starts_of_members_have_no_effect(self):
+        """A second fit makes new members of the same seeds."""
+        X, y = numbers()
+        ensemble = DeepEnsembleRegressor(regressor(warm_start=True), n_members=2, random_state=0).fit(X, y)
+        first = ensemble.members_
+        for ours, before in zip(ensemble.fit(X, y).members_, first, strict=True):
+            assert ours is not before
+            assert_same_fit(ours, before)
+
     def test_one_member(self):
         X, y = classes()
         ensemble = DeepEnsembleClassifier(classifier(), n_members=1, random_state=0).fit(X, y)
@@ -181,7 +190,7 @@ class TestSharedWeights:
                 {"estimator": LogisticRegression()},
                 "'estimator' parameter must be a Regularized.*; got LogisticRegression",
             ),
-            ({"estimator": classifier(solver="lbfgs")}, "needs batches, .*; got solver='lbfgs'"),
+            ({"estimator": classifier(solver="lbfgs")}, "'solver' parameter must be 'adam' or 'sgd' .*; got 'lbfgs'"),
             ({"weight_sharing": "all"}, "'weight_sharing' parameter .* Got 'all' instead"),
         ],
     )

@@ -13,7 +13,17 @@ from skreg.ensemble import (
     FoldEnsembleClassifier,
     FoldEnsembleRegressor,
 )
-from tests.ensemble_helpers import N_ROWS, SPLITS, WEIGHT, classes, classifier, numbers, regressor
+from tests.ensemble_helpers import (
+    N_ROWS,
+    SPLITS,
+    WEIGHT,
+    KeptRowsRegressor,
+    classes,
+    classifier,
+    numbered,
+    numbers,
+    regressor,
+)
 from tests.helpers import assert_unchanged_by
 
 pytestmark = [
@@ -134,6 +144,23 @@ class TestIntervals:
         for method in ("scaled", "cv+", "one_fold"):
             found = (ensemble.predict_interval(X, method=method) for ensemble in (first, second))
             np.testing.assert_array_equal(*found)
+
+    @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weights"])
+    def test_a_fit_predicts_each_row_once_by_each_member(self, weight, monkeypatch):
+        """Rows of weight 0 are predicted by the members that have not seen them."""
+        X, y = numbers()
+        predicted = {}
+
+        def predict(member, rows, predict=KeptRowsRegressor.predict):
+            predicted.setdefault(member, []).extend(np.asarray(rows)[:, 0].astype(int))
+            return predict(member, rows)
+
+        monkeypatch.setattr(KeptRowsRegressor, "predict", predict)
+        ensemble = FoldEnsembleRegressor(KeptRowsRegressor(), cv=SPLITS).fit(numbered(X), y, weight)
+        assert [*predicted] == ensemble.members_
+        for rows, (_, held_out) in zip(predicted.values(), SPLITS, strict=True):
+            expected = np.arange(N_ROWS) if weight is None else np.union1d(held_out, np.flatnonzero(weight))
+            assert sorted(rows) == expected.tolist()
 
     def test_what_cannot_be_had(self, fitted_regressor):
         X, y = numbers()

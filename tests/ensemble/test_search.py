@@ -132,6 +132,21 @@ class TestSearches:
         options = {"cv": 2, "scoring": log_likelihood, "n_jobs": n_jobs, "refit": False}
         both_searches(ensemble, {"n_repeats": [1, 2]}, *classes(), **options)
 
+    def test_a_subclass_with_a_fit_of_its_own_is_fitted_by_it(self, populations):
+        class Doubled(FoldEnsembleRegressor):
+            def fit(self, X, y, sample_weight=None, *, groups=None):
+                return super().fit(X, 2 * y, sample_weight, groups=groups)
+
+        X, y = numbers()
+        plain = ENSEMBLES["folds, numbers"]
+        own, doubled = (
+            cross_validate(model, X, targets, cv=2, return_estimator=True)["estimator"]
+            for model, targets in ((Doubled(**plain.get_params(deep=False)), y), (clone(plain), 2 * y))
+        )
+        assert populations == [[2], [2], [4]]
+        for ours, theirs in zip(own, doubled, strict=True):
+            np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-5, atol=1e-6)
+
     def test_cross_validate_and_learning_curve(self):
         X, y = classes()
         both("cross_validate", FOLDS, X, y, cv=2, scoring=log_likelihood)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import scale
+from skorch.callbacks import GradientNormClipping
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._estimator.prepare import finish, prepare
@@ -333,27 +335,32 @@ def test_a_loss_of_the_user():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "allowed", "reason"),
     [
-        ({"solver": "lbfgs"}, "needs batches, which are divided among the members; got solver='lbfgs'."),
-        ({"normalization": "layer"}, "has no normalization of layers; got normalization='layer'."),
-        ({"constraint": "max_norm"}, "has no constraint: .* got constraint='max_norm'."),
-        ({"penalty": "hierarchical"}, "has no skip connection; got penalty='hierarchical'."),
-        ({"early_stopping": True, "scoring": "accuracy"}, "monitors the loss; got scoring='accuracy'."),
-        ({"early_stopping": True, "refit_on_all": True}, "is not fitted again; got refit_on_all=True."),
-        ({"warm_start": True}, "always starts with new weights; got warm_start=True."),
+        ({"solver": "lbfgs"}, "'adam' or 'sgd'", "batches are divided among the members"),
+        ({"normalization": "layer"}, "None", "members have no normalization of layers"),
+        ({"constraint": "max_norm"}, "None", "the weights of a member are not those that are shared"),
+        ({"penalty": "hierarchical"}, "one without a skip connection", "members have none"),
+        ({"scoring": "accuracy", "early_stopping": True}, "'loss'", "training monitors the loss"),
+        ({"refit_on_all": True, "early_stopping": True}, "False", "members are not fitted again"),
+        ({"warm_start": True}, "False", "training always starts with new weights"),
+        ({"callbacks": [GradientNormClipping()]}, "None", "members have no callbacks"),
     ],
 )
-def test_parameters_that_members_do_not_share(options, message):
+def test_parameters_that_members_do_not_share(options, allowed, reason):
     X, y = classes(2)
-    with pytest.raises(ValueError, match=f"^weight_sharing='batch_ensemble' {message}"):
+    name, value = next(iter(options.items()))
+    message = (
+        f"The '{name}' parameter must be {allowed} with weight_sharing='batch_ensemble', where {reason}; got {value!r}."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         prepare_shared(RegularizedMLPClassifier(**options), X, y, n_members=4)
 
 
 def test_scorers_of_rows_to_validate_on():
     X, y = classes(2)
     estimator = RegularizedMLPClassifier(scoring="accuracy")
-    with pytest.raises(ValueError, match="monitors the loss; got scoring='accuracy'"):
+    with pytest.raises(ValueError, match="^The 'scoring' parameter must be 'loss' with .*; got 'accuracy'"):
         prepare_shared(estimator, X, y, n_members=4, X_val=X, y_val=y)
 
 

@@ -9,6 +9,7 @@ import sklearn.compose
 import sklearn.model_selection
 from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import ShuffleSplit
@@ -19,6 +20,7 @@ from skreg.backends import train_fits
 from skreg.compose import TransformedTargetRegressor
 from skreg.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 from skreg.ensemble._shared import finish_shared, prepare_shared
+from skreg.ensemble._shared_networks import SharedNetworks
 from skreg.model_selection import GridSearchCV, cross_validate
 from skreg.pipeline import table_pipeline
 from tests.ensemble_helpers import N_ROWS, WEIGHT, classes, classifier, numbers, regressor
@@ -270,18 +272,40 @@ class TestEnsemble:
             ensemble.predict_interval(NEW)
 
 
+@problems
+def test_substitutes_can_be_fitted_by_themselves(problem):
+    """They give their warnings themselves, then."""
+    _, make, data = PROBLEMS[problem]
+    X, y = data()
+    network = make(random_state=0, n_iter_no_change=10)
+    with pytest.warns(ConvergenceWarning, match="max_iter=4") as caught:
+        substitute = SharedNetworks(network, 3).fit(X, y, WEIGHT)
+    assert len(caught) == 1
+    for ours, theirs in zip(substitute.members_, by_itself(network, 3, X, y, WEIGHT), strict=True):
+        assert_same_fit(ours, theirs)
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
             ({"bootstrap": True}, "^The 'bootstrap' parameter must be False with members that share weights; got"),
-            ({"estimator": Ridge()}, r"^With weight_sharing='batch_ensemble', the 'estimator' parameter must be a Reg"),
+            (
+                {"estimator": Ridge()},
+                "^The 'estimator' parameter must be a Reg.* with weight_sharing=.*; got Ridge",
+            ),
             ({"weight_sharing": "tabm"}, "'weight_sharing' parameter of DeepEnsembleRegressor must be a str among"),
-            ({"estimator": regressor(solver="lbfgs")}, r"needs batches, .*; got solver='lbfgs'\.$"),
-            ({"estimator": regressor(early_stopping=True, refit_on_all=True)}, r"got refit_on_all=True\.$"),
-            ({"estimator": regressor(warm_start=True)}, r"got warm_start=True\.$"),
+            (
+                {"estimator": regressor(solver="lbfgs")},
+                r"^The 'solver' parameter must .*; got 'lbfgs'\.$",
+            ),
+            (
+                {"estimator": regressor(early_stopping=True, refit_on_all=True)},
+                r"^The 'refit_on_all' parameter must be False .*; got True\.$",
+            ),
+            ({"estimator": regressor(warm_start=True)}, r"^The 'warm_start' parameter must be False .*; got True\.$"),
             ({"estimator": regressor(alpha=-1.0)}, "'alpha' parameter"),
-            ({"estimator": make_pipeline(StandardScaler(), regressor(normalization="layer"))}, "has no normalization"),
+            ({"estimator": make_pipeline(StandardScaler(), regressor(normalization="layer"))}, "have no normalization"),
             ({"estimator__learning_rate_init": 1e30, "estimator__solver": "sgd"}, "diverged|not finite|NaN"),
         ],
     )
