@@ -13,6 +13,8 @@ __all__ = [
     "RegularizedMLPRegressor",
     "RegularizedMLPRegressorCV",
     "TablePipeline",
+    "TabularMLPClassifier",
+    "TabularMLPRegressor",
     "__version__",
     "table_pipeline",
 ]
@@ -21,7 +23,8 @@ __all__ = [
 def __getattr__(name):
     # Imported on demand: their modules would add a tenth of a second to every import of skreg.
     if name in __all__:
-        return getattr(import_module("skreg.model_selection"), name)
+        package = "skreg.tabular" if name.startswith("Tabular") else "skreg.model_selection"
+        return getattr(import_module(package), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

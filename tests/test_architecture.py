@@ -46,6 +46,7 @@ ORDER = [
     "compose",
     "model_selection",
     "ensemble",
+    "tabular",
     "inspection",
     "datasets",
     "__init__",

@@ -22,7 +22,7 @@ from skreg.compose import last_if_plain
 from skreg.engine.spec import FitResult
 from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.model_selection._batched_fits import fit_error, fit_with_messages, has_network, is_trained_together
-from skreg.model_selection._deferred import DatasetCache, HeldOut, PendingFits, finish_fits, fits_of
+from skreg.model_selection._deferred import DatasetCache, FittedTogether, HeldOut, PendingFits, finish_fits, fits_of
 from skreg.stopping import RowStructure
 
 
@@ -158,8 +158,14 @@ class PendingEnsemble(PendingFits):
 
 def stops_early(estimator) -> bool:
     """Return whether the network of skreg at the end of an estimator stops early, which it can do on held-out rows."""
-    last = last_if_plain(estimator)
-    return isinstance(last, BaseRegularizedMLP) and bool(last.early_stopping)
+    return bool(_stopped_networks(last_if_plain(estimator)))
+
+
+def _stopped_networks(last) -> list[BaseRegularizedMLP]:
+    """Return the networks that stop early of what is at the end of an estimator: itself, or those it is made of."""
+    if isinstance(last, BaseRegularizedMLP):
+        return [last] if last.early_stopping else []
+    return last.stopped_networks if isinstance(last, FittedTogether) else []
 
 
 def stopped_on_held_out_rows(estimator):
@@ -171,13 +177,13 @@ def stopped_on_held_out_rows(estimator):
         If it would train on these rows in the end.
     """
     member = clone(estimator)
-    network = last_of(member)
-    if network.refit_on_all:
-        raise ValueError(
-            "The 'refit_on_all' parameter must be False in an ensemble whose members stop early on rows that they are "
-            f"not trained on; got refit_on_all={network.refit_on_all!r}."
-        )
-    network.set_params(early_stopping=True)
+    for network in _stopped_networks(last_of(member)):
+        if network.refit_on_all:
+            raise ValueError(
+                "The 'refit_on_all' parameter must be False in an ensemble whose members stop early on rows that they "
+                f"are not trained on; got refit_on_all={network.refit_on_all!r}."
+            )
+        network.set_params(early_stopping=True)
     return member
 
 

@@ -46,6 +46,11 @@ class FittedTogether(ABC):
     but no ``_prepare``, is one of the user's.
     """
 
+    @property
+    def stopped_networks(self) -> list[BaseRegularizedMLP]:
+        """The networks that stop early on validation rows that `fit` takes; there are none if it takes no such rows."""
+        return []
+
     @abstractmethod
     def _trains_together(self) -> bool:
         """Return whether its networks can be trained in a population, so that there is something to wait for."""
@@ -84,10 +89,11 @@ class FittedTogether(ABC):
         warn: WarningSink,
         stopped: StopSignal | None = None,
         structure: RowStructure | None = None,
+        **validation,
     ) -> None:
         """Fit the estimator by itself, and hand its warnings to ``warn``."""
         messages: list[Message] = []
-        options = {"groups": groups, "structure": structure or RowStructure(), "stopped": stopped}
+        options = {"groups": groups, "structure": structure or RowStructure(), "stopped": stopped, **validation}
         with unchanged_on_error(self):
             try:
                 pending = self._prepare(X, y, sample_weight, messages=messages, **options)

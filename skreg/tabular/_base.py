@@ -1,0 +1,323 @@
+"""What the estimators to start with have in common."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skreg._composition import last_of
+from skreg._doc_link import DocLink
+from skreg._estimator.attributes import forget
+from skreg._estimator.base import BaseRegularizedMLP
+from skreg._estimator.data import as_numpy, as_target
+from skreg._estimator.groups import GroupsMixin
+from skreg._parameter import parameter, with_parameters
+from skreg._sklearn_private import Interval, fit_context, num_samples
+from skreg._warnings import Message, give_warnings
+from skreg.engine.spec import FitResult
+from skreg.model_selection._deferred import FittedTogether, PendingFits
+from skreg.pipeline import table_pipeline
+from skreg.preprocessing import TableEncoder
+from skreg.tabular._blend import Blend
+from skreg.tabular._members import default_members
+from skreg.tabular._summary import summary
+
+N_FOLDS = 5
+
+
+@dataclass
+class PendingTabular(PendingFits):
+    """An estimator whose folds are prepared but not trained."""
+
+    estimator: "BaseTabularMLP"
+    folds: object
+    pending: PendingFits
+
+    @property
+    def fits(self):
+        """The fits of all networks of all folds."""
+        return self.pending.fits
+
+    def finish(self, results: Sequence[FitResult]) -> list[Message]:
+        """Set the fitted attributes, and return the warnings."""
+        messages = self.pending.finish(results)
+        self.estimator._set_fitted(self.folds)
+        # The number of epochs follows from the number of rows, and each network keeps its best one.
+        return [message for message in messages if not issubclass(message[1], ConvergenceWarning)]
+
+
+@with_parameters
+class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
+    """Base class of the estimators to start with; use a subclass."""
+
+    members: Any = parameter(
+        "'auto' or list of (str, estimator)",
+        """Names and networks, of which each is trained on every fold: :class:`~skreg.RegularizedMLPClassifier` or
+        :class:`~skreg.RegularizedMLPRegressor`. 'auto' stands for linear models with several strengths of an L2
+        penalty, and for small and wide networks; where columns outnumber rows, also for one that selects columns. Those
+        with early stopping stop on the rows that are held out of their fold.
+        """,
+        default="auto",
+        constraints=[list, tuple, str],
+        kw_only=False,
+    )
+    cv: Any = parameter(
+        "int, cross-validation splitter, iterable of splits or None",
+        """Folds. An int is their number, at least 2: of shuffled rows, stratified for class labels, and of whole groups
+        where `fit` is given groups. None means 5.
+        """,
+        default=N_FOLDS,
+        constraints=["cv_object"],
+    )
+    categorical_features: Any = parameter(
+        "'from_dtype' or array-like of {bool, int, str}",
+        "Columns that are categories whatever their dtype, as in :class:`~skreg.preprocessing.TableEncoder`.",
+        default="from_dtype",
+        constraints=["array-like", str],
+    )
+    n_jobs: int | None = parameter(
+        "int or None",
+        """Number of populations of networks that are trained at the same time, in threads or by the backend of
+        :func:`joblib.parallel_config`. None means the number of the joblib configuration, else 1.
+        """,
+        default=None,
+        constraints=[Integral, None],
+    )
+    memory_limit: int | None = parameter(
+        "int or None",
+        """Largest number of bytes for the networks that are trained at the same time, without the data. None means a
+        size that the processor's cache can hold.
+        """,
+        default=None,
+        constraints=[Interval(Integral, 1, None, closed="left"), None],
+    )
+    random_state: int | np.random.RandomState | None = parameter(
+        "int, RandomState instance or None",
+        "Seed of folds, encoders and networks. None means fresh entropy.",
+        default=None,
+        constraints=["random_state"],
+    )
+    verbose: bool | int = parameter(
+        "bool",
+        "Whether to show a progress bar of the epochs.",
+        default=False,
+        constraints=["verbose"],
+    )
+
+    # Class of the networks, and of the ensemble of folds.
+    _network_kind: type[BaseRegularizedMLP]
+    _fold_kind: type
+
+    # -- fit -----------------------------------------------------------------------------------------------
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, *, groups=None):
+        """Fit all networks on all folds, and weight them.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            A table as it is: a frame of pandas or polars with numbers, categories, text, dates and gaps, or an array.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels (or a label indicator matrix) for classification, numbers for regression.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, at least 0, for the fits, for early stopping, and for the weights of the networks. None means equal
+            weights.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row. Whole groups are held out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as described, or if all networks fail. The estimator is then as it was
+            before.
+        """
+        self._fit_alone(X, y, sample_weight, groups=groups, warn=give_warnings)
+        return self
+
+    @property
+    def _wants_groups(self) -> bool:
+        return True
+
+    def _trains_together(self):
+        return last_of(self._make_folds(None).estimator)._trains_together()
+
+    def _training_options(self):
+        return {"n_jobs": self.n_jobs, "memory_limit": self.memory_limit, "verbose": bool(self.verbose)}
+
+    def _prepare(self, X, y, sample_weight=None, *, groups=None, messages, **options):
+        forget(self)
+        X, y = as_numpy(X), as_target(y)
+        if y is None:
+            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
+        folds = self._make_folds(X)
+        weight = self._row_weights(y, self._network_kind._as_weights(sample_weight, X))
+        return PendingTabular(self, folds, folds._prepare(X, y, weight, groups=groups, messages=messages, **options))
+
+    def _row_weights(self, y, sample_weight):
+        """Return the weights of the rows, with those of classes."""
+        return sample_weight
+
+    def _make_folds(self, X):
+        """Return the unfitted ensemble of folds for a table; None is any."""
+        n_rows, n_columns = (100, 1) if X is None else (num_samples(X), np.shape(X)[1] if np.ndim(X) > 1 else 1)
+        cv = N_FOLDS if self.cv is None else self.cv
+        share = 1 - 1 / cv if isinstance(cv, Integral) and cv > 1 else 1 - 1 / N_FOLDS
+        n_trained = max(1, round(n_rows * share))
+        encoder = TableEncoder(categorical_features=self.categorical_features)
+        template = table_pipeline(Blend(self._checked_members(n_trained, n_columns)), encoder=encoder)
+        names = ("cv", "n_jobs", "memory_limit", "random_state", "verbose", *self._fold_parameters)
+        return self._fold_kind(template, **{name: getattr(self, name) for name in names})
+
+    _fold_parameters: tuple[str, ...] = ()
+
+    def _checked_members(self, n_rows: int, n_columns: int) -> list[tuple[str, BaseRegularizedMLP]]:
+        """Return names and networks; raise ValueError if there are others than such."""
+        if isinstance(self.members, str):
+            if self.members != "auto":
+                raise ValueError(
+                    f"The 'members' parameter must be 'auto' or a list of names and networks; got {self.members!r}."
+                )
+            return default_members(self._network_kind, n_rows, n_columns)
+        members = list(self.members)
+        kind = self._network_kind
+        for member in members:
+            is_pair = isinstance(member, tuple) and len(member) == 2 and isinstance(member[0], str)
+            if not (is_pair and isinstance(member[1], kind) and member[1]._can_be_a_member(None, None)):
+                raise ValueError(
+                    f"The 'members' parameter must hold pairs of a name and a {kind.__name__} that can be trained "
+                    "together with others (without callbacks, verbose, refit_on_all, a scoring of its own and "
+                    f"solver='lbfgs'); got {member!r}."
+                )
+        names = [name for name, _ in members]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"The 'members' parameter must hold networks, each with a name of its own; got {names!r}.")
+        return members
+
+    def _set_fitted(self, folds) -> None:
+        self.folds_ = folds
+        self.weights_, self.losses_ = folds.weights_, folds.losses_
+        self.best_member_ = min(folds.losses_, key=folds.losses_.get)
+        self.members_ = {name: self._member(name) for name in folds.weights_}
+        self.oof_predictions_, self.oof_score_ = folds.oof_predictions_, folds.oof_score_
+        self.loss_ = folds.loss_
+        for name in ("n_features_in_", "feature_names_in_", "classes_"):
+            if hasattr(folds, name):
+                setattr(self, name, getattr(folds, name))
+
+    @abstractmethod
+    def _member(self, name: str):
+        """Return the ensemble of folds of one network."""
+
+    # -- the fitted estimator ------------------------------------------------------------------------------
+
+    def predict(self, X):
+        """Predict classes or numbers.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            A table with the columns of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predictions.
+        """
+        check_is_fitted(self)
+        return self.folds_.predict(X)
+
+    def predict_members(self, X):
+        """Return the predictions of the networks of each fold, for an estimate of uncertainty.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            A table with the columns of `fit`.
+
+        Returns
+        -------
+        MemberPredictions
+            A named tuple: ``members`` of shape (n_folds, n_samples, ...), the weighted means of the networks of each
+            fold, and their ``mean`` and ``std`` over the folds.
+        """
+        check_is_fitted(self)
+        return self.folds_.predict_members(X)
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy or R².
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            A table with the columns of `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            The score; 1 is best.
+        """
+        check_is_fitted(self)
+        return self.folds_.score(X, y, sample_weight)
+
+    def summary(self) -> str:
+        """Return in words what was trained, how much each network counts, and how good it is.
+
+        Returns
+        -------
+        str
+            Several lines.
+        """
+        check_is_fitted(self)
+        return summary(self)
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Importance of each column of the table: weighted means over networks and folds; they sum to 1."""
+        check_is_fitted(self)
+        importances = np.asarray(self.folds_.feature_importances_)
+        return importances / max(importances.sum(), np.finfo(importances.dtype).tiny)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "folds_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        of_member = get_tags(self._make_folds(None))
+        tags.input_tags, tags.target_tags = of_member.input_tags, of_member.target_tags
+        for name in ("classifier_tags", "regressor_tags"):
+            setattr(tags, name, getattr(of_member, name))
+        return tags
+
+
+def member_of(folds, kind: type, name: str):
+    """Return the fitted ensemble of one network of all folds, as an estimator of a class, with the same rows."""
+    network = dict(last_of(folds.estimator).networks)[name]
+    template = table_pipeline(clone(network), encoder=clone(folds.estimator.steps[0][1]))
+    names = ("cv", "n_jobs", "memory_limit", "random_state", "verbose")
+    member = kind(template, **{parameter: getattr(folds, parameter) for parameter in names})
+    for attribute in ("n_features_in_", "feature_names_in_", "classes_", "_multilabel", "failures_"):
+        if hasattr(folds, attribute):
+            setattr(member, attribute, getattr(folds, attribute))
+    member.members_ = [
+        type(pipeline)([pipeline.steps[0], (template.steps[1][0], pipeline.steps[1][1].networks_[name])])
+        for pipeline in folds.members_
+    ]
+    member.oof_predictions_ = folds.network_predictions_[name]
+    return member

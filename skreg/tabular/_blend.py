@@ -1,0 +1,146 @@
+"""Several networks that are fitted to the same rows, and predict together."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import get_tags
+
+from skreg._estimator.data import as_numpy
+from skreg._estimator.prepare import PendingFit, finish, prepare
+from skreg._estimator.shared_checks import SharedChecks
+from skreg._seeds import SEED_LIMIT, random_numbers
+from skreg._warnings import Message, give_warnings
+from skreg.engine.spec import FitResult
+from skreg.model_selection._deferred import FittedTogether, PendingFits
+from skreg.stopping import following
+
+
+@dataclass
+class PendingBlend(PendingFits):
+    """The fits of the networks of a blend, prepared but not trained."""
+
+    blend: "Blend"
+    pending: dict[str, PendingFit]
+
+    @property
+    def fits(self) -> list[PendingFit]:
+        """The fits."""
+        return list(self.pending.values())
+
+    def finish(self, results: Sequence[FitResult]) -> list[Message]:
+        """Set the fitted networks, but for those whose training has failed, and return the warnings."""
+        messages: list[Message] = []
+        self.blend.networks_, self.blend.failures_ = {}, {}
+        for (name, pending), result in zip(self.pending.items(), results, strict=True):
+            try:
+                messages += finish(pending, result)
+            except Exception as error:  # of training that has diverged, for instance: the others go on
+                self.blend.failures_[name] = error
+            else:
+                self.blend.networks_[name] = pending.estimator
+        if not self.blend.networks_:
+            raise next(iter(self.blend.failures_.values()))
+        first = next(iter(self.blend.networks_.values()))
+        for name in ("n_features_in_", "feature_names_in_", "classes_"):
+            if hasattr(first, name):
+                setattr(self.blend, name, getattr(first, name))
+        self.blend.weights_ = dict.fromkeys(self.blend.networks_, 1 / len(self.blend.networks_))
+        return messages
+
+
+class Blend(FittedTogether, BaseEstimator):
+    """Networks that are fitted to the same rows, and whose predictions are averaged with weights.
+
+    Parameters
+    ----------
+    networks : list of (str, estimator)
+        Names and networks of skreg, all classifiers or all regressors.
+    random_state : int, RandomState instance or None, default=None
+        Seed from which the networks get theirs.
+
+    Attributes
+    ----------
+    networks_ : dict of str to estimator
+        The fitted networks, without those that have failed.
+    failures_ : dict of str to Exception
+        Errors of those that have failed.
+    weights_ : dict of str to float
+        Weight of each fitted network; they sum to 1. Equal at first.
+    """
+
+    # The estimator around it has checked the parameters.
+    _parameter_constraints: ClassVar[dict] = {}
+
+    def __init__(self, networks=(), random_state=None):
+        self.networks = networks
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        return get_tags(self.networks[0][1])
+
+    @property
+    def stopped_networks(self) -> list:
+        """The networks that stop early."""
+        return [network for _, network in self.networks if network.early_stopping]
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
+        """Fit the networks, with rows of the user's own to stop on."""
+        validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        self._fit_alone(X, y, sample_weight, groups=groups, warn=give_warnings, **validation)
+        return self
+
+    def _trains_together(self):
+        return all(network._can_be_a_member(None, None) for _, network in self.networks)
+
+    def _prepare(
+        self, X, y, sample_weight=None, *, groups=None, structure, messages, stopped=None, X_val=None, **validation
+    ):
+        random, checks, pending = random_numbers(self.random_state), SharedChecks(), {}
+        X, y, X_val = as_numpy(X), as_numpy(y, "y"), as_numpy(X_val, "X_val")
+        for name, given in self.networks:
+            network = clone(given).set_params(random_state=int(random.randint(SEED_LIMIT)))
+            network._validate_params()
+            weight = network._as_weights(sample_weight, X)
+            rows = {"X_val": X_val, **validation} if network.early_stopping else {}
+            with following(lambda network=network: [network], structure):
+                pending[name] = prepare(network, X, y, weight, groups=groups, checks=checks, messages=messages, **rows)
+        return PendingBlend(self, pending)
+
+    def predict(self, X):
+        """Return the weighted mean of the predictions."""
+        return self._mean([np.asarray(network.predict(X)) for network in self._used])
+
+    def predict_proba(self, X):
+        """Return the weighted mean of the probabilities."""
+        return self._mean([network.predict_proba(X) for network in self._used])
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Weighted mean of the networks' importances, each of which sums to 1."""
+        importances = [network.feature_importances_ for network in self._used]
+        return self._mean([own / max(own.sum(), np.finfo(own.dtype).tiny) for own in importances])
+
+    @property
+    def selected_features_(self) -> np.ndarray:
+        """Features that a network with positive weight uses, as indices, or as names after a fit on a frame."""
+        used = [network.selected_features_ for network in self._used]
+        names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+        return names[np.isin(names, np.concatenate(used))]
+
+    def prune(self):
+        """Return a copy whose networks are pruned."""
+        pruned = copy.copy(self)
+        pruned.networks_ = {name: network.prune() for name, network in self.networks_.items()}
+        return pruned
+
+    @property
+    def _used(self) -> list:
+        return [network for name, network in self.networks_.items() if self.weights_[name] > 0]
+
+    def _mean(self, values: list[np.ndarray]) -> np.ndarray:
+        weights = [self.weights_[name] for name in self.networks_ if self.weights_[name] > 0]
+        return sum(weight * own for weight, own in zip(weights, values, strict=True))

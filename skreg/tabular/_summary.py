@@ -1,0 +1,35 @@
+"""What a fitted estimator tells in words."""
+
+from skreg._composition import last_of
+
+
+def summary(estimator) -> str:
+    """Return in words what was trained, how much each network counts, and how good it is."""
+    folds = estimator.folds_
+    networks = dict(last_of(folds.estimator).networks)
+    width = max(map(len, estimator.weights_))
+    loss = estimator._loss_name
+    lines = [
+        f"{len(networks)} networks on {len(folds.members_)} folds of {len(estimator.oof_predictions_)} rows and "
+        f"{estimator.n_features_in_} columns. Each fold's networks predict the rows that they have not seen.",
+        f"{loss} of the weighted mean: {estimator.loss_:.4g}; of the best network, {estimator.best_member_!r}: "
+        f"{estimator.losses_[estimator.best_member_]:.4g}.",
+    ]
+    for name in sorted(estimator.weights_, key=lambda name: (-estimator.weights_[name], estimator.losses_[name])):
+        weight = estimator.weights_[name]
+        used = f"weight {weight:.2f}" if weight > 0 else "not used   "
+        lines.append(f"  {name:{width}}  {used}  {loss} {estimator.losses_[name]:.4g}  {describe(networks[name])}")
+    lines += [f"  {name:{width}}  failed" for name in networks if name not in estimator.weights_]
+    return "\n".join(lines)
+
+
+def describe(network) -> str:
+    """Return the layers and the regularization of a network in words."""
+    layers = network.hidden_layer_sizes
+    sizes = [layers] if not hasattr(layers, "__len__") else list(layers)
+    parts = ["linear" if not sizes else "layers of " + ", ".join(map(str, sizes)) + " units"]
+    if network.penalty is not None and network.alpha is not None:
+        parts.append(f"penalty {network.penalty!r} with alpha={network.alpha:g}")
+    named = {name: getattr(network, name) for name in ("weight_decay", "dropout", "input_dropout")}
+    parts += [f"{name}={value}" for name, value in named.items() if value]
+    return "; ".join(parts)

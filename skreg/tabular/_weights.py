@@ -1,0 +1,102 @@
+"""Weights of models in a mean of their predictions."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+N_STEPS = 50
+# Smaller probabilities count as this one, as in scikit-learn's log-loss.
+MIN_PROBABILITY = 1e-12
+
+
+def greedy_weights(predictions: np.ndarray, losses: Callable[[np.ndarray], np.ndarray], n_steps: int = N_STEPS):
+    """Return the weights of models whose mean prediction has a small loss, by forward selection with replacement.
+
+    In each step the model is added, perhaps once more, with which the mean of all that were added has the smallest
+    loss. The weights are the shares of the models after the best step; they are never worse than the best model alone.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_models, n_rows, ...)
+        Predictions of each model for rows that it was not trained on.
+    losses : callable
+        Function of predictions of shape (n_candidates, n_rows, ...) that returns the loss of each candidate.
+    n_steps : int, default=50
+        Number of steps, at least 1.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_models,)
+        Weights of at least 0 that sum to 1.
+    loss : float
+        Loss of the mean with these weights.
+
+    References
+    ----------
+    .. [1] R. Caruana, A. Niculescu-Mizil, G. Crew and A. Ksikes, "Ensemble selection from libraries of models", ICML
+       2004, sections 2 and 2.1.
+    """
+    total, counts = np.zeros_like(predictions[0]), np.zeros(len(predictions))
+    best, best_loss = counts, np.inf
+    for step in range(1, n_steps + 1):
+        found = losses((total + predictions) / step)
+        chosen = int(np.argmin(found))
+        total, counts[chosen] = total + predictions[chosen], counts[chosen] + 1
+        if found[chosen] < best_loss:
+            best, best_loss = counts / step, float(found[chosen])
+    return best, best_loss
+
+
+def log_losses(targets: np.ndarray, weight: np.ndarray | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that gives the mean log-loss of candidates' probabilities.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_rows,) or (n_rows, n_labels)
+        Columns of the true classes; of multilabel targets zeros and ones, whose losses are added.
+    weight : ndarray of shape (n_rows,) or None, default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    callable
+        Function of probabilities of shape (n_candidates, n_rows, n_columns).
+    """
+
+    def losses(probabilities):
+        if targets.ndim == 2:
+            likelihoods = np.where(targets > 0, probabilities, 1 - probabilities)
+            of_rows = -np.log(np.maximum(likelihoods, MIN_PROBABILITY)).sum(axis=2)
+        else:
+            likelihoods = probabilities[:, np.arange(len(targets)), targets]
+            of_rows = -np.log(np.maximum(likelihoods, MIN_PROBABILITY))
+        return np.average(of_rows, axis=1, weights=weight)
+
+    return losses
+
+
+def squared_losses(targets: np.ndarray, weight: np.ndarray | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that gives 1 - R² of candidates' predictions, of several outputs the mean.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Targets.
+    weight : ndarray of shape (n_rows,) or None, default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    callable
+        Function of predictions of shape (n_candidates, n_rows) or (n_candidates, n_rows, n_outputs).
+    """
+    centre = np.average(targets, axis=0, weights=weight)
+    variance = np.average((targets - centre) ** 2, axis=0, weights=weight)
+    unit = np.where(variance > 0, variance, 1.0)
+
+    def losses(predictions):
+        of_rows = (predictions - targets) ** 2 / unit
+        means = np.average(of_rows, axis=1, weights=weight)
+        return means if means.ndim == 1 else means.mean(axis=1)
+
+    return losses
