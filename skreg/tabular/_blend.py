@@ -26,6 +26,12 @@ def can_be_blended(network: BaseRegularizedMLP) -> bool:
     return keeps_warnings(network) and network._can_be_a_member(None, None) and quantile_levels(network) is None
 
 
+def normalized(probabilities: np.ndarray, multilabel: bool) -> np.ndarray:
+    """Return probabilities in double precision, those of the classes of a row with a sum of 1."""
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    return probabilities if multilabel else probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
 @dataclass
 class PendingBlend(PendingFits):
     """The fits of the networks of a blend, prepared but not trained."""
@@ -129,7 +135,7 @@ class Blend(FittedTogether, BaseEstimator):
 
     def predict_proba(self, X):
         """Return the weighted mean of the probabilities."""
-        return self._mean([network.predict_proba(X) for network in self._used])
+        return normalized(self._mean([network.predict_proba(X) for network in self._used]), self._used[0]._multilabel)
 
     @property
     def feature_importances_(self) -> np.ndarray:

@@ -10,6 +10,7 @@ from skreg._sklearn_private import num_samples, safe_indexing
 from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
 from skreg.ensemble._held_out import HeldOutPredictions
 from skreg.ensemble._members import EnsembleData, Plan
+from skreg.tabular._blend import normalized
 from skreg.tabular._weights import greedy_weights, log_losses, squared_losses
 
 
@@ -66,6 +67,9 @@ class WeightedFolds:
 @with_parameters
 class WeightedFoldClassifier(WeightedFolds, FoldEnsembleClassifier):
     """Classifier of folds whose members are blends."""
+
+    def _member_predictions(self, member, X):
+        return normalized(super()._member_predictions(member, X), self._multilabel)
 
     def _losses(self, y, weight):
         return log_losses(y if self._multilabel else np.searchsorted(self.classes_, y), weight)
