@@ -59,10 +59,11 @@ def fitted(kind):
     return model(kind).fit(*data(kind))
 
 
-@pytest.fixture(scope="module")
-def of_table(kind):
-    """Return an estimator fitted to a frame with a column of every kind."""
-    return model(kind, network={"max_iter": 15}).fit(*whole_table(kind))
+@pytest.fixture(scope="module", params=["classifier", pytest.param("regressor", marks=pytest.mark.product)])
+def of_table(request):
+    """Return the kind of an estimator, and the estimator fitted to a frame with a column of every kind."""
+    kind = request.param
+    return kind, model(kind, network={"max_iter": 15}).fit(*whole_table(kind))
 
 
 @pytest.fixture(scope="module")
@@ -72,28 +73,31 @@ def of_frame(kind):
 
 
 class TestTables:
-    def test_columns_of_every_kind(self, kind, of_table):
+    def test_columns_of_every_kind(self, of_table):
+        kind, found = of_table
         X, y = whole_table(kind)
-        assert of_table.n_features_in_ == X.shape[1]
-        assert of_table.feature_names_in_.tolist() == X.columns.tolist()
-        assert of_table.oof_score_ > (0.65 if kind == "classifier" else 0.2)
-        assert of_table.score(X, y) > (0.8 if kind == "classifier" else 0.6)
+        assert found.n_features_in_ == X.shape[1]
+        assert found.feature_names_in_.tolist() == X.columns.tolist()
+        assert found.oof_score_ > (0.65 if kind == "classifier" else 0.2)
+        assert found.score(X, y) > (0.8 if kind == "classifier" else 0.6)
 
-    def test_new_rows_with_anything(self, kind, of_table):
-        found = of_table.predict(with_strange_values(whole_table(kind)[0]))
+    def test_new_rows_with_anything(self, of_table):
+        kind, found = of_table
+        predictions = found.predict(with_strange_values(whole_table(kind)[0]))
         if kind == "classifier":
-            assert set(found) <= {"high", "low"}
+            assert set(predictions) <= {"high", "low"}
         else:
-            assert np.isfinite(found).all()
+            assert np.isfinite(predictions).all()
 
-    def test_importances_are_those_of_columns(self, kind, of_table):
+    def test_importances_are_those_of_columns(self, of_table):
+        kind, found = of_table
         X, _ = whole_table(kind)
-        assert of_table.feature_importances_.shape == (X.shape[1],)
-        assert of_table.feature_importances_.sum() == pytest.approx(1)
-        importance = pd.Series(of_table.feature_importances_, index=X.columns)
+        assert found.feature_importances_.shape == (X.shape[1],)
+        assert found.feature_importances_.sum() == pytest.approx(1)
+        importance = pd.Series(found.feature_importances_, index=X.columns)
         assert importance["one"] == importance["seven"] == 0
         # They are means over folds of the norms of the columns' features.
-        expected = np.mean([member.feature_importances_ for member in of_table.folds_.members_], axis=0)
+        expected = np.mean([member.feature_importances_ for member in found.folds_.members_], axis=0)
         np.testing.assert_allclose(importance, expected / expected.sum(), rtol=1e-10)
 
     def test_frames_of_polars(self, kind, of_frame):
@@ -266,7 +270,7 @@ class TestCopies:
             return made
 
         monkeypatch.setattr(_joblib, "make_populations", recorded)
-        for options in ({"n_jobs": 2}, {"memory_limit": 28_000}):
+        for options in ({"n_jobs": 2}, {"memory_limit": 25_000}):
             first, second = (model(kind, **options).fit(X, y) for _ in range(2))
             assert_same_networks(first, second)
             np.testing.assert_allclose(first.predict(X), fitted.predict(X), rtol=1e-6)
@@ -288,6 +292,7 @@ class TestCopies:
 
 
 class TestSearches:
+    @pytest.mark.parametrize("kind", ["classifier", pytest.param("regressor", marks=pytest.mark.product)])
     def test_members_and_folds_as_candidates(self, kind):
         """All networks of all candidates are trained together; scikit-learn fits one estimator after the other."""
         grid = [{"members": [networks(kind), networks(kind, dropout=0.2)[1:]]}, {"cv": [KFold(3)]}]
@@ -295,6 +300,7 @@ class TestSearches:
         assert len(ours.cv_results_["params"]) == 3
         assert ours.best_estimator_.summary()
 
+    @pytest.mark.parametrize("kind", ["regressor", pytest.param("classifier", marks=pytest.mark.product)])
     def test_in_pipelines_with_weights(self, kind):
         pipeline = make_pipeline(FunctionTransformer(), model(kind))
         name = type(pipeline[-1]).__name__.lower()
@@ -302,6 +308,7 @@ class TestSearches:
         grid = {f"{name}__cv": [2, 3]}
         both_searches(pipeline, grid, *data(kind), cv=2, fit=fit, scoring=SCORING[kind], n_single=0)
 
+    @pytest.mark.parametrize("kind", ["regressor", pytest.param("classifier", marks=pytest.mark.product)])
     def test_cross_validation_of_a_frame(self, kind):
         X, y = table(kind)
         both("cross_validate", model(kind), X, y, cv=2, scoring=SCORING[kind])
