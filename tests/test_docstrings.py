@@ -20,7 +20,7 @@ import skreg.inspection
 import skreg.model_selection
 import skreg.penalties
 import skreg.preprocessing
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, TabularMLPClassifier, TabularMLPRegressor
 from skreg.model_selection import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 
 MODULES = [
@@ -45,6 +45,8 @@ ESTIMATORS = [
     RegularizedMLPRegressor,
     RegularizedMLPClassifierCV,
     RegularizedMLPRegressorCV,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
     *(getattr(skreg.ensemble, name) for name in skreg.ensemble.__all__),
 ]
 
@@ -105,9 +107,11 @@ def test_public_methods_are_documented(kind):
 def test_fitted_attributes_are_documented_and_exist(kind):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
     network = {"max_iter": 1, "n_iter_no_change": np.inf, "early_stopping": True}
+    member = RegularizedMLPClassifier if "Classifier" in kind.__name__ else RegularizedMLPRegressor
     if "estimator" in inspect.signature(kind).parameters:
-        member = RegularizedMLPClassifier if "Classifier" in kind.__name__ else RegularizedMLPRegressor
         model = kind(member(**network))
+    elif "members" in inspect.signature(kind).parameters:
+        model = kind([("small", member(**network))])
     else:
         options = {"alphas": [1e-3, 1e-2], "cv": 2} if "alphas" in inspect.signature(kind).parameters else {}
         model = kind(**network, **options)
