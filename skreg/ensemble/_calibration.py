@@ -12,9 +12,11 @@ CALIBRATIONS = ("temperature", "isotonic", "sigmoid")
 # Where all rows are right, the loss has no minimum: it falls until the temperature is 0. Where the probabilities are
 # worse than none, it falls until the temperature is infinite.
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 100.0
-# What is believed of log(T) before rows are seen: a normal distribution around 0 with this standard deviation. Of three
-# ensembles two have a temperature within a tenth of 1.
+# What is believed of log(T) before rows are seen: a Cauchy distribution around 0 with these quartiles. Half of all
+# ensembles have a temperature within a tenth of 1; the others can be far from it, where networks know rows by heart.
 PRIOR_SCALE = 0.1
+# Smallest distance of two minima in log(T) that are told apart: half of the scale, within which the prior is convex.
+GRID_STEP = 0.05
 # Smaller probabilities count as this one, as in scikit-learn: a probability of 0 would have an infinite loss.
 MIN_PROBABILITY = 1e-12
 
@@ -55,9 +57,9 @@ class Temperature:
     r"""One temperature for all classes, :math:`p_T = \mathrm{softmax}(\log(p) / (s T))`.
 
     `fit` finds the temperature T of the rows that it gets, which is close to 1 if they are few; see
-    :func:`temperature_of`. It is of predictions by members that have not seen a row. The mean of all members is less sure
-    than these by a factor s, which T is multiplied by where the mean is calibrated. The order of the classes stays as
-    it is. For two classes, and for each label of multilabel targets, this divides the logit by s T.
+    :func:`temperature_of`. It is that of predictions by members that have not seen a row. The mean of all members is
+    less sure by a factor s, and is therefore calibrated by s T. The order of the classes stays as it is. For two
+    classes, and for each label of multilabel targets, this divides the logit by s T.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ class Temperature:
     averaging : float, default=1.0
         The factor s, at most 1; see :func:`averaging_factor`. 1 means predictions like those of `fit`.
     prior_scale : float, default=0.1
-        Standard deviation of log(T) before rows are seen. Infinity leaves the temperature with the smallest log-loss.
+        Upper quartile of log(T) before rows are seen. Infinity leaves the temperature with the smallest log-loss.
 
     Attributes
     ----------
@@ -149,13 +151,14 @@ def temperature_of(logs, targets, weights=None, prior_scale=np.inf) -> float:
 
     It has the smallest
 
-    .. math:: \sum_{i=1}^n \ell_i(T) + \frac{(\log T)^2}{2 \sigma^2},
+    .. math:: \sum_{i=1}^n \ell_i(T) + \log\left(1 + \left(\frac{\log T}{c}\right)^2\right),
 
-    where :math:`\ell_i` is the log-loss of a row, and the other term minus the logarithm of a normal density of log(T),
-    without its constant. Weights are divided by their mean, so that rows count as rows. The second term is 0 at T = 1:
-    the log-loss is never above that at T = 1. The sum is convex in 1/T for T above 1/e. Its minimum is sought for T
-    from 0.1 to 100; without the second term it has none where all rows are right, and is at infinity where
-    probabilities are worse than none.
+    where :math:`\ell_i` is the log-loss of a row. The other term is minus the logarithm of a Cauchy density of log(T),
+    but for a constant. It is 0 at T = 1, so that the log-loss is never above that at T = 1, and grows so slowly that
+    it hardly changes a temperature that many rows ask for. Weights are divided by their mean: rows count as rows.
+
+    The log-loss is convex in 1/T. Its minimum is sought for T from 0.1 to 100: where all rows are right it has none,
+    and where probabilities are worse than none it is at infinity. The temperature is between this one and 1.
 
     Parameters
     ----------
@@ -166,7 +169,7 @@ def temperature_of(logs, targets, weights=None, prior_scale=np.inf) -> float:
     weights : ndarray of shape (n_rows,), default=None
         Weights of the rows, above 0.
     prior_scale : float, default=infinity
-        The standard deviation :math:`\sigma`. Infinity means the smallest log-loss.
+        The scale c, the upper quartile of log(T). Infinity means the smallest log-loss.
 
     Returns
     -------
@@ -184,14 +187,29 @@ def temperature_of(logs, targets, weights=None, prior_scale=np.inf) -> float:
         def losses(inverse):
             return -log_softmax(inverse * logs, axis=1)[rows, targets]
 
-    def objective(inverse):
-        prior = (np.log(inverse) / prior_scale) ** 2 / (2 * len(logs))
-        return np.average(losses(inverse), weights=weights) + prior
+    def mean_loss(inverse):
+        return np.average(losses(inverse), weights=weights)
+
+    def objective(log_temperature):
+        prior = np.log1p((log_temperature / prior_scale) ** 2)
+        return mean_loss(np.exp(-log_temperature)) + prior / len(logs)
 
     lowest, highest = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
-    found = minimize_scalar(objective, bounds=(lowest, highest), method="bounded", options={"xatol": 1e-10}).x
+    found = minimize_scalar(mean_loss, bounds=(lowest, highest), method="bounded", options={"xatol": 1e-10}).x
     # The search within bounds does not try the bounds themselves. The first of equals is taken, 1 before all.
-    return float(1 / min((1.0, lowest, highest, found), key=objective))
+    least = -np.log(min((1.0, lowest, highest, found), key=mean_loss))
+    return float(np.clip(np.exp(_minimum_from_zero(objective, least)), MIN_TEMPERATURE, MAX_TEMPERATURE))
+
+
+def _minimum_from_zero(objective, end):
+    """Return where a function of possibly two local minima is least between 0 and a number; 0 before others."""
+    if end == 0:
+        return 0.0
+    grid = np.linspace(0, end, 3 + int(abs(end) / GRID_STEP))
+    best = np.argmin([objective(position) for position in grid])
+    around = sorted((grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]))
+    found = minimize_scalar(objective, bounds=around, method="bounded", options={"xatol": 1e-10}).x
+    return min((0.0, end, found), key=objective)
 
 
 def logit_variances(parts, n_rows: int, *, multilabel: bool = False) -> np.ndarray:
@@ -245,8 +263,8 @@ def averaging_factor(probabilities, variances, n_averaged, n_members, weights=No
     probabilities : ndarray of shape (n_rows, n_classes) or (n_rows, n_labels)
         Out-of-fold probabilities.
     variances : ndarray of shape (n_rows,)
-        Variance of members for the same row, as of :func:`logit_variances`. Rows with NaN are left out. Those of members
-        that have seen a row are smaller than those of others, so that s comes out too close to 1.
+        Variance of members for the same row, as of :func:`logit_variances`. Rows with NaN are left out. Members that
+        have seen a row differ less than others, so that s comes out too close to 1.
     n_averaged : ndarray of int of shape (n_rows,)
         Number of members in each out-of-fold prediction.
     n_members : int
