@@ -104,18 +104,19 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
     def _comparable(self, held, rows, data):
         """Yield rows and probabilities of the members that know all classes.
 
-        Of all members that have not seen a row, if some row was held out of two; else of all that have seen it.
+        Of all of these that have not seen a row, if some row was held out of two; else of all that have seen it.
         """
-        several = (held.held_out[:, rows].sum(axis=0) > 1).any()
-        for number, member in enumerate(self.members_):
-            if not self._multilabel and len(member.classes_) < len(self.classes_):
-                continue
+        n_classes = len(self.classes_)
+        able = [
+            number for number, one in enumerate(self.members_) if self._multilabel or len(one.classes_) == n_classes
+        ]
+        several = (held.held_out[able][:, rows].sum(axis=0) > 1).any()
+        for number in able:
+            seen = rows & ~held.held_out[number]
             if several:
                 yield held.held_out[number], held.predictions[number]
-                continue
-            seen = rows & ~held.held_out[number]
-            if seen.any():
-                yield seen, self._member_predictions(member, safe_indexing(data.X, np.flatnonzero(seen)))
+            elif seen.any():
+                yield seen, self._member_predictions(self.members_[number], safe_indexing(data.X, np.flatnonzero(seen)))
 
     def _set_targets(self, y):
         check_classification_targets(y)
