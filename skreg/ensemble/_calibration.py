@@ -12,11 +12,9 @@ CALIBRATIONS = ("temperature", "isotonic", "sigmoid")
 # Where all rows are right, the loss has no minimum: it falls until the temperature is 0. Where the probabilities are
 # worse than none, it falls until the temperature is infinite.
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 100.0
-# What is believed of log(T) before rows are seen: a Cauchy distribution around 0 with these quartiles. Half of all
-# ensembles have a temperature within a tenth of 1; the others can be far from it, where networks know rows by heart.
+# What is believed of log(T) before rows are seen: a normal distribution around 0 with this standard deviation. Of three
+# ensembles two have a temperature within a tenth of 1.
 PRIOR_SCALE = 0.1
-# Smallest distance of two minima in log(T) that are told apart: half of the scale, within which the prior is convex.
-GRID_STEP = 0.05
 # Smaller probabilities count as this one, as in scikit-learn: a probability of 0 would have an infinite loss.
 MIN_PROBABILITY = 1e-12
 
@@ -32,8 +30,8 @@ def make_calibrator(name: str, *, multilabel: bool = False, averaging: float = 1
         Whether columns are labels, each with a probability of its own, rather than classes, whose probabilities sum
         to 1.
     averaging : float, default=1.0
-        For 'temperature' how much less sure the predictions are that it is applied to than those that it is fitted to;
-        see :func:`averaging_factor`.
+        For 'temperature' how much less sure predictions are that are calibrated than those that it is fitted to; see
+        :func:`averaging_factor`.
 
     Returns
     -------
@@ -54,21 +52,21 @@ def make_calibrator(name: str, *, multilabel: bool = False, averaging: float = 1
 
 
 class Temperature:
-    r"""One temperature for all classes, :math:`p_T = \mathrm{softmax}(\log(p) / (s T))`.
+    r"""One temperature for all classes, :math:`p_T = \mathrm{softmax}(\log(p) / T)`.
 
-    `fit` finds the temperature T of the rows that it gets, which is close to 1 if they are few; see
-    :func:`temperature_of`. It is that of predictions by members that have not seen a row. The mean of all members is
-    less sure by a factor s, and is therefore calibrated by s T. The order of the classes stays as it is. For two
-    classes, and for each label of multilabel targets, this divides the logit by s T.
+    `fit` gets predictions by members that have not seen a row. The mean of all members is less sure than these by a
+    factor s, which their logits are therefore multiplied by. T is then the most probable temperature of what results,
+    which is close to 1 if the rows are few; see :func:`temperature_of`. The order of the classes stays as it is. For
+    two classes, and for each label of multilabel targets, the logit is divided by T.
 
     Parameters
     ----------
     multilabel : bool, default=False
         Whether columns are labels rather than classes.
     averaging : float, default=1.0
-        The factor s, at most 1; see :func:`averaging_factor`. 1 means predictions like those of `fit`.
+        The factor s, at most 1; see :func:`averaging_factor`. 1 means to calibrate predictions like those of `fit`.
     prior_scale : float, default=0.1
-        Upper quartile of log(T) before rows are seen. Infinity leaves the temperature with the smallest log-loss.
+        Standard deviation of log(T) before rows are seen. Infinity leaves the temperature with the smallest log-loss.
 
     Attributes
     ----------
@@ -83,9 +81,9 @@ class Temperature:
     --------
     >>> import numpy as np
     >>> from skreg.ensemble._calibration import Temperature
-    >>> sure = np.repeat([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.1, 0.9]], 1000, axis=0)
-    >>> calibrator = Temperature().fit(sure, np.repeat([0, 0, 1, 1], 1000))  # one of four is wrong
-    >>> calibrator.predict(sure[::1000]).round(2)
+    >>> sure = np.repeat([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.1, 0.9]], 10_000, axis=0)
+    >>> calibrator = Temperature().fit(sure, np.repeat([0, 0, 1, 1], 10_000))  # one of four is wrong
+    >>> calibrator.predict(sure[::10_000]).round(2)
     array([[0.75, 0.25],
            [0.75, 0.25],
            [0.75, 0.25],
@@ -93,7 +91,7 @@ class Temperature:
 
     Four such rows say little about it:
 
-    >>> Temperature().fit(sure[::1000], np.array([0, 0, 1, 1])).predict(sure[:1]).round(2)
+    >>> Temperature().fit(sure[::10_000], np.array([0, 0, 1, 1])).predict(sure[:1]).round(2)
     array([[0.9, 0.1]])
     """
 
@@ -125,7 +123,8 @@ class Temperature:
             If no row has a positive weight, or a probability is not between 0 and 1.
         """
         probabilities, targets, weights = _checked(probabilities, targets, sample_weight)
-        self.temperature_ = temperature_of(_logs(probabilities, self.multilabel), targets, weights, self.prior_scale)
+        logs = self.averaging * _logs(probabilities, self.multilabel)
+        self.temperature_ = temperature_of(logs, targets, weights, self.prior_scale)
         return self
 
     def predict(self, probabilities):
@@ -134,15 +133,14 @@ class Temperature:
         Parameters
         ----------
         probabilities : ndarray of shape (n_rows, n_classes) or (n_rows, n_labels)
-            Probabilities, `averaging` times as sure as those of `fit`.
+            Probabilities, whose logits are `averaging` times as large as those of `fit`.
 
         Returns
         -------
         ndarray of float64 of the same shape
             Calibrated probabilities.
         """
-        logs = _logs(np.asarray(probabilities, dtype=np.float64), self.multilabel)
-        scaled = logs / (self.averaging * self.temperature_)
+        scaled = _logs(np.asarray(probabilities, dtype=np.float64), self.multilabel) / self.temperature_
         return expit(scaled) if self.multilabel else np.exp(log_softmax(scaled, axis=1))
 
 
@@ -151,14 +149,13 @@ def temperature_of(logs, targets, weights=None, prior_scale=np.inf) -> float:
 
     It has the smallest
 
-    .. math:: \sum_{i=1}^n \ell_i(T) + \log\left(1 + \left(\frac{\log T}{c}\right)^2\right),
+    .. math:: \sum_{i=1}^n \ell_i(T) + \frac{(\log T)^2}{2 \sigma^2},
 
-    where :math:`\ell_i` is the log-loss of a row. The other term is minus the logarithm of a Cauchy density of log(T),
-    but for a constant. It is 0 at T = 1, so that the log-loss is never above that at T = 1, and grows so slowly that
-    it hardly changes a temperature that many rows ask for. Weights are divided by their mean: rows count as rows.
-
-    The log-loss is convex in 1/T. Its minimum is sought for T from 0.1 to 100: where all rows are right it has none,
-    and where probabilities are worse than none it is at infinity. The temperature is between this one and 1.
+    where :math:`\ell_i` is the log-loss of a row. The other term is minus the logarithm of a normal density of log(T),
+    but for a constant. It is 0 at T = 1, so that the log-loss is never above that at T = 1. Weights are divided by
+    their mean: rows count as rows. T is sought from 0.1 to 100, and the sum is convex in 1/T for T above 1/e. Without
+    the second term it is convex everywhere; where all rows are right it then has no minimum, and where probabilities
+    are worse than none it is at infinity.
 
     Parameters
     ----------
@@ -169,7 +166,7 @@ def temperature_of(logs, targets, weights=None, prior_scale=np.inf) -> float:
     weights : ndarray of shape (n_rows,), default=None
         Weights of the rows, above 0.
     prior_scale : float, default=infinity
-        The scale c, the upper quartile of log(T). Infinity means the smallest log-loss.
+        The standard deviation :math:`\sigma`. Infinity means the smallest log-loss.
 
     Returns
     -------
@@ -187,29 +184,14 @@ def temperature_of(logs, targets, weights=None, prior_scale=np.inf) -> float:
         def losses(inverse):
             return -log_softmax(inverse * logs, axis=1)[rows, targets]
 
-    def mean_loss(inverse):
-        return np.average(losses(inverse), weights=weights)
-
-    def objective(log_temperature):
-        prior = np.log1p((log_temperature / prior_scale) ** 2)
-        return mean_loss(np.exp(-log_temperature)) + prior / len(logs)
+    def objective(inverse):
+        prior = (np.log(inverse) / prior_scale) ** 2 / 2
+        return np.average(losses(inverse), weights=weights) + prior / len(logs)
 
     lowest, highest = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
-    found = minimize_scalar(mean_loss, bounds=(lowest, highest), method="bounded", options={"xatol": 1e-10}).x
+    found = minimize_scalar(objective, bounds=(lowest, highest), method="bounded", options={"xatol": 1e-10}).x
     # The search within bounds does not try the bounds themselves. The first of equals is taken, 1 before all.
-    least = -np.log(min((1.0, lowest, highest, found), key=mean_loss))
-    return float(np.clip(np.exp(_minimum_from_zero(objective, least)), MIN_TEMPERATURE, MAX_TEMPERATURE))
-
-
-def _minimum_from_zero(objective, end):
-    """Return where a function of possibly two local minima is least between 0 and a number; 0 before others."""
-    if end == 0:
-        return 0.0
-    grid = np.linspace(0, end, 3 + int(abs(end) / GRID_STEP))
-    best = np.argmin([objective(position) for position in grid])
-    around = sorted((grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]))
-    found = minimize_scalar(objective, bounds=around, method="bounded", options={"xatol": 1e-10}).x
-    return min((0.0, end, found), key=objective)
+    return float(1 / min((1.0, lowest, highest, found), key=objective))
 
 
 def logit_variances(parts, n_rows: int, *, multilabel: bool = False) -> np.ndarray:
@@ -252,8 +234,8 @@ def averaging_factor(probabilities, variances, n_averaged, n_members, weights=No
     Let a member's logits for a row be :math:`f + e`, with an error e of mean 0 and variance :math:`\tau^2` that is
     independent of the row and of other members. True logits are regressed on those of a mean of r members; the slope
     is 1/T. It is smaller than that on f, by :math:`\overline{f^2} / (\overline{f^2} + \tau^2 / r)`, as always with
-    errors in a variable [1]_. A mean of all m members has the smaller error, and so its temperature is that of the
-    out-of-fold predictions :math:`z_i`, which are means of :math:`r_i` members, times
+    errors in a variable [1]_. A mean of all m members has the smaller error, and so the best temperature for it is that
+    of the out-of-fold logits :math:`z_i`, which are of means of :math:`r_i` members, times
 
     .. math:: s = \frac{\overline{f^2} + \tau^2 / m}{\overline{f^2} + \tau^2 \, \overline{1/r}}
               = 1 - \frac{\tau^2 \left(\overline{1/r} - 1/m\right)}{\overline{z^2}}.

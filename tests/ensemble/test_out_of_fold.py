@@ -42,7 +42,7 @@ class TestCalibration:
         ensemble = fold_classifier(calibration="temperature").fit(X, y, WEIGHT)
 
         def loss(temperature):
-            scaled = ensemble.oof_predictions_ ** (1 / temperature)
+            scaled = ensemble.oof_predictions_ ** (ensemble.calibrator_.averaging / temperature)
             return log_loss(y, scaled / scaled.sum(axis=1, keepdims=True), sample_weight=WEIGHT)
 
         grid = np.geomspace(0.1, 100, 4000)
@@ -51,7 +51,7 @@ class TestCalibration:
         assert least < temperature < 1 or 1 < temperature < least
         assert loss(temperature) < loss(1)
         plain = np.mean([member.predict_proba(X) for member in ensemble.members_], axis=0)
-        plain **= 1 / (temperature * ensemble.calibrator_.averaging)
+        plain **= 1 / temperature
         np.testing.assert_allclose(ensemble.predict_proba(X), plain / plain.sum(axis=1, keepdims=True))
         np.testing.assert_array_equal(ensemble.predict(X), plain.argmax(axis=1))
         unweighted = fold_classifier(calibration="temperature").fit(X, y)
