@@ -25,8 +25,8 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         "{'temperature', 'isotonic', 'sigmoid'} or None",
         """Calibration of the mean probabilities, which is fitted to the out-of-fold predictions: 'temperature' divides
         the logits by one number, close to 1 if rows are few, so that predicted classes stay the same; 'isotonic' and
-        'sigmoid' are scikit-learn's, one class against the rest. Needs rows that members have not seen: folds, or ``bootstrap=True``. Rows of a class
-        that none of these members knows are left out.
+        'sigmoid' are scikit-learn's, one class against the rest. Needs rows that members have not seen: folds, or
+        ``bootstrap=True``. Rows of a class that none of these members knows are left out.
         """,
         default=None,
         constraints=[StrOptions(set(CALIBRATIONS)), None],
