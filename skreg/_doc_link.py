@@ -14,6 +14,6 @@ class DocLink:
 
     def _doc_link_url_param_generator(self):
         # Where it is exported: private modules and those of single public names are no part of the name.
-        inner = ("classifier", "regressor", "pipeline")
+        inner = ("classifier", "regressor", "pipeline", "tabular")
         public = [part for part in type(self).__module__.split(".") if not part.startswith("_") and part not in inner]
         return {"page": ".".join([*public, type(self).__name__])}

@@ -55,7 +55,7 @@ def _can_be_pruned(ensemble) -> bool:
 
 def _pruned(network):
     """Return a smaller copy of a fitted network; one that is not fitted, as a part beside its fitted copy, as it is."""
-    return network.prune() if hasattr(network, "coefs_") else network
+    return network.prune() if hasattr(network, "n_features_in_") else network
 
 
 @with_parameters

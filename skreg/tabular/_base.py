@@ -8,24 +8,24 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import get_tags
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._composition import last_of
 from skreg._doc_link import DocLink
 from skreg._estimator.attributes import forget
 from skreg._estimator.base import BaseRegularizedMLP
-from skreg._estimator.data import as_numpy, as_target
+from skreg._estimator.data import as_numpy, as_target, check_weights
 from skreg._estimator.groups import GroupsMixin
 from skreg._parameter import parameter, with_parameters
-from skreg._sklearn_private import Interval, fit_context, num_samples
+from skreg._sklearn_private import Interval, StrOptions, fit_context
 from skreg._warnings import Message, give_warnings
 from skreg.engine.spec import FitResult
 from skreg.model_selection._deferred import FittedTogether, PendingFits
 from skreg.pipeline import table_pipeline
 from skreg.preprocessing import TableEncoder
-from skreg.tabular._blend import Blend
+from skreg.tabular._blend import Blend, can_be_blended
 from skreg.tabular._members import default_members
 from skreg.tabular._summary import summary
 
@@ -49,6 +49,14 @@ class PendingTabular(PendingFits):
         """Set the fitted attributes, and return the warnings."""
         messages = self.pending.finish(results)
         self.estimator._set_fitted(self.folds)
+        failures = self.estimator.failures_
+        if failures:
+            name, error = next(iter(failures.items()))
+            text = (
+                f"{len(failures)} of {len(failures) + len(self.estimator.weights_)} networks have failed on a fold and "
+                f"are left out; the error of {name!r} was {error}"
+            )
+            messages.append((text, FitFailedWarning))
         # The number of epochs follows from the number of rows, and each network keeps its best one.
         return [message for message in messages if not issubclass(message[1], ConvergenceWarning)]
 
@@ -65,13 +73,13 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         with early stopping stop on the rows that are held out of their fold.
         """,
         default="auto",
-        constraints=[list, tuple, str],
+        constraints=[StrOptions({"auto"}), list, tuple],
         kw_only=False,
     )
     cv: Any = parameter(
         "int, cross-validation splitter, iterable of splits or None",
-        """Folds. An int is their number, at least 2: of shuffled rows, stratified for class labels, and of whole groups
-        where `fit` is given groups. None means 5.
+        """Folds. An int is their number, from 2 to that of the rows: of shuffled rows, stratified for class labels, and
+        of whole groups where `fit` is given groups. None means 5.
         """,
         default=N_FOLDS,
         constraints=["cv_object"],
@@ -80,7 +88,7 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         "'from_dtype' or array-like of {bool, int, str}",
         "Columns that are categories whatever their dtype, as in :class:`~skreg.preprocessing.TableEncoder`.",
         default="from_dtype",
-        constraints=["array-like", str],
+        constraints=["array-like", StrOptions({"from_dtype"})],
     )
     n_jobs: int | None = parameter(
         "int or None",
@@ -152,30 +160,53 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         return True
 
     def _trains_together(self):
-        return last_of(self._make_folds(None).estimator)._trains_together()
+        return True  # others than such networks are an error
 
     def _training_options(self):
         return {"n_jobs": self.n_jobs, "memory_limit": self.memory_limit, "verbose": bool(self.verbose)}
 
     def _prepare(self, X, y, sample_weight=None, *, groups=None, messages, **options):
         forget(self)
+        X, y, weight = self._checked_rows(X, y, sample_weight)
+        folds = self._make_folds(*X.shape)
+        return PendingTabular(self, folds, folds._prepare(X, y, weight, groups=groups, messages=messages, **options))
+
+    def _checked_rows(self, X, y, sample_weight) -> tuple:
+        """Return X, y and weights, those of classes included; raise ValueError about what no fold can be fitted to."""
         X, y = as_numpy(X), as_target(y)
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        folds = self._make_folds(X)
-        weight = self._row_weights(y, self._network_kind._as_weights(sample_weight, X))
-        return PendingTabular(self, folds, folds._prepare(X, y, weight, groups=groups, messages=messages, **options))
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        if len(X.shape) != 2:
+            raise ValueError(
+                "Expected 2D array: X must be a table of shape (n_samples, n_features); got an array of shape "
+                f"{tuple(X.shape)!r}. Reshape your data with X.reshape(-1, 1) if they are one column."
+            )
+        check_consistent_length(X, y)
+        labels = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
+        network = self._target_network()
+        targets = network._encode_targets(labels, np.float64, keep_classes=False)
+        weight = self._row_weights(network, targets, check_weights(network._as_weights(sample_weight, X), X))
+        network._check_weighted_targets(targets if weight is None else targets[weight > 0])
+        return X, y, weight
 
-    def _row_weights(self, y, sample_weight):
+    def _target_network(self) -> BaseRegularizedMLP:
+        """Return a network that checks targets."""
+        return self._network_kind()
+
+    def _row_weights(self, network, targets, sample_weight):
         """Return the weights of the rows, with those of classes."""
         return sample_weight
 
-    def _make_folds(self, X):
-        """Return the unfitted ensemble of folds for a table; None is any."""
-        n_rows, n_columns = (100, 1) if X is None else (num_samples(X), np.shape(X)[1] if np.ndim(X) > 1 else 1)
+    def _make_folds(self, n_rows: int, n_columns: int):
+        """Return the unfitted ensemble of folds for a table."""
         cv = N_FOLDS if self.cv is None else self.cv
-        share = 1 - 1 / cv if isinstance(cv, Integral) and cv > 1 else 1 - 1 / N_FOLDS
-        n_trained = max(1, round(n_rows * share))
+        if isinstance(cv, Integral) and cv > n_rows:
+            raise ValueError(
+                "The 'cv' parameter must be an int from 2 to the number of rows, a splitter or splits; got "
+                f"cv={cv!r} with n_samples={n_rows}."
+            )
+        n_trained = max(1, round(n_rows * (1 - 1 / (cv if isinstance(cv, Integral) else N_FOLDS))))
         encoder = TableEncoder(categorical_features=self.categorical_features)
         template = table_pipeline(Blend(self._checked_members(n_trained, n_columns)), encoder=encoder)
         names = ("cv", "n_jobs", "memory_limit", "random_state", "verbose", *self._fold_parameters)
@@ -186,24 +217,22 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
     def _checked_members(self, n_rows: int, n_columns: int) -> list[tuple[str, BaseRegularizedMLP]]:
         """Return names and networks; raise ValueError if there are others than such."""
         if isinstance(self.members, str):
-            if self.members != "auto":
-                raise ValueError(
-                    f"The 'members' parameter must be 'auto' or a list of names and networks; got {self.members!r}."
-                )
             return default_members(self._network_kind, n_rows, n_columns)
-        members = list(self.members)
-        kind = self._network_kind
+        members, kind = list(self.members), self._network_kind
         for member in members:
             is_pair = isinstance(member, tuple) and len(member) == 2 and isinstance(member[0], str)
-            if not (is_pair and isinstance(member[1], kind) and member[1]._can_be_a_member(None, None)):
+            if not (is_pair and isinstance(member[1], kind) and can_be_blended(member[1])):
                 raise ValueError(
-                    f"The 'members' parameter must hold pairs of a name and a {kind.__name__} that can be trained "
-                    "together with others (without callbacks, verbose, refit_on_all, a scoring of its own and "
-                    f"solver='lbfgs'); got {member!r}."
+                    f"The 'members' parameter must be 'auto' or hold pairs of a name and a {kind.__name__} that can be "
+                    "trained together with others and predicts one number for each target (without solver='lbfgs', "
+                    "callbacks, verbose=True, refit_on_all=True, several quantiles, or a scoring or `fit` of its own); "
+                    f"got {member!r}."
                 )
         names = [name for name, _ in members]
         if not names or len(set(names)) < len(names):
-            raise ValueError(f"The 'members' parameter must hold networks, each with a name of its own; got {names!r}.")
+            raise ValueError(
+                f"The 'members' parameter must be 'auto' or hold networks, each with a name of its own; got {names!r}."
+            )
         return members
 
     def _set_fitted(self, folds) -> None:
@@ -212,7 +241,7 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         self.best_member_ = min(folds.losses_, key=folds.losses_.get)
         self.members_ = {name: self._member(name) for name in folds.weights_}
         self.oof_predictions_, self.oof_score_ = folds.oof_predictions_, folds.oof_score_
-        self.loss_ = folds.loss_
+        self.loss_, self.failures_ = folds.loss_, folds.network_failures_
         for name in ("n_features_in_", "feature_names_in_", "classes_"):
             if hasattr(folds, name):
                 setattr(self, name, getattr(folds, name))
@@ -299,10 +328,15 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        of_member = get_tags(self._make_folds(None))
-        tags.input_tags, tags.target_tags = of_member.input_tags, of_member.target_tags
+        folds = get_tags(self._fold_kind(table_pipeline(self._network_kind())))
+        tags.input_tags, tags.target_tags = folds.input_tags, folds.target_tags
         for name in ("classifier_tags", "regressor_tags"):
-            setattr(tags, name, getattr(of_member, name))
+            setattr(tags, name, getattr(folds, name))
+        # Tags are asked for before the parameters are checked.
+        members = () if isinstance(self.members, str) else self.members
+        pairs = [member for member in members if isinstance(member, tuple)]
+        networks = [part for pair in pairs for part in pair if isinstance(part, self._network_kind)]
+        tags.target_tags.positive_only = any(get_tags(network).target_tags.positive_only for network in networks)
         return tags
 
 

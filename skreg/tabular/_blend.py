@@ -6,17 +6,30 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.utils import get_tags
 
+from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
 from skreg._estimator.prepare import PendingFit, finish, prepare
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._seeds import SEED_LIMIT, random_numbers
 from skreg._warnings import Message, give_warnings
+from skreg.compose import quantile_levels
 from skreg.engine.spec import FitResult
-from skreg.model_selection._deferred import FittedTogether, PendingFits
+from skreg.model_selection._deferred import FittedTogether, PendingFits, keeps_warnings
 from skreg.stopping import following
+
+
+def can_be_blended(network: BaseRegularizedMLP) -> bool:
+    """Return whether a network can be trained in a population, and its predictions averaged."""
+    return keeps_warnings(network) and network._can_be_a_member(None, None) and quantile_levels(network) is None
+
+
+def normalized(probabilities: np.ndarray, multilabel: bool) -> np.ndarray:
+    """Return probabilities in double precision, those of the classes of a row with a sum of 1."""
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    return probabilities if multilabel else probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 @dataclass
@@ -34,16 +47,17 @@ class PendingBlend(PendingFits):
     def finish(self, results: Sequence[FitResult]) -> list[Message]:
         """Set the fitted networks, but for those whose training has failed, and return the warnings."""
         messages: list[Message] = []
-        self.blend.networks_, self.blend.failures_ = {}, {}
+        self.blend.networks_, self.blend.failures_, errors = {}, {}, []
         for (name, pending), result in zip(self.pending.items(), results, strict=True):
             try:
                 messages += finish(pending, result)
             except Exception as error:  # of training that has diverged, for instance: the others go on
-                self.blend.failures_[name] = error
+                self.blend.failures_[name] = f"{type(error).__name__}: {error}"
+                errors.append(error)
             else:
                 self.blend.networks_[name] = pending.estimator
         if not self.blend.networks_:
-            raise next(iter(self.blend.failures_.values()))
+            raise errors[0]
         first = next(iter(self.blend.networks_.values()))
         for name in ("n_features_in_", "feature_names_in_", "classes_"):
             if hasattr(first, name):
@@ -66,7 +80,7 @@ class Blend(FittedTogether, BaseEstimator):
     ----------
     networks_ : dict of str to estimator
         The fitted networks, without those that have failed.
-    failures_ : dict of str to Exception
+    failures_ : dict of str to str
         Errors of those that have failed.
     weights_ : dict of str to float
         Weight of each fitted network; they sum to 1. Equal at first.
@@ -111,12 +125,17 @@ class Blend(FittedTogether, BaseEstimator):
         return PendingBlend(self, pending)
 
     def predict(self, X):
-        """Return the weighted mean of the predictions."""
-        return self._mean([np.asarray(network.predict(X)) for network in self._used])
+        """Return the weighted mean of the predictions, or the labels of the largest mean probabilities."""
+        if not is_classifier(self):
+            return self._mean([network.predict(X) for network in self._used])
+        probabilities = self.predict_proba(X)
+        if self._used[0]._multilabel:
+            return (probabilities > 0.5).astype(int)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X):
         """Return the weighted mean of the probabilities."""
-        return self._mean([network.predict_proba(X) for network in self._used])
+        return normalized(self._mean([network.predict_proba(X) for network in self._used]), self._used[0]._multilabel)
 
     @property
     def feature_importances_(self) -> np.ndarray:
@@ -143,4 +162,5 @@ class Blend(FittedTogether, BaseEstimator):
 
     def _mean(self, values: list[np.ndarray]) -> np.ndarray:
         weights = [self.weights_[name] for name in self.networks_ if self.weights_[name] > 0]
-        return sum(weight * own for weight, own in zip(weights, values, strict=True))
+        doubles = [np.asarray(own, dtype=np.float64) for own in values]
+        return sum(weight * own for weight, own in zip(weights, doubles, strict=True))

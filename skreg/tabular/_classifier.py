@@ -2,9 +2,9 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
+from skreg._estimator.data import Table
 from skreg._estimator.docstring import with_docstring
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import StrOptions
@@ -49,8 +49,9 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     class_weight: object = parameter(
         "dict, list of dict, 'balanced' or None",
-        """Weights of the classes, as in :class:`~sklearn.ensemble.RandomForestClassifier`: rows count so much in the
-        fits, in early stopping, in the weights of the networks and in calibration. None means equal weights.
+        """Weights of the classes, as in :class:`~skreg.RegularizedMLPClassifier`; 'balanced' takes the (weighted)
+        frequencies among all rows. Rows count so much in the fits, in early stopping, in the weights of the networks
+        and in calibration. None means equal weights.
         """,
         default=None,
         constraints=[dict, list, StrOptions({"balanced"}), None],
@@ -68,12 +69,16 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     _fold_parameters = ("calibration",)
     _loss_name = "log-loss"
 
-    def _row_weights(self, y, sample_weight):
+    def _target_network(self):
+        return self._network_kind(class_weight=self.class_weight)
+
+    def _row_weights(self, network, targets, sample_weight):
         if self.class_weight is None:
             return sample_weight
-        labels = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-        of_class = compute_sample_weight(self.class_weight, labels)
-        return of_class if sample_weight is None else of_class * np.asarray(sample_weight)
+        table = Table(None, targets, sample_weight, sample_weight, ())
+        rows = np.arange(len(targets)) if sample_weight is None else np.flatnonzero(sample_weight)
+        of_class = network._class_weights(table, rows)(targets)
+        return of_class if sample_weight is None else of_class * sample_weight
 
     def _member(self, name):
         member = member_of(self.folds_, FoldEnsembleClassifier, name)

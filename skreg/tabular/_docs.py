@@ -22,6 +22,9 @@ ATTRIBUTES = {
     "best_member_": """str
     Name of the network with the smallest loss by itself.
     """,
+    "failures_": """dict of str to str
+    Error of each network that has failed on a fold, as one whose training has diverged; it is left out of all folds.
+    """,
     "oof_predictions_": """ndarray of shape (n_samples, ...)
     Prediction of each row by the networks that have not seen it.
     """,

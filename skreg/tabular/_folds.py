@@ -10,6 +10,7 @@ from skreg._sklearn_private import num_samples, safe_indexing
 from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
 from skreg.ensemble._held_out import HeldOutPredictions
 from skreg.ensemble._members import EnsembleData, Plan
+from skreg.tabular._blend import normalized
 from skreg.tabular._weights import greedy_weights, log_losses, squared_losses
 
 
@@ -22,6 +23,8 @@ class WeightedFolds:
         Weight of each network; those that have failed in a fold have none.
     losses_ : dict of str to float
         Out-of-fold loss of each network by itself.
+    network_failures_ : dict of str to str
+        Errors of the networks that have failed in a fold.
     network_predictions_ : dict of str to ndarray
         Out-of-fold predictions of each network by itself.
     loss_ : float
@@ -31,9 +34,10 @@ class WeightedFolds:
     def _set_oof_predictions(self, plans: Sequence[Plan], data: EnsembleData) -> None:
         blends = [last_of(plan.estimator) for plan in plans]
         names = [name for name in blends[0].networks_ if all(name in blend.networks_ for blend in blends)]
+        self.network_failures_ = {name: error for blend in blends for name, error in blend.failures_.items()}
         if not names:
-            failures = {name: error for blend in blends for name, error in blend.failures_.items()}
-            raise next(iter(failures.values()))
+            name, error = next(iter(self.network_failures_.items()))
+            raise ValueError(f"Every network has failed on some fold; the error of {name!r} was {error}")
         held_out = np.zeros((len(plans), num_samples(data.X)), dtype=bool)
         for row, plan in zip(held_out, plans, strict=True):
             row[plan.held_out] = True
@@ -63,6 +67,9 @@ class WeightedFolds:
 @with_parameters
 class WeightedFoldClassifier(WeightedFolds, FoldEnsembleClassifier):
     """Classifier of folds whose members are blends."""
+
+    def _member_predictions(self, member, X):
+        return normalized(super()._member_predictions(member, X), self._multilabel)
 
     def _losses(self, y, weight):
         return log_losses(y if self._multilabel else np.searchsorted(self.classes_, y), weight)

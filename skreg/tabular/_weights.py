@@ -31,6 +31,11 @@ def greedy_weights(predictions: np.ndarray, losses: Callable[[np.ndarray], np.nd
     loss : float
         Loss of the mean with these weights.
 
+    Raises
+    ------
+    ValueError
+        If no model has a finite loss.
+
     References
     ----------
     .. [1] R. Caruana, A. Niculescu-Mizil, G. Crew and A. Ksikes, "Ensemble selection from libraries of models", ICML
@@ -40,10 +45,13 @@ def greedy_weights(predictions: np.ndarray, losses: Callable[[np.ndarray], np.nd
     best, best_loss = counts, np.inf
     for step in range(1, n_steps + 1):
         found = losses((total + predictions) / step)
+        found = np.where(np.isnan(found), np.inf, found)
         chosen = int(np.argmin(found))
         total, counts[chosen] = total + predictions[chosen], counts[chosen] + 1
         if found[chosen] < best_loss:
             best, best_loss = counts / step, float(found[chosen])
+    if not np.isfinite(best_loss):
+        raise ValueError("No network predicts finite numbers for the rows that it has not seen.")
     return best, best_loss
 
 
