@@ -39,10 +39,16 @@ def data(kind="classifier", n_rows=N_ROWS, n_classes=3):
     return X, labels if kind == "classifier" else 10 + 3 * X[:, 0] + labels + 0.3 * noise
 
 
-def table(kind="classifier", n_rows=80):
+def whole_table(kind="classifier", n_rows=80):
     """Return a frame with a column of every kind and gaps in each, and labels or numbers."""
     X, score = every_kind(n_rows)
     return X, score if kind == "regressor" else np.where(score > np.median(score), "high", "low")
+
+
+def table(kind="classifier"):
+    """Return a frame of numbers, categories and truth values with gaps, and labels or numbers."""
+    X, y = whole_table(kind)
+    return X[["income", "town", "owner", "share"]], y
 
 
 def weighted_mean(values, weights):

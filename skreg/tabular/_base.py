@@ -361,5 +361,6 @@ def member_of(folds, kind: type, name: str):
         type(pipeline)([pipeline.steps[0], (template.steps[1][0], pipeline.steps[1][1].networks_[name])])
         for pipeline in folds.members_
     ]
-    member.oof_predictions_ = folds.network_predictions_[name]
+    alone = folds.networks_[name]
+    member.oof_predictions_, member.oof_score_, member._residuals = alone.predictions, alone.score, alone.residuals
     return member

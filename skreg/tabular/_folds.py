@@ -1,6 +1,8 @@
 """Ensembles of folds whose members are blends, with the weights that are best on held-out rows."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,10 +10,30 @@ from skreg._composition import handed_on, last_of
 from skreg._parameter import with_parameters
 from skreg._sklearn_private import num_samples, safe_indexing
 from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
+from skreg.ensemble._conformal import OutOfFold, OutOfFoldResiduals, OutOfFoldScores
 from skreg.ensemble._held_out import HeldOutPredictions
 from skreg.ensemble._members import EnsembleData, Plan
 from skreg.tabular._blend import normalized
 from skreg.tabular._weights import greedy_weights, log_losses, squared_losses
+
+
+@dataclass
+class OfNetwork:
+    """What a network of all folds is worth by itself, on the rows that it has not seen.
+
+    Attributes
+    ----------
+    predictions : ndarray of shape (n_rows, ...)
+        Its predictions; NaN for rows that no fold holds out.
+    score : float
+        Their accuracy or R².
+    residuals : OutOfFold or None
+        What new rows are compared with in conformal prediction; None for label indicator matrices.
+    """
+
+    predictions: np.ndarray
+    score: float
+    residuals: OutOfFold | None
 
 
 class WeightedFolds:
@@ -25,11 +47,31 @@ class WeightedFolds:
         Out-of-fold loss of each network by itself.
     network_failures_ : dict of str to str
         Errors of the networks that have failed in a fold.
-    network_predictions_ : dict of str to ndarray
-        Out-of-fold predictions of each network by itself.
+    networks_ : dict of str to OfNetwork
+        What each network is worth by itself.
     loss_ : float
         Out-of-fold loss of the weighted mean.
     """
+
+    @abstractmethod
+    def _losses(self, y, weight):
+        """Return a function that gives the losses of several predictions."""
+
+    @abstractmethod
+    def _of_network(self, held_out: np.ndarray, predictions: list[np.ndarray], known: np.ndarray, data) -> OfNetwork:
+        """Return what a network is worth by itself.
+
+        Parameters
+        ----------
+        held_out : ndarray of bool of shape (n_folds, n_rows)
+            Which rows each fold holds out.
+        predictions : list of ndarray
+            Predictions of each fold's network, for its held-out rows or for all rows, in order.
+        known : ndarray of bool of shape (n_rows,)
+            Rows with positive weight that a fold holds out.
+        data : EnsembleData
+            The rows.
+        """
 
     def _set_oof_predictions(self, plans: Sequence[Plan], data: EnsembleData) -> None:
         blends = [last_of(plan.estimator) for plan in plans]
@@ -41,32 +83,49 @@ class WeightedFolds:
         held_out = np.zeros((len(plans), num_samples(data.X)), dtype=bool)
         for row, plan in zip(held_out, plans, strict=True):
             row[plan.held_out] = True
-        of_folds = [self._of_networks(plan, names, data) for plan in plans]
-        means = [HeldOutPredictions(held_out, [own[name] for own in of_folds]).mean() for name in names]
-        self.network_predictions_ = dict(zip(names, means, strict=True))
         known = held_out.any(axis=0)
         if data.sample_weight is not None:
             known &= data.sample_weight > 0
-        weight = None if data.sample_weight is None else data.sample_weight[known]
-        losses = self._losses(np.asarray(data.y)[known], weight)
-        predictions = np.stack(means)[:, known]
-        self.losses_ = dict(zip(names, losses(predictions).tolist(), strict=True))
-        weights, self.loss_ = greedy_weights(predictions, losses)
-        self.weights_ = dict(zip(names, weights.tolist(), strict=True))
+        if not known.any():
+            raise ValueError(f"The 'cv' parameter must hold out rows with positive weight; got {self.cv!r}.")
+        of_folds = [self._of_fold(plan, names, rows, data) for plan, rows in zip(plans, held_out, strict=True)]
+        self.networks_ = {
+            name: self._of_network(held_out, [own[name] for own in of_folds], known, data) for name in names
+        }
+        self._set_weights(known, data)
         for blend in blends:
             blend.weights_ = dict.fromkeys(blend.networks_, 0.0) | self.weights_
         super()._set_oof_predictions(plans, data)
 
-    def _of_networks(self, plan: Plan, names: Sequence[str], data: EnsembleData) -> dict[str, np.ndarray]:
-        """Return the predictions of each network of a fold for its held-out rows, in ascending order."""
-        X, _ = handed_on(plan.estimator, safe_indexing(data.X, np.sort(plan.held_out)), None)
+    def _set_weights(self, known: np.ndarray, data: EnsembleData) -> None:
+        losses = self._losses(np.asarray(data.y)[known], _of_rows(data.sample_weight, known))
+        predictions = np.stack([network.predictions[known] for network in self.networks_.values()])
+        self.losses_ = dict(zip(self.networks_, losses(predictions).tolist(), strict=True))
+        weights, self.loss_ = greedy_weights(predictions, losses)
+        self.weights_ = dict(zip(self.networks_, weights.tolist(), strict=True))
+
+    # Whether residuals need predictions of rows that a fold has trained on, too.
+    _predicts_all_rows: bool
+
+    def _of_fold(
+        self, plan: Plan, names: Sequence[str], held_out: np.ndarray, data: EnsembleData
+    ) -> dict[str, np.ndarray]:
+        """Return the predictions of each network of a fold, for its held-out rows or for all rows, in order."""
+        rows = data.X if self._predicts_all_rows else safe_indexing(data.X, np.flatnonzero(held_out))
+        X, _ = handed_on(plan.estimator, rows, None)
         networks = last_of(plan.estimator).networks_
         return {name: self._member_predictions(networks[name], X) for name in names}
+
+
+def _of_rows(weight: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if weight is None else weight[rows]
 
 
 @with_parameters
 class WeightedFoldClassifier(WeightedFolds, FoldEnsembleClassifier):
     """Classifier of folds whose members are blends."""
+
+    _predicts_all_rows = False
 
     def _member_predictions(self, member, X):
         return normalized(super()._member_predictions(member, X), self._multilabel)
@@ -74,10 +133,29 @@ class WeightedFoldClassifier(WeightedFolds, FoldEnsembleClassifier):
     def _losses(self, y, weight):
         return log_losses(y if self._multilabel else np.searchsorted(self.classes_, y), weight)
 
+    def _of_network(self, held_out, predictions, known, data):
+        held = HeldOutPredictions(held_out, predictions)
+        mean, y = held.mean(), np.asarray(data.y)
+        score = self._score_of(mean[known], y[known], _of_rows(data.sample_weight, known))
+        if self._multilabel:
+            return OfNetwork(mean, score, None)
+        codes = np.where(known, np.searchsorted(self.classes_, y), 0)
+        return OfNetwork(mean, score, OutOfFoldScores(codes, held.of_rows(known)))
+
 
 @with_parameters
 class WeightedFoldRegressor(WeightedFolds, FoldEnsembleRegressor):
     """Regressor of folds whose members are blends."""
 
+    _predicts_all_rows = True
+
     def _losses(self, y, weight):
         return squared_losses(np.asarray(y, dtype=np.float64), weight)
+
+    def _of_network(self, held_out, predictions, known, data):
+        held = HeldOutPredictions(held_out, [own[rows] for own, rows in zip(predictions, held_out, strict=True)])
+        mean, y = held.mean(), np.asarray(data.y)
+        score = self._score_of(mean[known], y[known], _of_rows(data.sample_weight, known))
+        held = held.of_rows(known)
+        completed = held.completed(lambda number, rows: predictions[number][rows])
+        return OfNetwork(mean, score, OutOfFoldResiduals(data.y, completed, held.held_out))

@@ -1,6 +1,7 @@
 """What a fitted estimator tells in words."""
 
 from skreg._composition import last_of
+from skreg._numbers import is_number
 
 
 def summary(estimator) -> str:
@@ -28,8 +29,10 @@ def describe(network) -> str:
     layers = network.hidden_layer_sizes
     sizes = [layers] if not hasattr(layers, "__len__") else list(layers)
     parts = ["linear" if not sizes else "layers of " + ", ".join(map(str, sizes)) + " units"]
-    if network.penalty is not None and network.alpha is not None:
-        parts.append(f"penalty {network.penalty!r} with alpha={network.alpha:g}")
+    alpha = network.alpha
+    if network.penalty is not None and not (network.penalty == "l2" and alpha is None):  # a weak one
+        strength = "" if alpha is None else f" with alpha={alpha:g}" if is_number(alpha) else f" with alpha={alpha!r}"
+        parts.append(f"penalty {network.penalty!r}{strength}")
     named = {name: getattr(network, name) for name in ("weight_decay", "dropout", "input_dropout")}
     parts += [f"{name}={value}" for name, value in named.items() if value]
     return "; ".join(parts)

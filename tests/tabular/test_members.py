@@ -1,0 +1,98 @@
+"""The networks that are trained where none are named: sizes that follow from the table, and a fit of all of them."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from skreg import TabularMLPClassifier, TabularMLPRegressor
+from skreg.tabular import _members
+from skreg.tabular._blend import can_be_blended
+from skreg.tabular._members import batch_size_for, default_members, epochs_for
+from tests.helpers import KINDS
+from tests.tabular_helpers import data, table
+
+BOTH = pytest.mark.parametrize("kind", KINDS)
+SIZES = [1, 2, 10, 48, 200, 1000, 3000, 8000, 100_000]
+
+
+@pytest.mark.parametrize("n_rows", SIZES)
+def test_batches_are_powers_of_two_within_limits(n_rows):
+    size = batch_size_for(n_rows)
+    assert _members.SMALLEST_BATCH <= size <= _members.LARGEST_BATCH
+    assert size & (size - 1) == 0
+    assert size >= batch_size_for(max(1, n_rows // 2))
+
+
+@pytest.mark.parametrize("n_rows", SIZES)
+def test_epochs_have_about_the_steps(n_rows):
+    n_epochs = epochs_for(n_rows, 1500)
+    assert n_epochs >= 20
+    n_steps = n_epochs * n_rows / batch_size_for(n_rows)
+    assert n_epochs == 20 or n_steps == pytest.approx(1500, rel=0.05)
+
+
+@BOTH
+class TestNetworks:
+    def test_they_are_members_with_names_of_their_own(self, kind):
+        members = default_members(KINDS[kind], 500, 10)
+        assert len(dict(members)) == len(members) >= 3
+        for _, network in members:
+            assert type(network) is KINDS[kind]
+            assert can_be_blended(network)
+            network._validate_params()
+            assert network.early_stopping is True
+            assert network.learning_rate == "cosine"
+            assert clone(network).get_params() == network.get_params()
+
+    def test_a_penalized_linear_model_is_among_them(self, kind):
+        linear = [n for _, n in default_members(KINDS[kind], 500, 10) if len(n.hidden_layer_sizes) == 0]
+        assert any(network.penalty is not None and network.alpha > 0 for network in linear)
+
+    def test_where_columns_outnumber_rows_one_chooses_columns(self, kind):
+        few, many = (dict(default_members(KINDS[kind], 50, n_columns)) for n_columns in (50, 51))
+        assert set(few) < set(many)
+        assert {many[name].penalty for name in set(many) - set(few)} <= {"l1", "group_lasso", "hierarchical"}
+
+    def test_batches_are_not_larger_than_the_rows(self, kind):
+        assert {network.batch_size for _, network in default_members(KINDS[kind], 7, 3)} == {7}
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Let the networks take a few epochs."""
+    monkeypatch.setattr(_members, "epochs_for", lambda n_rows, n_steps: 8)
+
+
+@BOTH
+def test_a_fit_of_all(kind, short):
+    X, y = table(kind)
+    estimator = (TabularMLPClassifier if kind == "classifier" else TabularMLPRegressor)(random_state=0)
+    found = estimator.fit(X, y)
+    expected = default_members(KINDS[kind], 64, 4)
+    assert list(found.members_) == [name for name, _ in expected]
+    for name, network in expected:
+        given = clone(found.members_[name]).estimator[-1]
+        assert given.get_params() == network.get_params()
+    assert len(found.folds_.members_) == 5
+    assert sum(found.weights_.values()) == pytest.approx(1)
+    assert found.loss_ <= min(found.losses_.values())
+    assert found.score(X, y) > 0.3
+    assert estimator.members == "auto"
+
+
+@BOTH
+def test_more_columns_than_rows(kind, short):
+    X, y = data(kind)
+    wide = np.column_stack([X, np.random.default_rng(0).normal(size=(len(X), 60))])
+    found = (TabularMLPClassifier if kind == "classifier" else TabularMLPRegressor)(random_state=0, cv=2).fit(wide, y)
+    assert "group_lasso" in {member.estimator[-1].penalty for member in found.members_.values()}
+
+
+@pytest.mark.product
+def test_a_fit_as_it_is():
+    """Of all epochs; the examples of the docstrings are others."""
+    X, y = data("classifier", n_rows=40, n_classes=2)
+    found = TabularMLPClassifier(random_state=0, cv=2).fit(X, y)
+    assert found.oof_score_ > 0.8
+    assert found.loss_ < 0.5
+    assert found.score(X, y) > 0.85
