@@ -95,11 +95,11 @@ ax.set(xlabel="predicted probability", ylabel="share of patients above the media
 plt.show()
 
 # %%
-# Where a member gives 0.95, eight patients of ten are above the median; where it gives 0.05, two of ten. The mean of
-# five is less sure, and its log-loss lower, but the curve keeps its shape. The temperature is about 2: after the
-# division the curve comes close to the diagonal, and is now a little on the other side of it at both ends. For T is
-# fitted to predictions of single members, which are surer than the mean that it is applied to. The predicted class of
-# no patient changes. With early stopping, which watches the log-loss, T is about 1, and there is nothing to repair.
+# Where a member gives 0.94, eight patients of ten are above the median; where it gives 0.07, two of ten. The mean of
+# five is less sure, and its log-loss lower, but the curve keeps its shape. The temperature is about 1.3: after the
+# division the curve is closer to the diagonal, most of all at both ends, and the log-loss lower again. With more rows T
+# would be larger: from 221 it is drawn towards 1, which is what to expect before any row is seen. The predicted class
+# of no patient changes. With early stopping, which watches the log-loss, T is about 1, and there is little to repair.
 #
 # Intervals and sets
 # ------------------

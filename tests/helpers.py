@@ -1,6 +1,7 @@
 """What tests of several folders share: the two estimators, options of short fits, and comparisons of fits."""
 
 import copy
+import itertools
 import random
 
 import numpy as np
@@ -137,3 +138,25 @@ def assert_unchanged_by(model, error, match, call):
     with pytest.raises(error, match=match):
         call(model)
     assert vars(model) == before
+
+
+def covering(**axes):
+    """Return arguments of pytest.mark.parametrize for all combinations of the values of some axes.
+
+    An axis is a list, or a dict from ids to values. The suite has as many combinations as the longest axis has values,
+    with every value of each axis; the others have the marker ``product``.
+    """
+    axes = {
+        name: values if isinstance(values, dict) else dict(zip(values, values, strict=True))
+        for name, values in axes.items()
+    }
+    in_suite = {
+        tuple(number % len(values) for values in axes.values()) for number in range(max(map(len, axes.values())))
+    }
+    combinations = []
+    for positions in itertools.product(*(range(len(values)) for values in axes.values())):
+        chosen = [list(values.items())[at] for values, at in zip(axes.values(), positions, strict=True)]
+        marks = [] if positions in in_suite else [pytest.mark.product]
+        name = "-".join(str(name) for name, _ in chosen)
+        combinations.append(pytest.param(*(value for _, value in chosen), marks=marks, id=name))
+    return list(axes), combinations

@@ -16,12 +16,14 @@ from sklearn.preprocessing import scale
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.penalties import MCP, SCAD, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
+from tests.helpers import covering
 
 ALPHA, L1_RATIO = 0.05, 0.4
 ADAM = {"solver": "adam", "learning_rate_init": 0.2, "max_iter": 400}
 MINIBATCHES = {"solver": "adam", "learning_rate_init": 0.1, "max_iter": 250}
 HEAVY_BALL = {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.1}
 NESTEROV = {"solver": "sgd", "nesterovs_momentum": True, "learning_rate_init": 0.1}
+SOLVERS = {"adam": ADAM, "heavy ball": HEAVY_BALL, "nesterov": NESTEROV}
 
 
 def linear(estimator, penalty, **options):
@@ -54,8 +56,7 @@ def assert_same(model, coef, intercept, atol, same_support=True):
         np.testing.assert_array_equal(model.coefs_[0] == 0, coef == 0)
 
 
-@pytest.mark.parametrize("penalty", REGRESSION)
-@pytest.mark.parametrize("solver", [ADAM, HEAVY_BALL, NESTEROV], ids=["adam", "heavy ball", "nesterov"])
+@pytest.mark.parametrize(*covering(solver=SOLVERS, penalty=list(REGRESSION)))
 def test_regression(linear_problem, penalty, solver):
     X, Y = linear_problem
     y = Y[:, 0]
@@ -84,8 +85,7 @@ def logistic(X, y, penalty, weight=None, C=1 / (200 * ALPHA)):
     return solver.fit(X, y, sample_weight=weight)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("penalty", LOGISTIC_RATIO)
+@pytest.mark.parametrize(*covering(penalty=list(LOGISTIC_RATIO), n_classes=[2, 3]))
 def test_logistic_regression(linear_problem, penalty, n_classes):
     X, Y = linear_problem
     y = np.digitize(Y[:, 0], np.quantile(Y[:, 0], np.arange(1, n_classes) / n_classes))
@@ -98,8 +98,7 @@ def test_logistic_regression(linear_problem, penalty, n_classes):
     np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-5)
 
 
-@pytest.mark.parametrize("penalty", REGRESSION)
-@pytest.mark.parametrize("batch_size", [50, 64])
+@pytest.mark.parametrize(*covering(batch_size=[50, 64], penalty=list(REGRESSION)))
 def test_minibatches_come_to_the_same_solution(linear_problem, penalty, batch_size):
     X, Y = linear_problem
     expected = REGRESSION[penalty].fit(X, Y[:, 0])
@@ -182,7 +181,7 @@ def assert_multi_task_lasso(model, X, Y, atol, same_support=True):
         np.testing.assert_array_equal((model.coefs_[0] == 0).any(axis=1), dropped)
 
 
-@pytest.mark.parametrize("solver", [ADAM, HEAVY_BALL, NESTEROV], ids=["adam", "heavy ball", "nesterov"])
+@pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
 def test_group_lasso_over_features_is_multi_task_lasso(linear_problem, solver):
     model = linear(RegularizedMLPRegressor, "group_lasso", **solver).fit(*linear_problem)
     assert_multi_task_lasso(model, *linear_problem, atol=1e-5)
@@ -222,8 +221,11 @@ def assert_group_conditions(W, G, groups, strengths, l1=0.0):
     assert 0 < n_zero < len(groups)
 
 
-@pytest.mark.parametrize("solver", [ADAM, NESTEROV], ids=["adam", "nesterov"])
-@pytest.mark.parametrize("weights", [None, [0.2, 1.0, 0.5, 3.0, 2.0]], ids=["equal", "adaptive"])
+@pytest.mark.parametrize(
+    *covering(
+        weights={"equal": None, "adaptive": [0.2, 1.0, 0.5, 3.0, 2.0]}, solver={"adam": ADAM, "nesterov": NESTEROV}
+    )
+)
 def test_group_lasso_over_lists_satisfies_its_optimality_conditions(linear_problem, solver, weights):
     X, Y = linear_problem
     penalty = GroupLasso(0.1, groups=LISTS, group_weights=weights)
@@ -279,13 +281,11 @@ def slope_of_scad(w, alpha, gamma):
     return np.minimum(alpha, np.maximum(gamma * alpha - np.abs(w), 0) / (gamma - 1))
 
 
-@pytest.mark.parametrize("solver", [ADAM, HEAVY_BALL, NESTEROV], ids=["adam", "heavy ball", "nesterov"])
 @pytest.mark.parametrize(
-    ("penalty", "slope"), [(MCP(0.2), slope_of_mcp), (SCAD(0.2), slope_of_scad)], ids=["mcp", "scad"]
+    *covering(case={"mcp": (MCP(0.2), slope_of_mcp), "scad": (SCAD(0.2), slope_of_scad)}, solver=SOLVERS)
 )
-def test_nonconvex_penalties_end_at_a_stationary_point_and_spare_large_coefficients(
-    linear_problem, solver, penalty, slope
-):
+def test_nonconvex_penalties_end_at_a_stationary_point_and_spare_large_coefficients(linear_problem, case, solver):
+    penalty, slope = case
     X, Y = linear_problem
     y = Y[:, :1]
     model = linear(RegularizedMLPRegressor, penalty, alpha=None, **solver).fit(X, y)

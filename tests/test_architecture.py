@@ -1,6 +1,7 @@
 """Imports point one way, scikit-learn's private names come in at one place, tests share neither generators nor time."""
 
 import ast
+import functools
 import graphlib
 from pathlib import Path
 
@@ -58,8 +59,17 @@ MAX_METHODS, MAX_LINES_OF_CODE, MAX_LINES = 25, 50, 500
 
 
 def imports(path):
-    """Iterate over the modules that a file imports, in functions and for type checkers too, and names from them."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Return the modules that a file imports, in functions and for type checkers too, and names from them."""
+    return imports_of_text(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports_of_text(text):
+    return tuple(found_imports(text))
+
+
+def found_imports(text):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"line {node.lineno}: imports are absolute"
             yield node.module, [alias.name for alias in node.names]

@@ -255,9 +255,16 @@ def treats_inputs_in_its_own_way(estimator):
     )
 
 
-def is_of_inputs(check):
+def is_for_the_full_product(estimator, check):
+    """Return whether the suite has a check for others of the estimators alone."""
     name = check.func.__name__
-    return name in OF_INPUTS | OF_INPUTS_THAT_ARE_LEARNT or check.keywords.get("readonly_memmap", False)
+    if name in OF_INPUTS:
+        return not treats_inputs_in_its_own_way(estimator)
+    if name in OF_INPUTS_THAT_ARE_LEARNT or check.keywords.get("readonly_memmap", False):
+        # Losses take no part in it, and those that choose a strength leave it to the fits of one.
+        is_other = getattr(estimator, "loss", None) in ("poisson", "gamma", "quantile") or hasattr(estimator, "alphas")
+        return is_other or not treats_inputs_in_its_own_way(estimator)
+    return False
 
 
 def checks():
@@ -270,7 +277,7 @@ def checks():
     for case in cases:
         values, marks = getattr(case, "values", case), getattr(case, "marks", ())
         estimator, check = values
-        if estimator in FURTHER_PAIRS or (is_of_inputs(check) and not treats_inputs_in_its_own_way(estimator)):
+        if estimator in FURTHER_PAIRS or is_for_the_full_product(estimator, check):
             marks = (*marks, pytest.mark.product)
         marked.append(pytest.param(*values, marks=marks))
     return pytest.mark.parametrize(names, marked, **decorator.kwargs)

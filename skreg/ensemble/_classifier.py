@@ -12,7 +12,7 @@ from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import StrOptions, num_samples, safe_indexing
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.ensemble._base import BaseEnsemble, stacked_predictions
-from skreg.ensemble._calibration import CALIBRATIONS, make_calibrator
+from skreg.ensemble._calibration import CALIBRATIONS, averaging_factor, logit_variances, make_calibrator
 from skreg.ensemble._conformal import OutOfFoldScores
 from skreg.ensemble._draws import row_draws
 
@@ -24,9 +24,9 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
     calibration: str | None = parameter(
         "{'temperature', 'isotonic', 'sigmoid'} or None",
         """Calibration of the mean probabilities, which is fitted to the out-of-fold predictions: 'temperature' divides
-        the logits by one number, so that predicted classes stay the same; 'isotonic' and 'sigmoid' are scikit-learn's,
-        one class against the rest. Needs rows that members have not seen: folds, or ``bootstrap=True``. Rows of a class
-        that none of these members knows are left out.
+        the logits by one number, close to 1 if rows are few, so that predicted classes stay the same; 'isotonic' and
+        'sigmoid' are scikit-learn's, one class against the rest. Needs rows that members have not seen: folds, or
+        ``bootstrap=True``. Rows of a class that none of these members knows are left out.
         """,
         default=None,
         constraints=[StrOptions(set(CALIBRATIONS)), None],
@@ -64,13 +64,13 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         labels = np.asarray(data.y)[known]
         targets = labels if self._multilabel else np.searchsorted(self.classes_, labels)
         if self.calibration is not None:
-            self._set_calibrator(held.held_out[:, known], self.oof_predictions_[known], targets, sample_weight)
+            self._set_calibrator(held, known, targets, sample_weight, data)
         if not self._multilabel:
             codes = np.zeros(len(known), dtype=np.intp)
             codes[known] = targets
             self._residuals = OutOfFoldScores(codes, held)
 
-    def _set_calibrator(self, held_out, predictions, targets, sample_weight):
+    def _set_calibrator(self, held, rows, targets, sample_weight, data):
         """Fit the calibrator to the rows of classes that a member knows that has not seen the row.
 
         The others, as the only row of a class, have a probability of 0 for want of rows, not of calibration: one of
@@ -78,12 +78,45 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         """
         if not self._multilabel:
             knows = np.stack([np.isin(self.classes_, member.classes_) for member in self.members_])
-            rows = (held_out & knows[:, targets]).any(axis=0)
-            predictions, targets = predictions[rows], targets[rows]
-            sample_weight = None if sample_weight is None else sample_weight[rows]
+            known = (held.held_out[:, rows] & knows[:, targets]).any(axis=0)
+            rows = rows.copy()
+            rows[rows] = known
+            targets = targets[known]
+            sample_weight = None if sample_weight is None else sample_weight[known]
         if len(targets):
-            calibrator = make_calibrator(self.calibration, multilabel=self._multilabel)
-            self.calibrator_ = calibrator.fit(predictions, targets, sample_weight)
+            averaging = self._averaging(held, rows, sample_weight, data) if self.calibration == "temperature" else 1.0
+            calibrator = make_calibrator(self.calibration, multilabel=self._multilabel, averaging=averaging)
+            self.calibrator_ = calibrator.fit(self.oof_predictions_[rows], targets, sample_weight)
+
+    def _averaging(self, held, rows, sample_weight, data):
+        """Return how much less sure the mean of all members is than the out-of-fold predictions of some rows."""
+        parts = self._comparable(held, rows, data)
+        variances = logit_variances(parts, len(rows), multilabel=self._multilabel)
+        return averaging_factor(
+            self.oof_predictions_[rows],
+            variances[rows],
+            held.held_out[:, rows].sum(axis=0),
+            len(self.members_),
+            sample_weight,
+            multilabel=self._multilabel,
+        )
+
+    def _comparable(self, held, rows, data):
+        """Yield rows and probabilities of the members that know all classes.
+
+        Of all of these that have not seen a row, if some row was held out of two; else of all that have seen it.
+        """
+        n_classes = len(self.classes_)
+        able = [
+            number for number, one in enumerate(self.members_) if self._multilabel or len(one.classes_) == n_classes
+        ]
+        several = (held.held_out[able][:, rows].sum(axis=0) > 1).any()
+        for number in able:
+            seen = rows & ~held.held_out[number]
+            if several:
+                yield held.held_out[number], held.predictions[number]
+            elif seen.any():
+                yield seen, self._member_predictions(self.members_[number], safe_indexing(data.X, np.flatnonzero(seen)))
 
     def _set_targets(self, y):
         check_classification_targets(y)

@@ -83,8 +83,7 @@ class OutOfFold:
     def __init__(self, held_out):
         held_out = np.asarray(held_out, dtype=bool)
         self.rows_ = np.flatnonzero(held_out.any(axis=0))
-        self.patterns_, of_row = np.unique(held_out[:, self.rows_].T, axis=0, return_inverse=True)
-        self.pattern_of_row_ = of_row.ravel()
+        self.patterns_, self.pattern_of_row_ = _distinct_columns(held_out[:, self.rows_])
         rows, of_member = np.unique(held_out, axis=0, return_inverse=True)
         groups = [(np.flatnonzero(of_member.ravel() == number), np.flatnonzero(row)) for number, row in enumerate(rows)]
         self.groups_ = [group for group in groups if len(group[1])]
@@ -122,6 +121,18 @@ class OutOfFold:
             below = np.full_like(values[:1], np.nan)
             thresholds[new] = np.concatenate([below, np.sort(values, axis=0)])[ranks]
         return group_of_row, thresholds
+
+
+def _distinct_columns(held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct columns of an array of bool, in lexical order, as rows, and the number of each column.
+
+    Columns are numbered anew for each of their entries: one sort of many columns takes ten times as long.
+    """
+    numbers = np.zeros(held_out.shape[1], dtype=np.intp)
+    first = np.zeros(min(1, held_out.shape[1]), dtype=np.intp)
+    for entries in held_out:
+        _, first, numbers = np.unique(2 * numbers + entries, return_index=True, return_inverse=True)
+    return held_out[:, first].T, numbers
 
 
 class OutOfFoldResiduals(OutOfFold):

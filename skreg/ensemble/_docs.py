@@ -44,7 +44,8 @@ CLASSIFIER_ATTRIBUTES = {
     "oof_score_": _ATTRIBUTES["oof_score_"].format(score="Accuracy"),
     "calibrator_": """object or None
     What maps mean probabilities to calibrated ones: with 'temperature' its attribute ``temperature_`` is the number
-    that logits are divided by. None without calibration. `oof_predictions_` and members are not calibrated.
+    that their logits are divided by, and ``averaging`` how much smaller these are than those of `oof_predictions_`,
+    because more members are averaged. None without calibration. `oof_predictions_` and members are not calibrated.
     """,
 }
 REGRESSOR_ATTRIBUTES = {

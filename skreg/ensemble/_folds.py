@@ -90,16 +90,22 @@ class FoldMembers(BaseEnsemble):
         found = []
         for number, (train, held_out) in enumerate(splits):
             train, held_out = (row_indices(rows, n_rows) for rows in (train, held_out))
-            if not (len(train) and len(held_out)) or np.intersect1d(train, held_out).size:
-                raise ValueError(
-                    f"The 'cv' parameter must give rows to train on, and other rows to hold out; got {len(train)} and "
-                    f"{len(held_out)} rows in fold {number}, {np.intersect1d(train, held_out).size} of them the same."
-                )
             rows = np.concatenate([train, held_out])
-            if rows.dtype.kind not in "iu" or not np.isin(rows, np.arange(n_rows)).all():
+            has_both = len(train) > 0 and len(held_out) > 0
+            if has_both and not (rows.dtype.kind in "iu" and rows.min() >= 0 and rows.max() < n_rows):
                 raise ValueError(
                     f"The 'cv' parameter must give indices or masks of the {n_rows} rows of X; got others in fold "
                     f"{number}."
+                )
+            n_both = 0
+            if has_both:
+                is_trained_on = np.zeros(n_rows, dtype=bool)
+                is_trained_on[train] = True
+                n_both = len(np.unique(held_out[is_trained_on[held_out]]))
+            if not has_both or n_both:
+                raise ValueError(
+                    f"The 'cv' parameter must give rows to train on, and other rows to hold out; got {len(train)} and "
+                    f"{len(held_out)} rows in fold {number}, {n_both} of them the same."
                 )
             found.append((train, held_out))
         if not found:

@@ -20,7 +20,7 @@ from skreg._estimator.data import as_numpy, as_target, check_weights
 from skreg._estimator.groups import GroupsMixin
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import Interval, StrOptions, fit_context
-from skreg._warnings import Message, give_warnings
+from skreg._warnings import Message, give_warnings, keeping_warnings
 from skreg.engine.spec import FitResult
 from skreg.model_selection._deferred import FittedTogether, PendingFits
 from skreg.pipeline import table_pipeline
@@ -59,6 +59,13 @@ class PendingTabular(PendingFits):
             messages.append((text, FitFailedWarning))
         # The number of epochs follows from the number of rows, and each network keeps its best one.
         return [message for message in messages if not issubclass(message[1], ConvergenceWarning)]
+
+
+def encoded_width(encoder: TableEncoder, X, y) -> int:
+    """Return the number of features that an encoder makes of all rows: folds make about as many."""
+    messages: list[Message] = []  # which folds have, too
+    with keeping_warnings(messages):
+        return len(clone(encoder).fit(X, y).source_columns_)
 
 
 @with_parameters
@@ -169,6 +176,7 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         forget(self)
         X, y, weight = self._checked_rows(X, y, sample_weight)
         folds = self._make_folds(*X.shape)
+        folds.estimator.set_params(blend__width=encoded_width(folds.estimator.steps[0][1], X, y))
         return PendingTabular(self, folds, folds._prepare(X, y, weight, groups=groups, messages=messages, **options))
 
     def _checked_rows(self, X, y, sample_weight) -> tuple:

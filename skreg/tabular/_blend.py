@@ -18,6 +18,7 @@ from skreg._warnings import Message, give_warnings
 from skreg.compose import quantile_levels
 from skreg.engine.spec import FitResult
 from skreg.model_selection._deferred import FittedTogether, PendingFits, keeps_warnings
+from skreg.preprocessing._encoded import EncodedTable, source_columns_of
 from skreg.stopping import following
 
 
@@ -32,12 +33,41 @@ def normalized(probabilities: np.ndarray, multilabel: bool) -> np.ndarray:
     return probabilities if multilabel else probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
+def padded(X, width: int | None):
+    """Return an encoded table with columns of zeros at its end, of which each counts as an original column."""
+    n_features = X.shape[1]
+    if width is None or width <= n_features or not isinstance(X, np.ndarray):  # as frames are, with set_config
+        return X
+    zeros = np.zeros((len(X), width - n_features), dtype=X.dtype)
+    sources = source_columns_of(X)
+    if sources is not None:
+        sources = np.append(sources, sources.max() + 1 + np.arange(width - n_features))
+    return EncodedTable(np.hstack([np.asarray(X), zeros]), sources)
+
+
+def without_padding(network, n_features: int):
+    """Return a fitted network without its weights of the columns that :func:`padded` has added.
+
+    They have no part in the outputs: what they are multiplied by is zero.
+    """
+    if n_features < network.n_features_in_:
+        network.coefs_[0] = np.ascontiguousarray(network.coefs_[0][:n_features])
+        if network.skip_coef_ is not None:
+            network.skip_coef_ = np.ascontiguousarray(network.skip_coef_[:n_features])
+        network.n_features_in_ = n_features
+        network.input_features_ = np.arange(n_features)
+        if network.source_columns_ is not None:
+            network.source_columns_ = network.source_columns_[:n_features]
+    return network
+
+
 @dataclass
 class PendingBlend(PendingFits):
     """The fits of the networks of a blend, prepared but not trained."""
 
     blend: "Blend"
     pending: dict[str, PendingFit]
+    n_features: int
 
     @property
     def fits(self) -> list[PendingFit]:
@@ -55,7 +85,7 @@ class PendingBlend(PendingFits):
                 self.blend.failures_[name] = f"{type(error).__name__}: {error}"
                 errors.append(error)
             else:
-                self.blend.networks_[name] = pending.estimator
+                self.blend.networks_[name] = without_padding(pending.estimator, self.n_features)
         if not self.blend.networks_:
             raise errors[0]
         first = next(iter(self.blend.networks_.values()))
@@ -75,6 +105,9 @@ class Blend(FittedTogether, BaseEstimator):
         Names and networks of skreg, all classifiers or all regressors.
     random_state : int, RandomState instance or None, default=None
         Seed from which the networks get theirs.
+    width : int or None, default=None
+        Number of features to train with: inputs that have fewer get columns of zeros, which the fitted networks do not
+        have. Networks of folds whose encoders have not made the same features can then be trained together.
 
     Attributes
     ----------
@@ -89,9 +122,10 @@ class Blend(FittedTogether, BaseEstimator):
     # The estimator around it has checked the parameters.
     _parameter_constraints: ClassVar[dict] = {}
 
-    def __init__(self, networks=(), random_state=None):
+    def __init__(self, networks=(), random_state=None, width=None):
         self.networks = networks
         self.random_state = random_state
+        self.width = width
 
     def __sklearn_tags__(self):
         return get_tags(self.networks[0][1])
@@ -114,7 +148,8 @@ class Blend(FittedTogether, BaseEstimator):
         self, X, y, sample_weight=None, *, groups=None, structure, messages, stopped=None, X_val=None, **validation
     ):
         random, checks, pending = random_numbers(self.random_state), SharedChecks(), {}
-        X, y, X_val = as_numpy(X), as_numpy(y, "y"), as_numpy(X_val, "X_val")
+        y, n_features = as_numpy(y, "y"), np.shape(X)[1]
+        X, X_val = (None if rows is None else padded(as_numpy(rows), self.width) for rows in (X, X_val))
         for name, given in self.networks:
             network = clone(given).set_params(random_state=int(random.randint(SEED_LIMIT)))
             network._validate_params()
@@ -122,7 +157,7 @@ class Blend(FittedTogether, BaseEstimator):
             rows = {"X_val": X_val, **validation} if network.early_stopping else {}
             with following(lambda network=network: [network], structure):
                 pending[name] = prepare(network, X, y, weight, groups=groups, checks=checks, messages=messages, **rows)
-        return PendingBlend(self, pending)
+        return PendingBlend(self, pending, n_features)
 
     def predict(self, X):
         """Return the weighted mean of the predictions, or the labels of the largest mean probabilities."""

@@ -5,46 +5,41 @@ import math
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg.regressor import RegularizedMLPRegressor
 
-# Batches grow with the rows, so that an epoch has at least so many steps, within these limits.
+# Batches grow with the rows, so that an epoch has about so many steps, within these limits.
 STEPS_OF_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 16, 16, 256
+# Steps in all, and steps without a better epoch after which a network stops; in epochs at least so many.
+MAX_STEPS, PATIENT_STEPS = 4000, 300
+MIN_EPOCHS, MIN_PATIENCE = 50, 8
 
-# A linear model with three strengths; one hidden layer with little and with more regularization; two, with dropout.
 RECIPES: dict[str, dict] = {
-    "linear_weak": {"hidden_layer_sizes": (), "alpha": 1e-3, "learning_rate_init": 0.03, "n_steps": 800},
-    "linear": {"hidden_layer_sizes": (), "alpha": 1e-2, "learning_rate_init": 0.03, "n_steps": 800},
-    "linear_strong": {"hidden_layer_sizes": (), "alpha": 1e-1, "learning_rate_init": 0.03, "n_steps": 800},
-    "small": {"hidden_layer_sizes": (64,), "alpha": 1e-2, "learning_rate_init": 0.01, "dropout": 0.2, "n_steps": 1500},
+    "linear": {"hidden_layer_sizes": (), "alpha": 1e-3, "learning_rate_init": 0.03},
+    "small": {"hidden_layer_sizes": (64,), "alpha": 1e-2, "learning_rate_init": 0.003, "dropout": 0.2},
+    "sparse": {"hidden_layer_sizes": (100,), "penalty": "l1", "alpha": 3e-3, "learning_rate_init": 0.003},
+    "medium": {
+        "hidden_layer_sizes": (128,),
+        "penalty": None,
+        "weight_decay": 0.1,
+        "learning_rate_init": 0.002,
+        "dropout": 0.3,
+    },
     "wide": {
         "hidden_layer_sizes": (256, 128),
         "penalty": None,
-        "weight_decay": 0.05,
-        "learning_rate_init": 0.003,
-        "dropout": 0.4,
-        "input_dropout": 0.1,
-        "n_steps": 2000,
+        "weight_decay": 0.02,
+        "learning_rate_init": 0.001,
+        "dropout": 0.1,
     },
 }
-# Where columns outnumber rows: networks that choose columns.
+# Where columns outnumber rows: a network that selects columns.
 WIDE_RECIPES: dict[str, dict] = {
-    "group": {
-        "hidden_layer_sizes": (64,),
-        "penalty": "group_lasso",
-        "alpha": 3e-2,
-        "learning_rate_init": 0.005,
-        "n_steps": 1500,
-    },
+    "group": {"hidden_layer_sizes": (64,), "penalty": "group_lasso", "alpha": 2e-2, "learning_rate_init": 0.003},
 }
 
 
 def batch_size_for(n_rows: int) -> int:
-    """Return a batch size, a power of two."""
+    """Return a batch size, a power of two unless there are fewer rows."""
     size = 2 ** round(math.log2(max(1, n_rows / STEPS_OF_EPOCH)))
-    return min(max(size, SMALLEST_BATCH), LARGEST_BATCH)
-
-
-def epochs_for(n_rows: int, n_steps: int) -> int:
-    """Return the number of epochs that have about so many steps, at least 20."""
-    return max(20, round(n_steps * batch_size_for(n_rows) / n_rows))
+    return min(max(size, SMALLEST_BATCH), LARGEST_BATCH, n_rows)
 
 
 def default_members(kind: type[BaseRegularizedMLP], n_rows: int, n_columns: int) -> list[tuple[str, object]]:
@@ -64,23 +59,22 @@ def default_members(kind: type[BaseRegularizedMLP], n_rows: int, n_columns: int)
     list of (str, estimator)
         The networks.
     """
-    recipes = dict(RECIPES)
-    if n_columns > n_rows:
-        recipes |= WIDE_RECIPES
-    return [(name, network(kind, n_rows, **recipe)) for name, recipe in recipes.items()]
+    recipes = RECIPES | WIDE_RECIPES if n_columns > n_rows else RECIPES
+    return [(name, make_network(kind, n_rows, **recipe)) for name, recipe in recipes.items()]
 
 
-def network(kind: type[BaseRegularizedMLP], n_rows: int, *, n_steps: int, **parameters) -> BaseRegularizedMLP:
-    """Return a network that takes about so many steps, at a rate that falls to zero, and keeps its best epoch."""
-    n_epochs = epochs_for(n_rows, n_steps)
+def make_network(kind: type[BaseRegularizedMLP], n_rows: int, **parameters) -> BaseRegularizedMLP:
+    """Return a network with a mean of its weights, which stops early after a number of steps without a better epoch."""
+    batch_size = batch_size_for(n_rows)
+    steps_of_epoch = math.ceil(n_rows / batch_size)
     if issubclass(kind, RegularizedMLPRegressor):
         parameters = {"target_transform": "standard"} | parameters
     return kind(
-        batch_size=min(batch_size_for(n_rows), n_rows),
-        max_iter=n_epochs,
-        learning_rate="cosine",
+        batch_size=batch_size,
+        max_iter=max(MIN_EPOCHS, round(MAX_STEPS / steps_of_epoch)),
         early_stopping=True,
-        n_iter_no_change=n_epochs,
+        n_iter_no_change=max(MIN_PATIENCE, round(PATIENT_STEPS / steps_of_epoch)),
         tol=0.0,
+        averaging="ema",
         **parameters,
     )

@@ -13,6 +13,7 @@ from skreg.ensemble import _conformal
 from skreg.ensemble._conformal import (
     INTERVAL_METHODS,
     SET_METHODS,
+    OutOfFold,
     OutOfFoldResiduals,
     OutOfFoldScores,
     log_odds_against,
@@ -578,3 +579,13 @@ def test_predictions_between_rows_are_those_of_these_rows():
     np.testing.assert_array_equal(held.of_rows(rows).mean()[rows], held.mean()[rows])
     assert np.isnan(held.of_rows(rows).mean()[~rows]).all()
     assert held.of_rows(np.ones(23, dtype=bool)) is held
+
+
+@pytest.mark.parametrize(("n_members", "n_rows"), [(5, 200), (3, 0), (1, 4), (70, 60)])
+def test_patterns_are_those_of_a_sort_of_whole_columns(n_members, n_rows):
+    held_out = np.random.default_rng(0).random((n_members, n_rows)) < 0.3
+    held_out[0] |= ~held_out.any(axis=0)  # no row is left out
+    found = OutOfFold(held_out)
+    patterns, of_row = np.unique(held_out.T, axis=0, return_inverse=True)
+    assert np.array_equal(found.patterns_, patterns)
+    assert np.array_equal(found.pattern_of_row_, of_row.ravel())

@@ -12,6 +12,7 @@ import pytest
 import sklearn.model_selection
 import torch
 from scipy import sparse
+from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_multilabel_classification
@@ -109,24 +110,94 @@ def held_out_of(ensemble, X):
 
 class TestCalibration:
     @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weights"])
-    def test_the_temperature_is_that_of_the_smallest_log_loss(self, weight):
+    def test_the_temperature_is_the_most_probable(self, weight):
+        """By the log-loss of rows with weight, and a normal distribution of log(T) with standard deviation 0.1."""
         X, y = classes()
         ensemble = calibrated("temperature", (X, NAMES[y]), weight)
-        oof, codes = ensemble.oof_predictions_, np.searchsorted(ensemble.classes_, NAMES[y])
+        codes = np.searchsorted(ensemble.classes_, NAMES[y])
+        oof = ensemble.oof_predictions_**ensemble.calibrator_.averaging
+        oof /= oof.sum(axis=1, keepdims=True)
+        n_rows = N_ROWS if weight is None else np.count_nonzero(weight)
 
         def loss(temperature):
             powers = oof ** (1 / temperature)
             likelihoods = powers[np.arange(N_ROWS), codes] / powers.sum(axis=1)
             return np.average(-np.log(likelihoods), weights=weight)
 
+        def surprise(temperature):
+            return n_rows * loss(temperature) - norm.logpdf(np.log(temperature), scale=0.1)
+
         assert loss(1) == pytest.approx(log_loss(NAMES[y], oof, sample_weight=weight))
         found = ensemble.calibrator_.temperature_
         grid = np.geomspace(0.1, 100, 400)
-        losses = [loss(temperature) for temperature in grid]
-        assert found == pytest.approx(grid[np.argmin(losses)], rel=0.02)
+        surprises = [surprise(temperature) for temperature in grid]
+        assert found == pytest.approx(grid[np.argmin(surprises)], rel=0.02)
         assert 0.101 < found < 99
-        assert loss(found) <= min(losses)
+        assert surprise(found) <= min(surprises)
         assert loss(found) < loss(1)
+
+    @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weights"])
+    @pytest.mark.parametrize("kind", ["folds", "repeats", "bootstrap", "labels"])
+    def test_how_much_less_sure_the_mean_is(self, kind, weight, monkeypatch):
+        """By what is computed here row by row; in one partition from the members that have seen a row."""
+        X, y = labels() if kind == "labels" else classes()
+        network, options = classifier(max_iter=12), {"calibration": "temperature", "random_state": 0}
+        if kind == "bootstrap":
+            ensemble = DeepEnsembleClassifier(network, n_members=6, bootstrap=True, **options)
+        else:
+            ensemble = FoldEnsembleClassifier(network, cv=3, n_repeats=2 if kind == "repeats" else 1, **options)
+        plans, plan = [], type(ensemble)._plan  # they alone know the rows of the members
+        monkeypatch.setattr(type(ensemble), "_plan", lambda *arguments: plans.extend(plan(*arguments)) or plans)
+        ensemble.fit(X, y, weight)
+        held_out = np.array([np.isin(np.arange(N_ROWS), plan.held_out) for plan in plans])
+        members = ensemble.predict_members(X).members.astype(np.float64)
+
+        def logits_of(probabilities):
+            logs = np.log(probabilities)
+            if kind == "labels":
+                return logs - np.log(1 - probabilities)
+            return logs - logs.mean(axis=-1, keepdims=True)
+
+        compared = ~held_out if kind in ("folds", "labels") else held_out
+        weights = np.ones(N_ROWS) if weight is None else weight
+        rows = np.flatnonzero((weights > 0) & held_out.any(axis=0))
+        variances, squares, inverses = {}, {}, {}
+        for row in rows:
+            own = members[held_out[:, row], row]
+            inverses[row] = 1 / len(own)
+            squares[row] = (logits_of(own.mean(axis=0)) ** 2).sum()
+            others = logits_of(members[compared[:, row], row])
+            if len(others) > 1:
+                variances[row] = others.var(axis=0, ddof=1).sum()
+        variance, square, inverse = (
+            np.average(list(values.values()), weights=weights[list(values)])
+            for values in (variances, squares, inverses)
+        )
+        expected = max(1 - variance * (inverse - 1 / len(members)) / square, 1 / (len(members) * inverse))
+        assert expected < 0.9999
+        assert ensemble.calibrator_.averaging == pytest.approx(expected, rel=1e-5)
+
+    def test_two_folds_say_nothing_of_the_spread(self):
+        """One member alone has seen a row."""
+        X, y = classes()
+        ensemble = FoldEnsembleClassifier(classifier(), cv=2, calibration="temperature", random_state=0).fit(X, y)
+        assert ensemble.calibrator_.averaging == 1
+
+    def test_the_spread_is_that_of_members_that_know_all_classes(self):
+        """The others give no probability to a class, of which the logarithm is far from any other."""
+        X, y = classes()
+        splits = [(np.flatnonzero(y < 2), np.flatnonzero(y == 2)), *SPLITS]
+        ensemble = FoldEnsembleClassifier(classifier(), cv=splits, calibration="temperature", random_state=0).fit(X, y)
+        assert [len(member.classes_) for member in ensemble.members_] == [2, 3, 3, 3]
+        logits = np.log(ensemble.predict_members(X).members[1:].astype(np.float64))
+        logits -= logits.mean(axis=2, keepdims=True)
+        seen = [[number for number, split in enumerate(SPLITS) if row in split[0]] for row in range(N_ROWS)]
+        variance = np.mean([logits[own, row].var(axis=0, ddof=1).sum() for row, own in enumerate(seen)])
+        oof = np.log(np.maximum(ensemble.oof_predictions_, 1e-12))
+        oof -= oof.mean(axis=1, keepdims=True)
+        expected = 1 - variance * (np.where(y == 2, 1 / 2, 1).mean() - 1 / 4) / (oof**2).sum(axis=1).mean()
+        assert expected < 0.999
+        assert ensemble.calibrator_.averaging == pytest.approx(expected, rel=1e-5)
 
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("n_classes", [2, 3])
@@ -143,7 +214,8 @@ class TestCalibration:
         np.testing.assert_array_equal(found, ensemble.calibrator_.predict(mean))
         np.testing.assert_allclose(found.sum(axis=1), 1)
         np.testing.assert_array_equal(ensemble.predict(NEW), found.argmax(axis=1))
-        assert np.abs(found - mean).max() > 0.01
+        # The temperature of so few rows is close to 1.
+        assert np.abs(found - mean).max() > (0.003 if kind == "temperature" else 0.01)
         if kind == "temperature":
             np.testing.assert_array_equal(ensemble.predict(NEW), plain.predict(NEW))
             powers = mean ** (1 / ensemble.calibrator_.temperature_)
@@ -179,12 +251,13 @@ class TestCalibration:
             np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-9)
             np.testing.assert_array_equal(ensemble.predict(NEW), of_labels.predict(NEW))
             oof = ensemble.oof_predictions_
-            logits = np.log(oof / (1 - oof))
+            logits = ensemble.calibrator_.averaging * np.log(oof / (1 - oof))
 
-            def loss(temperature):
-                return np.logaddexp(0, np.where(Y == 1, -logits, logits) / temperature).mean()
+            def surprise(temperature):
+                loss = np.logaddexp(0, np.where(Y == 1, -logits, logits) / temperature).mean()
+                return N_ROWS * loss - norm.logpdf(np.log(temperature), scale=0.1)
 
-            assert loss(ensemble.calibrator_.temperature_) <= min(map(loss, np.geomspace(0.1, 100, 300)))
+            assert surprise(ensemble.calibrator_.temperature_) <= min(map(surprise, np.geomspace(0.1, 100, 300)))
         else:
             for column in range(3):
                 ranks = np.argsort(mean[:, column])
@@ -581,7 +654,8 @@ def test_rows_of_a_class_that_no_member_knows_which_has_not_seen_them_are_no_row
     ]
     ensemble = FoldEnsembleClassifier(GaussianNB(var_smoothing=0.1), cv=folds, calibration=calibration)
     ensemble.fit(X, y, weight)
-    expected = make_calibrator(calibration).fit(ensemble.oof_predictions_[1:], y[1:], weight[1:])
+    options = {"averaging": ensemble.calibrator_.averaging} if calibration == "temperature" else {}
+    expected = make_calibrator(calibration, **options).fit(ensemble.oof_predictions_[1:], y[1:], weight[1:])
     assert ensemble.oof_predictions_[0, 2] == 0
     np.testing.assert_allclose(ensemble.predict_proba(X), expected.predict(ensemble.predict_members(X).mean))
     by_class = [(np.flatnonzero(y != label), np.flatnonzero(y == label)) for label in range(3)]

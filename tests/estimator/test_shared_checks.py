@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sklearn.model_selection
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.pipeline import make_pipeline
@@ -16,8 +17,9 @@ from skreg._estimator import shared_checks
 from skreg._estimator.advice import advice_on_scale
 from skreg._estimator.data import learnable_data
 from skreg._estimator.prepare import prepare
-from skreg._estimator.shared_checks import SharedChecks
+from skreg._estimator.shared_checks import CheckedWhole, SharedChecks
 from skreg.engine.batches import n_epoch_batches
+from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
 from skreg.model_selection import GridSearchCV, cross_validate
 from skreg.penalties import L2
 
@@ -199,3 +201,103 @@ def test_a_spec_knows_its_batches(options):
     assert (len(sizes), max(sizes), sum(sizes)) == (spec.n_batches, spec.largest_batch, len(X))
     if options.get("solver") != "lbfgs":
         assert spec.n_batches == n_epoch_batches(len(X), spec.batch_size, spec.network.smallest_batch)
+
+
+TRAIN, HELD_OUT = np.arange(0, 24), np.arange(24, 36)
+WEIGHT = np.tile([0.0, 1.0, 2.0, 1.0], 9)
+
+
+def parts(estimator, y, weight=None, dtype=np.float64):
+    """Return the tables of training and held-out rows, as parts of a checked whole and by checks of their own."""
+    rows, held = X.astype(dtype), HELD_OUT
+    whole = CheckedWhole(clone(estimator), rows, y, weight)
+    found = []
+    for checks in (whole, SharedChecks()):
+        train = (rows[TRAIN], y[TRAIN], None if weight is None else weight[TRAIN])
+        valid = (rows[held], y[held], None if weight is None else weight[held])
+        if checks is whole:
+            checks.add(*train[:2], TRAIN)
+            checks.add(*valid[:2], held)
+        own = clone(estimator)
+        table, _ = checks.learnable_data(own, *train)
+        valid_table, _ = checks.validation_data(own, table, *valid, None)
+        found.append(
+            (table, valid_table, {name: getattr(own, name) for name in own._data_attributes if name in vars(own)})
+        )
+    return found
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["equal", "weighted"])
+@pytest.mark.parametrize(
+    ("estimator", "y"),
+    [
+        (classifier(class_weight={"b": 3.0}), LABELS),
+        (classifier(), np.where(LABELS == "a", 1, 0)),
+        (classifier(), np.column_stack([LABELS == "a", LABELS == "b"]).astype(int)),
+        (regressor(), NUMBERS),
+        (regressor(target_transform="standard"), 100 * NUMBERS + 7),
+    ],
+    ids=["classes", "binary", "multilabel", "numbers", "transformed"],
+)
+def test_a_part_of_checked_rows_is_what_its_own_checks_find(monkeypatch, estimator, y, weight, dtype):
+    checks = counted(monkeypatch, shared_checks, "learnable_data")
+    (table, valid, attributes), (own_table, own_valid, own_attributes) = parts(estimator, y, weight, dtype)
+    assert len(checks) == 1, "the part is not checked again"
+    for one, other in ((table, own_table), (valid, own_valid)):
+        assert_array_equal(one.X, other.X)
+        assert_array_equal(np.asarray(one.targets), np.asarray(other.targets))
+        for name in ("weight", "sample_weight"):
+            assert_array_equal(getattr(one, name), getattr(other, name))
+    assert attributes.keys() == own_attributes.keys()
+    for name in ("classes_", "n_features_in_", "_target_range"):
+        if name in attributes:
+            assert_array_equal(attributes[name], own_attributes[name])
+
+
+@pytest.mark.parametrize(
+    ("other", "rows", "weight"),
+    [
+        (classifier(class_weight={"a": 2.0}), TRAIN, None),
+        (regressor(), TRAIN, None),
+        (classifier(), np.flatnonzero(LABELS != "a"), None),
+        (classifier(), TRAIN, np.ones(len(TRAIN))),
+    ],
+    ids=["other parameters", "other class", "class missing", "other weights"],
+)
+def test_what_differs_from_the_whole_is_checked_by_itself(monkeypatch, other, rows, weight):
+    checks = counted(monkeypatch, shared_checks, "learnable_data")
+    y = LABELS if isinstance(other, RegularizedMLPClassifier) else NUMBERS
+    whole = CheckedWhole(classifier(), X, LABELS, None)
+    part = X[rows], y[rows]
+    whole.add(*part, rows)
+    table, _ = whole.learnable_data(clone(other), *part, weight)
+    assert len(checks) == 1
+    own = learnable_data(clone(other), *part, weight)
+    assert_array_equal(table.targets, own.targets)
+    assert_array_equal(table.weight, own.weight)
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [FoldEnsembleClassifier(classifier(early_stopping=True)), FoldEnsembleRegressor(regressor(early_stopping=True))],
+    ids=["classifier", "regressor"],
+)
+def test_members_of_an_ensemble_are_not_checked_again(monkeypatch, ensemble):
+    checks = counted(monkeypatch, shared_checks, "learnable_data")
+    validations = counted(monkeypatch, shared_checks, "check_validation_data")
+    y = LABELS if hasattr(ensemble, "predict_proba") else NUMBERS
+    ensemble.set_params(random_state=0).fit(X, y)
+    assert not checks
+    assert not validations
+
+
+def test_advice_on_scale_is_of_all_rows_and_given_once():
+    ensemble = FoldEnsembleClassifier(classifier(early_stopping=True), random_state=0)
+    rows = X * [1.0, 1e5, 1.0]
+    with pytest.warns(UserWarning, match="very different scales") as caught:
+        ensemble.fit(rows, LABELS)
+    texts = [str(one.message) for one in caught if "very different" in str(one.message)]
+    ranges = np.ptp(rows, axis=0)
+    assert len(texts) == 1
+    assert f"{ranges.max():.3g}" in texts[0]

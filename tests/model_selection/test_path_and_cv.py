@@ -30,7 +30,7 @@ from skreg.model_selection._folds import Problem, choose
 from skreg.model_selection._routines import run
 from skreg.penalties import L1, MCP, SCAD, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
 from skreg.stopping import split_validation
-from tests.helpers import legend_texts
+from tests.helpers import covering, legend_texts
 
 LINEAR = {
     "hidden_layer_sizes": (),
@@ -98,8 +98,7 @@ class TestAlphaMax:
         assert not with_strength(model, largest).fit(X, Y).coefs_[0].any()
         assert with_strength(model, 0.95 * largest).fit(X, Y).coefs_[0].any()
 
-    @pytest.mark.parametrize("n_classes", [2, 3])
-    @pytest.mark.parametrize("penalty", ["l1", "group_lasso"])
+    @pytest.mark.parametrize(*covering(penalty=["l1", "group_lasso"], n_classes=[2, 3]))
     def test_classification_with_weights(self, linear_problem, penalty, n_classes):
         X, Y = linear_problem
         y = np.digitize(Y[:, 0], np.quantile(Y[:, 0], np.arange(1, n_classes) / n_classes))
