@@ -1,0 +1,98 @@
+"""What each way to fit a table costs, and how well it predicts: the numbers of the guide's page "Which estimator?".
+
+All of them get the same table as it is, with their defaults and the same seed; those that take numbers stand behind
+`table_pipeline`. Scores are log-loss and accuracy of the test rows, means of three folds. Seconds are those of the
+processor for one fit, medians of the folds, and the last column is their ratio to the plain network.
+
+A comparison of regularizers fits a thousand networks, and so takes the first fold only; its scores are those of the
+estimator that it recommends. `--models` leaves it out.
+
+    python benchmarks/bench_which_estimator.py [--table Titanic] [--models network tabular] [--folds 3]
+"""
+
+import argparse
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+from _timing import threads, versions
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedKFold
+from tables import TABLES
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV, TabularMLPClassifier, table_pipeline
+from skreg.ensemble import DeepEnsembleClassifier, FoldEnsembleClassifier
+from skreg.inspection import compare_regularizers
+
+
+def recommended(X, y):
+    """Return the estimator that a comparison of regularizers recommends, fitted to all rows."""
+    return compare_regularizers(
+        X, y, network=table_pipeline(RegularizedMLPClassifier(random_state=0)), scoring="neg_log_loss", random_state=0
+    ).best_estimator_
+
+
+def stopping():
+    """Return a network that stops early."""
+    return RegularizedMLPClassifier(early_stopping=True)
+
+
+MODELS = {
+    "linear": lambda X, y: table_pipeline(LogisticRegression()).fit(X, y),
+    "boosting": lambda X, y: table_pipeline(HistGradientBoostingClassifier(random_state=0)).fit(X, y),
+    "network": lambda X, y: table_pipeline(RegularizedMLPClassifier(random_state=0)).fit(X, y),
+    "deep": lambda X, y: table_pipeline(DeepEnsembleClassifier(RegularizedMLPClassifier(), random_state=0)).fit(X, y),
+    "folds": lambda X, y: FoldEnsembleClassifier(table_pipeline(stopping()), random_state=0).fit(X, y),
+    "cv": lambda X, y: table_pipeline(RegularizedMLPClassifierCV(random_state=0)).fit(X, y),
+    "tabular": lambda X, y: TabularMLPClassifier(random_state=0).fit(X, y),
+    "comparison": recommended,
+}
+ONE_FOLD = {"comparison"}
+
+
+def run(table, names, n_folds):
+    """Yield seconds and scores of each model and fold."""
+    X, y = TABLES[table].load()
+    for fold, (train, test) in enumerate(StratifiedKFold(n_folds, shuffle=True, random_state=0).split(X, y)):
+        for name in names:
+            if fold and name in ONE_FOLD:
+                continue
+            start = time.process_time()
+            model = MODELS[name](X.iloc[train], y.iloc[train])
+            seconds = time.process_time() - start
+            loss = log_loss(y.iloc[test], model.predict_proba(X.iloc[test]), labels=model.classes_)
+            yield {
+                "model": name,
+                "log-loss": loss,
+                "accuracy": np.mean(model.predict(X.iloc[test]) == y.iloc[test]),
+                "seconds": seconds,
+            }
+
+
+def main():
+    """Print a line for each model."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    classification = [name for name, table in TABLES.items() if table.task == "classification"]
+    parser.add_argument("--table", choices=classification, default="Titanic")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--folds", type=int, default=3)
+    arguments = parser.parse_args()
+    print(versions())
+    with threads(1), warnings.catch_warnings():
+        # Defaults are what is measured.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        rows = pd.DataFrame(run(arguments.table, arguments.models, arguments.folds))
+    scores = rows.groupby("model", sort=False)
+    found = scores[["log-loss", "accuracy"]].mean().round(3).join(scores["seconds"].median())
+    if "network" in found.index:
+        found["times a network"] = (found["seconds"] / found.loc["network", "seconds"]).round(1)
+    print(f"{arguments.table}: {TABLES[arguments.table].shape[0]} rows, {arguments.folds} folds")
+    print(found.round({"seconds": 2}).to_string())
+
+
+if __name__ == "__main__":
+    main()
