@@ -2,12 +2,13 @@
 
 All of them get the same table as it is, with their defaults and the same seed; those that take numbers stand behind
 `table_pipeline`. Scores are log-loss and accuracy of the test rows, means of three folds. Seconds are those of the
-processor for one fit, medians of the folds, and the last column is their ratio to the plain network.
+processor for one fit, medians of the folds, and the last column is their ratio to the plain network. `--csv` writes
+the table that the page shows.
 
 A comparison of regularizers fits a thousand networks, and so takes the first fold only; its scores are those of the
 estimator that it recommends. `--models` leaves it out.
 
-    python benchmarks/bench_which_estimator.py [--table Titanic] [--models network tabular] [--folds 3]
+    python benchmarks/bench_which_estimator.py [--table Titanic] [--models network tabular] [--folds 3] [--csv FILE]
 """
 
 import argparse
@@ -80,6 +81,7 @@ def main():
     parser.add_argument("--table", choices=classification, default="Titanic")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--csv", help="file for the table, such as docs/_static/which_estimator.csv")
     arguments = parser.parse_args()
     print(versions())
     with threads(1), warnings.catch_warnings():
@@ -89,9 +91,11 @@ def main():
     scores = rows.groupby("model", sort=False)
     found = scores[["log-loss", "accuracy"]].mean().round(3).join(scores["seconds"].median())
     if "network" in found.index:
-        found["times a network"] = (found["seconds"] / found.loc["network", "seconds"]).round(1)
+        found["time / network"] = (found["seconds"] / found.loc["network", "seconds"]).round(1)
     print(f"{arguments.table}: {TABLES[arguments.table].shape[0]} rows, {arguments.folds} folds")
     print(found.round({"seconds": 2}).to_string())
+    if arguments.csv:
+        found.drop(columns="seconds").to_csv(arguments.csv, float_format="%.3g", lineterminator="\n")
 
 
 if __name__ == "__main__":

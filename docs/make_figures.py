@@ -1,8 +1,7 @@
 """Draw the figures, and write the tables, that the README, the landing page and the quickstart begin with.
 
 Those of a raw table are what `examples/plot_tabular.py` computes; the figure of a comparison is drawn by the lines that
-stand beside it. `tests/test_documentation.py` reads the numbers: they are written into files here, and into nothing else
-by hand.
+stand beside it. `tests/test_documentation.py` reads the numbers: they are written here, and nowhere by hand.
 
     python docs/make_figures.py [table] [comparison]      # both without a name
 """

@@ -2,9 +2,9 @@
 A table in one line
 ===================
 
-What does a table give without any settings? ``TabularMLPClassifier().fit(X, y)`` takes a frame as it is, with gaps, text
-and categories. You will see how well it predicts beside gradient boosting and a linear model, what it has trained, and
-which columns it uses.
+``TabularMLPClassifier().fit(X, y)`` takes a frame as it is, with gaps, text and categories, and needs no settings. You
+will see how well it predicts beside gradient boosting and a linear model, what it has trained, and which columns it
+uses.
 """
 
 # %%
@@ -38,9 +38,9 @@ print(pd.DataFrame({"dtype": X.dtypes, "missing": X.isna().sum(), "distinct": X.
 # Three models with their defaults
 # --------------------------------
 #
-# Gradient boosting and logistic regression get their numbers from :func:`~skreg.table_pipeline`, as the networks do: the
-# table is read in the same way for all, and only the models differ. Three folds, so that each passenger is predicted
-# once by models that were fitted to the other 875.
+# Gradient boosting and logistic regression get their numbers from :func:`~skreg.table_pipeline`, as the networks do:
+# the table is read in the same way for all, and only the models differ. Three folds: each passenger is predicted once,
+# by models that were fitted to two thirds of the others.
 
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
 MODELS = {
