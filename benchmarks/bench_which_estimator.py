@@ -8,7 +8,7 @@ the table that the page shows.
 A comparison of regularizers (of the quickstart's network) fits a thousand networks, and so takes the first fold only;
 its scores are those of the estimator that it recommends. `--models` leaves it out.
 
-    python benchmarks/bench_which_estimator.py [--table Titanic] [--models TabularMLPClassifier] [--folds 3] [--csv FILE]
+    python benchmarks/bench_which_estimator.py [--table Titanic] [--models ...] [--folds 3] [--csv FILE]
 """
 
 import argparse
@@ -44,9 +44,13 @@ def stopping():
 
 MODELS = {
     "LogisticRegression": lambda X, y: table_pipeline(LogisticRegression()).fit(X, y),
-    "HistGradientBoostingClassifier": lambda X, y: table_pipeline(HistGradientBoostingClassifier(random_state=0)).fit(X, y),
+    "HistGradientBoostingClassifier": lambda X, y: table_pipeline(HistGradientBoostingClassifier(random_state=0)).fit(
+        X, y
+    ),
     "RegularizedMLPClassifier": lambda X, y: table_pipeline(RegularizedMLPClassifier(random_state=0)).fit(X, y),
-    "DeepEnsembleClassifier": lambda X, y: table_pipeline(DeepEnsembleClassifier(RegularizedMLPClassifier(), random_state=0)).fit(X, y),
+    "DeepEnsembleClassifier": lambda X, y: table_pipeline(
+        DeepEnsembleClassifier(RegularizedMLPClassifier(), random_state=0)
+    ).fit(X, y),
     "FoldEnsembleClassifier": lambda X, y: FoldEnsembleClassifier(table_pipeline(stopping()), random_state=0).fit(X, y),
     "RegularizedMLPClassifierCV": lambda X, y: table_pipeline(RegularizedMLPClassifierCV(random_state=0)).fit(X, y),
     "TabularMLPClassifier": lambda X, y: TabularMLPClassifier(random_state=0).fit(X, y),

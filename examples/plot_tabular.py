@@ -43,14 +43,13 @@ print(pd.DataFrame({"dtype": X.dtypes, "missing": X.isna().sum(), "distinct": X.
 # by models that were fitted to two thirds of the others.
 
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
-MODELS = {
-    "TabularMLPClassifier": TabularMLPClassifier(random_state=0),
-    "logistic regression": table_pipeline(LogisticRegression()),
-    "gradient boosting": table_pipeline(HistGradientBoostingClassifier(random_state=0)),
-}
+SETTINGS = {"cv": FOLDS, "scoring": ["neg_log_loss", "accuracy"], "return_estimator": True}
 results = {
-    name: cross_validate(model, X, y, cv=FOLDS, scoring=["neg_log_loss", "accuracy"], return_estimator=True, n_jobs=2)
-    for name, model in MODELS.items()
+    "TabularMLPClassifier": cross_validate(TabularMLPClassifier(random_state=0), X, y, n_jobs=2, **SETTINGS),
+    "logistic regression": cross_validate(table_pipeline(LogisticRegression()), X, y, **SETTINGS),
+    "gradient boosting": cross_validate(
+        table_pipeline(HistGradientBoostingClassifier(random_state=0)), X, y, **SETTINGS
+    ),
 }
 losses = pd.DataFrame({name: -result["test_neg_log_loss"] for name, result in results.items()})
 accuracies = pd.DataFrame({name: result["test_accuracy"] for name, result in results.items()})
