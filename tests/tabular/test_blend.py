@@ -10,8 +10,9 @@ from sklearn.preprocessing import scale
 
 from skreg._seeds import SEED_LIMIT
 from skreg.backends import _joblib
+from skreg.penalties import GroupLasso
 from skreg.preprocessing import TableEncoder
-from skreg.preprocessing._encoded import source_columns_of
+from skreg.preprocessing._encoded import EncodedTable, source_columns_of
 from skreg.tabular._blend import Blend, padded
 from tests.helpers import KINDS, assert_same_bits, assert_unchanged_by
 from tests.tabular_helpers import data, model, networks, table, weighted_mean
@@ -144,44 +145,14 @@ def test_features_that_a_used_network_selects():
 
 
 class TestWidth:
-    """Columns of zeros, with which folds of other features are trained together, and which no fitted network has."""
-
-    @staticmethod
-    def with_zeros(rows, n_zeros=3):
-        return np.hstack([rows, np.zeros((len(rows), n_zeros))])
-
-    @BOTH
-    @pytest.mark.parametrize("options", [{}, {"penalty": "l1", "alpha": 0.01}, {"penalty": "hierarchical"}])
-    def test_networks_are_those_of_rows_with_zeros(self, kind, options):
-        args, validation = parts(kind)
-        members = [networks(kind)[0], ("other", KINDS[kind]((4,), max_iter=6, early_stopping=True, **options))]
-        blend = Blend(members, random_state=0, width=7).fit(*args, **validation)
-        wide = (self.with_zeros(args[0]), *args[1:])
-        alone = fitted_alone(members, wide, validation | {"X_val": self.with_zeros(validation["X_val"])})
-        assert blend.n_features_in_ == 4
-        for name, network in blend.networks_.items():
-            np.testing.assert_allclose(network.coefs_[0], alone[name].coefs_[0][:4], rtol=1e-10, atol=1e-12)
-            np.testing.assert_allclose(network.predict(args[0]), alone[name].predict(wide[0]), rtol=1e-8)
-            assert network.n_features_in_ == len(network.feature_importances_) == 4
-            assert set(network.selected_features_) <= set(range(4))
-            copy = pickle.loads(pickle.dumps(network)).prune()
-            np.testing.assert_allclose(copy.predict(args[0]), network.predict(args[0]), rtol=1e-8)
-        with pytest.raises(ValueError, match="expecting 4 features"):
-            blend.predict(wide[0])
-
-    @pytest.mark.parametrize("width", [None, 3, 4])
-    def test_wide_enough_rows_stay_as_they_are(self, width):
-        args, validation = parts("regressor")
-        blend = Blend(networks("regressor"), random_state=0, width=width).fit(*args, **validation)
-        for name, network in fitted_alone(networks("regressor"), args, validation).items():
-            np.testing.assert_allclose(blend.networks_[name].coefs_[0], network.coefs_[0], rtol=1e-10, atol=1e-12)
+    """Columns of zeros, with which folds of other features are trained together."""
 
     def test_zeros_are_original_columns_of_their_own(self):
         encoded = TableEncoder().fit(TABLE).transform(TABLE)
         sources = source_columns_of(encoded).tolist()
         wide = padded(encoded, encoded.shape[1] + 2)
         assert source_columns_of(wide).tolist() == [*sources, max(sources) + 1, max(sources) + 2]
-        np.testing.assert_array_equal(np.asarray(wide), self.with_zeros(np.asarray(encoded), 2))
+        np.testing.assert_array_equal(np.asarray(wide), np.pad(encoded, ((0, 0), (0, 2))))
 
     def test_folds_of_other_features_are_trained_together(self, monkeypatch):
         """A level that one fold's rows do not have is a column less."""
@@ -214,3 +185,45 @@ def test_copies_and_tags(kind):
     copy = pickle.loads(pickle.dumps(blend))
     np.testing.assert_array_equal(copy.predict(args[0]), blend.predict(args[0]))
     assert not hasattr(clone(blend), "networks_")
+
+
+@BOTH
+@pytest.mark.parametrize("penalty", ["l2", "l1", "group_lasso", "hierarchical"])
+def test_columns_of_zeros_are_trained_with_but_not_kept(kind, penalty):
+    (X, y, weight), validation = parts(kind)
+    members = networks(kind, penalty=penalty)[1:]
+    blend = Blend(members, random_state=0, width=9).fit(X, y, weight, **validation)
+    zeros = np.zeros((len(X) + len(validation["X_val"]), 5))
+    wide = np.hstack([X, zeros[: len(X)]])
+    alone = fitted_alone(
+        members, (wide, y, weight), validation | {"X_val": np.hstack([validation["X_val"], zeros[40:]])}
+    )
+    network, single = blend.networks_["small"], alone["small"]
+    assert network.n_features_in_ == blend.n_features_in_ == 4
+    assert network.coefs_[0].shape == (4, 4)
+    np.testing.assert_array_equal(network.coefs_[0], single.coefs_[0][:4])
+    method = "predict_proba" if kind == "classifier" else "predict"
+    np.testing.assert_allclose(getattr(network, method)(X), getattr(single, method)(wide), rtol=1e-12)
+    assert network.feature_importances_.shape == (4,)
+    np.testing.assert_array_equal(network.prune().predict(X), network.predict(X))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(network)).predict(X), network.predict(X))
+
+
+@BOTH
+def test_original_columns_are_kept_beside_columns_of_zeros(kind):
+    (X, y, weight), validation = parts(kind)
+    sources = [0, 1, 1, 2]
+    X, validation["X_val"] = EncodedTable(X, sources), EncodedTable(validation["X_val"], sources)
+    name, plain = networks(kind)[1]
+    members = [(name, plain.set_params(penalty=GroupLasso(groups="columns", alpha=0.01)))]
+    network = Blend(members, random_state=0, width=7).fit(X, y, weight, **validation).networks_["small"]
+    np.testing.assert_array_equal(network.source_columns_, sources)
+    assert network.predict(X).shape == y[:40].shape
+
+
+@BOTH
+def test_no_columns_are_added_to_as_many(kind):
+    args, validation = parts(kind)
+    plain = Blend(networks(kind), random_state=0).fit(*args, **validation)
+    same = Blend(networks(kind), random_state=0, width=4).fit(*args, **validation)
+    np.testing.assert_array_equal(plain.predict(args[0]), same.predict(args[0]))
