@@ -51,7 +51,7 @@ class Mixture:
 def mixtures(model, X_test, y, task):
     """Yield names and mixtures of a fitted estimator's members."""
     names = list(model.members_)
-    held = np.stack([model.folds_.network_predictions_[name] for name in names])
+    held = np.stack([model.folds_.networks_[name].predictions for name in names])
     method = "predict_proba" if task == "classification" else "predict"
     new = np.stack([getattr(member, method)(X_test) for member in model.members_.values()])
     classes = getattr(model, "classes_", None)

@@ -122,3 +122,7 @@ own = table_pipeline(network, encoder=TableEncoder(high_cardinality="target", mi
 scores = cross_validate(own, X, y, cv=folds, scoring="neg_log_loss")
 print(f"{type(own).__name__}: log-loss {-scores['test_score'].mean():.3f}")
 assert isinstance(own, TablePipeline)
+
+# %%
+# Several networks that need no settings, weighted by what they predict of rows that they have not seen, are
+# :class:`~skreg.TabularMLPClassifier` and :class:`~skreg.TabularMLPRegressor`, which take the same frames.

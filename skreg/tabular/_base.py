@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -90,6 +91,14 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         """,
         default=N_FOLDS,
         constraints=["cv_object"],
+    )
+    scoring: Any = parameter(
+        "str or callable",
+        """What the weights of the networks are chosen by, on held-out rows: 'loss', the log-loss or the squared error,
+        or any scorer of scikit-learn (greater is better). Networks stop early by the loss in any case.
+        """,
+        default="loss",
+        constraints=[StrOptions({"loss", *get_scorer_names()}), callable],
     )
     categorical_features: Any = parameter(
         "'from_dtype' or array-like of {bool, int, str}",
@@ -217,7 +226,7 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         n_trained = max(1, round(n_rows * (1 - 1 / (cv if isinstance(cv, Integral) else N_FOLDS))))
         encoder = TableEncoder(categorical_features=self.categorical_features)
         template = table_pipeline(Blend(self._checked_members(n_trained, n_columns)), encoder=encoder)
-        names = ("cv", "n_jobs", "memory_limit", "random_state", "verbose", *self._fold_parameters)
+        names = ("cv", "scoring", "n_jobs", "memory_limit", "random_state", "verbose", *self._fold_parameters)
         return self._fold_kind(template, **{name: getattr(self, name) for name in names})
 
     _fold_parameters: tuple[str, ...] = ()

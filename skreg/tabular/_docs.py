@@ -14,10 +14,10 @@ ATTRIBUTES = {
     Weight of each network; they sum to 1. Networks of weight 0 are not used.
     """,
     "losses_": """dict of str to float
-    {loss} of each network by itself on held-out rows.
+    {loss} of each network by itself on held-out rows; with `scoring` minus the score.
     """,
     "loss_": """float
-    {loss} of the weighted mean on held-out rows. A little too good, since the weights were chosen on them.
+    The same of the weighted mean. A little too good, since the weights were chosen on them.
     """,
     "best_member_": """str
     Name of the network with the smallest loss by itself.

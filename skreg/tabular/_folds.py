@@ -5,16 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.metrics import get_scorer, get_scorer_names
 
 from skreg._composition import handed_on, last_of
-from skreg._parameter import with_parameters
-from skreg._sklearn_private import num_samples, safe_indexing
+from skreg._parameter import parameter, with_parameters
+from skreg._sklearn_private import StrOptions, num_samples, safe_indexing
 from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
 from skreg.ensemble._conformal import OutOfFold, OutOfFoldResiduals, OutOfFoldScores
 from skreg.ensemble._held_out import HeldOutPredictions
 from skreg.ensemble._members import EnsembleData, Plan
 from skreg.tabular._blend import normalized
-from skreg.tabular._weights import greedy_weights, log_losses, squared_losses
+from skreg.tabular._weights import (
+    PredictedNumbers,
+    PredictedProbabilities,
+    greedy_weights,
+    log_losses,
+    scorer_losses,
+    squared_losses,
+)
 
 
 @dataclass
@@ -36,6 +44,7 @@ class OfNetwork:
     residuals: OutOfFold | None
 
 
+@with_parameters
 class WeightedFolds:
     """Ensemble of folds that gives all of its blends the weights with the smallest out-of-fold loss.
 
@@ -53,9 +62,26 @@ class WeightedFolds:
         Out-of-fold loss of the weighted mean.
     """
 
+    scoring: object = parameter(
+        "str or callable",
+        "What the weights are chosen by: 'loss', or a scorer of scikit-learn.",
+        default="loss",
+        constraints=[StrOptions({"loss", *get_scorer_names()}), callable],
+    )
+
     @abstractmethod
     def _losses(self, y, weight):
         """Return a function that gives the losses of several predictions."""
+
+    @abstractmethod
+    def _predicted(self, predictions: np.ndarray):
+        """Return predictions as a fitted estimator, for scorers."""
+
+    def _losses_by_scoring(self, y, weight):
+        if self.scoring == "loss":
+            return self._losses(y, weight)
+        scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
+        return scorer_losses(scorer, self.scoring, y, weight, self._predicted)
 
     @abstractmethod
     def _of_network(self, held_out: np.ndarray, predictions: list[np.ndarray], known: np.ndarray, data) -> OfNetwork:
@@ -98,7 +124,7 @@ class WeightedFolds:
         super()._set_oof_predictions(plans, data)
 
     def _set_weights(self, known: np.ndarray, data: EnsembleData) -> None:
-        losses = self._losses(np.asarray(data.y)[known], _of_rows(data.sample_weight, known))
+        losses = self._losses_by_scoring(np.asarray(data.y)[known], _of_rows(data.sample_weight, known))
         predictions = np.stack([network.predictions[known] for network in self.networks_.values()])
         self.losses_ = dict(zip(self.networks_, losses(predictions).tolist(), strict=True))
         weights, self.loss_ = greedy_weights(predictions, losses)
@@ -130,6 +156,9 @@ class WeightedFoldClassifier(WeightedFolds, FoldEnsembleClassifier):
     def _member_predictions(self, member, X):
         return normalized(super()._member_predictions(member, X), self._multilabel)
 
+    def _predicted(self, predictions):
+        return PredictedProbabilities(predictions, self.classes_, self._labels)
+
     def _losses(self, y, weight):
         return log_losses(y if self._multilabel else np.searchsorted(self.classes_, y), weight)
 
@@ -148,6 +177,9 @@ class WeightedFoldRegressor(WeightedFolds, FoldEnsembleRegressor):
     """Regressor of folds whose members are blends."""
 
     _predicts_all_rows = True
+
+    def _predicted(self, predictions):
+        return PredictedNumbers(predictions)
 
     def _losses(self, y, weight):
         return squared_losses(np.asarray(y, dtype=np.float64), weight)

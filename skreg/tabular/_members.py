@@ -6,9 +6,9 @@ from skreg._estimator.base import BaseRegularizedMLP
 from skreg.regressor import RegularizedMLPRegressor
 
 # Batches grow with the rows, so that an epoch has about so many steps, within these limits.
-STEPS_OF_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 16, 16, 256
+STEPS_OF_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 16, 32, 256
 # Steps in all, and steps without a better epoch after which a network stops; in epochs at least so many.
-MAX_STEPS, PATIENT_STEPS = 4000, 300
+MAX_STEPS, PATIENT_STEPS = 2500, 250
 MIN_EPOCHS, MIN_PATIENCE = 50, 8
 
 RECIPES: dict[str, dict] = {
@@ -63,17 +63,20 @@ def default_members(kind: type[BaseRegularizedMLP], n_rows: int, n_columns: int)
     return [(name, make_network(kind, n_rows, **recipe)) for name, recipe in recipes.items()]
 
 
+def in_epochs(n_steps: int, n_rows: int, at_least: int) -> int:
+    """Return the number of epochs that have about so many steps."""
+    return max(at_least, round(n_steps / math.ceil(n_rows / batch_size_for(n_rows))))
+
+
 def make_network(kind: type[BaseRegularizedMLP], n_rows: int, **parameters) -> BaseRegularizedMLP:
     """Return a network with a mean of its weights, which stops early after a number of steps without a better epoch."""
-    batch_size = batch_size_for(n_rows)
-    steps_of_epoch = math.ceil(n_rows / batch_size)
     if issubclass(kind, RegularizedMLPRegressor):
         parameters = {"target_transform": "standard"} | parameters
     return kind(
-        batch_size=batch_size,
-        max_iter=max(MIN_EPOCHS, round(MAX_STEPS / steps_of_epoch)),
+        batch_size=batch_size_for(n_rows),
+        max_iter=in_epochs(MAX_STEPS, n_rows, MIN_EPOCHS),
         early_stopping=True,
-        n_iter_no_change=max(MIN_PATIENCE, round(PATIENT_STEPS / steps_of_epoch)),
+        n_iter_no_change=in_epochs(PATIENT_STEPS, n_rows, MIN_PATIENCE),
         tol=0.0,
         averaging="ema",
         **parameters,

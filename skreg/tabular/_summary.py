@@ -9,7 +9,8 @@ def summary(estimator) -> str:
     folds = estimator.folds_
     networks = dict(last_of(folds.estimator).networks)
     width = max(map(len, estimator.weights_))
-    loss = estimator._loss_name
+    scoring = estimator.scoring
+    loss = estimator._loss_name if scoring == "loss" else f"minus {scoring if isinstance(scoring, str) else 'score'}"
     lines = [
         f"{len(networks)} networks on {len(folds.members_)} folds of {len(estimator.oof_predictions_)} rows and "
         f"{estimator.n_features_in_} columns. Each fold's networks predict the rows that they have not seen.",

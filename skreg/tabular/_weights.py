@@ -3,6 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from skreg._estimator.scoring import score_of
 
 N_STEPS = 50
 # Smaller probabilities count as this one, as in scikit-learn's log-loss.
@@ -108,3 +111,89 @@ def squared_losses(targets: np.ndarray, weight: np.ndarray | None = None) -> Cal
         return means if means.ndim == 1 else means.mean(axis=1)
 
     return losses
+
+
+def scorer_losses(scorer: Callable, scoring, y, weight: np.ndarray | None, as_estimator: Callable) -> Callable:
+    """Return a function that gives minus the score of candidates' predictions.
+
+    Parameters
+    ----------
+    scorer : callable
+        A scorer, greater is better.
+    scoring : str or callable
+        What the user has given.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Targets.
+    weight : ndarray of shape (n_rows,) or None
+        Weights of the rows.
+    as_estimator : callable
+        Function of predictions that returns a fitted estimator that makes them.
+
+    Returns
+    -------
+    callable
+        Function of predictions of shape (n_candidates, n_rows, ...). It raises ValueError if no candidate has a score
+        that is a number.
+    """
+    rows = np.zeros((len(y), 1))
+    weights = {} if weight is None else {"sample_weight": weight}
+
+    def losses(predictions):
+        found = [
+            score_of(scorer, scoring, as_estimator(own), rows, y, rows="held-out", **weights) for own in predictions
+        ]
+        found = np.nan_to_num(-np.array(found), nan=np.inf)
+        if not np.isfinite(found).any():
+            raise ValueError(f"The 'scoring' parameter must give scores that are numbers; got none from {scoring!r}.")
+        return found
+
+    return losses
+
+
+class Predicted(BaseEstimator):
+    """Predictions that are made already, as a fitted estimator."""
+
+    def __init__(self, predictions):
+        self.predictions = predictions
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def predict(self, X):
+        """Return the predictions."""
+        return self.predictions
+
+
+class PredictedNumbers(RegressorMixin, Predicted):
+    """Predicted numbers as a fitted regressor."""
+
+
+class PredictedProbabilities(ClassifierMixin, Predicted):
+    """Predicted probabilities as a fitted classifier.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_rows, n_columns)
+        Probabilities of classes or labels.
+    classes : ndarray
+        The classes, or the columns of labels.
+    labels : callable
+        Function of probabilities that returns labels.
+    """
+
+    def __init__(self, predictions, classes, labels):
+        super().__init__(predictions)
+        self.classes, self.labels = classes, labels
+
+    @property
+    def classes_(self):
+        """The classes."""
+        return self.classes
+
+    def predict(self, X):
+        """Return the labels."""
+        return self.labels(self.predictions)
+
+    def predict_proba(self, X):
+        """Return the probabilities."""
+        return self.predictions

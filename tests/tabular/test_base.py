@@ -45,6 +45,11 @@ pytestmark = [
 ]
 BOTH = pytest.mark.parametrize("kind", KINDS)
 SCORING = {"classifier": log_likelihood, "regressor": negative_error}
+# Of what both share, one half with the products: the tests of folds and blends have both.
+FOR_CLASSES, FOR_NUMBERS = (
+    pytest.mark.parametrize("kind", [first, pytest.param(second, marks=pytest.mark.product)], scope="module")
+    for first, second in (KINDS, reversed(KINDS))
+)
 GROUPS = np.random.default_rng(1).integers(9, size=N_ROWS)
 
 
@@ -100,6 +105,7 @@ class TestTables:
         expected = np.mean([member.feature_importances_ for member in found.folds_.members_], axis=0)
         np.testing.assert_allclose(importance, expected / expected.sum(), rtol=1e-10)
 
+    @FOR_CLASSES
     def test_frames_of_polars(self, kind, of_frame):
         X, y = table(kind)
         columns = {name: [None if pd.isna(value) else value for value in X[name]] for name in X}
@@ -108,6 +114,7 @@ class TestTables:
         assert_same_networks(found, of_frame)
         np.testing.assert_array_equal(found.predict(frame), of_frame.predict(X))
 
+    @FOR_CLASSES
     def test_arrays_lists_and_tensors(self, kind, fitted):
         X, y = data(kind)
         expected = fitted.predict(X)
@@ -117,6 +124,7 @@ class TestTables:
             np.testing.assert_array_equal(found.predict(rows), expected)
         assert not hasattr(fitted, "feature_names_in_")
 
+    @FOR_CLASSES
     def test_categories_whatever_their_dtype(self, kind):
         X, y = data(kind)
         X = np.column_stack([X, np.arange(N_ROWS) % 3])
@@ -207,6 +215,7 @@ class TestMembers:
         assert np.isfinite(list(found.losses_.values())).all()
 
 
+@FOR_NUMBERS
 class TestCopies:
     def test_files_and_copies(self, kind, of_frame, tmp_path):
         X, _ = table(kind)
@@ -292,7 +301,7 @@ class TestCopies:
 
 
 class TestSearches:
-    @pytest.mark.parametrize("kind", ["classifier", pytest.param("regressor", marks=pytest.mark.product)])
+    @FOR_CLASSES
     def test_members_and_folds_as_candidates(self, kind):
         """All networks of all candidates are trained together; scikit-learn fits one estimator after the other."""
         grid = [{"members": [networks(kind), networks(kind, dropout=0.2)[1:]]}, {"cv": [KFold(3)]}]
@@ -300,7 +309,7 @@ class TestSearches:
         assert len(ours.cv_results_["params"]) == 3
         assert ours.best_estimator_.summary()
 
-    @pytest.mark.parametrize("kind", ["regressor", pytest.param("classifier", marks=pytest.mark.product)])
+    @FOR_NUMBERS
     def test_in_pipelines_with_weights(self, kind):
         pipeline = make_pipeline(FunctionTransformer(), model(kind))
         name = type(pipeline[-1]).__name__.lower()
@@ -308,7 +317,7 @@ class TestSearches:
         grid = {f"{name}__cv": [2, 3]}
         both_searches(pipeline, grid, *data(kind), cv=2, fit=fit, scoring=SCORING[kind], n_single=0)
 
-    @pytest.mark.parametrize("kind", ["regressor", pytest.param("classifier", marks=pytest.mark.product)])
+    @FOR_NUMBERS
     def test_cross_validation_of_a_frame(self, kind):
         X, y = table(kind)
         both("cross_validate", model(kind), X, y, cv=2, scoring=SCORING[kind])
@@ -321,6 +330,7 @@ class TestSearches:
         own = model("regressor").fit(X, (y - y.mean()) / y.std())
         np.testing.assert_allclose(found.predict(X), own.predict(X) * y.std() + y.mean(), rtol=1e-5)
 
+    @FOR_CLASSES
     def test_candidates_that_cannot_be_fitted(self, kind):
         grid = {"members": [networks(kind), [], "nonsense", [("a", LogisticRegression())]]}
         with (
@@ -330,6 +340,7 @@ class TestSearches:
             search = GridSearchCV(model(kind), grid, cv=2).fit(*data(kind))
         assert np.isfinite(search.cv_results_["mean_test_score"]).tolist() == [True, False, False, False]
 
+    @FOR_CLASSES
     def test_groups_of_a_search_stay_whole_within(self, kind):
         X, y = data(kind)
         found = cross_validate(

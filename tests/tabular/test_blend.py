@@ -3,19 +3,25 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.preprocessing import scale
 
 from skreg._seeds import SEED_LIMIT
-from skreg.tabular._blend import Blend
+from skreg.backends import _joblib
+from skreg.penalties import GroupLasso
+from skreg.preprocessing import TableEncoder
+from skreg.preprocessing._encoded import EncodedTable, source_columns_of
+from skreg.tabular._blend import Blend, padded
 from tests.helpers import KINDS, assert_same_bits, assert_unchanged_by
-from tests.tabular_helpers import data, networks, weighted_mean
+from tests.tabular_helpers import data, model, networks, table, weighted_mean
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:(All predictions are the same|No feature is selected)"),
 ]
+TABLE = table()[0]
 BOTH = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -138,6 +144,38 @@ def test_features_that_a_used_network_selects():
     np.testing.assert_allclose(small.predict(X), blend.predict(X), rtol=1e-6)
 
 
+class TestWidth:
+    """Columns of zeros, with which folds of other features are trained together."""
+
+    def test_zeros_are_original_columns_of_their_own(self):
+        encoded = TableEncoder().fit(TABLE).transform(TABLE)
+        sources = source_columns_of(encoded).tolist()
+        wide = padded(encoded, encoded.shape[1] + 2)
+        assert source_columns_of(wide).tolist() == [*sources, max(sources) + 1, max(sources) + 2]
+        np.testing.assert_array_equal(np.asarray(wide), np.pad(encoded, ((0, 0), (0, 2))))
+
+    def test_folds_of_other_features_are_trained_together(self, monkeypatch):
+        """A level that one fold's rows do not have is a column less."""
+        sizes, make = [], _joblib.make_populations
+
+        def recorded(*args, **options):
+            made = make(*args, **options)
+            sizes.append([len(population) for population in made])
+            return made
+
+        monkeypatch.setattr(_joblib, "make_populations", recorded)
+        level = np.repeat(["a", "b", "c"], [30, 20, 10])
+        X, y = pd.DataFrame({"level": level, "number": np.arange(60.0)}), np.arange(60.0)
+        splits = [(np.arange(50), np.arange(50, 60)), (np.arange(10, 60), np.arange(10))]
+        found = model("regressor", cv=splits).fit(X, y)
+        widths = [member[-1].networks_["small"].n_features_in_ for member in found.folds_.members_]
+        assert widths[0] < widths[1]
+        assert sizes == [[2, 2]]
+        for member, width in zip(found.folds_.members_, widths, strict=True):
+            assert member[:-1].transform(X).shape[1] == width
+            assert member[-1].networks_["small"].coefs_[0].shape == (width, 4)
+
+
 @BOTH
 def test_copies_and_tags(kind):
     args, validation = parts(kind)
@@ -147,3 +185,45 @@ def test_copies_and_tags(kind):
     copy = pickle.loads(pickle.dumps(blend))
     np.testing.assert_array_equal(copy.predict(args[0]), blend.predict(args[0]))
     assert not hasattr(clone(blend), "networks_")
+
+
+@BOTH
+@pytest.mark.parametrize("penalty", ["l2", "l1", "group_lasso", "hierarchical"])
+def test_columns_of_zeros_are_trained_with_but_not_kept(kind, penalty):
+    (X, y, weight), validation = parts(kind)
+    members = networks(kind, penalty=penalty)[1:]
+    blend = Blend(members, random_state=0, width=9).fit(X, y, weight, **validation)
+    zeros = np.zeros((len(X) + len(validation["X_val"]), 5))
+    wide = np.hstack([X, zeros[: len(X)]])
+    alone = fitted_alone(
+        members, (wide, y, weight), validation | {"X_val": np.hstack([validation["X_val"], zeros[40:]])}
+    )
+    network, single = blend.networks_["small"], alone["small"]
+    assert network.n_features_in_ == blend.n_features_in_ == 4
+    assert network.coefs_[0].shape == (4, 4)
+    np.testing.assert_array_equal(network.coefs_[0], single.coefs_[0][:4])
+    method = "predict_proba" if kind == "classifier" else "predict"
+    np.testing.assert_allclose(getattr(network, method)(X), getattr(single, method)(wide), rtol=1e-12)
+    assert network.feature_importances_.shape == (4,)
+    np.testing.assert_array_equal(network.prune().predict(X), network.predict(X))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(network)).predict(X), network.predict(X))
+
+
+@BOTH
+def test_original_columns_are_kept_beside_columns_of_zeros(kind):
+    (X, y, weight), validation = parts(kind)
+    sources = [0, 1, 1, 2]
+    X, validation["X_val"] = EncodedTable(X, sources), EncodedTable(validation["X_val"], sources)
+    name, plain = networks(kind)[1]
+    members = [(name, plain.set_params(penalty=GroupLasso(groups="columns", alpha=0.01)))]
+    network = Blend(members, random_state=0, width=7).fit(X, y, weight, **validation).networks_["small"]
+    np.testing.assert_array_equal(network.source_columns_, sources)
+    assert network.predict(X).shape == y[:40].shape
+
+
+@BOTH
+def test_no_columns_are_added_to_as_many(kind):
+    args, validation = parts(kind)
+    plain = Blend(networks(kind), random_state=0).fit(*args, **validation)
+    same = Blend(networks(kind), random_state=0, width=4).fit(*args, **validation)
+    np.testing.assert_array_equal(plain.predict(args[0]), same.predict(args[0]))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.metrics import accuracy_score, get_scorer, log_loss, r2_score
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
@@ -16,10 +16,11 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
+from skreg.backends import _joblib
 from skreg.tabular._folds import WeightedFolds
 from skreg.tabular._weights import greedy_weights, log_losses, squared_losses
 from tests.helpers import KINDS, CustomLoss, assert_unchanged_by
-from tests.tabular_helpers import N_ROWS, WEIGHT, assert_same_networks, data, model, networks, weighted_mean
+from tests.tabular_helpers import N_ROWS, WEIGHT, assert_same_networks, data, model, networks, table, weighted_mean
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -365,3 +366,44 @@ class TestNetworksThatFail:
             found.fit(*data(kind))
         assert info.value.__notes__ == ["All 2 members of the ensemble have failed; this is the error of the first."]
         assert not hasattr(found, "folds_")
+
+
+@pytest.mark.parametrize(
+    ("kind", "scoring"),
+    [("classifier", "roc_auc_ovr"), ("classifier", "accuracy"), ("regressor", "neg_median_absolute_error")],
+)
+def test_weights_can_be_chosen_by_a_scorer(kind, scoring):
+    X, y = data(kind)
+    found = model(kind, scoring=scoring, cv=SPLITS).fit(X, y)
+    predictions = np.stack([network.predictions for network in found.folds_.networks_.values()])
+    scorer = get_scorer(scoring)
+    scores = [scorer(found.folds_._predicted(own), X, y) for own in predictions]
+    np.testing.assert_allclose(list(found.losses_.values()), np.negative(scores))
+    assert found.loss_ <= min(found.losses_.values())
+    assert scoring in found.summary()
+
+
+def test_scoring_that_is_none():
+    X, y = data("classifier")
+    with pytest.raises(ValueError, match="The 'scoring' parameter of TabularMLPClassifier must be a str among"):
+        model("classifier", scoring="loss of all").fit(X, y)
+    with pytest.raises(ValueError, match="The 'scoring' parameter must give scores that are numbers"):
+        model("classifier", scoring=lambda *_: np.nan).fit(X, y)
+
+
+def test_networks_of_all_folds_are_one_population(monkeypatch):
+    """Also where encoders of folds do not make the same features."""
+    X, y = table("classifier")
+    X = X.assign(rare=np.where(np.arange(len(X)) % 9 == 0, "rare", np.where(np.arange(len(X)) % 2, "odd", "even")))
+    sizes = []
+    plain = _joblib.train_together
+
+    def counted(fits, *args, **options):
+        sizes.append(len(fits))
+        return plain(fits, *args, **options)
+
+    monkeypatch.setattr(_joblib, "train_together", counted)
+    found = model("classifier", cv=5).fit(X, y)
+    widths = {len(fold[0].source_columns_) for fold in found.folds_.members_}
+    assert len(widths) > 1
+    assert sizes == [5, 5]

@@ -5,9 +5,18 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss, r2_score
+from sklearn.metrics import accuracy_score, get_scorer, log_loss, r2_score
 
-from skreg.tabular._weights import MIN_PROBABILITY, N_STEPS, greedy_weights, log_losses, squared_losses
+from skreg.tabular._weights import (
+    MIN_PROBABILITY,
+    N_STEPS,
+    PredictedNumbers,
+    PredictedProbabilities,
+    greedy_weights,
+    log_losses,
+    scorer_losses,
+    squared_losses,
+)
 
 SEEDS = pytest.mark.parametrize("seed", range(6))
 
@@ -181,3 +190,41 @@ class TestLosses:
 
     def test_of_a_constant_target_it_is_the_squared_error(self):
         assert squared_losses(np.full(4, 3.0))(np.full((1, 4), 5.0)).tolist() == [4]
+
+
+@pytest.mark.parametrize("weight", [None, np.arange(1.0, 21)], ids=["equal", "weighted"])
+def test_a_scorer_of_the_loss_gives_the_same_weights(weight):
+    predictions, y = probabilities(0)
+    classes = np.arange(3)
+
+    def as_estimator(own):
+        return PredictedProbabilities(own, classes, lambda shares: shares.argmax(axis=1))
+
+    by_scorer = scorer_losses(get_scorer("neg_log_loss"), "neg_log_loss", y, weight, as_estimator)
+    np.testing.assert_allclose(by_scorer(predictions), log_losses(y, weight)(predictions), rtol=1e-12)
+    found, expected = (greedy_weights(predictions, losses) for losses in (by_scorer, log_losses(y, weight)))
+    np.testing.assert_array_equal(found[0], expected[0])
+    accuracy = scorer_losses(get_scorer("accuracy"), "accuracy", y, weight, as_estimator)(predictions)
+    expected = [-accuracy_score(y, own.argmax(axis=1), sample_weight=weight) for own in predictions]
+    np.testing.assert_allclose(accuracy, expected)
+
+
+def test_scorers_of_numbers():
+    predictions, y = numbers(0)
+    losses = scorer_losses(get_scorer("r2"), "r2", y, None, PredictedNumbers)
+    np.testing.assert_allclose(losses(predictions), squared_losses(y)(predictions) - 1)
+
+
+def test_scores_that_are_no_numbers():
+    predictions, y = numbers(0)
+
+    def first_alone(estimator, X, y):
+        return 0.5 if np.array_equal(estimator.predict(X), predictions[0]) else np.nan
+
+    losses = scorer_losses(first_alone, first_alone, y, None, PredictedNumbers)
+    assert losses(predictions).tolist() == [-0.5, np.inf, np.inf]
+    nothing = scorer_losses(lambda *_: np.nan, "own", y, None, PredictedNumbers)
+    with pytest.raises(
+        ValueError, match="The 'scoring' parameter must give scores that are numbers; got none from 'own'"
+    ):
+        nothing(predictions)
