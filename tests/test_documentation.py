@@ -66,14 +66,14 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     # One round of folds, and a tenth of the epochs.
     monkeypatch.setattr("skreg.inspection._design.N_REPEATS", 1)
     monkeypatch.setattr("skreg.inspection._regularizers.EPOCHS", (6, 6))
-    monkeypatch.setattr("skreg.tabular._members.MAX_STEPS", 100)
-    monkeypatch.setattr("skreg.tabular._members.MIN_EPOCHS", 20)
+    monkeypatch.setattr("skreg.tabular._members.MAX_STEPS", 60)
+    monkeypatch.setattr("skreg.tabular._members.MIN_EPOCHS", 12)
     names = {}
     exec(compile(quickstart("code"), "quickstart", "exec"), names)
     new = names["X"].assign(region="west")
     assert len(names["X"]) == len(table)
     assert set(names["model"].predict(new)) <= {"red", "rosé", "white"}
-    assert names["model"].oof_score_ > 0.7
+    assert names["model"].oof_score_ > 0.6
     assert f"5 folds of {len(table)} rows and 6 columns" in capsys.readouterr().out
     for part in ("comparison", "results"):
         exec(compile(quickstart(part), "quickstart", "exec"), names)
