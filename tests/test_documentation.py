@@ -110,6 +110,20 @@ def test_figure_and_table_at_the_top_agree_and_say_what_the_pages_do():
     assert scores["log-loss"].idxmin() == scores["accuracy"].idxmax() == "TabularMLPClassifier"
 
 
+def test_what_the_guide_says_about_costs_is_in_its_tables():
+    titanic, pbc = (
+        pd.read_csv(DOCS / "_static" / f"which_estimator{name}.csv", index_col="model") for name in ("", "_pbc")
+    )
+    for table in (titanic, pbc):
+        assert table["log-loss"].idxmin() == "TabularMLPClassifier"
+        assert table["time"].idxmin() == "LogisticRegression"
+        assert table.loc["RegularizedMLPClassifier", "time"] == 1
+    loss = titanic["log-loss"]
+    assert loss["RegularizedMLPClassifier"] - loss["TabularMLPClassifier"] < 0.01
+    assert pbc["log-loss"]["RegularizedMLPClassifier"] > pbc["log-loss"]["LogisticRegression"]
+    assert titanic["time"].idxmax() == "compare_regularizers"
+
+
 def test_the_summary_in_the_quickstart_is_that_of_the_default_networks():
     text = figures()["SUMMARY"].read_text(encoding="utf-8")
     members = default_members(RegularizedMLPClassifier, 700, 5)
