@@ -3,21 +3,25 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.preprocessing import scale
 
 from skreg._seeds import SEED_LIMIT
+from skreg.backends import _joblib
 from skreg.penalties import GroupLasso
-from skreg.preprocessing._encoded import EncodedTable
-from skreg.tabular._blend import Blend
+from skreg.preprocessing import TableEncoder
+from skreg.preprocessing._encoded import EncodedTable, source_columns_of
+from skreg.tabular._blend import Blend, padded
 from tests.helpers import KINDS, assert_same_bits, assert_unchanged_by
-from tests.tabular_helpers import data, networks, weighted_mean
+from tests.tabular_helpers import data, model, networks, table, weighted_mean
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:(All predictions are the same|No feature is selected)"),
 ]
+TABLE = table()[0]
 BOTH = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -140,6 +144,68 @@ def test_features_that_a_used_network_selects():
     np.testing.assert_allclose(small.predict(X), blend.predict(X), rtol=1e-6)
 
 
+class TestWidth:
+    """Columns of zeros, with which folds of other features are trained together, and which no fitted network has."""
+
+    @staticmethod
+    def with_zeros(rows, n_zeros=3):
+        return np.hstack([rows, np.zeros((len(rows), n_zeros))])
+
+    @BOTH
+    @pytest.mark.parametrize("options", [{}, {"penalty": "l1", "alpha": 0.01}, {"penalty": "hierarchical"}])
+    def test_networks_are_those_of_rows_with_zeros(self, kind, options):
+        args, validation = parts(kind)
+        members = [networks(kind)[0], ("other", KINDS[kind]((4,), max_iter=6, early_stopping=True, **options))]
+        blend = Blend(members, random_state=0, width=7).fit(*args, **validation)
+        wide = (self.with_zeros(args[0]), *args[1:])
+        alone = fitted_alone(members, wide, validation | {"X_val": self.with_zeros(validation["X_val"])})
+        assert blend.n_features_in_ == 4
+        for name, network in blend.networks_.items():
+            np.testing.assert_allclose(network.coefs_[0], alone[name].coefs_[0][:4], rtol=1e-10, atol=1e-12)
+            np.testing.assert_allclose(network.predict(args[0]), alone[name].predict(wide[0]), rtol=1e-8)
+            assert network.n_features_in_ == len(network.feature_importances_) == 4
+            assert set(network.selected_features_) <= set(range(4))
+            copy = pickle.loads(pickle.dumps(network)).prune()
+            np.testing.assert_allclose(copy.predict(args[0]), network.predict(args[0]), rtol=1e-8)
+        with pytest.raises(ValueError, match="expecting 4 features"):
+            blend.predict(wide[0])
+
+    @pytest.mark.parametrize("width", [None, 3, 4])
+    def test_wide_enough_rows_stay_as_they_are(self, width):
+        args, validation = parts("regressor")
+        blend = Blend(networks("regressor"), random_state=0, width=width).fit(*args, **validation)
+        for name, network in fitted_alone(networks("regressor"), args, validation).items():
+            np.testing.assert_allclose(blend.networks_[name].coefs_[0], network.coefs_[0], rtol=1e-10, atol=1e-12)
+
+    def test_zeros_are_original_columns_of_their_own(self):
+        encoded = TableEncoder().fit(TABLE).transform(TABLE)
+        sources = source_columns_of(encoded).tolist()
+        wide = padded(encoded, encoded.shape[1] + 2)
+        assert source_columns_of(wide).tolist() == [*sources, max(sources) + 1, max(sources) + 2]
+        np.testing.assert_array_equal(np.asarray(wide), self.with_zeros(np.asarray(encoded), 2))
+
+    def test_folds_of_other_features_are_trained_together(self, monkeypatch):
+        """A level that one fold's rows do not have is a column less."""
+        sizes, make = [], _joblib.make_populations
+
+        def recorded(*args, **options):
+            made = make(*args, **options)
+            sizes.append([len(population) for population in made])
+            return made
+
+        monkeypatch.setattr(_joblib, "make_populations", recorded)
+        level = np.repeat(["a", "b", "c"], [30, 20, 10])
+        X, y = pd.DataFrame({"level": level, "number": np.arange(60.0)}), np.arange(60.0)
+        splits = [(np.arange(50), np.arange(50, 60)), (np.arange(10, 60), np.arange(10))]
+        found = model("regressor", cv=splits).fit(X, y)
+        widths = [member[-1].networks_["small"].n_features_in_ for member in found.folds_.members_]
+        assert widths[0] < widths[1]
+        assert sizes == [[2, 2]]
+        for member, width in zip(found.folds_.members_, widths, strict=True):
+            assert member[:-1].transform(X).shape[1] == width
+            assert member[-1].networks_["small"].coefs_[0].shape == (width, 4)
+
+
 @BOTH
 def test_copies_and_tags(kind):
     args, validation = parts(kind)
@@ -152,28 +218,6 @@ def test_copies_and_tags(kind):
 
 
 @BOTH
-@pytest.mark.parametrize("penalty", ["l2", "l1", "group_lasso", "hierarchical"])
-def test_columns_of_zeros_are_trained_with_but_not_kept(kind, penalty):
-    (X, y, weight), validation = parts(kind)
-    members = networks(kind, penalty=penalty)[1:]
-    blend = Blend(members, random_state=0, width=9).fit(X, y, weight, **validation)
-    zeros = np.zeros((len(X) + len(validation["X_val"]), 5))
-    wide = np.hstack([X, zeros[: len(X)]])
-    alone = fitted_alone(
-        members, (wide, y, weight), validation | {"X_val": np.hstack([validation["X_val"], zeros[40:]])}
-    )
-    network, single = blend.networks_["small"], alone["small"]
-    assert network.n_features_in_ == blend.n_features_in_ == 4
-    assert network.coefs_[0].shape == (4, 4)
-    np.testing.assert_array_equal(network.coefs_[0], single.coefs_[0][:4])
-    method = "predict_proba" if kind == "classifier" else "predict"
-    np.testing.assert_allclose(getattr(network, method)(X), getattr(single, method)(wide), rtol=1e-12)
-    assert network.feature_importances_.shape == (4,)
-    np.testing.assert_array_equal(network.prune().predict(X), network.predict(X))
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(network)).predict(X), network.predict(X))
-
-
-@BOTH
 def test_original_columns_are_kept_beside_columns_of_zeros(kind):
     (X, y, weight), validation = parts(kind)
     sources = [0, 1, 1, 2]
@@ -183,11 +227,3 @@ def test_original_columns_are_kept_beside_columns_of_zeros(kind):
     network = Blend(members, random_state=0, width=7).fit(X, y, weight, **validation).networks_["small"]
     np.testing.assert_array_equal(network.source_columns_, sources)
     assert network.predict(X).shape == y[:40].shape
-
-
-@BOTH
-def test_no_columns_are_added_to_as_many(kind):
-    args, validation = parts(kind)
-    plain = Blend(networks(kind), random_state=0).fit(*args, **validation)
-    same = Blend(networks(kind), random_state=0, width=4).fit(*args, **validation)
-    np.testing.assert_array_equal(plain.predict(args[0]), same.predict(args[0]))
