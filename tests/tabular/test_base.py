@@ -1,6 +1,7 @@
 """Tables of every kind, copies, seeds, searches, and what cannot be fitted."""
 
 import copy
+import functools
 import pickle
 
 import joblib
@@ -47,21 +48,31 @@ BOTH = pytest.mark.parametrize("kind", KINDS)
 SCORING = {"classifier": log_likelihood, "regressor": negative_error}
 # Of what both share, one half with the products: the tests of folds and blends have both.
 FOR_CLASSES, FOR_NUMBERS = (
-    pytest.mark.parametrize("kind", [first, pytest.param(second, marks=pytest.mark.product)], scope="module")
+    pytest.mark.parametrize("kind", [first, pytest.param(second, marks=pytest.mark.product)])
     for first, second in (KINDS, reversed(KINDS))
 )
 GROUPS = np.random.default_rng(1).integers(9, size=N_ROWS)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(params=KINDS)
 def kind(request):
     return request.param
 
 
-@pytest.fixture(scope="module")
+@functools.cache
+def fitted_to_array(kind):
+    return model(kind).fit(*data(kind))
+
+
+@functools.cache
+def fitted_to_frame(kind):
+    return model(kind, network={"max_iter": 15}).fit(*table(kind))
+
+
+@pytest.fixture
 def fitted(kind):
     """Return an estimator fitted to an array, for tests that change nothing in it."""
-    return model(kind).fit(*data(kind))
+    return fitted_to_array(kind)
 
 
 @pytest.fixture(scope="module", params=["classifier", pytest.param("regressor", marks=pytest.mark.product)])
@@ -71,10 +82,10 @@ def of_table(request):
     return kind, model(kind, network={"max_iter": 15}).fit(*whole_table(kind))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def of_frame(kind):
-    """Return an estimator fitted to a frame with a few columns."""
-    return model(kind, network={"max_iter": 15}).fit(*table(kind))
+    """Return an estimator fitted to a frame with a few columns, for tests that change nothing in it."""
+    return fitted_to_frame(kind)
 
 
 class TestTables:
