@@ -16,11 +16,10 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from skreg.backends import _joblib
 from skreg.tabular._folds import WeightedFolds
 from skreg.tabular._weights import greedy_weights, log_losses, squared_losses
 from tests.helpers import KINDS, CustomLoss, assert_unchanged_by
-from tests.tabular_helpers import N_ROWS, WEIGHT, assert_same_networks, data, model, networks, table, weighted_mean
+from tests.tabular_helpers import N_ROWS, WEIGHT, assert_same_networks, data, model, networks, weighted_mean
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -389,21 +388,3 @@ def test_scoring_that_is_none():
         model("classifier", scoring="loss of all").fit(X, y)
     with pytest.raises(ValueError, match="The 'scoring' parameter must give scores that are numbers"):
         model("classifier", scoring=lambda *_: np.nan).fit(X, y)
-
-
-def test_networks_of_all_folds_are_one_population(monkeypatch):
-    """Also where encoders of folds do not make the same features."""
-    X, y = table("classifier")
-    X = X.assign(rare=np.where(np.arange(len(X)) % 9 == 0, "rare", np.where(np.arange(len(X)) % 2, "odd", "even")))
-    sizes = []
-    plain = _joblib.train_together
-
-    def counted(fits, *args, **options):
-        sizes.append(len(fits))
-        return plain(fits, *args, **options)
-
-    monkeypatch.setattr(_joblib, "train_together", counted)
-    found = model("classifier", cv=5).fit(X, y)
-    widths = {len(fold[0].source_columns_) for fold in found.folds_.members_}
-    assert len(widths) > 1
-    assert sizes == [5, 5]

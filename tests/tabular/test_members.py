@@ -1,5 +1,7 @@
 """The networks that are trained where none are named: sizes that follow from the table, and a fit of all of them."""
 
+import math
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -7,7 +9,7 @@ from sklearn.base import clone
 from skreg import TabularMLPClassifier, TabularMLPRegressor
 from skreg.tabular import _members
 from skreg.tabular._blend import can_be_blended
-from skreg.tabular._members import batch_size_for, default_members, in_epochs
+from skreg.tabular._members import batch_size_for, default_members, make_network
 from tests.helpers import KINDS
 from tests.tabular_helpers import data, table
 
@@ -18,17 +20,22 @@ SIZES = [1, 2, 10, 48, 200, 1000, 3000, 8000, 100_000]
 @pytest.mark.parametrize("n_rows", SIZES)
 def test_batches_are_powers_of_two_within_limits(n_rows):
     size = batch_size_for(n_rows)
-    assert size <= _members.LARGEST_BATCH
-    assert size == n_rows or (size >= _members.SMALLEST_BATCH and size & (size - 1) == 0)
+    assert size == n_rows or size & (size - 1) == 0
+    assert min(n_rows, _members.SMALLEST_BATCH) <= size <= _members.LARGEST_BATCH
     assert size >= batch_size_for(max(1, n_rows // 2))
 
 
+@BOTH
 @pytest.mark.parametrize("n_rows", SIZES)
-def test_epochs_have_about_the_steps(n_rows):
-    n_epochs = in_epochs(1500, n_rows, 20)
-    assert n_epochs >= 20
-    of_epoch = -(-n_rows // batch_size_for(n_rows))
-    assert n_epochs == 20 or abs(n_epochs * of_epoch - 1500) <= of_epoch / 2
+def test_epochs_follow_from_steps(kind, n_rows):
+    network = make_network(KINDS[kind], n_rows)
+    n_steps = math.ceil(n_rows / network.batch_size)
+    for n_epochs, least, wanted in (
+        (network.max_iter, _members.MIN_EPOCHS, _members.MAX_STEPS),
+        (network.n_iter_no_change, _members.MIN_PATIENCE, _members.PATIENT_STEPS),
+    ):
+        assert n_epochs >= least
+        assert n_epochs == least or abs(n_epochs * n_steps - wanted) <= n_steps / 2
 
 
 @BOTH
@@ -41,7 +48,6 @@ class TestNetworks:
             assert can_be_blended(network)
             network._validate_params()
             assert network.early_stopping is True
-            assert network.n_iter_no_change < network.max_iter
             assert clone(network).get_params() == network.get_params()
 
     def test_a_penalized_linear_model_is_among_them(self, kind):
@@ -60,7 +66,8 @@ class TestNetworks:
 @pytest.fixture
 def short(monkeypatch):
     """Let the networks take a few epochs."""
-    monkeypatch.setattr(_members, "in_epochs", lambda n_steps, n_rows, at_least: 8)
+    monkeypatch.setattr(_members, "MAX_STEPS", 10)
+    monkeypatch.setattr(_members, "MIN_EPOCHS", 8)
 
 
 @BOTH
