@@ -12,7 +12,7 @@ help:
 	@echo "make test-products  the combinations of options that make test leaves out"
 	@echo "make fashion  the reference experiment on Fashion-MNIST (three seeds, some minutes)"
 	@echo "make docs     build the site into docs/_build/html"
-	@echo "make figures  draw the figure of the README and the landing page anew (half a minute)"
+	@echo "make figures  draw figures and tables of the README, landing page and quickstart anew (two minutes)"
 	@echo "make browser-test  look at site and report in Chromium (builds the site first)"
 	@echo "make bench    time fits and searches beside scikit-learn and skorch (about half an hour)"
 	@echo "make selection  which features and columns are found, over ten seeds (about an hour)"
@@ -47,7 +47,7 @@ test-products: $(VENV)/.installed-test
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-figures: $(VENV)/.installed-plot
+figures: $(VENV)/.installed-docs
 	$(BIN)/python docs/make_figures.py
 
 # Chromium comes from the system: apt-get install chromium.

@@ -81,6 +81,8 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"(^|[/\\])(?!plot_)[^/\\]*\.py$",
     "within_subsection_order": ExplicitOrder(
         [
+            # To start with
+            "plot_tabular.py",
             # What each kind of regularization does
             "plot_fitting.py",
             "plot_penalty_geometry.py",

@@ -3,7 +3,6 @@
 import ast
 import functools
 import importlib
-import io
 import re
 import runpy
 import textwrap
@@ -17,7 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes, load_wine
 
+from skreg import RegularizedMLPClassifier
 from skreg.inspection import default_regularizers
+from skreg.tabular._members import default_members
+from skreg.tabular._summary import describe
 
 ROOT = Path(__file__).parent.parent
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
@@ -64,12 +66,17 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     # One round of folds, and a tenth of the epochs.
     monkeypatch.setattr("skreg.inspection._design.N_REPEATS", 1)
     monkeypatch.setattr("skreg.inspection._regularizers.EPOCHS", (6, 6))
+    monkeypatch.setattr("skreg.tabular._members.MAX_STEPS", 60)
+    monkeypatch.setattr("skreg.tabular._members.MIN_EPOCHS", 12)
     names = {}
-    for part in ("code", "results"):
-        exec(compile(quickstart(part), "quickstart", "exec"), names)
-    assert len(names["X"]) == len(table)
+    exec(compile(quickstart("code"), "quickstart", "exec"), names)
     new = names["X"].assign(region="west")
+    assert len(names["X"]) == len(table)
     assert set(names["model"].predict(new)) <= {"red", "rosé", "white"}
+    assert names["model"].oof_score_ > 0.6
+    assert f"5 folds of {len(table)} rows and 6 columns" in capsys.readouterr().out
+    for part in ("comparison", "results"):
+        exec(compile(quickstart(part), "quickstart", "exec"), names)
     assert len(names["comparison"].folds) == 8 * 5
     assert set(names["best"].predict(new)) <= {"red", "rosé", "white"}
     assert "Highest mean test score" in capsys.readouterr().out
@@ -78,13 +85,57 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     assert len(figure.axes[0].get_yticklabels()) == 7
 
 
-def test_the_figure_at_the_top_is_what_the_lines_beside_it_draw(monkeypatch):
-    figures = runpy.run_path(DOCS / "make_figures.py")
-    lines = figures["opening_lines"]()
+@functools.cache
+def figures() -> dict:
+    """Return the names of the script that draws figures."""
+    return runpy.run_path(str(DOCS / "make_figures.py"))
+
+
+def test_pages_open_with_what_the_example_computes():
+    readme, landing_page = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/index.rst"))
+    example = (EXAMPLES / "plot_tabular.py").read_text(encoding="utf-8")
+    lines = re.search(r"```python\n(.*?)```", readme, flags=re.DOTALL).group(1)
+    assert textwrap.indent(lines, "    ").replace("\n    \n", "\n\n") in landing_page
+    *table, fit = lines.partition("X =")[2].splitlines()
+    assert "\n".join(table) in example
+    assert fit == "model = TabularMLPClassifier().fit(X, y)"
+    assert figures()["BEGIN"] + figures()["markdown_of"](figures()["TABLE"].read_text("utf-8")) in readme
+
+
+def test_figure_and_table_at_the_top_agree_and_say_what_the_pages_do():
+    losses = figures()["numbers_in"](figures()["TABLE_FIGURE"])
+    scores = pd.read_csv(figures()["TABLE"], index_col="model")
+    np.testing.assert_allclose(losses.mean()[scores.index], scores["log-loss"], atol=6e-4)
+    assert (losses.idxmin(axis=1) == "TabularMLPClassifier").all()
+    assert scores["log-loss"].idxmin() == scores["accuracy"].idxmax() == "TabularMLPClassifier"
+
+
+def test_what_the_guide_says_about_costs_is_in_its_tables():
+    titanic, pbc = (
+        pd.read_csv(DOCS / "_static" / f"which_estimator{name}.csv", index_col="model") for name in ("", "_pbc")
+    )
+    for table in (titanic, pbc):
+        assert table["log-loss"].idxmin() == "TabularMLPClassifier"
+        assert table["time"].idxmin() == "LogisticRegression"
+        assert table.loc["RegularizedMLPClassifier", "time"] == 1
+    loss = titanic["log-loss"]
+    assert loss["RegularizedMLPClassifier"] - loss["TabularMLPClassifier"] < 0.01
+    assert pbc["log-loss"]["RegularizedMLPClassifier"] > pbc["log-loss"]["LogisticRegression"]
+    assert titanic["time"].idxmax() == "compare_regularizers"
+
+
+def test_the_summary_in_the_quickstart_is_that_of_the_default_networks():
+    text = figures()["SUMMARY"].read_text(encoding="utf-8")
+    members = default_members(RegularizedMLPClassifier, 700, 5)
+    described = re.findall(r"^  (\S+) .*?log-loss \S+  (.*)$", text, flags=re.MULTILINE)
+    assert dict(described) == {name: describe(network) for name, network in members}
+
+
+def test_the_figure_of_a_comparison_is_what_the_lines_beside_it_draw(monkeypatch):
+    lines = figures()["comparison_lines"]()
     readme, landing_page = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/index.rst"))
     assert textwrap.indent(lines, "    ").replace("\n    \n", "\n\n") in landing_page
-    (drawn,) = re.findall(r"<dc:description>(.*?)</dc:description>", figures["FIGURE"].read_text("utf-8"), re.DOTALL)
-    drawn = pd.read_csv(io.StringIO(drawn), index_col="regularizer")
+    drawn = figures()["numbers_in"](figures()["FIGURE"]).set_index("regularizer")
     span = f"by {drawn['difference'].min():.2f} to {drawn['difference'].max():.2f}"
     for text in (readme, landing_page):
         assert text.count(span) == 2
@@ -95,7 +146,7 @@ def test_the_figure_at_the_top_is_what_the_lines_beside_it_draw(monkeypatch):
         "skreg.inspection._design.default_regularizers",
         lambda network: {name: default_regularizers(network)[name] for name in names},
     )
-    computed = figures["display_of"](lines).frame()[drawn.columns]
+    computed = figures()["display_of"](lines).frame()[drawn.columns]
     # Other processors round otherwise.
     pd.testing.assert_frame_equal(drawn.loc[names[1:]], computed, check_exact=False, rtol=0, atol=0.01)
 

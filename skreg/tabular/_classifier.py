@@ -68,6 +68,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     _network_kind, _fold_kind = RegularizedMLPClassifier, WeightedFoldClassifier
     _fold_parameters = ("calibration",)
     _loss_name = "log-loss"
+    score = BaseTabularMLP.score  # the mixin comes first, and has another
 
     def _target_network(self):
         return self._network_kind(class_weight=self.class_weight)

@@ -36,6 +36,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
 
     _network_kind, _fold_kind = RegularizedMLPRegressor, WeightedFoldRegressor
     _loss_name = "1 - R²"
+    score = BaseTabularMLP.score  # the mixin comes first, and has another
 
     def _member(self, name):
         return member_of(self.folds_, FoldEnsembleRegressor, name)
