@@ -76,9 +76,9 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
     members: Any = parameter(
         "'auto' or list of (str, estimator)",
         """Names and networks, of which each is trained on every fold: :class:`~skreg.RegularizedMLPClassifier` or
-        :class:`~skreg.RegularizedMLPRegressor`. 'auto' stands for linear models with several strengths of an L2
-        penalty, and for small and wide networks; where columns outnumber rows, also for one that selects columns. Those
-        with early stopping stop on the rows that are held out of their fold.
+        :class:`~skreg.RegularizedMLPRegressor`. 'auto' stands for a linear model with an L2 penalty, a network with an
+        L1 penalty, and a medium and a wide one with weight decay and dropout; where columns outnumber rows, also for
+        one that selects columns. Those with early stopping stop on the rows that are held out of their fold.
         """,
         default="auto",
         constraints=[StrOptions({"auto"}), list, tuple],

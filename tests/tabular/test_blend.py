@@ -188,6 +188,28 @@ def test_copies_and_tags(kind):
 
 
 @BOTH
+@pytest.mark.parametrize("penalty", ["l2", "l1", "group_lasso", "hierarchical"])
+def test_columns_of_zeros_are_trained_with_but_not_kept(kind, penalty):
+    (X, y, weight), validation = parts(kind)
+    members = networks(kind, penalty=penalty)[1:]
+    blend = Blend(members, random_state=0, width=9).fit(X, y, weight, **validation)
+    zeros = np.zeros((len(X) + len(validation["X_val"]), 5))
+    wide = np.hstack([X, zeros[: len(X)]])
+    alone = fitted_alone(
+        members, (wide, y, weight), validation | {"X_val": np.hstack([validation["X_val"], zeros[40:]])}
+    )
+    network, single = blend.networks_["small"], alone["small"]
+    assert network.n_features_in_ == blend.n_features_in_ == 4
+    assert network.coefs_[0].shape == (4, 4)
+    np.testing.assert_array_equal(network.coefs_[0], single.coefs_[0][:4])
+    method = "predict_proba" if kind == "classifier" else "predict"
+    np.testing.assert_allclose(getattr(network, method)(X), getattr(single, method)(wide), rtol=1e-12)
+    assert network.feature_importances_.shape == (4,)
+    np.testing.assert_array_equal(network.prune().predict(X), network.predict(X))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(network)).predict(X), network.predict(X))
+
+
+@BOTH
 def test_original_columns_are_kept_beside_columns_of_zeros(kind):
     (X, y, weight), validation = parts(kind)
     sources = [0, 1, 1, 2]
@@ -197,3 +219,11 @@ def test_original_columns_are_kept_beside_columns_of_zeros(kind):
     network = Blend(members, random_state=0, width=7).fit(X, y, weight, **validation).networks_["small"]
     np.testing.assert_array_equal(network.source_columns_, sources)
     assert network.predict(X).shape == y[:40].shape
+
+
+@BOTH
+def test_no_columns_are_added_to_as_many(kind):
+    args, validation = parts(kind)
+    plain = Blend(networks(kind), random_state=0).fit(*args, **validation)
+    same = Blend(networks(kind), random_state=0, width=4).fit(*args, **validation)
+    np.testing.assert_array_equal(plain.predict(args[0]), same.predict(args[0]))
