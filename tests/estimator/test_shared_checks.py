@@ -278,6 +278,24 @@ def test_what_differs_from_the_whole_is_checked_by_itself(monkeypatch, other, ro
     assert_array_equal(table.weight, own.weight)
 
 
+@pytest.mark.parametrize("transform", [None, "standard"])
+def test_training_rows_without_weight_are_an_error_that_says_so(transform):
+    rows = np.arange(36)
+    weight = np.where(rows < 20, 0.0, 1.0)
+    folds = [(rows[:20], rows[20:]), (rows[18:], rows[:18])]
+    ensemble = FoldEnsembleRegressor(regressor(target_transform=transform), cv=folds, random_state=0)
+    with pytest.raises(ValueError, match="Sample weights must contain at least one non-zero number"):
+        ensemble.fit(X, NUMBERS, weight)
+
+
+def test_held_out_rows_without_class_weight_are_an_error_that_says_so():
+    held = np.flatnonzero(LABELS == "a")[:6]
+    folds = [(np.setdiff1d(np.arange(36), held), held)]
+    network = classifier(class_weight={"a": 0.0}, early_stopping=True)
+    with pytest.raises(ValueError, match="'class_weight' parameter must give a positive weight"):
+        FoldEnsembleClassifier(network, cv=folds, random_state=0).fit(X, LABELS)
+
+
 @pytest.mark.parametrize(
     "ensemble",
     [FoldEnsembleClassifier(classifier(early_stopping=True)), FoldEnsembleRegressor(regressor(early_stopping=True))],
