@@ -234,7 +234,8 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
                 f"cv={cv!r} with n_samples={n_rows}."
             )
         n_trained = max(1, round(n_rows * (1 - 1 / (cv if isinstance(cv, Integral) else N_FOLDS))))
-        encoder = TableEncoder(categorical_features=self.categorical_features)
+        # Arrays whatever the user has set for all transformers: frames are not filled up to one width.
+        encoder = TableEncoder(categorical_features=self.categorical_features).set_output(transform="default")
         template = table_pipeline(Blend(self._checked_members(n_trained, n_columns)), encoder=encoder)
         names = ("cv", "scoring", "n_jobs", "memory_limit", "random_state", "verbose", *self._fold_parameters)
         return self._fold_kind(template, **{name: getattr(self, name) for name in names})
