@@ -1,6 +1,8 @@
 """What the candidates of a search have in common is found once: checks of data, penalties of layers, batches."""
 
+import gc
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from skreg._estimator.prepare import prepare
 from skreg._estimator.shared_checks import CheckedWhole, SharedChecks
 from skreg.engine.batches import n_epoch_batches
 from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
+from skreg.ensemble._members import EnsembleData
 from skreg.model_selection import GridSearchCV, cross_validate
 from skreg.penalties import L2
 
@@ -276,6 +279,23 @@ def test_what_differs_from_the_whole_is_checked_by_itself(monkeypatch, other, ro
     own = learnable_data(clone(other), *part, weight)
     assert_array_equal(table.targets, own.targets)
     assert_array_equal(table.weight, own.weight)
+
+
+def test_rows_of_members_that_are_fitted_one_by_one_are_not_kept(monkeypatch):
+    alive, found = [], []
+    plain = EnsembleData.rows
+
+    def rows(data, *args):
+        parts = plain(data, *args)
+        gc.collect()
+        found.append(sum(part() is not None for part in alive))
+        alive.append(weakref.ref(parts[0]))
+        return parts
+
+    monkeypatch.setattr(EnsembleData, "rows", rows)
+    FoldEnsembleRegressor(regressor(solver="lbfgs"), cv=6, random_state=0).fit(X, NUMBERS)
+    assert len(found) == 6
+    assert max(found) <= 1
 
 
 @pytest.mark.parametrize("transform", [None, "standard"])
