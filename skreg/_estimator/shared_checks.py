@@ -104,14 +104,17 @@ class CheckedWhole(SharedChecks):
         self._rows[id(X), id(y)] = rows, X, y
 
     def _part(self, estimator, X, y, sample_weight) -> Table | None:
-        """Return some rows as a part of the whole; None if they are none, or an estimator makes other checks."""
+        """Return some rows as a part of the whole; None if they are none, or an estimator makes other checks.
+
+        Those without a positive weight are none: they are for the checks to complain of.
+        """
         rows, *_ = self._rows.get((id(X), id(y)), (None,))
         if rows is None or self._parameters is None or _data_parameters(estimator) != self._parameters:
             return None
         part = self._whole.part(rows, X, y)
         weights = (sample_weight, part.sample_weight)
         same = weights[0] is weights[1] if any(weight is None for weight in weights) else np.array_equal(*weights)
-        return part if same else None
+        return part if same and (part.weight is None or part.weight.any()) else None
 
     def _checked(self, estimator, X, y, sample_weight):
         part = self._part(estimator, X, y, sample_weight)

@@ -1,7 +1,7 @@
 """Members of an ensemble: on which rows each is fitted, and the preparation of their fits."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -250,6 +250,7 @@ def prepare_members(
                 cache.share(pending)
         return fits
     options = {"backend": "threading"} if has_network(example) else {}
+    data = replace(data, checks=SharedChecks())  # what is known of all rows would keep those of every member
     calls = (delayed(_fit_by_itself)(plan, data, stopped) for plan in plans)
     return list(Parallel(n_jobs=n_jobs, **options)(calls))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
@@ -142,6 +143,8 @@ class Plan:
         The columns without a finite value.
     """
 
+    # Those of scikit-learn and skrub that it is made of return arrays, whatever the user has set for all transformers.
+    @config_context(transform_output="default")
     def __init__(self, frame: Frame, y, options: Options, *, has_names: bool):
         self.labels, self.has_names, self.n_columns = frame.labels, has_names, frame.n_columns
         is_alone = (frame.groups == OTHER) | options.categorical
@@ -261,6 +264,7 @@ class Plan:
 
     # -- encoding --------------------------------------------------------------------------------------------------
 
+    @config_context(transform_output="default")
     def encode(self, frame: Frame, dtype, *, is_training: bool = False) -> np.ndarray:
         """Return the features of some rows.
 

@@ -40,6 +40,8 @@ class PendingTabular(PendingFits):
     estimator: "BaseTabularMLP"
     folds: object
     pending: PendingFits
+    y: object
+    sample_weight: np.ndarray | None
 
     @property
     def fits(self):
@@ -49,7 +51,7 @@ class PendingTabular(PendingFits):
     def finish(self, results: Sequence[FitResult]) -> list[Message]:
         """Set the fitted attributes, and return the warnings."""
         messages = self.pending.finish(results)
-        self.estimator._set_fitted(self.folds)
+        self.estimator._set_fitted(self.folds, self.y, self.sample_weight)
         failures = self.estimator.failures_
         if failures:
             name, error = next(iter(failures.items()))
@@ -183,13 +185,20 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
 
     def _prepare(self, X, y, sample_weight=None, *, groups=None, messages, **options):
         forget(self)
-        X, y, weight = self._checked_rows(X, y, sample_weight)
+        X, y, weight, of_user = self._checked_rows(X, y, sample_weight)
         folds = self._make_folds(*X.shape)
         folds.estimator.set_params(blend__width=encoded_width(folds.estimator.steps[0][1], X, y))
-        return PendingTabular(self, folds, folds._prepare(X, y, weight, groups=groups, messages=messages, **options))
+        pending = folds._prepare(X, y, weight, groups=groups, messages=messages, **options)
+        return PendingTabular(self, folds, pending, y, of_user)
 
     def _checked_rows(self, X, y, sample_weight) -> tuple:
-        """Return X, y and weights, those of classes included; raise ValueError about what no fold can be fitted to."""
+        """Return X, y, weights with those of classes, and those of the user alone.
+
+        Raises
+        ------
+        ValueError
+            About what no fold can be fitted to.
+        """
         X, y = as_numpy(X), as_target(y)
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
@@ -203,9 +212,10 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         labels = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
         network = self._target_network()
         targets = network._encode_targets(labels, np.float64, keep_classes=False)
-        weight = self._row_weights(network, targets, check_weights(network._as_weights(sample_weight, X), X))
+        of_user = check_weights(network._as_weights(sample_weight, X), X)
+        weight = self._row_weights(network, targets, of_user)
         network._check_weighted_targets(targets if weight is None else targets[weight > 0])
-        return X, y, weight
+        return X, y, weight, of_user
 
     def _target_network(self) -> BaseRegularizedMLP:
         """Return a network that checks targets."""
@@ -224,7 +234,8 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
                 f"cv={cv!r} with n_samples={n_rows}."
             )
         n_trained = max(1, round(n_rows * (1 - 1 / (cv if isinstance(cv, Integral) else N_FOLDS))))
-        encoder = TableEncoder(categorical_features=self.categorical_features)
+        # Arrays whatever the user has set for all transformers: frames are not filled up to one width.
+        encoder = TableEncoder(categorical_features=self.categorical_features).set_output(transform="default")
         template = table_pipeline(Blend(self._checked_members(n_trained, n_columns)), encoder=encoder)
         names = ("cv", "scoring", "n_jobs", "memory_limit", "random_state", "verbose", *self._fold_parameters)
         return self._fold_kind(template, **{name: getattr(self, name) for name in names})
@@ -252,7 +263,8 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
             )
         return members
 
-    def _set_fitted(self, folds) -> None:
+    def _set_fitted(self, folds, y, sample_weight: np.ndarray | None) -> None:
+        """Set the fitted attributes from the fitted folds, y, and the weights of the user."""
         self.folds_ = folds
         self.weights_, self.losses_ = folds.weights_, folds.losses_
         self.best_member_ = min(folds.losses_, key=folds.losses_.get)

@@ -121,6 +121,8 @@ class Blend(FittedTogether, BaseEstimator):
 
     # The estimator around it has checked the parameters.
     _parameter_constraints: ClassVar[dict] = {}
+    # Weights are for it, also with metadata routing: the pipeline around it is not the user's, who could ask for them.
+    __metadata_request__fit: ClassVar[dict] = {"sample_weight": True}
 
     def __init__(self, networks=(), random_state=None, width=None):
         self.networks = networks

@@ -51,7 +51,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         "dict, list of dict, 'balanced' or None",
         """Weights of the classes, as in :class:`~skreg.RegularizedMLPClassifier`; 'balanced' takes the (weighted)
         frequencies among all rows. Rows count so much in the fits, in early stopping, in the weights of the networks
-        and in calibration. None means equal weights.
+        and in calibration, but not in accuracies. None means equal weights.
         """,
         default=None,
         constraints=[dict, list, StrOptions({"balanced"}), None],
@@ -80,6 +80,17 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         rows = np.arange(len(targets)) if sample_weight is None else np.flatnonzero(sample_weight)
         of_class = network._class_weights(table, rows)(targets)
         return of_class if sample_weight is None else of_class * sample_weight
+
+    def _set_fitted(self, folds, y, sample_weight):
+        super()._set_fitted(folds, y, sample_weight)
+        if self.class_weight is None:
+            return
+        # The folds have weighted classes; accuracies are those that `score` gives.
+        labels, _ = folds._set_targets(y)
+        known = np.isfinite(self.oof_predictions_).all(axis=1) & (sample_weight is None or sample_weight > 0)
+        weight = None if sample_weight is None else sample_weight[known]
+        for fitted in (folds, self, *self.members_.values()):
+            fitted.oof_score_ = folds._score_of(fitted.oof_predictions_[known], labels[known], weight)
 
     def _member(self, name):
         member = member_of(self.folds_, FoldEnsembleClassifier, name)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from skreg._composition import handed_on, last_of
+from skreg._estimator.scoring import check_takes_weights
 from skreg._parameter import parameter, with_parameters
 from skreg._sklearn_private import StrOptions, num_samples, safe_indexing
 from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
@@ -77,11 +78,22 @@ class WeightedFolds:
     def _predicted(self, predictions: np.ndarray):
         """Return predictions as a fitted estimator, for scorers."""
 
-    def _losses_by_scoring(self, y, weight):
-        if self.scoring == "loss":
+    def _losses_by_scoring(self, X, y, weight):
+        if self._scorer is None:
             return self._losses(y, weight)
-        scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
-        return scorer_losses(scorer, self.scoring, y, weight, self._predicted)
+        return scorer_losses(self._scorer, self.scoring, X, y, weight, self._predicted)
+
+    @property
+    def _scorer(self):
+        """The scorer; None for the loss."""
+        if not isinstance(self.scoring, str):
+            return self.scoring
+        return None if self.scoring == "loss" else get_scorer(self.scoring)
+
+    def _plan(self, template, data: EnsembleData, groups, random):
+        if self._scorer is not None and data.sample_weight is not None:
+            check_takes_weights(self._scorer, self.scoring)
+        return super()._plan(template, data, groups, random)
 
     @abstractmethod
     def _of_network(self, held_out: np.ndarray, predictions: list[np.ndarray], known: np.ndarray, data) -> OfNetwork:
@@ -124,7 +136,8 @@ class WeightedFolds:
         super()._set_oof_predictions(plans, data)
 
     def _set_weights(self, known: np.ndarray, data: EnsembleData) -> None:
-        losses = self._losses_by_scoring(np.asarray(data.y)[known], _of_rows(data.sample_weight, known))
+        X = safe_indexing(data.X, np.flatnonzero(known))
+        losses = self._losses_by_scoring(X, np.asarray(data.y)[known], _of_rows(data.sample_weight, known))
         predictions = np.stack([network.predictions[known] for network in self.networks_.values()])
         self.losses_ = dict(zip(self.networks_, losses(predictions).tolist(), strict=True))
         weights, self.loss_ = greedy_weights(predictions, losses)

@@ -113,7 +113,7 @@ def squared_losses(targets: np.ndarray, weight: np.ndarray | None = None) -> Cal
     return losses
 
 
-def scorer_losses(scorer: Callable, scoring, y, weight: np.ndarray | None, as_estimator: Callable) -> Callable:
+def scorer_losses(scorer: Callable, scoring, X, y, weight: np.ndarray | None, as_estimator: Callable) -> Callable:
     """Return a function that gives minus the score of candidates' predictions.
 
     Parameters
@@ -122,6 +122,8 @@ def scorer_losses(scorer: Callable, scoring, y, weight: np.ndarray | None, as_es
         A scorer, greater is better.
     scoring : str or callable
         What the user has given.
+    X : array-like of shape (n_rows, n_features)
+        Rows, for scorers that look at them.
     y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
         Targets.
     weight : ndarray of shape (n_rows,) or None
@@ -135,13 +137,10 @@ def scorer_losses(scorer: Callable, scoring, y, weight: np.ndarray | None, as_es
         Function of predictions of shape (n_candidates, n_rows, ...). It raises ValueError if no candidate has a score
         that is a number.
     """
-    rows = np.zeros((len(y), 1))
     weights = {} if weight is None else {"sample_weight": weight}
 
     def losses(predictions):
-        found = [
-            score_of(scorer, scoring, as_estimator(own), rows, y, rows="held-out", **weights) for own in predictions
-        ]
+        found = [score_of(scorer, scoring, as_estimator(own), X, y, rows="held-out", **weights) for own in predictions]
         found = np.nan_to_num(-np.array(found), nan=np.inf)
         if not np.isfinite(found).any():
             raise ValueError(f"The 'scoring' parameter must give scores that are numbers; got none from {scoring!r}.")

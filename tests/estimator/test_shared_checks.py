@@ -1,6 +1,8 @@
 """What the candidates of a search have in common is found once: checks of data, penalties of layers, batches."""
 
+import gc
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from skreg._estimator.prepare import prepare
 from skreg._estimator.shared_checks import CheckedWhole, SharedChecks
 from skreg.engine.batches import n_epoch_batches
 from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
+from skreg.ensemble._members import EnsembleData
 from skreg.model_selection import GridSearchCV, cross_validate
 from skreg.penalties import L2
 
@@ -276,6 +279,41 @@ def test_what_differs_from_the_whole_is_checked_by_itself(monkeypatch, other, ro
     own = learnable_data(clone(other), *part, weight)
     assert_array_equal(table.targets, own.targets)
     assert_array_equal(table.weight, own.weight)
+
+
+def test_rows_of_members_that_are_fitted_one_by_one_are_not_kept(monkeypatch):
+    alive, found = [], []
+    plain = EnsembleData.rows
+
+    def rows(data, *args):
+        parts = plain(data, *args)
+        gc.collect()
+        found.append(sum(part() is not None for part in alive))
+        alive.append(weakref.ref(parts[0]))
+        return parts
+
+    monkeypatch.setattr(EnsembleData, "rows", rows)
+    FoldEnsembleRegressor(regressor(solver="lbfgs"), cv=6, random_state=0).fit(X, NUMBERS)
+    assert len(found) == 6
+    assert max(found) <= 1
+
+
+@pytest.mark.parametrize("transform", [None, "standard"])
+def test_training_rows_without_weight_are_an_error_that_says_so(transform):
+    rows = np.arange(36)
+    weight = np.where(rows < 20, 0.0, 1.0)
+    folds = [(rows[:20], rows[20:]), (rows[18:], rows[:18])]
+    ensemble = FoldEnsembleRegressor(regressor(target_transform=transform), cv=folds, random_state=0)
+    with pytest.raises(ValueError, match="Sample weights must contain at least one non-zero number"):
+        ensemble.fit(X, NUMBERS, weight)
+
+
+def test_held_out_rows_without_class_weight_are_an_error_that_says_so():
+    held = np.flatnonzero(LABELS == "a")[:6]
+    folds = [(np.setdiff1d(np.arange(36), held), held)]
+    network = classifier(class_weight={"a": 0.0}, early_stopping=True)
+    with pytest.raises(ValueError, match="'class_weight' parameter must give a positive weight"):
+        FoldEnsembleClassifier(network, cv=folds, random_state=0).fit(X, LABELS)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import scipy.sparse
 import skrub
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeCV
@@ -137,6 +138,19 @@ class TestEveryKind:
         np.testing.assert_allclose(other.transform(there), encoder.transform(X.drop(columns="code")), atol=1e-5)
         frame = clone(fitted).set_output(transform="polars").fit(there, y).transform(there)
         assert frame.columns == other.get_feature_names_out().tolist()
+
+    @pytest.mark.parametrize("high_cardinality", ["target", "string"])
+    @pytest.mark.parametrize("output", ["pandas", "polars"])
+    def test_frames_may_be_set_for_all_transformers(self, table, output, high_cardinality):
+        X, y = table
+        X = X.reset_index(drop=True)
+        encoder = TableEncoder(cardinality_threshold=5, high_cardinality=high_cardinality, random_state=0)
+        expected = clone(encoder).set_output(transform=output)
+        of_training, of_others = expected.fit_transform(X, y), expected.transform(X[:9])
+        with config_context(transform_output=output):
+            for found, own in ((encoder.fit_transform(X, y), of_training), (encoder.transform(X[:9]), of_others)):
+                assert type(found) is type(own)
+                assert found.equals(own)
 
     def test_copies_and_pickles(self, table, fitted):
         X, y = table

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import scipy.sparse
 import torch
+from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import FitFailedWarning, NotFittedError
@@ -376,6 +377,26 @@ class TestSearches:
 
 def _outputs(kind, estimator, X):
     return estimator.predict_proba(X) if kind == "classifier" else estimator.predict(X)
+
+
+def test_metadata_routing_hands_weights_on(kind):
+    X, y = table(kind)
+    weight = np.arange(len(y)) % 3
+    expected = model(kind).fit(X, y, weight)
+    with config_context(enable_metadata_routing=True):
+        assert_same_networks(model(kind).fit(X, y, weight), expected)
+        wanted = model(kind).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        scores = cross_validate(wanted, X, y, cv=2, params={"sample_weight": weight})["test_score"]
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_transformers_may_be_set_to_return_frames(kind, output):
+    X, y = table(kind)
+    expected = _outputs(kind, model(kind).fit(X, y), X)
+    with config_context(transform_output=output):
+        found = model(kind).fit(X, y)
+        np.testing.assert_allclose(_outputs(kind, found, X), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_what_is_not_fitted_says_so(kind):

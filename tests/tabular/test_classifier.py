@@ -135,8 +135,17 @@ class TestClassWeights:
         found, expected = model(class_weight=given).fit(X, y, weight), model().fit(X, y, of_rows)
         assert_same_networks(found, expected)
         assert found.losses_ == expected.losses_
-        assert found.oof_score_ == expected.oof_score_
+        np.testing.assert_array_equal(found.oof_predictions_, expected.oof_predictions_)
         np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+
+    @pytest.mark.parametrize("weight", [None, WEIGHT])
+    def test_accuracies_are_those_without_them(self, weight):
+        X, y = data()
+        labels = np.array(["one", "two", "three"])[y]
+        found = model(class_weight={"one": 9.0, "two": 0.0}).fit(X, labels, weight)
+        for fitted in (found, found.folds_, *found.members_.values()):
+            predicted = found.classes_[fitted.oof_predictions_.argmax(axis=1)]
+            assert fitted.oof_score_ == pytest.approx(accuracy_score(labels, predicted, sample_weight=weight))
 
     @pytest.mark.parametrize("weight", [None, WEIGHT])
     def test_balanced_ones_give_classes_the_same_weight(self, weight):

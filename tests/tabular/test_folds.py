@@ -382,6 +382,39 @@ def test_weights_can_be_chosen_by_a_scorer(kind, scoring):
     assert scoring in found.summary()
 
 
+def test_scorers_see_the_held_out_rows_with_their_labels(kind):
+    X, y = table(kind)
+    weight = np.where(np.arange(len(y)) % 5, 1.0, 0.0)
+
+    def of_owners(estimator, X, y, sample_weight=None):
+        seen.append((X, y, sample_weight))
+        right = estimator.predict(X) == y
+        return right.mean() if kind == "classifier" else -np.abs(estimator.predict(X) - y)[X["income"] > 0].mean()
+
+    for own in (None, weight):
+        seen = []
+        model(kind, scoring=of_owners).fit(X, y, own)
+        rows = slice(None) if own is None else own > 0
+        for found, targets, found_weight in seen:
+            pd.testing.assert_frame_equal(found, X[rows])
+            np.testing.assert_array_equal(targets, y[rows])
+            assert (found_weight is None) if own is None else (found_weight == 1).all()
+
+
+def test_scorers_that_take_no_weights(kind):
+    X, y = data(kind)
+
+    def own(estimator, X, y):
+        return 1.0
+
+    found = model(kind, scoring=own).fit(X, y)
+    assert set(found.losses_.values()) == {-1.0}
+    match = (
+        "The 'scoring' parameter must be a scorer that accepts sample_weight if fit is given sample_weight; got .*own"
+    )
+    assert_unchanged_by(found, ValueError, match, lambda model: model.fit(X, y, WEIGHT))
+
+
 def test_scoring_that_is_none():
     X, y = data("classifier")
     with pytest.raises(ValueError, match="The 'scoring' parameter of TabularMLPClassifier must be a str among"):

@@ -200,18 +200,18 @@ def test_a_scorer_of_the_loss_gives_the_same_weights(weight):
     def as_estimator(own):
         return PredictedProbabilities(own, classes, lambda shares: shares.argmax(axis=1))
 
-    by_scorer = scorer_losses(get_scorer("neg_log_loss"), "neg_log_loss", y, weight, as_estimator)
+    by_scorer = scorer_losses(get_scorer("neg_log_loss"), "neg_log_loss", predictions[0], y, weight, as_estimator)
     np.testing.assert_allclose(by_scorer(predictions), log_losses(y, weight)(predictions), rtol=1e-12)
     found, expected = (greedy_weights(predictions, losses) for losses in (by_scorer, log_losses(y, weight)))
     np.testing.assert_array_equal(found[0], expected[0])
-    accuracy = scorer_losses(get_scorer("accuracy"), "accuracy", y, weight, as_estimator)(predictions)
+    accuracy = scorer_losses(get_scorer("accuracy"), "accuracy", predictions[0], y, weight, as_estimator)(predictions)
     expected = [-accuracy_score(y, own.argmax(axis=1), sample_weight=weight) for own in predictions]
     np.testing.assert_allclose(accuracy, expected)
 
 
 def test_scorers_of_numbers():
     predictions, y = numbers(0)
-    losses = scorer_losses(get_scorer("r2"), "r2", y, None, PredictedNumbers)
+    losses = scorer_losses(get_scorer("r2"), "r2", y[:, None], y, None, PredictedNumbers)
     np.testing.assert_allclose(losses(predictions), squared_losses(y)(predictions) - 1)
 
 
@@ -221,9 +221,9 @@ def test_scores_that_are_no_numbers():
     def first_alone(estimator, X, y):
         return 0.5 if np.array_equal(estimator.predict(X), predictions[0]) else np.nan
 
-    losses = scorer_losses(first_alone, first_alone, y, None, PredictedNumbers)
+    losses = scorer_losses(first_alone, first_alone, y[:, None], y, None, PredictedNumbers)
     assert losses(predictions).tolist() == [-0.5, np.inf, np.inf]
-    nothing = scorer_losses(lambda *_: np.nan, "own", y, None, PredictedNumbers)
+    nothing = scorer_losses(lambda *_: np.nan, "own", y[:, None], y, None, PredictedNumbers)
     with pytest.raises(
         ValueError, match="The 'scoring' parameter must give scores that are numbers; got none from 'own'"
     ):
