@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 from skreg.tabular._folds import WeightedFolds
 from skreg.tabular._weights import greedy_weights, log_losses, squared_losses
 from tests.helpers import KINDS, CustomLoss, assert_unchanged_by
-from tests.tabular_helpers import N_ROWS, WEIGHT, assert_same_networks, data, model, networks, weighted_mean
+from tests.tabular_helpers import N_ROWS, WEIGHT, assert_same_networks, data, model, networks, table, weighted_mean
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
