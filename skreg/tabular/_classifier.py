@@ -38,8 +38,8 @@ from skreg.tabular._folds import WeightedFoldClassifier
 >>> model = TabularMLPClassifier(random_state=0).fit(df, y)
 >>> bool(model.oof_score_ > 0.85)
 True
->>> model.predict(pd.DataFrame({"dose": [3.0, 3.0], "ward": ["west", "east"]}))
-array(['well', 'ill'], dtype=object)
+>>> model.predict(pd.DataFrame({"dose": [3.0, 3.0], "ward": ["west", "east"]})).tolist()
+['well', 'ill']
 """,
     },
 )
