@@ -1,7 +1,7 @@
 """Fitted attributes of an estimator: their removal, and their restoration after an error."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -33,3 +33,8 @@ def data_attributes(estimator, kind: type | None = None) -> dict:
     """Return the attributes that the checks of data set in estimators of a class; None is that of the estimator."""
     names = (kind or type(estimator))._data_attributes
     return {name: value for name, value in vars(estimator).items() if name in names}
+
+
+def copy_attributes(source, target, names: Iterable[str]) -> None:
+    """Set those of some attributes that an estimator has in another one, too."""
+    vars(target).update({name: getattr(source, name) for name in names if hasattr(source, name)})

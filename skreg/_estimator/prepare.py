@@ -133,12 +133,12 @@ def prepare(
     messages = [] if messages is None else messages
     messages += unused_messages(estimator, () if X_val is None else ("scoring",))
     penalty = check_parameters_together(estimator)
-    checks = SharedChecks() if checks is None else checks
-    if is_warm_start:
+    if checks is None or is_warm_start:
         table = learnable_data(estimator, X, y, sample_weight, is_warm_start)
         advice = advice_on_scale(estimator, table)
     else:
         table, advice = checks.learnable_data(estimator, X, y, sample_weight)
+    checks = checks or SharedChecks()
     valid_table, differences = checks.validation_data(estimator, table, X_val, y_val, sample_weight_val, groups)
     network, loss, penalty, penalties = network_of_estimator(estimator, table, penalty)
     messages += settings_messages(estimator, advice, penalties) + estimator._target_messages(table)

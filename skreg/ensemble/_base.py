@@ -58,6 +58,18 @@ def _pruned(network):
     return network.prune() if hasattr(network, "n_features_in_") else network
 
 
+# Parameters of all estimators that train populations.
+MEMORY_LIMIT = parameter(
+    "int or None",
+    """Largest number of bytes for the networks that are trained at the same time, without the data. None means a size
+    that the processor's cache can hold.
+    """,
+    default=None,
+    constraints=[Interval(Integral, 1, None, closed="left"), None],
+)
+VERBOSE = parameter("bool", "Whether to show a progress bar of the epochs.", default=False, constraints=["verbose"])
+
+
 @with_parameters
 class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, BaseEstimator):
     """Base class of the ensembles; use a subclass."""
@@ -82,14 +94,7 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         default=None,
         constraints=[Integral, None],
     )
-    memory_limit: int | None = parameter(
-        "int or None",
-        """Largest number of bytes for the networks that are trained at the same time, without the data. None means a
-        size that the processor's cache can hold.
-        """,
-        default=None,
-        constraints=[Interval(Integral, 1, None, closed="left"), None],
-    )
+    memory_limit: int | None = MEMORY_LIMIT
     random_state: int | np.random.RandomState | None = parameter(
         "int, RandomState instance or None",
         """Seed of the rows of the members and of all that is random in them: it takes the place of every
@@ -98,12 +103,7 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         default=None,
         constraints=["random_state"],
     )
-    verbose: bool | int = parameter(
-        "bool",
-        "Whether to show a progress bar of the epochs.",
-        default=False,
-        constraints=["verbose"],
-    )
+    verbose: bool | int = VERBOSE
 
     # Whether there are rows that a member has not seen.
     _holds_out_rows: bool
@@ -194,9 +194,6 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         self._fit_alone(X, y, sample_weight, groups=groups, warn=give_warnings)
         return self
 
-    def _training_options(self):
-        return {"n_jobs": self.n_jobs, "memory_limit": self.memory_limit, "verbose": bool(self.verbose)}
-
     def _prepare(
         self, X, y, sample_weight=None, *, groups=None, structure: RowStructure, messages: list[Message], stopped=None
     ) -> PendingEnsemble:
@@ -261,24 +258,27 @@ class BaseEnsemble(FittedTogether, MetaEstimatorMixin, GroupsMixin, DocLink, Bas
         held_out = np.zeros((len(plans), num_samples(data.X)), dtype=bool)
         for row, plan in zip(held_out, plans, strict=True):
             row[plan.held_out] = True
-        known = held_out.any(axis=0)
         self.oof_predictions_ = self.oof_score_ = self._residuals = None
-        if not known.any():
+        if not held_out.any():
             return
-        # A member that has seen all rows, as a bootstrap sample of few rows can be, predicts one, and it is left out.
-        rows = [np.flatnonzero(row) for row in held_out]
-        predictions = [
-            self._member_predictions(plan.estimator, safe_indexing(data.X, own if len(own) else [0]))[: len(own)]
-            for plan, own in zip(plans, rows, strict=True)
-        ]
-        held = HeldOutPredictions(held_out, predictions)
+        held = HeldOutPredictions(held_out, self._held_out_predictions(plans, held_out, data))
         self.oof_predictions_ = held.mean()
-        if data.sample_weight is not None:
-            known &= data.sample_weight > 0
+        known = data.known_rows(held_out)
         if known.any():
             weight = None if data.sample_weight is None else data.sample_weight[known]
             self._set_out_of_fold(held.of_rows(known), known, weight, data)
             self.oof_score_ = self._score_of(self.oof_predictions_[known], np.asarray(data.y)[known], weight)
+
+    def _held_out_predictions(
+        self, plans: Sequence[Plan], held_out: np.ndarray, data: EnsembleData
+    ) -> list[np.ndarray]:
+        """Return the predictions of each member for its held-out rows, in ascending order."""
+        # A member that has seen all rows, as a bootstrap sample of few rows can be, predicts one, and it is left out.
+        rows = [np.flatnonzero(row) for row in held_out]
+        return [
+            self._member_predictions(plan.estimator, safe_indexing(data.X, own if len(own) else [0]))[: len(own)]
+            for plan, own in zip(plans, rows, strict=True)
+        ]
 
     # -- the fitted ensemble -------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from scipy.special import expit, log_expit, log_softmax, logit
 from sklearn.isotonic import IsotonicRegression
 
 from skreg._sklearn_private import SigmoidCalibration
+from skreg.ensemble._held_out import share_of_mean
 
 CALIBRATIONS = ("temperature", "isotonic", "sigmoid")
 
@@ -271,8 +272,7 @@ def averaging_factor(probabilities, variances, n_averaged, n_members, weights=No
     if not known.any() or squares == 0:
         return 1.0
     variance = np.average(variances[known], weights=weights[known])
-    inverse = np.average(1 / n_averaged, weights=weights)
-    return float(max(1 - variance * (inverse - 1 / n_members) / squares, 1 / (n_members * inverse)))
+    return float(share_of_mean(variance, squares, n_averaged, n_members, weights))
 
 
 class OneVersusRest:

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from skreg._numbers import is_number
-from skreg.ensemble._held_out import HeldOutPredictions, out_of_fold_mean
+from skreg.ensemble._held_out import HeldOutPredictions, out_of_fold_mean, share_of_mean
 
 # So many numbers are in memory at a time, for as many new rows as that allows.
 BLOCK_SIZE = 2**22
@@ -446,7 +446,6 @@ def _true_class_scores(probabilities, targets):
 def _scale(residuals, predictions, held_out):
     """Return how much smaller the errors of the mean of all members are than the residuals, for each output."""
     n_held_out = held_out.sum(axis=0)
-    inverse = (1 / n_held_out).mean() - 1 / len(held_out)
     members = held_out if (n_held_out > 1).any() else ~held_out
     n_members = members.sum(axis=0)
     rows = n_members > 1
@@ -456,6 +455,4 @@ def _scale(residuals, predictions, held_out):
     squares = (predictions - out_of_fold_mean(predictions, members)) ** 2
     sums = np.where(members[:, rows, None], squares[:, rows], 0.0).sum(axis=0)
     variance = (sums / (n_members[rows, None] - 1)).mean(axis=0)
-    # Were all errors due to the variance of members, the ratio would be that of the numbers of members.
-    lowest = 1 / (1 + inverse * len(held_out))
-    return np.sqrt(np.clip(1 - variance * inverse / mean_squares, lowest, 1.0))
+    return np.sqrt(share_of_mean(variance, mean_squares, n_held_out, len(held_out)))

@@ -71,6 +71,32 @@ class HeldOutPredictions:
         return HeldOutPredictions(self.held_out[:, first:last], [own[start:stop] for own, start, stop in parts])
 
 
+def share_of_mean(variance, squares, n_averaged: np.ndarray, n_members: int, weight: np.ndarray | None = None):
+    """Return by how much the mean of all members has a smaller mean square than the means of some of them.
+
+    Parameters
+    ----------
+    variance : float or ndarray of shape (n_outputs,)
+        Variance of members for the same row.
+    squares : float or ndarray of shape (n_outputs,)
+        Mean square of the means of some members, above 0.
+    n_averaged : ndarray of int of shape (n_rows,)
+        Number of these members for each row.
+    n_members : int
+        Number of all members.
+    weight : ndarray of shape (n_rows,) or None, default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    float or ndarray of shape (n_outputs,)
+        The ratio, at most 1. Were mean squares due to the variance of members alone, it would be that of the numbers of
+        members, below which it is not.
+    """
+    inverse = np.average(1 / n_averaged, weights=weight)
+    return np.clip(1 - variance * (inverse - 1 / n_members) / squares, 1 / (n_members * inverse), 1.0)
+
+
 def out_of_fold_mean(predictions: np.ndarray, held_out: np.ndarray) -> np.ndarray:
     """Return the mean over the members that held a row out.
 

@@ -76,6 +76,11 @@ class EnsembleData:
             self.checks.add(X, y, rows)
         return X, y, weight
 
+    def known_rows(self, held_out: np.ndarray) -> np.ndarray:
+        """Return which rows with positive weight a member has not seen, from what each of them holds out."""
+        known = held_out.any(axis=0)
+        return known if self.sample_weight is None else known & (self.sample_weight > 0)
+
     def held_out_rows(self, plan: Plan) -> HeldOut | None:
         """Return the held-out rows of a member to validate on; None if there are none.
 

@@ -74,8 +74,10 @@ class FittedTogether(ABC):
         """
 
     def _training_options(self) -> dict:
-        """Return options of :func:`~skreg.backends.train_fits` for a fit by itself."""
-        return {}
+        """Return options of :func:`~skreg.backends.train_fits` for a fit by itself: those that are parameters."""
+        parameters = self.get_params(deep=False)
+        options = {name: parameters[name] for name in ("n_jobs", "memory_limit") if name in parameters}
+        return options | {"verbose": bool(parameters.get("verbose", False))}
 
     @in_one_worker()
     @keeping_data()

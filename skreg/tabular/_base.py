@@ -15,18 +15,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._composition import last_of
 from skreg._doc_link import DocLink
-from skreg._estimator.attributes import forget
+from skreg._estimator.attributes import copy_attributes, forget
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy, as_target, check_weights
 from skreg._estimator.groups import GroupsMixin
 from skreg._parameter import parameter, with_parameters
-from skreg._sklearn_private import Interval, StrOptions, fit_context
+from skreg._sklearn_private import StrOptions, fit_context
 from skreg._warnings import Message, give_warnings, keeping_warnings
 from skreg.engine.spec import FitResult
+from skreg.ensemble._base import MEMORY_LIMIT, VERBOSE
 from skreg.model_selection._deferred import FittedTogether, PendingFits
 from skreg.pipeline import table_pipeline
 from skreg.preprocessing import TableEncoder
-from skreg.tabular._blend import Blend, can_be_blended
+from skreg.tabular._blend import OF_DATA, Blend, can_be_blended, shares
 from skreg.tabular._members import default_members
 from skreg.tabular._summary import summary
 
@@ -116,26 +117,14 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         default=None,
         constraints=[Integral, None],
     )
-    memory_limit: int | None = parameter(
-        "int or None",
-        """Largest number of bytes for the networks that are trained at the same time, without the data. None means a
-        size that the processor's cache can hold.
-        """,
-        default=None,
-        constraints=[Interval(Integral, 1, None, closed="left"), None],
-    )
+    memory_limit: int | None = MEMORY_LIMIT
     random_state: int | np.random.RandomState | None = parameter(
         "int, RandomState instance or None",
         "Seed of folds, encoders and networks. None means fresh entropy.",
         default=None,
         constraints=["random_state"],
     )
-    verbose: bool | int = parameter(
-        "bool",
-        "Whether to show a progress bar of the epochs.",
-        default=False,
-        constraints=["verbose"],
-    )
+    verbose: bool | int = VERBOSE
 
     # Class of the networks, and of the ensemble of folds.
     _network_kind: type[BaseRegularizedMLP]
@@ -179,9 +168,6 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
 
     def _trains_together(self):
         return True  # others than such networks are an error
-
-    def _training_options(self):
-        return {"n_jobs": self.n_jobs, "memory_limit": self.memory_limit, "verbose": bool(self.verbose)}
 
     def _prepare(self, X, y, sample_weight=None, *, groups=None, messages, **options):
         forget(self)
@@ -271,9 +257,7 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         self.members_ = {name: self._member(name) for name in folds.weights_}
         self.oof_predictions_, self.oof_score_ = folds.oof_predictions_, folds.oof_score_
         self.loss_, self.failures_ = folds.loss_, folds.network_failures_
-        for name in ("n_features_in_", "feature_names_in_", "classes_"):
-            if hasattr(folds, name):
-                setattr(self, name, getattr(folds, name))
+        copy_attributes(folds, self, OF_DATA)
 
     @abstractmethod
     def _member(self, name: str):
@@ -349,8 +333,7 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
     def feature_importances_(self) -> np.ndarray:
         """Importance of each column of the table: weighted means over networks and folds; they sum to 1."""
         check_is_fitted(self)
-        importances = np.asarray(self.folds_.feature_importances_)
-        return importances / max(importances.sum(), np.finfo(importances.dtype).tiny)
+        return shares(np.asarray(self.folds_.feature_importances_))
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "folds_")
@@ -375,9 +358,7 @@ def member_of(folds, kind: type, name: str):
     template = table_pipeline(clone(network), encoder=clone(folds.estimator.steps[0][1]))
     names = ("cv", "n_jobs", "memory_limit", "random_state", "verbose")
     member = kind(template, **{parameter: getattr(folds, parameter) for parameter in names})
-    for attribute in ("n_features_in_", "feature_names_in_", "classes_", "_multilabel", "failures_"):
-        if hasattr(folds, attribute):
-            setattr(member, attribute, getattr(folds, attribute))
+    copy_attributes(folds, member, (*OF_DATA, "_multilabel", "failures_"))
     member.members_ = [
         type(pipeline)([pipeline.steps[0], (template.steps[1][0], pipeline.steps[1][1].networks_[name])])
         for pipeline in folds.members_

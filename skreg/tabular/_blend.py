@@ -1,7 +1,7 @@
 """Several networks that are fitted to the same rows, and predict together."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.utils import get_tags
 
+from skreg._estimator.attributes import copy_attributes
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.data import as_numpy
 from skreg._estimator.prepare import PendingFit, finish, prepare
@@ -21,6 +22,14 @@ from skreg.model_selection._deferred import FittedTogether, PendingFits, keeps_w
 from skreg.preprocessing._encoded import EncodedTable, source_columns_of
 from skreg.stopping import following
 
+# Attributes of the data that estimators have from the networks in them.
+OF_DATA = ("n_features_in_", "feature_names_in_", "classes_")
+
+
+def shares(importances: np.ndarray) -> np.ndarray:
+    """Return importances that sum to 1, unless all are 0."""
+    return importances / max(importances.sum(), np.finfo(importances.dtype).tiny)
+
 
 def can_be_blended(network: BaseRegularizedMLP) -> bool:
     """Return whether a network can be trained in a population, and its predictions averaged."""
@@ -31,6 +40,12 @@ def normalized(probabilities: np.ndarray, multilabel: bool) -> np.ndarray:
     """Return probabilities in double precision, those of the classes of a row with a sum of 1."""
     probabilities = np.asarray(probabilities, dtype=np.float64)
     return probabilities if multilabel else probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def weighted_mean(values: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
+    """Return the weighted mean of arrays by name, in double precision; those of weight 0 are left out."""
+    used = [(weights[name], own) for name, own in values.items() if weights[name] > 0]
+    return sum(weight * np.asarray(own, dtype=np.float64) for weight, own in used)
 
 
 def padded(X, width: int | None):
@@ -89,9 +104,7 @@ class PendingBlend(PendingFits):
         if not self.blend.networks_:
             raise errors[0]
         first = next(iter(self.blend.networks_.values()))
-        for name in ("n_features_in_", "feature_names_in_", "classes_"):
-            if hasattr(first, name):
-                setattr(self.blend, name, getattr(first, name))
+        copy_attributes(first, self.blend, OF_DATA)
         self.blend.weights_ = dict.fromkeys(self.blend.networks_, 1 / len(self.blend.networks_))
         return messages
 
@@ -164,26 +177,25 @@ class Blend(FittedTogether, BaseEstimator):
     def predict(self, X):
         """Return the weighted mean of the predictions, or the labels of the largest mean probabilities."""
         if not is_classifier(self):
-            return self._mean([network.predict(X) for network in self._used])
+            return self._mean(lambda network: network.predict(X))
         probabilities = self.predict_proba(X)
-        if self._used[0]._multilabel:
+        if self._multilabel:
             return (probabilities > 0.5).astype(int)
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X):
         """Return the weighted mean of the probabilities."""
-        return normalized(self._mean([network.predict_proba(X) for network in self._used]), self._used[0]._multilabel)
+        return normalized(self._mean(lambda network: network.predict_proba(X)), self._multilabel)
 
     @property
     def feature_importances_(self) -> np.ndarray:
         """Weighted mean of the networks' importances, each of which sums to 1."""
-        importances = [network.feature_importances_ for network in self._used]
-        return self._mean([own / max(own.sum(), np.finfo(own.dtype).tiny) for own in importances])
+        return self._mean(lambda network: shares(network.feature_importances_))
 
     @property
     def selected_features_(self) -> np.ndarray:
         """Features that a network with positive weight uses, as indices, or as names after a fit on a frame."""
-        used = [network.selected_features_ for network in self._used]
+        used = [network.selected_features_ for network in self._used.values()]
         names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
         return names[np.isin(names, np.concatenate(used))]
 
@@ -194,10 +206,13 @@ class Blend(FittedTogether, BaseEstimator):
         return pruned
 
     @property
-    def _used(self) -> list:
-        return [network for name, network in self.networks_.items() if self.weights_[name] > 0]
+    def _used(self) -> dict:
+        return {name: network for name, network in self.networks_.items() if self.weights_[name] > 0}
 
-    def _mean(self, values: list[np.ndarray]) -> np.ndarray:
-        weights = [self.weights_[name] for name in self.networks_ if self.weights_[name] > 0]
-        doubles = [np.asarray(own, dtype=np.float64) for own in values]
-        return sum(weight * own for weight, own in zip(weights, doubles, strict=True))
+    @property
+    def _multilabel(self) -> bool:
+        return next(iter(self.networks_.values()))._multilabel
+
+    def _mean(self, of_network: Callable) -> np.ndarray:
+        """Return the weighted mean of what a function returns for each network that is used."""
+        return weighted_mean({name: of_network(network) for name, network in self._used.items()}, self.weights_)

@@ -10,12 +10,12 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from skreg._composition import handed_on, last_of
 from skreg._estimator.scoring import check_takes_weights
 from skreg._parameter import parameter, with_parameters
-from skreg._sklearn_private import StrOptions, num_samples, safe_indexing
+from skreg._sklearn_private import StrOptions, safe_indexing
 from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
 from skreg.ensemble._conformal import OutOfFold, OutOfFoldResiduals, OutOfFoldScores
 from skreg.ensemble._held_out import HeldOutPredictions
 from skreg.ensemble._members import EnsembleData, Plan
-from skreg.tabular._blend import normalized
+from skreg.tabular._blend import normalized, weighted_mean
 from skreg.tabular._weights import (
     PredictedNumbers,
     PredictedProbabilities,
@@ -111,19 +111,15 @@ class WeightedFolds:
             The rows.
         """
 
-    def _set_oof_predictions(self, plans: Sequence[Plan], data: EnsembleData) -> None:
+    def _held_out_predictions(self, plans, held_out, data):
+        """Return the weighted means of the networks of each fold for its held-out rows, after a choice of weights."""
         blends = [last_of(plan.estimator) for plan in plans]
         names = [name for name in blends[0].networks_ if all(name in blend.networks_ for blend in blends)]
         self.network_failures_ = {name: error for blend in blends for name, error in blend.failures_.items()}
         if not names:
             name, error = next(iter(self.network_failures_.items()))
             raise ValueError(f"Every network has failed on some fold; the error of {name!r} was {error}")
-        held_out = np.zeros((len(plans), num_samples(data.X)), dtype=bool)
-        for row, plan in zip(held_out, plans, strict=True):
-            row[plan.held_out] = True
-        known = held_out.any(axis=0)
-        if data.sample_weight is not None:
-            known &= data.sample_weight > 0
+        known = data.known_rows(held_out)
         if not known.any():
             raise ValueError(f"The 'cv' parameter must hold out rows with positive weight; got {self.cv!r}.")
         of_folds = [self._of_fold(plan, names, rows, data) for plan, rows in zip(plans, held_out, strict=True)]
@@ -133,7 +129,11 @@ class WeightedFolds:
         self._set_weights(known, data)
         for blend in blends:
             blend.weights_ = dict.fromkeys(blend.networks_, 0.0) | self.weights_
-        super()._set_oof_predictions(plans, data)
+        return [self._mean(own, rows) for own, rows in zip(of_folds, held_out, strict=True)]
+
+    @abstractmethod
+    def _mean(self, predictions: dict[str, np.ndarray], held_out: np.ndarray) -> np.ndarray:
+        """Return the weighted mean of what :meth:`_of_fold` gives for a fold, for its held-out rows."""
 
     def _set_weights(self, known: np.ndarray, data: EnsembleData) -> None:
         X = safe_indexing(data.X, np.flatnonzero(known))
@@ -175,6 +175,9 @@ class WeightedFoldClassifier(WeightedFolds, FoldEnsembleClassifier):
     def _losses(self, y, weight):
         return log_losses(y if self._multilabel else np.searchsorted(self.classes_, y), weight)
 
+    def _mean(self, predictions, held_out):
+        return normalized(weighted_mean(predictions, self.weights_), self._multilabel)
+
     def _of_network(self, held_out, predictions, known, data):
         held = HeldOutPredictions(held_out, predictions)
         mean, y = held.mean(), np.asarray(data.y)
@@ -196,6 +199,9 @@ class WeightedFoldRegressor(WeightedFolds, FoldEnsembleRegressor):
 
     def _losses(self, y, weight):
         return squared_losses(np.asarray(y, dtype=np.float64), weight)
+
+    def _mean(self, predictions, held_out):
+        return weighted_mean(predictions, self.weights_)[held_out]
 
     def _of_network(self, held_out, predictions, known, data):
         held = HeldOutPredictions(held_out, [own[rows] for own, rows in zip(predictions, held_out, strict=True)])

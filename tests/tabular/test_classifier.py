@@ -103,7 +103,7 @@ class TestLabels:
         ):
             found = model().fit(X, np.arange(N_ROWS) == 4)
         assert len(found.folds_.members_) == 1
-        assert (found.predict(X[5:]) == False).all()  # noqa: E712 - an array
+        np.testing.assert_array_equal(found.predict(X[5:]), False)
 
     def test_targets_that_are_no_classes(self):
         X, y = data()

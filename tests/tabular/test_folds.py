@@ -209,13 +209,13 @@ class TestFolds:
     def splits_of(self, monkeypatch):
         """Return a function that gives the folds of a fit."""
         plans = []
-        conclude = WeightedFolds._set_oof_predictions
+        predict = WeightedFolds._held_out_predictions
 
-        def recorded(ensemble, of_fit, rows):
+        def recorded(ensemble, of_fit, *rows):
             plans[:] = of_fit
-            conclude(ensemble, of_fit, rows)
+            return predict(ensemble, of_fit, *rows)
 
-        monkeypatch.setattr(WeightedFolds, "_set_oof_predictions", recorded)
+        monkeypatch.setattr(WeightedFolds, "_held_out_predictions", recorded)
 
         def found(kind, groups=None, **options):
             X, y = data(kind)
