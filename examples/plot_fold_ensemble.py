@@ -158,8 +158,8 @@ plt.show()
 # **Where nothing has to be held out**, :class:`~skreg.ensemble.DeepEnsembleClassifier` averages networks that differ in
 # their seeds.
 #
-# **Cost.** About two fits on small tables. The larger the network and the batch, the closer it comes to five, and every
-# prediction takes five networks.
+# **Cost.** Two to three fits on small tables. The larger the network and the batch, the closer it comes to five, and
+# every prediction takes five networks.
 #
 # **Limits.** One data set with few errors, one network, four draws that share test rows. On tables whose classes cannot
 # be told apart by much, the log-loss falls by a percent or less: see :doc:`/benchmarks`.

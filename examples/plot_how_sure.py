@@ -153,7 +153,7 @@ print(sets.frame().round(3).to_string())
 # **State intervals or sets if a number is to be kept**, and check it with ``CoverageDisplay`` on rows that nothing was
 # fitted to. They hold on average over rows like those of training, not for each patient, and not for other hospitals.
 #
-# **Cost.** One ensemble, about two fits of a network; calibration and intervals take no fit more.
+# **Cost.** One ensemble, two to three fits of a network; calibration and intervals take no fit more.
 #
 # **Limits.** Two small tables, one split of the rows each (four for calibration). Members that have stopped early on
 # the held-out rows make residuals a little too small; :doc:`/user_guide/ensembles` has the coverage on 16 problems.
