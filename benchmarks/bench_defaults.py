@@ -84,7 +84,7 @@ def run_table(name, n_splits, others, max_rows):
         common = {"table": name, "task": task, "fold": fold, "n_train": len(train), "n_test": len(test)}
         start = time.perf_counter()
         kind = TabularMLPClassifier if task == "classification" else TabularMLPRegressor
-        model = kind(random_state=0, n_jobs=2).fit(X.iloc[train], y.iloc[train])
+        model = kind(random_state=0).fit(X.iloc[train], y.iloc[train])
         seconds = time.perf_counter() - start
         fitted = {"tabular": (model, seconds)}
         fitted |= {key: (one, seconds) for key, one in mixtures(model, X.iloc[test], y.iloc[train], task)}

@@ -1,6 +1,9 @@
 """Encoded tables: numbers that remember from which column of the original table each of their columns comes."""
 
 import numpy as np
+import pandas as pd
+
+from skreg._sklearn_private import output_container
 
 # What a frame of pandas carries in its `attrs`: the original columns, and the names that the list goes with.
 SOURCE_COLUMNS, ENCODED_COLUMNS = "source_columns", "encoded_columns"
@@ -128,3 +131,30 @@ def source_columns_of(X) -> np.ndarray | None:
     if len(X.columns) > len(source_columns) or any(name not in sources for name in X.columns):
         return None
     return np.array([sources[name] for name in X.columns], dtype=np.intp)
+
+
+def table_or_frame(transformer, encoded: np.ndarray, X):
+    """Return what a transformer has made of a table as the table or the frame of pandas that is wanted.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Fitted, with `source_columns_` and `get_feature_names_out`.
+    encoded : ndarray of shape (n_samples, n_features)
+        Features.
+    X : object
+        What they were made of; a frame of pandas gives its index.
+
+    Returns
+    -------
+    EncodedTable or DataFrame of shape (n_samples, n_features)
+        The features, with the original column of each.
+    """
+    sources = transformer.source_columns_
+    if output_container(transformer) != "pandas":
+        return EncodedTable(encoded, sources)
+    names = transformer.get_feature_names_out()
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    frame = pd.DataFrame(encoded, index=index, columns=names, copy=False)
+    frame.attrs |= {SOURCE_COLUMNS: sources.tolist(), ENCODED_COLUMNS: names.tolist()}
+    return frame

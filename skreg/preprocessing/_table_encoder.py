@@ -19,11 +19,10 @@ from skreg._sklearn_private import (
     StrOptions,
     feature_names_checked,
     fit_context,
-    output_container,
 )
 from skreg._warnings import warn_or_keep
 from skreg.preprocessing._columns import listed
-from skreg.preprocessing._encoded import ENCODED_COLUMNS, SOURCE_COLUMNS, EncodedTable
+from skreg.preprocessing._encoded import table_or_frame
 from skreg.preprocessing._frames import Frame, frame_of
 from skreg.preprocessing._plan import Options as PlanOptions
 from skreg.preprocessing._plan import Plan
@@ -241,7 +240,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
         frame = self._fit(X, y)
         encoded = self._plan.encode(frame, self.dtype, is_training=True)
         self._plan.forget_training()
-        return self._wrapped(encoded, X)
+        return table_or_frame(self, encoded, X)
 
     def transform(self, X):
         """Return the encoded rows of a table.
@@ -265,7 +264,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         frame = frame_of(self, X, reset=False)
-        return self._wrapped(self._plan.encode(frame, self.dtype), X)
+        return table_or_frame(self, self._plan.encode(frame, self.dtype), X)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the encoded features.
@@ -331,16 +330,6 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
         self._plan = plan
         self.source_columns_ = plan.sources
         self.kinds_ = dict(zip(frame.labels, plan.kinds, strict=True))
-        return frame
-
-    def _wrapped(self, encoded: np.ndarray, X):
-        """Return encoded rows as the table or frame that is wanted."""
-        if output_container(self) != "pandas":
-            return EncodedTable(encoded, self.source_columns_)
-        names = self.get_feature_names_out()
-        index = X.index if isinstance(X, pd.DataFrame) else None
-        frame = pd.DataFrame(encoded, index=index, columns=names, copy=False)
-        frame.attrs |= {SOURCE_COLUMNS: self.source_columns_.tolist(), ENCODED_COLUMNS: names.tolist()}
         return frame
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import get_scorer_names
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,9 +26,10 @@ from skreg._warnings import Message, give_warnings, keeping_warnings
 from skreg.engine.spec import FitResult
 from skreg.ensemble._base import MEMORY_LIMIT, VERBOSE
 from skreg.model_selection._deferred import FittedTogether, PendingFits
-from skreg.pipeline import table_pipeline
+from skreg.pipeline import TablePipeline, table_pipeline
 from skreg.preprocessing import TableEncoder
 from skreg.tabular._blend import OF_DATA, Blend, can_be_blended, shares
+from skreg.tabular._inputs import SharedInputs, network_of, transformers_of
 from skreg.tabular._members import default_members
 from skreg.tabular._summary import summary
 
@@ -65,11 +67,13 @@ class PendingTabular(PendingFits):
         return [message for message in messages if not issubclass(message[1], ConvergenceWarning)]
 
 
-def encoded_width(encoder: TableEncoder, X, y) -> int:
-    """Return the number of features that an encoder makes of all rows: folds make about as many."""
+def encoded_widths(template: TablePipeline, X, y) -> dict[str, int]:
+    """Return the number of features that each network of a blend gets for all rows; folds have about as many."""
     messages: list[Message] = []  # which folds have, too
     with keeping_warnings(messages):
-        return len(clone(encoder).fit(X, y).source_columns_)
+        encoded = clone(template.steps[0][1]).fit(X, y).transform(X)
+    inputs = SharedInputs(encoded, y, None, {})
+    return {name: inputs.of(name, member).n_features for name, member in last_of(template).networks}
 
 
 @with_parameters
@@ -79,9 +83,11 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
     members: Any = parameter(
         "'auto' or list of (str, estimator)",
         """Names and networks, of which each is trained on every fold: :class:`~skreg.RegularizedMLPClassifier` or
-        :class:`~skreg.RegularizedMLPRegressor`. 'auto' stands for a linear model with an L2 penalty, a network with an
-        L1 penalty, and a medium and a wide one with weight decay and dropout; where columns outnumber rows, also for
-        one that selects columns. Those with early stopping stop on the rows that are held out of their fold.
+        :class:`~skreg.RegularizedMLPRegressor`, or pipelines of transformers of encoded rows and such a network. 'auto'
+        stands for a linear model with an L2 penalty, a network with an L1 penalty, and a medium and a wide one with
+        weight decay and dropout; where there are rows enough, also for networks of pieces of each number's range
+        (:class:`~skreg.preprocessing.PiecewiseLinearEncoder`); where columns outnumber rows, for one that selects
+        columns. Those with early stopping stop on the rows that are held out of their fold.
         """,
         default="auto",
         constraints=[StrOptions({"auto"}), list, tuple],
@@ -173,7 +179,7 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         forget(self)
         X, y, weight, of_user = self._checked_rows(X, y, sample_weight)
         folds = self._make_folds(*X.shape)
-        folds.estimator.set_params(blend__width=encoded_width(folds.estimator.steps[0][1], X, y))
+        folds.estimator.set_params(blend__widths=encoded_widths(folds.estimator, X, y))
         pending = folds._prepare(X, y, weight, groups=groups, messages=messages, **options)
         return PendingTabular(self, folds, pending, y, of_user)
 
@@ -235,11 +241,13 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         members, kind = list(self.members), self._network_kind
         for member in members:
             is_pair = isinstance(member, tuple) and len(member) == 2 and isinstance(member[0], str)
-            if not (is_pair and isinstance(member[1], kind) and can_be_blended(member[1])):
+            network = network_of(member[1]) if is_pair else None
+            if not (isinstance(network, kind) and can_be_blended(network)):
                 raise ValueError(
-                    f"The 'members' parameter must be 'auto' or hold pairs of a name and a {kind.__name__} that can be "
-                    "trained together with others and predicts one number for each target (without solver='lbfgs', "
-                    "callbacks, verbose=True, refit_on_all=True, several quantiles, or a scoring or `fit` of its own); "
+                    f"The 'members' parameter must be 'auto' or hold pairs of a name and a {kind.__name__}, or a "
+                    "pipeline of transformers and such a network, that can be trained together with others and "
+                    "predicts one number for each target (without solver='lbfgs', callbacks, verbose=True, "
+                    "refit_on_all=True, several quantiles, or a scoring or `fit` of its own); "
                     f"got {member!r}."
                 )
         names = [name for name, _ in members]
@@ -347,21 +355,26 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         # Tags are asked for before the parameters are checked.
         members = () if isinstance(self.members, str) else self.members
         pairs = [member for member in members if isinstance(member, tuple)]
-        networks = [part for pair in pairs for part in pair if isinstance(part, self._network_kind)]
+        parts = [network_of(part) for pair in pairs for part in pair]
+        networks = [network for network in parts if isinstance(network, self._network_kind)]
         tags.target_tags.positive_only = any(get_tags(network).target_tags.positive_only for network in networks)
         return tags
 
 
 def member_of(folds, kind: type, name: str):
     """Return the fitted ensemble of one network of all folds, as an estimator of a class, with the same rows."""
-    network = dict(last_of(folds.estimator).networks)[name]
-    template = table_pipeline(clone(network), encoder=clone(folds.estimator.steps[0][1]))
+
+    def of_member(encoder, member):
+        transformers = [step for _, step in transformers_of(member)]
+        return TablePipeline(make_pipeline(encoder, *transformers, network_of(member)).steps)
+
+    (_, encoder), (_, blend) = folds.estimator.steps
+    template = clone(of_member(encoder, dict(blend.networks)[name]))
     names = ("cv", "n_jobs", "memory_limit", "random_state", "verbose")
     member = kind(template, **{parameter: getattr(folds, parameter) for parameter in names})
     copy_attributes(folds, member, (*OF_DATA, "_multilabel", "failures_"))
     member.members_ = [
-        type(pipeline)([pipeline.steps[0], (template.steps[1][0], pipeline.steps[1][1].networks_[name])])
-        for pipeline in folds.members_
+        of_member(encoder, blend.networks_[name]) for (_, encoder), (_, blend) in (own.steps for own in folds.members_)
     ]
     alone = folds.networks_[name]
     member.oof_predictions_, member.oof_score_, member._residuals = alone.predictions, alone.score, alone.residuals

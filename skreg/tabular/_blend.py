@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.utils import get_tags
+from sklearn.utils.validation import validate_data
 
 from skreg._estimator.attributes import copy_attributes
 from skreg._estimator.base import BaseRegularizedMLP
@@ -19,8 +20,16 @@ from skreg._warnings import Message, give_warnings
 from skreg.compose import quantile_levels
 from skreg.engine.spec import FitResult
 from skreg.model_selection._deferred import FittedTogether, PendingFits, keeps_warnings
-from skreg.preprocessing._encoded import EncodedTable, source_columns_of
 from skreg.stopping import following
+from skreg.tabular._inputs import (
+    Inputs,
+    SharedInputs,
+    importances_of,
+    network_of,
+    selected_by,
+    with_network,
+    without_padding,
+)
 
 # Attributes of the data that estimators have from the networks in them.
 OF_DATA = ("n_features_in_", "feature_names_in_", "classes_")
@@ -48,32 +57,29 @@ def weighted_mean(values: Mapping[str, np.ndarray], weights: Mapping[str, float]
     return sum(weight * np.asarray(own, dtype=np.float64) for weight, own in used)
 
 
-def padded(X, width: int | None):
-    """Return an encoded table with columns of zeros at its end, of which each counts as an original column."""
-    n_features = X.shape[1]
-    if width is None or width <= n_features or not isinstance(X, np.ndarray):  # as frames are, with set_config
-        return X
-    zeros = np.zeros((len(X), width - n_features), dtype=X.dtype)
-    sources = source_columns_of(X)
-    if sources is not None:
-        sources = np.append(sources, sources.max() + 1 + np.arange(width - n_features))
-    return EncodedTable(np.hstack([np.asarray(X), zeros]), sources)
+@dataclass
+class PendingMember:
+    """A member of a blend whose network is prepared but not trained.
 
-
-def without_padding(network, n_features: int):
-    """Return a fitted network without its weights of the columns that :func:`padded` has added.
-
-    They have no part in the outputs: what they are multiplied by is zero.
+    Attributes
+    ----------
+    member : estimator
+        The network, or a pipeline of transformers and the network.
+    fit : PendingFit
+        The fit of the network.
+    inputs : Inputs
+        What it is fitted to.
     """
-    if n_features < network.n_features_in_:
-        network.coefs_[0] = np.ascontiguousarray(network.coefs_[0][:n_features])
-        if network.skip_coef_ is not None:
-            network.skip_coef_ = np.ascontiguousarray(network.skip_coef_[:n_features])
-        network.n_features_in_ = n_features
-        network.input_features_ = np.arange(n_features)
-        if network.source_columns_ is not None:
-            network.source_columns_ = network.source_columns_[:n_features]
-    return network
+
+    member: object
+    fit: PendingFit
+    inputs: Inputs
+
+    def finish(self, result: FitResult) -> list[Message]:
+        """Set the fitted attributes, and return the warnings."""
+        messages = finish(self.fit, result)
+        without_padding(self.fit.estimator, self.inputs.n_features)
+        return messages
 
 
 @dataclass
@@ -81,13 +87,12 @@ class PendingBlend(PendingFits):
     """The fits of the networks of a blend, prepared but not trained."""
 
     blend: "Blend"
-    pending: dict[str, PendingFit]
-    n_features: int
+    pending: dict[str, PendingMember]
 
     @property
     def fits(self) -> list[PendingFit]:
         """The fits."""
-        return list(self.pending.values())
+        return [member.fit for member in self.pending.values()]
 
     def finish(self, results: Sequence[FitResult]) -> list[Message]:
         """Set the fitted networks, but for those whose training has failed, and return the warnings."""
@@ -95,16 +100,15 @@ class PendingBlend(PendingFits):
         self.blend.networks_, self.blend.failures_, errors = {}, {}, []
         for (name, pending), result in zip(self.pending.items(), results, strict=True):
             try:
-                messages += finish(pending, result)
+                messages += pending.finish(result)
             except Exception as error:  # of training that has diverged, for instance: the others go on
                 self.blend.failures_[name] = f"{type(error).__name__}: {error}"
                 errors.append(error)
             else:
-                self.blend.networks_[name] = without_padding(pending.estimator, self.n_features)
+                self.blend.networks_[name] = pending.member
         if not self.blend.networks_:
             raise errors[0]
-        first = next(iter(self.blend.networks_.values()))
-        copy_attributes(first, self.blend, OF_DATA)
+        copy_attributes(network_of(next(iter(self.blend.networks_.values()))), self.blend, ["classes_"])
         self.blend.weights_ = dict.fromkeys(self.blend.networks_, 1 / len(self.blend.networks_))
         return messages
 
@@ -115,17 +119,18 @@ class Blend(FittedTogether, BaseEstimator):
     Parameters
     ----------
     networks : list of (str, estimator)
-        Names and networks of skreg, all classifiers or all regressors.
+        Names and networks of skreg, or pipelines of transformers and such a network; all classifiers or all regressors.
     random_state : int, RandomState instance or None, default=None
         Seed from which the networks get theirs.
-    width : int or None, default=None
-        Number of features to train with: inputs that have fewer get columns of zeros, which the fitted networks do not
-        have. Networks of folds whose encoders have not made the same features can then be trained together.
+    widths : dict of str to int or None, default=None
+        Number of features that a network is trained with: inputs that have fewer get columns of zeros, which the fitted
+        network does not have. Networks of folds whose encoders have not made the same features can then be trained
+        together.
 
     Attributes
     ----------
     networks_ : dict of str to estimator
-        The fitted networks, without those that have failed.
+        The fitted networks, or pipelines, without those that have failed.
     failures_ : dict of str to str
         Errors of those that have failed.
     weights_ : dict of str to float
@@ -137,18 +142,21 @@ class Blend(FittedTogether, BaseEstimator):
     # Weights are for it, also with metadata routing: the pipeline around it is not the user's, who could ask for them.
     __metadata_request__fit: ClassVar[dict] = {"sample_weight": True}
 
-    def __init__(self, networks=(), random_state=None, width=None):
+    def __init__(self, networks=(), random_state=None, widths=None):
         self.networks = networks
         self.random_state = random_state
-        self.width = width
+        self.widths = widths
 
     def __sklearn_tags__(self):
-        return get_tags(self.networks[0][1])
+        return get_tags(network_of(self.networks[0][1]))
 
     @property
     def stopped_networks(self) -> list:
         """The networks that stop early."""
-        return [network for _, network in self.networks if network.early_stopping]
+        return [network for network in self._last_parts() if network.early_stopping]
+
+    def _last_parts(self) -> list:
+        return [network_of(member) for _, member in self.networks]
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
         """Fit the networks, with rows of the user's own to stop on."""
@@ -157,22 +165,29 @@ class Blend(FittedTogether, BaseEstimator):
         return self
 
     def _trains_together(self):
-        return all(network._can_be_a_member(None, None) for _, network in self.networks)
+        return all(network._can_be_a_member(None, None) for network in self._last_parts())
 
     def _prepare(
         self, X, y, sample_weight=None, *, groups=None, structure, messages, stopped=None, X_val=None, **validation
     ):
         random, checks, pending = random_numbers(self.random_state), SharedChecks(), {}
-        y, n_features = as_numpy(y, "y"), np.shape(X)[1]
-        X, X_val = (None if rows is None else padded(as_numpy(rows), self.width) for rows in (X, X_val))
+        y = as_numpy(y, "y")
+        shared = SharedInputs(X, y, X_val, self.widths or {})
         for name, given in self.networks:
-            network = clone(given).set_params(random_state=int(random.randint(SEED_LIMIT)))
+            member = clone(given)
+            network = network_of(member).set_params(random_state=int(random.randint(SEED_LIMIT)))
             network._validate_params()
-            weight = network._as_weights(sample_weight, X)
-            rows = {"X_val": X_val, **validation} if network.early_stopping else {}
+            inputs = shared.of(name, member)
+            if member is not network:
+                member.steps[:-1] = inputs.transformers
+            weight = network._as_weights(sample_weight, inputs.X)
+            rows = {"X_val": inputs.X_val, **validation} if network.early_stopping else {}
+            options = {"groups": groups, "checks": checks, "messages": messages}
             with following(lambda network=network: [network], structure):
-                pending[name] = prepare(network, X, y, weight, groups=groups, checks=checks, messages=messages, **rows)
-        return PendingBlend(self, pending, n_features)
+                fit = prepare(network, inputs.X, y, weight, **options, **rows)
+            pending[name] = PendingMember(member, fit, inputs)
+        validate_data(self, X, skip_check_array=True)  # for the number of features and their names
+        return PendingBlend(self, pending)
 
     def predict(self, X):
         """Return the weighted mean of the predictions, or the labels of the largest mean probabilities."""
@@ -190,29 +205,29 @@ class Blend(FittedTogether, BaseEstimator):
     @property
     def feature_importances_(self) -> np.ndarray:
         """Weighted mean of the networks' importances, each of which sums to 1."""
-        return self._mean(lambda network: shares(network.feature_importances_))
+        return self._mean(lambda member: shares(importances_of(member, self.n_features_in_)))
 
     @property
     def selected_features_(self) -> np.ndarray:
         """Features that a network with positive weight uses, as indices, or as names after a fit on a frame."""
-        used = [network.selected_features_ for network in self._used.values()]
+        used = [selected_by(member, self.n_features_in_) for member in self._used.values()]
         names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
-        return names[np.isin(names, np.concatenate(used))]
+        return names[np.unique(np.concatenate(used))]
 
     def prune(self):
         """Return a copy whose networks are pruned."""
         pruned = copy.copy(self)
-        pruned.networks_ = {name: network.prune() for name, network in self.networks_.items()}
+        pruned.networks_ = {name: with_network(own, network_of(own).prune()) for name, own in self.networks_.items()}
         return pruned
 
     @property
     def _used(self) -> dict:
-        return {name: network for name, network in self.networks_.items() if self.weights_[name] > 0}
+        return {name: member for name, member in self.networks_.items() if self.weights_[name] > 0}
 
     @property
     def _multilabel(self) -> bool:
-        return next(iter(self.networks_.values()))._multilabel
+        return network_of(next(iter(self.networks_.values())))._multilabel
 
-    def _mean(self, of_network: Callable) -> np.ndarray:
-        """Return the weighted mean of what a function returns for each network that is used."""
-        return weighted_mean({name: of_network(network) for name, network in self._used.items()}, self.weights_)
+    def _mean(self, of_member: Callable) -> np.ndarray:
+        """Return the weighted mean of what a function returns for each member that is used."""
+        return weighted_mean({name: of_member(member) for name, member in self._used.items()}, self.weights_)

@@ -2,7 +2,11 @@
 
 import math
 
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+
 from skreg._estimator.base import BaseRegularizedMLP
+from skreg.preprocessing import PiecewiseLinearEncoder
 from skreg.regressor import RegularizedMLPRegressor
 
 # Batches grow with the rows, so that an epoch has about so many steps, within these limits.
@@ -11,8 +15,7 @@ STEPS_OF_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 16, 32, 256
 MAX_STEPS, PATIENT_STEPS = 2500, 250
 MIN_EPOCHS, MIN_PATIENCE = 50, 8
 
-# Chosen with benchmarks/bench_defaults.py: without one of these the loss on 17 tables rises by 0.2, 1.8, 0.7 and 0.3 %
-# on average. A network of 64 units with an L2 penalty and dropout beside them was worth nothing.
+# Chosen with benchmarks/bench_defaults.py; docs/benchmarks.rst tells what each is worth.
 RECIPES: dict[str, dict] = {
     "linear": {"hidden_layer_sizes": (), "alpha": 1e-3, "learning_rate_init": 0.03},
     "sparse": {"hidden_layer_sizes": (100,), "penalty": "l1", "alpha": 3e-3, "learning_rate_init": 0.003},
@@ -31,6 +34,8 @@ RECIPES: dict[str, dict] = {
         "dropout": 0.1,
     },
 }
+# Those that also have a member of the same kind behind a PiecewiseLinearEncoder, if its features do not outnumber rows.
+IN_PIECES = ("sparse", "medium", "wide")
 # Where columns outnumber rows: a network that selects columns.
 WIDE_RECIPES: dict[str, dict] = {
     "group": {"hidden_layer_sizes": (64,), "penalty": "group_lasso", "alpha": 2e-2, "learning_rate_init": 0.003},
@@ -44,7 +49,7 @@ def batch_size_for(n_rows: int) -> int:
 
 
 def default_members(kind: type[BaseRegularizedMLP], n_rows: int, n_columns: int) -> list[tuple[str, object]]:
-    """Return names and networks for a table.
+    """Return names and networks, or pipelines of an encoder of pieces and a network, for a table.
 
     Parameters
     ----------
@@ -58,10 +63,14 @@ def default_members(kind: type[BaseRegularizedMLP], n_rows: int, n_columns: int)
     Returns
     -------
     list of (str, estimator)
-        The networks.
+        The members.
     """
     recipes = RECIPES | WIDE_RECIPES if n_columns > n_rows else RECIPES
-    return [(name, make_network(kind, n_rows, **recipe)) for name, recipe in recipes.items()]
+    members = [(name, make_network(kind, n_rows, **recipe)) for name, recipe in recipes.items()]
+    encoder = PiecewiseLinearEncoder().set_output(transform="default")
+    if n_columns * (1 + encoder.n_bins) <= n_rows:
+        members += [(f"{name}_pieces", make_pipeline(clone(encoder), clone(dict(members)[name]))) for name in IN_PIECES]
+    return members
 
 
 def in_epochs(n_steps: int, n_rows: int, at_least: int) -> int:

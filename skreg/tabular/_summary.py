@@ -2,6 +2,7 @@
 
 from skreg._composition import last_of
 from skreg._numbers import is_number
+from skreg.tabular._inputs import network_of, transformers_of
 
 
 def summary(estimator) -> str:
@@ -25,8 +26,9 @@ def summary(estimator) -> str:
     return "\n".join(lines)
 
 
-def describe(network) -> str:
-    """Return the layers and the regularization of a network in words."""
+def describe(member) -> str:
+    """Return the layers and the regularization of a network, and the transformers before it, in words."""
+    network = network_of(member)
     layers = network.hidden_layer_sizes
     sizes = [layers] if not hasattr(layers, "__len__") else list(layers)
     parts = ["linear" if not sizes else "layers of " + ", ".join(map(str, sizes)) + " units"]
@@ -36,4 +38,5 @@ def describe(network) -> str:
         parts.append(f"penalty {network.penalty!r}{strength}")
     named = {name: getattr(network, name) for name in ("weight_decay", "dropout", "input_dropout")}
     parts += [f"{name}={value}" for name, value in named.items() if value]
+    parts += [f"behind {type(step).__name__}" for _, step in transformers_of(member)]
     return "; ".join(parts)

@@ -17,7 +17,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
@@ -545,12 +545,17 @@ class TestBadInput:
             ("a", Network(verbose=True)),
             ("a", Network(early_stopping=True, refit_on_all=True)),
             ("a", Network(early_stopping=True, scoring="r2" if kind == "regressor" else "accuracy")),
+            ("a", Pipeline([])),
+            ("a", make_pipeline(StandardScaler(), networks(others[kind])[0][1])),
+            ("a", make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), Network()))),
         ]
         if kind == "regressor":
             wrong += [("a", Network(loss="quantile", quantile=[0.1, 0.9])), ("a", OwnFit())]
         for member in wrong:
-            match = f"'members' parameter must .* pairs of a name and a {Network.__name__} that can .*; got "
-            self.assert_refused(model(kind, members=[pair, member]), ValueError, f"(?s){match}", *data(kind))
+            match = (
+                f"(?s)'members' parameter must .* a name and a {Network.__name__}, or a pipeline .* that can .*; got "
+            )
+            self.assert_refused(model(kind, members=[pair, member]), ValueError, match, *data(kind))
         match = r"'members' parameter must be .*, each with a name of its own; got \['linear', 'small', 'linear'\]"
         self.assert_refused(model(kind, members=[*networks(kind), pair]), ValueError, match, *data(kind))
         bad = ("a", Network(alpha=-1.0))

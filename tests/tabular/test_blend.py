@@ -13,7 +13,8 @@ from skreg.backends import _joblib
 from skreg.penalties import GroupLasso
 from skreg.preprocessing import TableEncoder
 from skreg.preprocessing._encoded import EncodedTable, source_columns_of
-from skreg.tabular._blend import Blend, padded
+from skreg.tabular._blend import Blend
+from skreg.tabular._inputs import padded
 from tests.helpers import KINDS, assert_same_bits, assert_unchanged_by
 from tests.tabular_helpers import data, model, networks, table, weighted_mean
 
@@ -192,7 +193,7 @@ def test_copies_and_tags(kind):
 def test_columns_of_zeros_are_trained_with_but_not_kept(kind, penalty):
     (X, y, weight), validation = parts(kind)
     members = networks(kind, penalty=penalty)[1:]
-    blend = Blend(members, random_state=0, width=9).fit(X, y, weight, **validation)
+    blend = Blend(members, random_state=0, widths={"small": 9}).fit(X, y, weight, **validation)
     zeros = np.zeros((len(X) + len(validation["X_val"]), 5))
     wide = np.hstack([X, zeros[: len(X)]])
     alone = fitted_alone(
@@ -216,7 +217,7 @@ def test_original_columns_are_kept_beside_columns_of_zeros(kind):
     X, validation["X_val"] = EncodedTable(X, sources), EncodedTable(validation["X_val"], sources)
     name, plain = networks(kind)[1]
     members = [(name, plain.set_params(penalty=GroupLasso(groups="columns", alpha=0.01)))]
-    network = Blend(members, random_state=0, width=7).fit(X, y, weight, **validation).networks_["small"]
+    network = Blend(members, random_state=0, widths={"small": 7}).fit(X, y, weight, **validation).networks_["small"]
     np.testing.assert_array_equal(network.source_columns_, sources)
     assert network.predict(X).shape == y[:40].shape
 
@@ -225,5 +226,5 @@ def test_original_columns_are_kept_beside_columns_of_zeros(kind):
 def test_no_columns_are_added_to_as_many(kind):
     args, validation = parts(kind)
     plain = Blend(networks(kind), random_state=0).fit(*args, **validation)
-    same = Blend(networks(kind), random_state=0, width=4).fit(*args, **validation)
+    same = Blend(networks(kind), random_state=0, widths={"linear": 4, "small": 3}).fit(*args, **validation)
     np.testing.assert_array_equal(plain.predict(args[0]), same.predict(args[0]))

@@ -7,8 +7,10 @@ import pytest
 from sklearn.base import clone
 
 from skreg import TabularMLPClassifier, TabularMLPRegressor
+from skreg.preprocessing import PiecewiseLinearEncoder
 from skreg.tabular import _members
 from skreg.tabular._blend import can_be_blended
+from skreg.tabular._inputs import network_of
 from skreg.tabular._members import batch_size_for, default_members, make_network
 from tests.helpers import KINDS
 from tests.tabular_helpers import data, table
@@ -43,7 +45,8 @@ class TestNetworks:
     def test_they_are_members_with_names_of_their_own(self, kind):
         members = default_members(KINDS[kind], 500, 10)
         assert len(dict(members)) == len(members) >= 3
-        for _, network in members:
+        for _, member in members:
+            network = network_of(member)
             assert type(network) is KINDS[kind]
             assert can_be_blended(network)
             network._validate_params()
@@ -51,13 +54,24 @@ class TestNetworks:
             assert clone(network).get_params() == network.get_params()
 
     def test_a_penalized_linear_model_is_among_them(self, kind):
-        linear = [n for _, n in default_members(KINDS[kind], 500, 10) if len(n.hidden_layer_sizes) == 0]
+        linear = [n for _, n in default_members(KINDS[kind], 50, 10) if len(n.hidden_layer_sizes) == 0]
         assert any(network.penalty is not None and network.alpha > 0 for network in linear)
 
     def test_where_columns_outnumber_rows_one_chooses_columns(self, kind):
         few, many = (dict(default_members(KINDS[kind], 50, n_columns)) for n_columns in (50, 51))
         assert set(few) < set(many)
         assert {many[name].penalty for name in set(many) - set(few)} <= {"l1", "group_lasso", "hierarchical"}
+
+    def test_pieces_where_their_features_do_not_outnumber_rows(self, kind):
+        few, many = (dict(default_members(KINDS[kind], n_rows, 10)) for n_rows in (89, 90))
+        added = {name: many[name] for name in set(many) - set(few)}
+        assert len(added) == 3
+        for name, member in added.items():
+            encoder, network = (step for _, step in member.steps)
+            assert isinstance(encoder, PiecewiseLinearEncoder)
+            same = many[name.removesuffix("_pieces")]
+            assert network.get_params() == same.get_params()
+            assert network is not same
 
     def test_batches_are_not_larger_than_the_rows(self, kind):
         assert {network.batch_size for _, network in default_members(KINDS[kind], 7, 3)} == {7}
@@ -77,9 +91,10 @@ def test_a_fit_of_all(kind, short):
     found = estimator.fit(X, y)
     expected = default_members(KINDS[kind], 64, 4)
     assert list(found.members_) == [name for name, _ in expected]
-    for name, network in expected:
-        given = clone(found.members_[name]).estimator[-1]
-        assert given.get_params() == network.get_params()
+    for name, member in expected:
+        given = clone(found.members_[name]).estimator
+        assert given[-1].get_params() == network_of(member).get_params()
+        assert len(given) == (3 if name.endswith("_pieces") else 2)
     assert len(found.folds_.members_) == 5
     assert sum(found.weights_.values()) == pytest.approx(1)
     assert found.loss_ <= min(found.losses_.values())

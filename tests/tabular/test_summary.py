@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from sklearn.pipeline import make_pipeline
 
 from skreg import RegularizedMLPClassifier
 from skreg.penalties import L1
+from skreg.preprocessing import PiecewiseLinearEncoder
 from skreg.tabular._summary import describe
 from tests.tabular_helpers import EPOCHS, data, model, networks
 
@@ -57,3 +59,8 @@ def test_of_numbers_it_is_the_share_that_is_not_explained():
 )
 def test_networks_in_words(options, text):
     assert text in describe(RegularizedMLPClassifier(**options))
+
+
+def test_transformers_in_words():
+    member = make_pipeline(PiecewiseLinearEncoder(), RegularizedMLPClassifier(7))
+    assert describe(member) == "layers of 7 units; behind PiecewiseLinearEncoder"
