@@ -170,7 +170,7 @@ class Blend(FittedTogether, BaseEstimator):
             network._validate_params()
             weight = network._as_weights(sample_weight, X)
             rows = {"X_val": X_val, **validation} if network.early_stopping else {}
-            with following(lambda network=network: [network], structure):
+            with following(lambda network=network: [network], structure, on_held_out_rows=X_val is not None):
                 pending[name] = prepare(network, X, y, weight, groups=groups, checks=checks, messages=messages, **rows)
         return PendingBlend(self, pending, n_features)
 
