@@ -12,11 +12,10 @@ import torch
 
 from skreg._estimator.advice import (
     advice_on_data,
-    batch_size_messages,
     convergence_messages,
+    row_messages,
     settings_messages,
     unused_messages,
-    validation_size_messages,
 )
 from skreg._estimator.attributes import forget
 from skreg._estimator.checks import (
@@ -161,8 +160,7 @@ def prepare(
         start=fitted_start(estimator, network) if is_warm_start else None,
         n_rows_before=previous.t,
     )
-    messages += batch_size_messages(estimator, len(train))
-    messages += validation_size_messages(estimator, train, valid, table, valid_table)
+    messages += row_messages(estimator, train, valid, table, valid_table)
     set_prediction_attributes(estimator, spec, table)
     return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, advice)
 

@@ -36,9 +36,7 @@ class Home:
         caught: list[warnings.WarningMessage] = []
         with sklearn.config_context(**self.config), _Recorder.recording(caught, self.filters):
             yield
-        into += [
-            (str(item.message) if item.category in IN_COMMON else item.message, item.category) for item in caught
-        ]
+        into += [(str(item.message) if item.category in IN_COMMON else item.message, item.category) for item in caught]
 
 
 class _Recorder:

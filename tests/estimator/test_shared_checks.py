@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg import AdviceWarning, RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._estimator import shared_checks
 from skreg._estimator.advice import advice_on_data
 from skreg._estimator.data import learnable_data
@@ -108,8 +108,8 @@ def test_what_is_said_of_data_holds_for_every_candidate():
         search.fit(1000 * X, LABELS)
     texts = [str(item.message) for item in caught if item.category is ConvergenceWarning]
     assert len(texts) == FOLDS.n_splits * len(ALPHAS)
-    assert all("Scale the data first" in text for text in texts)
-    said = [str(item.message) for item in caught if item.category is UserWarning]
+    assert all("Mend the data first" in text for text in texts)
+    said = [str(item.message) for item in caught if item.category is AdviceWarning]
     assert len(said) == len(set(said)) == FOLDS.n_splits
     assert all("standard deviations of about" in text for text in said)
 
