@@ -37,7 +37,7 @@ FEW_TO_STOP_ON = (
 # A class with so many training rows, and none to stop on, gets one.
 ENOUGH_OF_A_CLASS = 10
 CLASSES_TO_STOP_ON = (
-    "Early stopping chooses the epoch by rows that hold none of the classes {names!r}, which are trained on. Use {line}"
+    "Early stopping has no row to choose the epoch by of the classes {names!r}, which are trained on. Use {line}"
 )
 STRATIFIED_X_VAL = "X, X_val, y, y_val = train_test_split(X, y, stratify=y)."
 STRATIFIED_SPLITTER = "early_stopping=StratifiedShuffleSplit(1), which holds out rows of each class."
@@ -183,6 +183,11 @@ def validation_size_messages(
             names = estimator.classes_[missing].tolist()
             messages.append((CLASSES_TO_STOP_ON.format(names=names, line=line), AdviceWarning))
     return messages
+
+
+def is_about_few_to_stop_on(message: Message) -> bool:
+    """Return whether a warning says that there are few rows to stop on."""
+    return message[1] is AdviceWarning and str(message[0]).startswith(FEW_TO_STOP_ON.partition("{")[0])
 
 
 def folds_of(estimator, parameters: str) -> str:
