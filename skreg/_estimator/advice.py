@@ -168,7 +168,9 @@ def validation_size_messages(
     if valid is None or not estimator.early_stopping or estimator._stops_on_held_out_rows:
         return []
     messages: list[Message] = []
-    if len(valid) < FEWEST_TO_STOP_ON:
+    # Of a constant target, which a classifier does not take, all epochs are as good.
+    is_constant = is_regressor(estimator) and not np.ptp(table.weighted_targets, axis=0).any()
+    if len(valid) < FEWEST_TO_STOP_ON and not is_constant:
         text = FEW_TO_STOP_ON.format(n_rows=len(valid), folds=folds_of(estimator, "early_stopping=True, ..."))
         messages.append((text, AdviceWarning))
     rule, _ = estimator._stopping_rule()

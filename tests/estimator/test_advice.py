@@ -156,6 +156,12 @@ class TestRowsToStopOn:
         # Without early stopping they choose nothing.
         assert warned(model.set_params(early_stopping=False).fit, X[50:], NUMBERS[50:], **own) == []
 
+    def test_of_a_constant_target_no_epoch_is_better(self):
+        model = RegularizedMLPRegressor(**QUICK, early_stopping=True)
+        for y in (np.full(100, 3.0), np.tile([1.0, 2.0], (100, 1))):
+            assert warned(model.fit, X[:100], y) == []
+        assert len(warned(model.fit, X[:100], np.column_stack([np.ones(100), NUMBERS[:100]]))) == 1
+
     def test_a_class_that_is_missing(self):
         is_valid = (np.arange(300) < 100) & (CLASSES != 2)
         names = np.array(["a", "b", "c"])[CLASSES]
