@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
+from sklearn.exceptions import ConvergenceWarning
+
 
 class AdviceWarning(UserWarning):
     """Warning that names the line with which a fit would very likely do better.
@@ -54,8 +56,9 @@ class Advice(str):
 
 # A warning that is to be given: its message and its category.
 Message = tuple[str, type[Warning]]
-# Categories of warnings of parameters and data, which fits have in common: they are given once for all of them.
-IN_COMMON = (UserWarning, AdviceWarning)
+# Categories of warnings which the fits of a search have in common: of parameters, of data, and of convergence. They are
+# given once for all of them.
+IN_COMMON = (UserWarning, AdviceWarning, ConvergenceWarning)
 # What a fit hands its warnings to: `give_warnings`, or the method of a list that keeps them.
 WarningSink = Callable[[Iterable[Message]], None]
 

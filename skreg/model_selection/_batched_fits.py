@@ -361,10 +361,10 @@ def outcome_of_each(tasks: Sequence[Task], outcomes: Sequence[Outcome | None]) -
 
 
 def _warn_once(outcomes: list[Outcome | None]) -> None:
-    """Remove each warning of parameters or data from all outcomes but the first that has it.
+    """Remove each warning of parameters, data or convergence from all outcomes but the first that has it.
 
-    Warnings of convergence remain in all. Python itself would show a repeated text once, but not after a library has
-    changed the filters for a while, as scikit-learn does in every fit.
+    Python itself would show a repeated text once, but not after a library has changed the filters for a while, as
+    scikit-learn does in every fit.
     """
     given: set[tuple[str, type[Warning]]] = set()
     for outcome in outcomes:
