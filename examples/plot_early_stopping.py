@@ -15,6 +15,8 @@ how the mean of several validation curves does better, and why repeated measurem
 # The diabetes data of scikit-learn: ten measurements, and how far the disease has progressed a year later. Each draw
 # has 100 training rows, and 342 to test. Everything is standardized by the training rows.
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -24,11 +26,12 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skreg import RegularizedMLPRegressor
+from skreg import AdviceWarning, RegularizedMLPRegressor
 from skreg.inspection import TrainingHistoryDisplay
 from skreg.model_selection import cross_validate
 
 torch.set_num_threads(1)
+warnings.simplefilter("ignore", AdviceWarning)  # that ten rows are few: that is what this example is about
 plt.rcParams.update({"font.size": 12, "figure.constrained_layout.use": True})
 
 N_TRAIN, N_DRAWS, SEEDS = 100, 10, range(5)

@@ -17,6 +17,7 @@ test set.
 # them for training, and leaves the others to test.
 
 import time
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,10 +29,11 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 from sklearn.preprocessing import scale
 
-from skreg import RegularizedMLPClassifier
+from skreg import AdviceWarning, RegularizedMLPClassifier
 from skreg.ensemble import FoldEnsembleClassifier
 
 torch.set_num_threads(1)
+warnings.simplefilter("ignore", AdviceWarning)  # that 15 rows to stop on are few, and an ensemble of folds is better
 plt.rcParams.update({"font.size": 12, "figure.constrained_layout.use": True})
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 

@@ -16,6 +16,8 @@ chosen on rows whose labels are wrong as well: by log-loss it can end up worse t
 # nine other labels at random. Rows and draws stay the same from one level of noise to the next, and what is wrong at a
 # low level stays wrong at the higher ones.
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -23,10 +25,11 @@ from scipy.stats import spearmanr
 from sklearn.datasets import load_digits
 from sklearn.model_selection import ParameterGrid, StratifiedKFold, StratifiedShuffleSplit
 
-from skreg import RegularizedMLPClassifier
+from skreg import AdviceWarning, RegularizedMLPClassifier
 from skreg.model_selection import GridSearchCV
 
 plt.rcParams.update({"font.size": 12, "figure.constrained_layout.use": True})
+warnings.simplefilter("ignore", AdviceWarning)  # of few rows to stop on
 
 NOISE, N_DRAWS, N_FOLDS = [0.0, 0.2, 0.4], 5, 3
 X, y = load_digits(return_X_y=True)

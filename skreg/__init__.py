@@ -3,11 +3,13 @@
 from importlib import import_module
 
 from skreg._version import __version__
+from skreg._warnings import AdviceWarning
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.pipeline import TablePipeline, table_pipeline
 from skreg.regressor import RegularizedMLPRegressor
 
 __all__ = [
+    "AdviceWarning",
     "RegularizedMLPClassifier",
     "RegularizedMLPClassifierCV",
     "RegularizedMLPRegressor",

@@ -1,14 +1,64 @@
 """Warnings that point at the user's line, now or later."""
 
 import contextlib
+import re
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
+from sklearn.exceptions import ConvergenceWarning
+
+
+class AdviceWarning(UserWarning):
+    """Warning that names the line with which a fit would very likely do better.
+
+    It is about data as they are, not about an error: columns of X or targets that are not scaled, categories that are
+    taken as numbers, and too few rows to validate on. ``warnings.simplefilter("ignore", AdviceWarning)`` ignores all.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skreg import AdviceWarning, RegularizedMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     model = RegularizedMLPRegressor(max_iter=5, n_iter_no_change=5, random_state=0).fit(X, y)
+    >>> [item.category.__name__ for item in caught if issubclass(item.category, AdviceWarning)]
+    ['AdviceWarning']
+    """
+
+
+class Advice(str):
+    """Text of a warning, with the line that mends what it is about.
+
+    Parameters
+    ----------
+    text : str
+        The text, which ends with the line.
+    line : str
+        The line.
+    """
+
+    __slots__ = ("line",)
+
+    def __new__(cls, text: str, line: str):
+        """Return the text with its line."""
+        advice = super().__new__(cls, text)
+        advice.line = line
+        return advice
+
+    def __getnewargs__(self):
+        """Return the arguments that a copy is made of."""
+        return str(self), self.line
+
+
 # A warning that is to be given: its message and its category.
 Message = tuple[str, type[Warning]]
+# Categories of warnings which the fits of a search have in common: of parameters, of data, and of convergence. They are
+# given once for all of them.
+IN_COMMON = (UserWarning, AdviceWarning, ConvergenceWarning)
 # What a fit hands its warnings to: `give_warnings`, or the method of a list that keeps them.
 WarningSink = Callable[[Iterable[Message]], None]
 
@@ -61,6 +111,25 @@ def warn_or_keep(message: str) -> None:
         warn_user(message)
     else:
         _kept.messages.append((message, UserWarning))
+
+
+def without_repeats(warn: WarningSink) -> WarningSink:
+    """Return a function that hands warnings on, but those that it has handed on before.
+
+    Advice that differs in its numbers alone, as that of folds does, is the same.
+    """
+    given: set[Message] = set()
+
+    def warn_once(messages: Iterable[Message]) -> None:
+        new = []
+        for text, category in messages:
+            topic = re.sub(r"\d\S*", "", text) if category is AdviceWarning else text
+            if (topic, category) not in given:
+                given.add((topic, category))
+                new.append((text, category))
+        warn(new)
+
+    return warn_once
 
 
 def _is_ignored(text: str, category: type[Warning], frame: FrameType) -> bool:

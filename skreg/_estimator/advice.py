@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skreg._estimator.copies import unfitted
 from skreg._estimator.data import Table
+from skreg._estimator.hints import advice_on_categories
 from skreg._estimator.scales import (
     VALIDATION_INPUTS,
     VALIDATION_TARGETS,
@@ -17,12 +18,37 @@ from skreg._estimator.scales import (
     advice_on_targets,
     look_different,
 )
-from skreg._warnings import Message
+from skreg._warnings import Advice, AdviceWarning, Message
+from skreg.engine.spec import FitResult, RowChoice
 from skreg.penalties._base import LayerPenalty
 from skreg.penalties._resolve import unused_strengths
 
 # Parameters without effect unless rows are held out, which `partial_fit` does not do.
 OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
+
+# Fewer rows to stop on get a warning. Measured on seven tables with 60 to 200 of their rows, of which early stopping
+# held out a tenth: the loss of new rows was 6 % larger than without it, and 10 % smaller again with an ensemble of
+# folds. With 300 and 500 rows early stopping cost 2 %.
+FEWEST_TO_STOP_ON = 25
+FEW_TO_STOP_ON = (
+    "Early stopping chooses the epoch by {n_rows} rows, which are too few to tell the best one. Use "
+    "{folds}, whose networks stop on the rows of all folds."
+)
+# A class with so many training rows, and none to stop on, gets one.
+ENOUGH_OF_A_CLASS = 10
+CLASSES_TO_STOP_ON = (
+    "Early stopping has no row to choose the epoch by of the classes {names!r}, which are trained on. Use {line}"
+)
+STRATIFIED_X_VAL = "X, X_val, y, y_val = train_test_split(X, y, stratify=y)."
+STRATIFIED_SPLITTER = "early_stopping=StratifiedShuffleSplit(1), which holds out rows of each class."
+
+# Measured on seven tables with 60 to 500 of their rows: of 61 fits with the defaults 6 had converged after 200 epochs
+# and 52 after 1000, but the loss of new rows was then a quarter larger. With early stopping it was not.
+MORE_EPOCHS = 5
+SHORTER_STEPS = 10
+# Steps were too long if the loss was more than so many times that of a constant, which the weights of the start do not
+# come to with columns of size 1, and has ended above that of a constant, to which strong penalties come near.
+FAR_ABOVE_CONSTANT, ABOVE_CONSTANT = 10.0, 1.1
 
 
 @cache
@@ -79,19 +105,13 @@ def without_unused(estimator):
     return unfitted(estimator, **defaults) if defaults else estimator
 
 
-def batch_size_messages(estimator, n_rows: int) -> list[Message]:
-    """Return a warning of batches that are larger than the number of training rows."""
-    if estimator.solver == "lbfgs" or estimator.batch_size == "auto" or estimator.batch_size <= n_rows:
-        return []
-    text = f"batch_size={estimator.batch_size!r} is larger than the {n_rows} training rows; all rows form one batch."
-    return [(text, UserWarning)]
-
-
-def advice_on_scale(estimator, table: Table) -> list[str]:
-    """Return warnings about the scale of X and of the targets."""
+def advice_on_data(estimator, table: Table) -> list[Advice]:
+    """Return warnings about categories in X, and about the scale of X and of the targets."""
+    name = type(estimator).__name__
     # An encoder of tables has chosen the scales of its features, and not for all of them the same.
     is_encoded = estimator.source_columns_ is not None
-    advice = [] if is_encoded else [advice_on_columns(table.X, type(estimator).__name__)]
+    X, _ = table.source
+    advice = [] if is_encoded else [advice_on_categories(X, estimator), advice_on_columns(table.X, name)]
     if estimator._make_loss().in_units:
         advice.append(advice_on_targets(table.weighted_targets, estimator.target_transform))
     return [text for text in advice if text is not None]
@@ -99,7 +119,7 @@ def advice_on_scale(estimator, table: Table) -> list[str]:
 
 def settings_messages(estimator, advice: Sequence[str], penalties: Sequence[LayerPenalty | None]) -> list[Message]:
     """Return warnings of settings with which training fails or means little, and ``advice`` on the data."""
-    messages = [(text, UserWarning) for text in advice]
+    messages: list[Message] = [(text, AdviceWarning) for text in advice]
     explicit = estimator.alpha is not None or estimator.penalty != "l2"
     if estimator.normalization and explicit and any(penalties[:-1]):
         text = (
@@ -114,22 +134,115 @@ def settings_messages(estimator, advice: Sequence[str], penalties: Sequence[Laye
 
 def validation_messages(estimator, table: Table, valid_table: Table) -> list[Message]:
     """Return warnings of validation rows that look as if they had not been scaled like the training rows."""
-    messages = []
+    messages: list[Message] = []
     if look_different(table.X, valid_table.X):
-        messages.append((VALIDATION_INPUTS.format(estimator=type(estimator).__name__), UserWarning))
+        messages.append((VALIDATION_INPUTS.format(estimator=type(estimator).__name__), AdviceWarning))
     if is_regressor(estimator) and look_different(table.weighted_targets, valid_table.weighted_targets):
-        messages.append((VALIDATION_TARGETS, UserWarning))
+        messages.append((VALIDATION_TARGETS, AdviceWarning))
     return messages
 
 
-def convergence_messages(estimator, reason: str, is_scaled: bool) -> list[Message]:
-    """Return the warning of a training that has not converged."""
+def row_messages(
+    estimator, train: RowChoice, valid: RowChoice | None, table: Table, valid_table: Table | None
+) -> list[Message]:
+    """Return warnings about the numbers of rows to train and to stop on."""
+    of_batches = batch_size_messages(estimator, len(train))
+    return of_batches + validation_size_messages(estimator, train, valid, table, valid_table)
+
+
+def batch_size_messages(estimator, n_rows: int) -> list[Message]:
+    """Return a warning of batches that are larger than the number of training rows."""
+    if estimator.solver == "lbfgs" or estimator.batch_size == "auto" or estimator.batch_size <= n_rows:
+        return []
+    text = f"batch_size={estimator.batch_size!r} is larger than the {n_rows} training rows; all rows form one batch."
+    return [(text, UserWarning)]
+
+
+def validation_size_messages(
+    estimator, train: RowChoice, valid: RowChoice | None, table: Table, valid_table: Table | None
+) -> list[Message]:
+    """Return warnings of rows to stop on that are too few to tell the best epoch, or that lack a class.
+
+    There are none about rows that a cross-validation around the fit holds out: each fold has others.
+    """
+    if valid is None or not estimator.early_stopping or estimator._stops_on_held_out_rows:
+        return []
+    messages: list[Message] = []
+    # Of a constant target, which a classifier does not take, all epochs are as good.
+    is_constant = is_regressor(estimator) and not np.ptp(table.weighted_targets, axis=0).any()
+    if len(valid) < FEWEST_TO_STOP_ON and not is_constant:
+        text = FEW_TO_STOP_ON.format(n_rows=len(valid), folds=folds_of(estimator, "early_stopping=True, ..."))
+        messages.append((text, AdviceWarning))
+    rule, _ = estimator._stopping_rule()
+    is_chosen = valid.of_validation_data or hasattr(rule, "split")
+    trained = estimator._strata(table.targets[train.indices]) if is_chosen else None
+    if trained is not None:
+        classes, counts = np.unique(trained, return_counts=True)
+        found = estimator._strata(valid_table.targets[valid.indices])
+        missing = classes[(counts >= ENOUGH_OF_A_CLASS) & ~np.isin(classes, found)].astype(int)
+        if len(missing):
+            line = STRATIFIED_X_VAL if valid.of_validation_data else STRATIFIED_SPLITTER
+            names = estimator.classes_[missing].tolist()
+            messages.append((CLASSES_TO_STOP_ON.format(names=names, line=line), AdviceWarning))
+    return messages
+
+
+def is_about_few_to_stop_on(message: Message) -> bool:
+    """Return whether a warning says that there are few rows to stop on."""
+    return message[1] is AdviceWarning and str(message[0]).startswith(FEW_TO_STOP_ON.partition("{")[0])
+
+
+def folds_of(estimator, parameters: str) -> str:
+    """Return the line of an ensemble of folds of a network with some parameters."""
+    kind = "Regressor" if is_regressor(estimator) else "Classifier"
+    return f"skreg.ensemble.FoldEnsemble{kind}({type(estimator).__name__}({parameters}))"
+
+
+def convergence_messages(estimator, result: FitResult, advice: Sequence[Advice]) -> list[Message]:
+    """Return the warning of a training that has not converged, with the line that mends it.
+
+    ``advice`` are warnings about the data, which come first.
+    """
+    n_epochs, longer = estimator.max_iter, f"max_iter={MORE_EPOCHS * estimator.max_iter}"
     if estimator.solver == "lbfgs":
-        text = (
-            f"solver='lbfgs' has not converged: {reason} Increase max_iter={estimator.max_iter!r} or "
-            f"max_fun={estimator.max_fun!r}, or scale the data."
-        )
+        text = f"solver='lbfgs' has not converged: {result.stopping_reason.rstrip('.')}. "
+        if result.n_epochs < n_epochs:
+            longer = f"max_fun={MORE_EPOCHS * estimator.max_fun}"
     else:
-        text = f"Training reached max_iter={estimator.max_iter!r} epochs before it converged. "
-        text += "Increase max_iter or tol." if is_scaled else "Scale the data first, as another warning says."
+        text = f"Training reached max_iter={n_epochs!r} epochs before it converged. "
+    # Zeros are exact, and strengths mean what they say, at the minimum of the objective.
+    needs_minimum = estimator.penalty_ is not None and not estimator.penalty_.smooth
+    if advice:
+        text += f"Mend the data first, as another warning says: {advice[0].line}."
+    elif estimator.solver != "lbfgs" and goes_up(result):
+        text += (
+            "The objective has gone up, as with steps that are too long. Use "
+            f"learning_rate_init={estimator.learning_rate_init / SHORTER_STEPS:.2g}."
+        )
+    elif estimator.solver == "lbfgs" or estimator.early_stopping or needs_minimum:
+        text += f"Use {longer}."
+    else:
+        line = f"early_stopping=True, {longer}"
+        if estimator.validation_fraction * result.n_rows < FEWEST_TO_STOP_ON:
+            line = folds_of(estimator, f"{line}, ...")
+        text += (
+            f"Use {line}, which keeps what is best on held-out rows; or, to go on to the minimum of the objective, "
+            f"{longer} alone."
+        )
     return [(text, ConvergenceWarning)]
+
+
+def goes_up(result: FitResult) -> bool:
+    """Return whether training has ended higher than it had been, or above a constant after it was far above.
+
+    That is, whether the mean of the last quarter of the epochs is above that of the quarter before; of fewer than eight
+    epochs they say nothing.
+    """
+    if not result.epochs:
+        return False
+    losses = np.array([epoch["train_loss"] for epoch in result.epochs])
+    objective, n_epochs = losses + [epoch["penalty"] for epoch in result.epochs], len(losses) // 4
+    is_higher = n_epochs >= 2 and objective[-n_epochs:].mean() > objective[-2 * n_epochs : -n_epochs].mean()
+    constant = abs(result.constant_loss)
+    is_far = (losses.max() > FAR_ABOVE_CONSTANT * constant) and losses[-1] > ABOVE_CONSTANT * constant
+    return bool(is_higher or is_far)

@@ -40,6 +40,11 @@ class GroupsMixin:
         return (rule.early_stopping, rule.structure) if isinstance(rule, Following) else (rule, RowStructure())
 
     @property
+    def _stops_on_held_out_rows(self) -> bool:
+        """Whether early stopping takes the rows that a cross-validation around the fit holds out."""
+        return isinstance(self.early_stopping, Following) and self.early_stopping.on_held_out_rows
+
+    @property
     def _wants_groups(self) -> bool:
         """Whether `fit` uses groups."""
         rule, _ = self._stopping_rule()

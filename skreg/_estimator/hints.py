@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 import torch
+from sklearn.base import is_classifier, is_regressor
 
 from skreg._numbers import fits_float
+from skreg._warnings import Advice
 from skreg.preprocessing._frames import check_computed
 
 TEXT_IN_X = "X holds strings"
@@ -73,9 +75,7 @@ def with_column_hint(error: Exception, X, estimator) -> Exception:
         return error
     kind = TypeError if isinstance(error, TypeError) else ValueError
     if columns := text_columns(X):
-        return kind(
-            f"{error}\n{TEXT_IN_X}, in {_listed(columns)}. Use {_table_pipeline(estimator)}, which encodes them."
-        )
+        return kind(f"{error}\n{TEXT_IN_X}, in {_listed(columns)}. {_use_for_tables(estimator)}")
     if not is_about_conversion(error):
         return error
     if columns := _columns_with(X, _is_time):
@@ -96,6 +96,32 @@ def _table_pipeline(estimator) -> str:
     return f"skreg.table_pipeline({type(estimator).__name__}(...))"
 
 
+def _use_for_tables(estimator) -> str:
+    """Return the line with which a table of mixed columns is fitted, and the shortest one."""
+    text = f"Use {_table_pipeline(estimator)}, which encodes them."
+    if is_classifier(estimator) or is_regressor(estimator):
+        kind = "Classifier" if is_classifier(estimator) else "Regressor"
+        text += f" skreg.TabularMLP{kind}() takes such tables without any setting."
+    return text
+
+
+def advice_on_categories(X, estimator) -> Advice | None:
+    """Return a warning about categories of X that are numbers; None if there are none.
+
+    Of two categories it makes no difference.
+    """
+    kinds = X.dtypes if isinstance(X, pd.DataFrame) else []
+    columns = [
+        name
+        for name, kind in zip(X.columns if len(kinds) else [], kinds, strict=True)
+        if isinstance(kind, pd.CategoricalDtype) and len(kind.categories) > 2
+    ]
+    if not columns:
+        return None
+    text = f"X holds categories, which are taken as numbers, in {_listed(columns)}. {_use_for_tables(estimator)}"
+    return Advice(text, _table_pipeline(estimator))
+
+
 def is_about_text(error: Exception) -> bool:
     """Return whether an error already has a hint to encode text."""
     return TEXT_IN_X in str(error)
@@ -109,7 +135,7 @@ def is_about_conversion(error: Exception) -> bool:
 
 def times_in(columns: list, estimator) -> str:
     """Return what to do with dates and times in some columns of X."""
-    return f"X holds dates or times, in {_listed(columns)}. Use {_table_pipeline(estimator)}, which encodes them."
+    return f"X holds dates or times, in {_listed(columns)}. {_use_for_tables(estimator)}"
 
 
 def check_times(X, estimator) -> None:

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._estimator.advice import (
     OF_EARLY_STOPPING,
-    advice_on_scale,
+    advice_on_data,
     batch_size_messages,
     settings_messages,
     unused_messages,
@@ -112,7 +112,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     previous, state, start = training_so_far(estimator, network, checkpoint)
     previous.memory = getattr(estimator, "_history_memory", None) or HistoryMemory()
     if is_first and checkpoint is None:
-        messages = settings_messages(estimator, advice_on_scale(estimator, table), penalties)
+        messages = settings_messages(estimator, advice_on_data(estimator, table), penalties)
         give_warnings(messages + estimator._target_messages(table))
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     indices = table.nonzero_weight_indices
@@ -137,7 +137,7 @@ def train_one_epoch(estimator, X, y, sample_weight, encode: Callable) -> None:
     result = train(trainer, callbacks=estimator.callbacks, verbose=estimator.verbose)
     # One epoch says nothing of convergence: there is no warning.
     result.converged = True
-    finish(PendingFit(estimator, spec, dataset, table, None, previous, start is not None, True), result, dtype)
+    finish(PendingFit(estimator, spec, dataset, table, None, previous, start is not None, ()), result, dtype)
     estimator.best_epoch_ = len(estimator.history_["epoch"])
     estimator._history_memory = previous.memory
     estimator.n_iter_ = 1

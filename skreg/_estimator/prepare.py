@@ -4,16 +4,16 @@ Every fit is ``prepare``, the training of :mod:`skreg.engine`, and ``finish``: `
 and searches, paths and comparisons call the same functions for many.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from skreg._estimator.advice import (
-    advice_on_scale,
-    batch_size_messages,
+    advice_on_data,
     convergence_messages,
+    row_messages,
     settings_messages,
     unused_messages,
 )
@@ -35,7 +35,7 @@ from skreg._estimator.resuming import check_checkpoint, description, landmark_ar
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._estimator.weights import attributes_of, load_parameters, module_of
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
-from skreg._warnings import Message
+from skreg._warnings import Advice, Message
 from skreg.constraints._resolve import resolve_constraint
 from skreg.engine.batches import Rows
 from skreg.engine.dataset import Dataset
@@ -72,8 +72,8 @@ class PendingFit:
         History of earlier epochs.
     is_warm_start : bool
         Whether training starts from the fitted weights.
-    is_scaled : bool
-        Whether X and targets have no warning about their scale.
+    advice : sequence of Advice
+        Warnings about the scale of X and targets.
     """
 
     estimator: object
@@ -83,7 +83,7 @@ class PendingFit:
     valid_table: Table | None
     previous: PreviousHistory
     is_warm_start: bool
-    is_scaled: bool
+    advice: Sequence[Advice]
 
 
 @for_autograd
@@ -135,7 +135,7 @@ def prepare(
     penalty = check_parameters_together(estimator)
     if checks is None or is_warm_start:
         table = learnable_data(estimator, X, y, sample_weight, is_warm_start)
-        advice = advice_on_scale(estimator, table)
+        advice = advice_on_data(estimator, table)
     else:
         table, advice = checks.learnable_data(estimator, X, y, sample_weight)
     checks = checks or SharedChecks()
@@ -160,9 +160,9 @@ def prepare(
         start=fitted_start(estimator, network) if is_warm_start else None,
         n_rows_before=previous.t,
     )
-    messages += batch_size_messages(estimator, len(train))
+    messages += row_messages(estimator, train, valid, table, valid_table)
     set_prediction_attributes(estimator, spec, table)
-    return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled=not advice)
+    return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, advice)
 
 
 def history_and_seeds(
@@ -334,7 +334,7 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
     estimator.n_iter_ = result.n_epochs
     if result.converged:
         return result.warnings
-    return result.warnings + convergence_messages(estimator, result.stopping_reason, pending.is_scaled)
+    return result.warnings + convergence_messages(estimator, result, pending.advice)
 
 
 def set_weights(estimator, result: FitResult, spec: FitSpec, dtype) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse
 
 from skreg._estimator.data import column_ranges
+from skreg._warnings import Advice
 from skreg.engine.arrays import gathered, mapped_file
 
 # A ratio of the ranges of two columns beyond the first gets a warning, if that of their robust spreads is
@@ -90,18 +91,19 @@ def _differ_much(X, ranges: np.ndarray) -> bool:
     return len(usual) < len(ranges) or bool(usual.max() > MAX_SPREAD_RATIO * usual.min())
 
 
-def advice_on_columns(X, estimator: str) -> str | None:
+def advice_on_columns(X, estimator: str) -> Advice | None:
     """Return a warning about the scale of the columns of X; None if they are fine."""
     is_sparse = scipy.sparse.issparse(X)
     scaler = "MaxAbsScaler()" if is_sparse else "StandardScaler()"
-    end = f"use make_pipeline({scaler}, {estimator}(...))."
+    line = f"make_pipeline({scaler}, {estimator}(...))"
     ranges = column_ranges(X)
     ranges = ranges[ranges > 0]
     if _differ_much(X, ranges):
-        return (
+        text = (
             f"The columns of X have very different scales (ranges from {ranges.min():.3g} to {ranges.max():.3g}). "
-            f"Penalties and gradient steps treat all columns alike: {end}"
+            f"Penalties and gradient steps treat all columns alike: use {line}."
         )
+        return Advice(text, line)
     means, sds = moments(X)
     if not len(sds):
         return None
@@ -113,13 +115,14 @@ def advice_on_columns(X, estimator: str) -> str | None:
     is_large = sd > LARGEST_SD and (is_sparse or np.median(spreads(X)) > LARGEST_SD)
     if not (is_far or is_large or is_small):
         return None
-    return (
+    text = (
         f"The columns of X are far from mean 0 and standard deviation 1 (standard deviations of about {sd:.2g}, means "
-        f"of about {mean:.2g}), which initial weights and learning rates assume: {end}"
+        f"of about {mean:.2g}), which initial weights and learning rates assume: use {line}."
     )
+    return Advice(text, line)
 
 
-def advice_on_targets(targets: np.ndarray, transform=None) -> str | None:
+def advice_on_targets(targets: np.ndarray, transform=None) -> Advice | None:
     """Return a warning about the scale of targets of shape (n_rows, n_targets); None if they are fine.
 
     ``transform`` is the parameter `target_transform` with which they have been transformed.
@@ -132,11 +135,13 @@ def advice_on_targets(targets: np.ndarray, transform=None) -> str | None:
     if not len(off):
         return None
     after = "" if transform is None else f", after target_transform={transform!r}"
-    return (
+    line = "target_transform='standard'"
+    text = (
         f"y has a standard deviation of {off[0]:.2g}{after}, far from 1. The objective depends on the unit of y: "
-        "learning rates, 'tol' and 'alpha' assume 1. Use target_transform='standard'"
+        f"learning rates, 'tol' and 'alpha' assume 1. Use {line}"
         f"{'' if transform is None else ', or another transformer that scales'}."
     )
+    return Advice(text, line)
 
 
 def look_different(first, second) -> bool:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from skreg._estimator.advice import advice_on_scale, validation_messages
+from skreg._estimator.advice import advice_on_data, validation_messages
 from skreg._estimator.attributes import data_attributes
 from skreg._estimator.data import Table, check_data, check_validation_data, learnable, learnable_data
 from skreg._hashing import content_hash
@@ -47,7 +47,7 @@ class SharedChecks:
 
     def _checked(self, estimator, X, y, sample_weight) -> tuple[Table, Sequence[str]]:
         table = learnable_data(estimator, X, y, sample_weight)
-        return table, advice_on_scale(estimator, table)
+        return table, advice_on_data(estimator, table)
 
     def validation_data(self, estimator, table: Table, X_val, y_val, sample_weight_val, groups):
         """Return checked rows to validate on, None if there are none, and warnings of differences from training rows.
@@ -70,7 +70,9 @@ class SharedChecks:
         """
         n_targets = table.targets.shape[1]
         valid_table = check_validation_data(estimator, X_val, y_val, sample_weight_val, groups, n_targets)
-        messages: list[Message] = [] if valid_table is None else validation_messages(estimator, table, valid_table)
+        # Held-out rows of a fold have been transformed like the others; those of other groups may differ.
+        is_compared = valid_table is not None and not estimator._stops_on_held_out_rows
+        messages: list[Message] = validation_messages(estimator, table, valid_table) if is_compared else []
         return valid_table, messages
 
 
@@ -94,7 +96,7 @@ class CheckedWhole(SharedChecks):
         super().__init__()
         encode = partial(estimator._encode_targets, keep_classes=False)
         self._whole = check_data(estimator, X, y, sample_weight, reset=True, encode=encode)
-        self._advice = advice_on_scale(estimator, learnable(estimator, replace(self._whole)))
+        self._advice = advice_on_data(estimator, learnable(estimator, replace(self._whole)))
         self._example, self._attributes = estimator, data_attributes(estimator)
         self._parameters = _data_parameters(estimator)
         self._rows: dict[tuple[int, int], tuple] = {}

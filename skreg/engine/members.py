@@ -49,6 +49,7 @@ class Member:
             stopping_reason=monitor.stopping_reason,
             converged=monitor.converged,
             n_epochs=monitor.epoch,
+            constant_loss=monitor.constant_loss,
             n_rows=len(self.rows),
             token=self.spec.token,
         )

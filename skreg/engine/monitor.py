@@ -39,6 +39,8 @@ class TrainingMonitor:
         The learning rate, which an adaptive schedule lowers.
     first_loss : float or None
         Loss at the start: of the first batch, or of a constant prediction if that is larger.
+    constant_loss : float
+        Loss of constant outputs; infinite until :attr:`first_loss` is known, and after a start from a checkpoint.
     lowest, is_lowest : dict
         The lowest training and validation losses so far, and whether those of the last epoch are.
     history : list of dict
@@ -70,6 +72,7 @@ class TrainingMonitor:
         self.patience = Patience(rule.tol, patience, WAITING_SHARE if waits_longer else 0.0)
         self.epoch = self.best_epoch = 0
         self.first_loss: float | None = None
+        self.constant_loss = math.inf
         self.lowest = {"train_loss": math.inf, "valid_loss": math.inf}
         self.is_lowest: dict[str, bool] = {}
         self.history: list[dict[str, float]] = []

@@ -279,6 +279,8 @@ class FitResult:
         False if training has ended only because of its last epoch while a stopping rule was waiting.
     n_epochs : int
         Epochs in total, those before a checkpoint included.
+    constant_loss : float
+        Loss of constant outputs, which are those of the start; infinite if it is not known.
     n_rows : int
         Number of training rows.
     training_state : dict of str to ndarray or None
@@ -301,6 +303,7 @@ class FitResult:
     stopping_reason: str = ""
     converged: bool = False
     n_epochs: int = 0
+    constant_loss: float = math.inf
     n_rows: int = 0
     training_state: dict[str, np.ndarray] | None = None
     warnings: list[Message] = field(default_factory=list)

@@ -231,7 +231,8 @@ class Trainer:
         # Members that read the same rows share the result.
         of_constant = cache(partial(loss_of_start_outputs, self.spec.loss))
         for member, value in zip(self.members, values, strict=True):
-            member.monitor.first_loss = loss_at_start(value, of_constant(member.rows))
+            member.monitor.constant_loss = of_constant(member.rows)
+            member.monitor.first_loss = loss_at_start(value, member.monitor.constant_loss)
 
     # -- the end of an epoch -------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import check_scoring
 
+from skreg._estimator.advice import is_about_few_to_stop_on
 from skreg._estimator.scoring import number_of
 from skreg._sklearn_private import (
     safe_indexing,
@@ -287,10 +288,15 @@ def _report_failures(named_estimators: list[NamedEstimator], outcomes: list[Outc
 
 
 def _warnings_of(outcome: Outcome) -> list[tuple]:
-    """Return the warnings of a fit, without those of convergence where early stopping has taken the best epoch."""
+    """Return the warnings of a fit, but for two kinds of a network with early stopping.
+
+    These are about convergence, for it has taken the best epoch, and about few rows to stop on, for a comparison
+    measures what it is worth on these.
+    """
     network = network_of(outcome.estimator)
-    stops_early = network is not None and network.early_stopping is not False
-    return [warning for warning in outcome.warnings if not (stops_early and warning[1] is ConvergenceWarning)]
+    if network is None or network.early_stopping is False:
+        return outcome.warnings
+    return [item for item in outcome.warnings if not (item[1] is ConvergenceWarning or is_about_few_to_stop_on(item))]
 
 
 def _scorer(estimator, scoring, classifier: bool) -> Callable:

@@ -27,7 +27,7 @@ from skreg._estimator.prepare import PendingFit
 from skreg._estimator.shared_checks import SharedChecks
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
-from skreg._warnings import Message, keeping_warnings
+from skreg._warnings import IN_COMMON, Message, keeping_warnings
 from skreg.backends import Shared, in_one_worker, keeping_data, run_calls, stop_signal, train_fits
 from skreg.backends._returned import checked_results
 from skreg.compose import last_if_plain
@@ -197,10 +197,11 @@ def fit_with_messages(
             estimator.fit(*data, **parameters)
         return None
     deferring = with_last(estimator, partial(DeferredFit, structure=structure, held_out=held_out, **options))
-    if held_out is not None:
+    of_networks, is_held_out = partial(networks_of, deferring), held_out is not None
+    if is_held_out:
         held_out.estimator = deferring
     try:
-        with keeping_warnings(messages), following(partial(networks_of, deferring), structure):
+        with keeping_warnings(messages), following(of_networks, structure, on_held_out_rows=is_held_out):
             deferring.fit(*data, **parameters)
     finally:
         *_, deferred = opened(deferring)
@@ -360,15 +361,15 @@ def outcome_of_each(tasks: Sequence[Task], outcomes: Sequence[Outcome | None]) -
 
 
 def _warn_once(outcomes: list[Outcome | None]) -> None:
-    """Remove each warning of parameters or data from all outcomes but the first that has it.
+    """Remove each warning of parameters, data or convergence from all outcomes but the first that has it.
 
-    Warnings of convergence remain in all. Python itself would show a repeated text once, but not after a library has
-    changed the filters for a while, as scikit-learn does in every fit.
+    Python itself would show a repeated text once, but not after a library has changed the filters for a while, as
+    scikit-learn does in every fit.
     """
     given: set[tuple[str, type[Warning]]] = set()
     for outcome in outcomes:
         if outcome is not None:
-            outcome.warnings = [item for item in outcome.warnings if item[1] is not UserWarning or item not in given]
+            outcome.warnings = [item for item in outcome.warnings if item[1] not in IN_COMMON or item not in given]
             given.update(outcome.warnings)
 
 

@@ -17,7 +17,7 @@ from skreg._estimator.data import as_numpy
 from skreg._estimator.fitted import FittedMLP
 from skreg._estimator.prepare import PendingFit, finish, prepare
 from skreg._estimator.shared_checks import SharedChecks
-from skreg._warnings import Message, WarningSink
+from skreg._warnings import Message, WarningSink, without_repeats
 from skreg.backends import in_one_worker, keeping_data, train_fits
 from skreg.engine.classes import ClassIndicators
 from skreg.engine.dataset import Dataset
@@ -102,7 +102,7 @@ class FittedTogether(ABC):
                 results = train_fits([(fit.spec, fit.dataset) for fit in pending.fits], **self._training_options())
                 messages += pending.finish(results)
             finally:
-                warn(dict.fromkeys(messages))
+                without_repeats(warn)(messages)
 
 
 @dataclass

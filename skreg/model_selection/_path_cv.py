@@ -36,7 +36,7 @@ from skreg._sklearn_private import (
     num_samples,
     safe_indexing,
 )
-from skreg._warnings import Message, WarningSink, give_warnings
+from skreg._warnings import Message, WarningSink, give_warnings, without_repeats
 from skreg.backends import keeping_data
 from skreg.engine.threads import on_one_thread
 from skreg.model_selection._alphas import check_alphas, is_empty, penalty_of
@@ -253,7 +253,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     def _fit_alone(self, X, y, sample_weight=None, *, groups=None, warn: WarningSink) -> None:
         """Choose a strength, and hand the warnings of all fits to ``warn``."""
         with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, groups, warn)
+            self._fit(X, y, sample_weight, groups, without_repeats(warn))
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, groups, warn):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import sklearn
 
-from skreg._warnings import Message
+from skreg._warnings import IN_COMMON, Message
 from skreg.backends._errors import SentError, can_be_sent, dumps
 
 # The id of a process is not unique on several machines, and a token not among forked processes.
@@ -36,9 +36,7 @@ class Home:
         caught: list[warnings.WarningMessage] = []
         with sklearn.config_context(**self.config), _Recorder.recording(caught, self.filters):
             yield
-        into += [
-            (str(item.message) if item.category is UserWarning else item.message, item.category) for item in caught
-        ]
+        into += [(str(item.message) if item.category in IN_COMMON else item.message, item.category) for item in caught]
 
 
 class _Recorder:

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 from skreg._composition import parts
 from skreg._sklearn_private import check_method_params, num_samples, safe_split
-from skreg._warnings import Message, warn_user
+from skreg._warnings import IN_COMMON, Message, warn_user
 from skreg.model_selection._batched_fits import (
     Outcome,
     Task,
@@ -45,13 +45,13 @@ class Outcomes:
         self._structures: dict[bytes, RowStructure] = {}
         self._n_rows, self._structure = 0, RowStructure()
         self._error: RuntimeError | None = None
-        # Warnings of parameters and data that have been given, which the fits have in common.
+        # Warnings that have been given, of those that fits have in common.
         self._given: set[tuple] = set()
 
     def warn(self, messages: list[Message]) -> None:
-        """Give the warnings of a fit: those of parameters and data once, those of convergence for each fit."""
+        """Give the warnings of a fit that have not been given before; those of other categories in any case."""
         for message, category in messages:
-            if category is not UserWarning or (message, category) not in self._given:
+            if category not in IN_COMMON or (message, category) not in self._given:
                 self._given.add((message, category))
                 warn_user(message, category)
 

@@ -224,7 +224,8 @@ def _check_labels(labels: list, fitted) -> None:
         raise ValueError(
             "The feature names should match those that were passed during fit.\n"
             "Feature names must be in the same order as they were in fit.\n"
-            f"Column {place} is {labels[place]!r}, and was {known[place]!r}. Give X[list(encoder.kinds_)]."
+            f"Column {place} is {labels[place]!r}, and was {known[place]!r}. Give X[X_train.columns], where "
+            "X_train is the table of fit."
         )
     if not all(isinstance(label, str) for label in (*labels, *known)):
         raise ValueError(

@@ -67,14 +67,17 @@ class Following:
         The user's choice.
     structure : RowStructure
         Structure of the rows of the fit, which the cross-validation respects.
+    on_held_out_rows : bool
+        Whether the rows to validate on are those that the cross-validation holds out.
     """
 
     early_stopping: object
     structure: RowStructure
+    on_held_out_rows: bool = False
 
 
 @contextlib.contextmanager
-def following(networks, structure: RowStructure) -> Iterator[None]:
+def following(networks, structure: RowStructure, *, on_held_out_rows: bool = False) -> Iterator[None]:
     """Let the early stopping of networks follow a structure within a block, and restore their parameters afterwards.
 
     Parameters
@@ -83,10 +86,12 @@ def following(networks, structure: RowStructure) -> Iterator[None]:
         Returns the networks; called again at the end, because a fit may have made copies.
     structure : RowStructure
         Structure of the rows that they are fitted to.
+    on_held_out_rows : bool, default=False
+        Whether they are validated on rows that the cross-validation holds out.
     """
     for network in networks():
         if network.early_stopping:
-            network.early_stopping = Following(network.early_stopping, structure)
+            network.early_stopping = Following(network.early_stopping, structure, on_held_out_rows)
     try:
         yield
     finally:

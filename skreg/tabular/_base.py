@@ -63,8 +63,10 @@ class PendingTabular(PendingFits):
                 f"are left out; the error of {name!r} was {error}"
             )
             messages.append((text, FitFailedWarning))
-        # The number of epochs follows from the number of rows, and each network keeps its best one.
-        return [message for message in messages if not issubclass(message[1], ConvergenceWarning)]
+        if isinstance(self.estimator.members, str):
+            # The number of epochs follows from the number of rows, and each network keeps its best one.
+            messages = [message for message in messages if not issubclass(message[1], ConvergenceWarning)]
+        return messages
 
 
 def encoded_widths(template: TablePipeline, X, y) -> dict[str, int]:

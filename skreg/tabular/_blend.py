@@ -183,7 +183,7 @@ class Blend(FittedTogether, BaseEstimator):
             weight = network._as_weights(sample_weight, inputs.X)
             rows = {"X_val": inputs.X_val, **validation} if network.early_stopping else {}
             options = {"groups": groups, "checks": checks, "messages": messages}
-            with following(lambda network=network: [network], structure):
+            with following(lambda network=network: [network], structure, on_held_out_rows=X_val is not None):
                 fit = prepare(network, inputs.X, y, weight, **options, **rows)
             pending[name] = PendingMember(member, fit, inputs)
         validate_data(self, X, skip_check_array=True)  # for the number of features and their names

@@ -83,7 +83,8 @@ def make_network(kind: type[BaseRegularizedMLP], n_rows: int, **parameters) -> B
     if issubclass(kind, RegularizedMLPRegressor):
         parameters = {"target_transform": "standard"} | parameters
     return kind(
-        batch_size=batch_size_for(n_rows),
+        # Of so few rows a fold may have fewer than another one, and all of them are one batch.
+        batch_size="auto" if n_rows <= SMALLEST_BATCH else batch_size_for(n_rows),
         max_iter=in_epochs(MAX_STEPS, n_rows, MIN_EPOCHS),
         early_stopping=True,
         n_iter_no_change=in_epochs(PATIENT_STEPS, n_rows, MIN_PATIENCE),

@@ -133,9 +133,9 @@ class TestTargets:
                 fit(X, 77 * Y)
             texts = " ".join(str(warning.message) for warning in record)
             assert "y has a standard deviation of 7" in texts
-            assert "Scale the data first" in texts
-            assert "Increase max_iter" not in texts
-        with pytest.warns(ConvergenceWarning, match=r"Increase max_iter or tol\."):
+            assert "Mend the data first, as another warning says: target_transform='standard'." in texts
+            assert "max_iter=10" not in texts
+        with pytest.warns(ConvergenceWarning, match=r"Regressor\(early_stopping=True, max_iter=10, \.\.\.\)\), which"):
             model.fit(X, Y)
 
 

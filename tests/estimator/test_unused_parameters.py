@@ -245,20 +245,25 @@ def test_fits_of_estimators_with_cross_validation_warn_once():
 
 @pytest.mark.filterwarnings("ignore:No feature is selected:UserWarning")  # after so few epochs
 def test_fits_of_estimators_with_cross_validation_say_of_the_last_fit_alone_that_it_has_not_converged():
-    """The fits that choose the strength are meant to be short, whoever keeps their warnings."""
+    """The fits that choose the strength are meant to be short, whoever keeps their warnings.
+
+    Without a last fit there is no warning; with it, one for all folds around it.
+    """
     model = RegularizedMLPClassifierCV((3,), alphas=2, cv=2, max_iter=6, random_state=0)
+    constant = {"scoring": lambda estimator, X, y: 1.0, "error_score": "raise"}
     calls = {
         "a fit": lambda: model.fit(X[:20], Y[:20]),
-        "in turn": lambda: cross_validate(model, X, Y, cv=2),
-        "threads": lambda: cross_validate(model, X, Y, cv=2, n_jobs=2),
+        "in turn": lambda: cross_validate(model, X, Y, cv=2, **constant),
+        "threads": lambda: cross_validate(model, X, Y, cv=2, n_jobs=2, **constant),
     }
-    counts = {}
-    for name, call in calls.items():
-        with joblib.parallel_config("threading"), warnings.catch_warnings(record=True) as record:
-            warnings.simplefilter("always")
-            call()
-        counts[name] = sum(warning.category is ConvergenceWarning for warning in record)
-    assert counts == {"a fit": 1, "in turn": 2, "threads": 2}
+    for has_last_fit in (True, False):
+        model.set_params(refit=has_last_fit)
+        for name, call in calls.items():
+            with joblib.parallel_config("threading"), warnings.catch_warnings(record=True) as record:
+                warnings.simplefilter("always")
+                call()
+            n_warnings = sum(warning.category is ConvergenceWarning for warning in record)
+            assert n_warnings == (1 if has_last_fit else 0), name
 
 
 class Filtered(RegularizedMLPClassifier):

@@ -411,6 +411,13 @@ def test_warnings_of_fits_name_the_estimator(iris):
     assert len(caught) == 1
 
 
+def test_a_comparison_measures_what_early_stopping_is_worth_on_few_rows(iris):
+    stopped = {"stopped": network(max_iter=2, early_stopping=True, n_iter_no_change=10)}
+    with pytest.warns(UserWarning, match="'stopped': The columns of X are far from mean 0") as caught:
+        compare_regularizers(1e4 * iris[0], iris[1], stopped, cv=2, n_repeats=1)
+    assert not [item for item in caught if "rows" in str(item.message) or "converged" in str(item.message)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -617,7 +617,7 @@ class TestBadTables:
     def test_names_that_are_numbers(self, change):
         frame = pd.DataFrame(np.arange(8.0).reshape(4, 2))
         encoder = TableEncoder().fit(frame)
-        with pytest.raises(ValueError, match=r"Give X\[list\(encoder.kinds_\)\]|missing are \[0\], and new are \[7\]"):
+        with pytest.raises(ValueError, match=r"Give X\[X_train\.columns\]|missing are \[0\], and new are \[7\]"):
             encoder.transform(change(frame))
 
     def test_a_name_that_is_missing(self):

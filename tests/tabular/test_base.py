@@ -3,6 +3,7 @@
 import copy
 import functools
 import pickle
+import warnings
 
 import joblib
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -25,6 +26,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, TabularMLPC
 from skreg.backends import _joblib
 from skreg.ensemble import FoldEnsembleClassifier, FoldEnsembleRegressor
 from skreg.model_selection import GridSearchCV, cross_validate
+from skreg.tabular import _members
 from tests.helpers import KINDS, assert_unchanged_by
 from tests.preprocessing.tables import with_strange_values
 from tests.search_helpers import both, both_searches, log_likelihood, negative_error
@@ -434,6 +436,32 @@ class OwnFit(RegularizedMLPRegressor):
         return super().fit(X, 2 * y, sample_weight)
 
 
+class TestWarnings:
+    def test_networks_of_the_user_say_that_they_have_not_converged(self, kind):
+        waiting = [("waiting", KINDS[kind]((4,), max_iter=5, early_stopping=True)), *networks(kind)]
+        waiting[0][1].set_params(**({"target_transform": "standard"} if kind == "regressor" else {}))
+        with warnings.catch_warnings(record=True, action="always") as caught:
+            model(kind, members=waiting).fit(*data(kind))
+        (found,) = caught  # once for all folds
+        assert found.category is ConvergenceWarning
+        assert str(found.message) == "Training reached max_iter=5 epochs before it converged. Use max_iter=25."
+
+    def test_those_that_it_has_chosen_itself_say_nothing(self, kind, monkeypatch):
+        monkeypatch.setattr(_members, "MAX_STEPS", 1)
+        monkeypatch.setattr(_members, "MIN_EPOCHS", 2)
+        with warnings.catch_warnings(action="error"):
+            model(kind, members="auto", cv=3).fit(*data(kind))
+
+    def test_as_many_rows_as_folds_or_a_few_more(self, monkeypatch):
+        """Folds of few rows have different numbers of them."""
+        monkeypatch.setattr(_members, "MIN_EPOCHS", 8)
+        monkeypatch.setattr(_members, "MAX_STEPS", 8)
+        X, y = data("regressor")
+        for n_rows in (5, 6):
+            found = TabularMLPRegressor(random_state=0).fit(X[:n_rows], y[:n_rows])
+            assert np.isfinite(found.predict(X)).all()
+
+
 class TestBadInput:
     """What is wrong is named, with what is allowed and what came; and nothing is changed."""
 
@@ -584,6 +612,48 @@ class TestBadInput:
         found = model(kind).fit(X, y)
         with pytest.raises(ValueError, match="X has 3 features, but .* is expecting 4 features"):
             found.predict(X[:, :3])
+
+    @FOR_CLASSES
+    def test_frames(self, kind):
+        X, y = data(kind)
+        frame = pd.DataFrame(X, columns=list("abcd"))
+        for value in ([1, 2], {"a": 1}, np.ones(2)):
+            odd = frame.assign(b=pd.Series([value] * N_ROWS, dtype=object))
+            self.assert_refused(model(kind), TypeError, "X must hold single values, .* in column 'b'", odd, y)
+        twice = pd.DataFrame(X, columns=list("abca"))
+        match = r"The columns of X must have different names; got more than one of \['a'\]"
+        self.assert_refused(model(kind), ValueError, match, twice, y)
+        self.assert_refused(model(kind), TypeError, "Feature names", pd.DataFrame(X, columns=["a", 1, "b", "c"]), y)
+        self.assert_refused(model(kind), ValueError, r"0 feature\(s\)", frame[[]], y)
+        self.assert_refused(model(kind), ValueError, r"inconsistent numbers of samples: \[0, 60\]", pd.DataFrame(), y)
+
+    def test_other_columns_of_new_rows(self, kind, of_frame):
+        X, _ = table(kind)
+        match = "^The feature names should match those that were passed during fit.\n"
+        for columns, named in (
+            (X.rename(columns={"town": "city"}), "unseen at fit time:\n- city\n.*now missing:\n- town"),
+            (X.drop(columns="town"), "now missing:\n- town"),
+            (X.assign(more=1.0), "unseen at fit time:\n- more"),
+            (X[X.columns[::-1]], r"Column 0 is 'share', and was 'income'\. Give X\[X_train\.columns\]"),
+        ):
+            with pytest.raises(ValueError, match=f"(?s){match}.*{named}"):
+                of_frame.predict(columns)
+        with pytest.raises(ValueError, match="changed their type: 'income' held numbers in fit and now holds text"):
+            of_frame.predict(X.assign(income="much"))
+        with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+            of_frame.predict(X[:0])
+
+    def test_infinite_numbers(self, kind, fitted):
+        """They are far away: networks take them, in training and in new rows."""
+        X, y = data(kind)
+        far = X.copy()
+        far[3, 0], far[4, 1], far[5, 2] = np.inf, -np.inf, 1e300
+        found = model(kind).fit(far, y)
+        assert found.oof_score_ == pytest.approx(fitted.oof_score_, abs=0.2)
+        for estimator in (found, fitted):
+            outputs = np.asarray(_outputs(kind, estimator, far))
+            assert np.isfinite(outputs).all()
+            assert np.abs(outputs).max() < 100
 
     def test_weights(self, kind):
         X, y = data(kind)

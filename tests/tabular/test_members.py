@@ -31,7 +31,7 @@ def test_batches_are_powers_of_two_within_limits(n_rows):
 @pytest.mark.parametrize("n_rows", SIZES)
 def test_epochs_follow_from_steps(kind, n_rows):
     network = make_network(KINDS[kind], n_rows)
-    n_steps = math.ceil(n_rows / network.batch_size)
+    n_steps = math.ceil(n_rows / batch_size_for(n_rows))
     for n_epochs, least, wanted in (
         (network.max_iter, _members.MIN_EPOCHS, _members.MAX_STEPS),
         (network.n_iter_no_change, _members.MIN_PATIENCE, _members.PATIENT_STEPS),
@@ -74,7 +74,8 @@ class TestNetworks:
             assert network is not same
 
     def test_batches_are_not_larger_than_the_rows(self, kind):
-        assert {network.batch_size for _, network in default_members(KINDS[kind], 7, 3)} == {7}
+        for n_rows, expected in ((7, "auto"), (32, "auto"), (33, 32)):  # up to 200 rows, 'auto' is all of them
+            assert {network.batch_size for _, network in default_members(KINDS[kind], n_rows, 3)} == {expected}
 
 
 @pytest.fixture
