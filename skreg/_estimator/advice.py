@@ -17,6 +17,7 @@ from skreg._estimator.scales import (
     advice_on_targets,
     look_different,
 )
+from skreg._estimator.steps import epochs_in_words
 from skreg._warnings import Message
 from skreg.penalties._base import LayerPenalty
 from skreg.penalties._resolve import unused_strengths
@@ -81,7 +82,7 @@ def without_unused(estimator):
 
 def batch_size_messages(estimator, n_rows: int) -> list[Message]:
     """Return a warning of batches that are larger than the number of training rows."""
-    if estimator.solver == "lbfgs" or estimator.batch_size == "auto" or estimator.batch_size <= n_rows:
+    if estimator.solver == "lbfgs" or isinstance(estimator.batch_size, str) or estimator.batch_size <= n_rows:
         return []
     text = f"batch_size={estimator.batch_size!r} is larger than the {n_rows} training rows; all rows form one batch."
     return [(text, UserWarning)]
@@ -122,7 +123,7 @@ def validation_messages(estimator, table: Table, valid_table: Table) -> list[Mes
     return messages
 
 
-def convergence_messages(estimator, reason: str, is_scaled: bool) -> list[Message]:
+def convergence_messages(estimator, reason: str, max_epochs: int, *, is_scaled: bool) -> list[Message]:
     """Return the warning of a training that has not converged."""
     if estimator.solver == "lbfgs":
         text = (
@@ -130,6 +131,6 @@ def convergence_messages(estimator, reason: str, is_scaled: bool) -> list[Messag
             f"max_fun={estimator.max_fun!r}, or scale the data."
         )
     else:
-        text = f"Training reached max_iter={estimator.max_iter!r} epochs before it converged. "
+        text = f"Training reached {epochs_in_words(estimator, max_epochs)} epochs before it converged. "
         text += "Increase max_iter or tol." if is_scaled else "Scale the data first, as another warning says."
     return [(text, ConvergenceWarning)]

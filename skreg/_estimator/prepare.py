@@ -19,7 +19,6 @@ from skreg._estimator.advice import (
 )
 from skreg._estimator.attributes import forget
 from skreg._estimator.checks import (
-    check_batch_size,
     check_device,
     check_parameters_together,
     check_range,
@@ -31,13 +30,14 @@ from skreg._estimator.data import Table, learnable_data
 from skreg._estimator.fitted import outputs_in_blocks
 from skreg._estimator.history import PreviousHistory
 from skreg._estimator.parameters import axis_fields
-from skreg._estimator.resuming import check_checkpoint, description, landmark_arrays
+from skreg._estimator.resuming import check_checkpoint, check_epochs_left, description, landmark_arrays
 from skreg._estimator.shared_checks import SharedChecks
+from skreg._estimator.steps import resolved_batch_size, resolved_epochs
 from skreg._estimator.weights import attributes_of, load_parameters, module_of
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
 from skreg._warnings import Message
 from skreg.constraints._resolve import resolve_constraint
-from skreg.engine.batches import Rows
+from skreg.engine.batches import Rows, n_epoch_batches
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitResult, FitSpec, NetworkSpec, RowChoice, StoppingRule
 from skreg.engine.threads import for_autograd, on_one_thread
@@ -160,6 +160,8 @@ def prepare(
         start=fitted_start(estimator, network) if is_warm_start else None,
         n_rows_before=previous.t,
     )
+    if checkpoint is not None:
+        check_epochs_left(estimator, checkpoint, spec.stopping.max_epochs)
     messages += batch_size_messages(estimator, len(train))
     set_prediction_attributes(estimator, spec, table)
     return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled=not advice)
@@ -171,8 +173,7 @@ def history_and_seeds(
     """Return the history before a fit, and its seeds: new ones, or those of a checkpoint."""
     seeds = draw_seeds(estimator.random_state, *SEEDS)
     if checkpoint is not None:
-        previous = check_checkpoint(estimator, checkpoint, network, epochs_in_total=estimator.max_iter)
-        return previous, {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
+        return check_checkpoint(estimator, checkpoint, network), {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
     if is_warm_start:
         return PreviousHistory(loss_curve=estimator.loss_curve_, t=estimator.t_), seeds
     return PreviousHistory(), seeds
@@ -236,17 +237,18 @@ def make_spec(
     **options,
 ) -> FitSpec:
     """Return the description of an estimator's fit to some rows; ``options`` are further fields of the spec."""
+    batch_size = resolved_batch_size(estimator, len(train))
+    max_epochs, patience = resolved_epochs(estimator, n_epoch_batches(len(train), batch_size, network.smallest_batch))
     options.setdefault(
         "stopping",
         StoppingRule(
-            max_epochs=estimator.max_iter,
+            max_epochs=max_epochs,
             is_early=bool(estimator.early_stopping),
             is_scored=valid is not None and estimator.scoring != "loss",
             tol=estimator.tol,
-            n_iter_no_change=estimator.n_iter_no_change,
+            n_iter_no_change=patience,
         ),
     )
-    options.setdefault("schedule", schedule_of(estimator))
     return FitSpec(
         network=network,
         loss=loss,
@@ -258,7 +260,8 @@ def make_spec(
         **axis_fields(estimator),
         train=train,
         valid=valid,
-        batch_size=check_batch_size(estimator, len(train)),
+        batch_size=batch_size,
+        schedule=schedule_of(estimator, max_epochs),
         shuffle=estimator.shuffle,
         **options,
     )
@@ -274,11 +277,10 @@ def solver_of(estimator) -> Adam | SGD | LBFGS:
     return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon, decay)
 
 
-def schedule_of(estimator, replayed: tuple[float, ...] | None = None) -> Schedule:
-    """Return an estimator's schedule; ``replayed`` are the rates of the epochs of an earlier fit, to be repeated."""
+def schedule_of(estimator, max_epochs: int) -> Schedule:
+    """Return an estimator's schedule for a number of epochs."""
     rule = estimator.learning_rate
-    n_epochs = estimator.max_iter if rule == "cosine" else 0
-    return Schedule(rule, estimator.learning_rate_init, estimator.power_t, n_epochs, replayed)
+    return Schedule(rule, estimator.learning_rate_init, estimator.power_t, max_epochs if rule == "cosine" else 0)
 
 
 def fitted_start(estimator, network: NetworkSpec) -> tuple[np.ndarray, ...]:
@@ -334,7 +336,9 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
     estimator.n_iter_ = result.n_epochs
     if result.converged:
         return result.warnings
-    return result.warnings + convergence_messages(estimator, result.stopping_reason, pending.is_scaled)
+    return result.warnings + convergence_messages(
+        estimator, result.stopping_reason, spec.stopping.max_epochs, is_scaled=pending.is_scaled
+    )
 
 
 def set_weights(estimator, result: FitResult, spec: FitSpec, dtype) -> None:

@@ -144,7 +144,7 @@ class TrainingMonitor:
                     f"{self.patience.n_waiting} epochs."
                 )
         if not self.stopping_reason and self.epoch >= self.last_epoch:
-            self.stopping_reason = f"All max_iter={self.rule.max_epochs!r} epochs are done."
+            self.stopping_reason = f"All {self.rule.max_epochs!r} epochs are done."
         is_waiting = math.isfinite(self.patience.n_iter_no_change) and not self._ignores_plateau
         self.converged = callback is not None or self.patience.exhausted or not is_waiting
 
