@@ -5,6 +5,7 @@ from importlib import import_module
 from skreg._version import __version__
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.pipeline import TablePipeline, table_pipeline
+from skreg.presets import preset_classifier, preset_regressor
 from skreg.regressor import RegularizedMLPRegressor
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "TabularMLPClassifier",
     "TabularMLPRegressor",
     "__version__",
+    "preset_classifier",
+    "preset_regressor",
     "table_pipeline",
 ]
 

@@ -173,7 +173,8 @@ def history_and_seeds(
     """Return the history before a fit, and its seeds: new ones, or those of a checkpoint."""
     seeds = draw_seeds(estimator.random_state, *SEEDS)
     if checkpoint is not None:
-        return check_checkpoint(estimator, checkpoint, network), {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
+        previous = check_checkpoint(estimator, checkpoint, network)
+        return previous, {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
     if is_warm_start:
         return PreviousHistory(loss_curve=estimator.loss_curve_, t=estimator.t_), seeds
     return PreviousHistory(), seeds

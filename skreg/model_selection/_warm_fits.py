@@ -206,7 +206,8 @@ class WarmFits:
 
     def _finished(self, model):
         """Return a trained model after its parameters are set back to the estimator's."""
-        names = ("warm_start", "max_iter", "min_steps", "learning_rate", "learning_rate_init", "tol", "n_iter_no_change")
+        lengths = ("max_iter", "min_steps", "tol", "n_iter_no_change")
+        names = ("warm_start", *lengths, "learning_rate", "learning_rate_init")
         set_parameters(model, **{name: getattr(self.estimator, name) for name in names})
         return without_training_state(model)
 
