@@ -49,25 +49,26 @@ MODELS = {
 }
 ELEMENTS = {
     "constant rate": {"learning_rate": "constant"},
-    "rate 0.001": {"learning_rate_init": 0.001},
     "rate 0.005": {"learning_rate_init": 0.005},
+    "rate 0.03": {"learning_rate_init": 0.03, "weight_decay": 0.75},
     "beta_2 0.999": {"beta_2": 0.999},
     "200 epochs": {"max_iter": 200, "min_steps": None},
-    "500 steps": {"min_steps": 500},
-    "2,000 steps": {"min_steps": 2000},
+    "300 steps": {"min_steps": 300},
+    "1,200 steps": {"min_steps": 1200},
     "batches of 200": {"batch_size": "auto"},
     "64 units": {"hidden_layer_sizes": (64,)},
-    "256 units": {"hidden_layer_sizes": (256,)},
-    "two layers": {"hidden_layer_sizes": (128, 128)},
+    "128 units": {"hidden_layer_sizes": (128,)},
+    "two layers": {"hidden_layer_sizes": (256, 128)},
     "no dropout": {"dropout": 0.0},
     "dropout 0.3": {"dropout": 0.3},
     "no decay": {"weight_decay": 0.0},
-    "L2 1e-3 for decay": {"weight_decay": 0.0, "penalty": "l2", "alpha": 1e-3},
+    "decay 0.5": {"weight_decay": 0.5},
+    "L2 for decay": {"weight_decay": 0.0, "penalty": "l2", "alpha": 1e-3},
     "mean of weights": {"averaging": "ema"},
     "early stopping": {"early_stopping": True, "n_iter_no_change": np.inf},
-    "input dropout 0.1": {"input_dropout": 0.1},
+    "input dropout": {"input_dropout": 0.1},
 }
-STEPS = (25, 50, 100, 200, 400, 1000)
+STEPS = (25, 50, 100, 200, 400, 600)
 
 
 def encoded_folds(name, n_splits, max_rows):

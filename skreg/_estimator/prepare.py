@@ -141,8 +141,7 @@ def prepare(
     checks = checks or SharedChecks()
     valid_table, differences = checks.validation_data(estimator, table, X_val, y_val, sample_weight_val, groups)
     network, loss, penalty, penalties = network_of_estimator(estimator, table, penalty)
-    messages += settings_messages(estimator, advice, penalties) + estimator._target_messages(table)
-    messages += differences
+    messages += settings_messages(estimator, advice, penalties) + estimator._target_messages(table) + differences
     previous, seeds = history_and_seeds(estimator, checkpoint, network, is_warm_start)
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     if valid_table is not None:
@@ -160,8 +159,7 @@ def prepare(
         start=fitted_start(estimator, network) if is_warm_start else None,
         n_rows_before=previous.t,
     )
-    if checkpoint is not None:
-        check_epochs_left(estimator, checkpoint, spec.stopping.max_epochs)
+    check_epochs_left(estimator, checkpoint, spec.stopping.max_epochs)
     messages += batch_size_messages(estimator, len(train))
     set_prediction_attributes(estimator, spec, table)
     return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, is_scaled=not advice)

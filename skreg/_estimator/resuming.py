@@ -1,5 +1,7 @@
 """Checkpoints of an estimator from which training is resumed."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from skreg._estimator.data import Table
@@ -109,9 +111,9 @@ def check_checkpoint(estimator, checkpoint: dict[str, np.ndarray], network) -> P
     return PreviousHistory(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))
 
 
-def check_epochs_left(estimator, checkpoint: dict[str, np.ndarray], max_epochs: int) -> None:
-    """Raise ValueError if a checkpoint is at the end of a training, or beyond."""
-    if checkpoint["epoch"] >= max_epochs:
+def check_epochs_left(estimator, checkpoint: Mapping[str, np.ndarray] | None, max_epochs: int) -> None:
+    """Raise ValueError if a checkpoint, if there is one, is at the end of a training, or beyond."""
+    if checkpoint is not None and checkpoint["epoch"] >= max_epochs:
         raise ValueError(
             f"The checkpoint was taken after {checkpoint['epoch']} epochs; to continue, max_iter must be larger; got "
             f"{epochs_in_words(estimator, max_epochs)}."

@@ -41,6 +41,8 @@ class TrainingMonitor:
         Loss at the start: of the first batch, or of a constant prediction if that is larger.
     lowest, is_lowest : dict
         The lowest training and validation losses so far, and whether those of the last epoch are.
+    monitored : float
+        The value of the last epoch that early stopping, or the plateau rule, has compared with the best one.
     history : list of dict
         The values that :meth:`update` was given in every epoch.
     stopping_reason : str
@@ -72,6 +74,7 @@ class TrainingMonitor:
         self.first_loss: float | None = None
         self.lowest = {"train_loss": math.inf, "valid_loss": math.inf}
         self.is_lowest: dict[str, bool] = {}
+        self.monitored = math.inf
         self.history: list[dict[str, float]] = []
         self.stopping_reason = ""
         self.converged = False
@@ -110,6 +113,7 @@ class TrainingMonitor:
             value = -measured["valid_score"]
         else:
             value = measured["valid_loss"] if bounded_loss is None else bounded_loss
+        self.monitored = value
         is_best = self.patience.update(value)
         if is_best or not self.rule.is_early:
             self.best_epoch = self.epoch
