@@ -200,7 +200,7 @@ class NetworkParameters:
     )
     validation_fraction: float = parameter(
         "float",
-        """Fraction of the rows held out by `early_stopping`, in (0, 1). At least 50 rows are held out, or a fifth of
+        """Fraction of the rows held out by `early_stopping`, in (0, 1). At least 50 rows are held out, or 15 % of
         the rows if that is fewer; and at least 10 rows and one for each class, or a third of the rows if that is fewer.
         Classes keep their proportions.
         """,

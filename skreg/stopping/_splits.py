@@ -10,7 +10,7 @@ from skreg.stopping._splitters import NoSplitError
 
 # With few rows a tenth of them says little. A validation set has at least this many rows, but is raised to no more than
 # this share of the data for it. Measured by benchmarks/bench_few_rows.py.
-WANTED_VALIDATION_ROWS, WANTED_VALIDATION_SHARE = 50, 1 / 5
+WANTED_VALIDATION_ROWS, WANTED_VALIDATION_SHARE = 50, 0.15
 # With still fewer rows, it has at least so many and one for each class ...
 MIN_VALIDATION_ROWS = 10
 # ... but never more than this share of the data.
@@ -24,7 +24,7 @@ N_GROUP_ORDERS = 20
 def validation_size(n_rows: int, validation_fraction: float, n_classes: int = 0) -> int:
     """Return the number of validation rows.
 
-    ``ceil(validation_fraction * n_rows)``, raised to 50 but at most a fifth of the rows, and to 10 and one row for
+    ``ceil(validation_fraction * n_rows)``, raised to 50 but at most 15 % of the rows, and to 10 and one row for
     each class but at most a third of the rows. A larger fraction is taken as it is.
 
     Parameters
