@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
-from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_test_split
+from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, ShuffleSplit, train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPRegressor
@@ -81,8 +81,8 @@ def of_each(networks, value):
     return np.array([[value(model) for model in line] for line in networks])
 
 
-fractions = {"10 validation rows": 0.1, "30 validation rows": 0.3}
-stopped = {name: fit_all(N_TRAIN, early_stopping=True, validation_fraction=f) for name, f in fractions.items()}
+splits = {f"{n} validation rows": ShuffleSplit(1, test_size=n) for n in (10, 30)}
+stopped = {name: fit_all(N_TRAIN, early_stopping=split) for name, split in splits.items()}
 on_test_rows = PredefinedSplit(np.where(np.arange(len(X)) < N_TRAIN, -1, 0))
 known, _ = fit_all(len(X), early_stopping=on_test_rows)
 
@@ -90,8 +90,9 @@ known, _ = fit_all(len(X), early_stopping=on_test_rows)
 # One draw
 # --------
 #
-# On the left the first seed, with ``early_stopping=True`` as it is by default: a tenth of the rows, 10, validate. On
-# the right three seeds, hence three choices of these 10 rows.
+# On the left the first seed, with a tenth of the rows to validate, 10, as is usual. (``early_stopping=True`` takes 15 of
+# 100 rows: with few rows a tenth is too few, as we shall see.) On the right three seeds, hence three choices of these
+# 10 rows.
 
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
 for ax, n_seeds in zip(axes, (1, 3), strict=True):
@@ -179,7 +180,7 @@ def score_after(epochs):
     return np.take_along_axis(test_scores, epochs[..., None] - 1, axis=2)[..., 0]
 
 
-refitted = clone(network).set_params(early_stopping=True, refit_on_all=True, random_state=0)
+refitted = clone(network).set_params(early_stopping=splits["10 validation rows"], refit_on_all=True, random_state=0)
 refitted.fit(X_all[rows[0, :N_TRAIN]], y_all[rows[0, :N_TRAIN]])
 score = refitted.score(X_all[rows[0, N_TRAIN:]], y_all[rows[0, N_TRAIN:]])
 print(f"refit_on_all=True: R² {score:.4f}; on the curve: {test_scores[0, 0, refitted.best_epoch_ - 1]:.4f}", end="\n\n")
