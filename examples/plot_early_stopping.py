@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
-from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, ShuffleSplit, train_test_split
+from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPRegressor
@@ -81,7 +81,8 @@ def of_each(networks, value):
     return np.array([[value(model) for model in line] for line in networks])
 
 
-splits = {f"{n} validation rows": ShuffleSplit(1, test_size=n) for n in (10, 30)}
+# The last rows of each draw, which are in random order, validate.
+splits = {f"{n} validation rows": PredefinedSplit(np.where(np.arange(N_TRAIN) < N_TRAIN - n, -1, 0)) for n in (10, 30)}
 stopped = {name: fit_all(N_TRAIN, early_stopping=split) for name, split in splits.items()}
 on_test_rows = PredefinedSplit(np.where(np.arange(len(X)) < N_TRAIN, -1, 0))
 known, _ = fit_all(len(X), early_stopping=on_test_rows)
@@ -90,9 +91,9 @@ known, _ = fit_all(len(X), early_stopping=on_test_rows)
 # One draw
 # --------
 #
-# On the left the first seed, with a tenth of the rows to validate, 10, as is usual. (``early_stopping=True`` takes 15 of
-# 100 rows: with few rows a tenth is too few, as we shall see.) On the right three seeds, hence three choices of these
-# 10 rows.
+# On the left the first seed, with a tenth of the rows to validate, 10, as is usual. (``early_stopping=True`` takes 15
+# of 100 rows: a tenth of so few is too few, as we shall see.) On the right three seeds: other initial weights, another
+# order of the training rows, and the same 10 rows.
 
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
 for ax, n_seeds in zip(axes, (1, 3), strict=True):
