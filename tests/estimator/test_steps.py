@@ -45,9 +45,8 @@ def test_max_iter_is_raised_to_a_number_of_steps():
     ],
 )
 def test_a_number_of_steps_is_the_same_as_its_epochs(options):
-    n_batches = 4 if "early_stopping" not in options else 3  # of 120 and of 96 rows
-    common = SMALL | options | {"batch_size": 32}
-    in_steps = RegularizedMLPClassifier(**common, max_iter=1, min_steps=12 * n_batches).fit(X, Y)
+    common = SMALL | options | {"batch_size": 32}  # four batches of 120 rows, and of 102
+    in_steps = RegularizedMLPClassifier(**common, max_iter=1, min_steps=12 * 4).fit(X, Y)
     in_epochs = RegularizedMLPClassifier(**common, max_iter=12).fit(X, Y)
     assert in_steps.history_["lr"].tolist() == in_epochs.history_["lr"].tolist()
     for own, other in zip(in_steps.coefs_, in_epochs.coefs_, strict=True):
@@ -58,7 +57,7 @@ def test_patience_of_early_stopping_lasts_a_tenth_of_the_steps():
     network = RegularizedMLPClassifier(batch_size=32, max_iter=10, min_steps=3000, n_iter_no_change=2)
     assert prepare(network, X, Y).spec.stopping.n_iter_no_change == 2
     stopping = prepare(network.set_params(early_stopping=True), X, Y).spec.stopping
-    assert (stopping.max_epochs, stopping.n_iter_no_change) == (1000, 100)
+    assert (stopping.max_epochs, stopping.n_iter_no_change) == (750, 75)
     longer = prepare(network.set_params(n_iter_no_change=200), X, Y).spec.stopping
     assert longer.n_iter_no_change == 200
 
