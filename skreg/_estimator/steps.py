@@ -7,8 +7,8 @@ from skreg.stopping import with_at_least
 
 # With batch_size="scale", an epoch has about so many steps, within these limits of the size of a batch.
 STEPS_OF_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 16, 32, 256
-# Share of `min_steps` that the patience of early stopping lasts at least.
-PATIENT_SHARE = 0.1
+# The patience of early stopping lasts at least `min_steps` divided by this.
+STEPS_TO_PATIENCE = 10
 
 
 def scaled_batch_size(n_rows: int) -> int:
@@ -45,7 +45,7 @@ def resolved_epochs(estimator, n_batches: int) -> tuple[int, float]:
     """Return `max_iter` and `n_iter_no_change` in epochs of ``n_batches`` steps, raised as `min_steps` asks for."""
     if estimator.min_steps is None or estimator.solver == "lbfgs":
         return estimator.max_iter, estimator.n_iter_no_change
-    patience = estimator.n_iter_no_change
+    n_steps, patience = int(estimator.min_steps), estimator.n_iter_no_change
     if estimator.early_stopping:
-        patience = with_at_least(PATIENT_SHARE * estimator.min_steps, patience, n_batches)
-    return with_at_least(estimator.min_steps, estimator.max_iter, n_batches), patience
+        patience = with_at_least(-(-n_steps // STEPS_TO_PATIENCE), patience, n_batches)
+    return with_at_least(n_steps, estimator.max_iter, n_batches), patience

@@ -57,9 +57,9 @@ class Patience:
         self.n_waiting = 0
 
 
-def with_at_least(n_steps: float, n_epochs: float, steps_per_epoch: int) -> float:
+def with_at_least(n_steps: int, n_epochs: float, steps_per_epoch: int) -> float:
     """Return a number of epochs, raised to as many as have ``n_steps`` steps."""
-    return max(n_epochs, math.ceil(n_steps / steps_per_epoch))
+    return max(n_epochs, -(-n_steps // steps_per_epoch))
 
 
 def patience_in_epochs(n_iter_no_change: float, steps_per_epoch: int) -> float:
