@@ -82,10 +82,8 @@ class Watcher(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         """Take both losses of the network as it is now."""
-        self.n_batches = net.n_batches_
-        if net.valid_rows is not None:
-            bounded = net.bounded_loss_
-            self.values.append(net.history[-1, "valid_loss"] if bounded is None else bounded)
+        self.n_batches = net.trainer.n_batches
+        self.values.append(net.trainer.monitor.monitored)
         self.losses.append(self.test_loss(net))
 
 

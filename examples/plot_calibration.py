@@ -73,7 +73,8 @@ grids = {
     "dropout": ("dropout", [0.2, 0.5, 0.8, 0.9, 0.95]),
     "label smoothing": ("label_smoothing", [0.02, 0.1, 0.2, 0.4, 0.6]),
 }
-stopping = {"early_stopping": True, "n_iter_no_change": 10, "max_iter": 1000, "learning_rate": "constant"}
+of_20_rows = StratifiedShuffleSplit(1, test_size=20)
+stopping = {"early_stopping": of_20_rows, "n_iter_no_change": 10, "max_iter": 1000, "learning_rate": "constant"}
 
 
 def pipeline(**parameters):

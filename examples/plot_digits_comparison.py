@@ -24,7 +24,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit, train_test_split
 
 from skreg import RegularizedMLPClassifier
 
@@ -45,7 +45,11 @@ contestants = {
     "L1": ({"penalty": "l1"}, {"alpha": [1e-4, 3e-4, 1e-3]}),
     "L2": ({"penalty": "l2"}, {"alpha": [3e-4, 1e-3, 3e-3]}),
     "dropout": ({}, {"dropout": [0.1, 0.25, 0.5]}),
-    "early stopping": ({"early_stopping": True, "n_iter_no_change": 10, "max_iter": 1000}, {}),
+    # A tenth of the rows validate.
+    "early stopping": (
+        {"early_stopping": StratifiedShuffleSplit(1, test_size=0.1), "n_iter_no_change": 10, "max_iter": 1000},
+        {},
+    ),
 }
 X, y = load_digits(return_X_y=True)
 X = X / 16

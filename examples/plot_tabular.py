@@ -114,5 +114,6 @@ print(f"set of classes: {model.classes_[model.predict_set(stranger)[0]]}")
 # **One line, without settings, reads the table, trains and weights several networks, and calibrates the
 # probabilities.** What it costs is time: some seconds for a thousand rows, where boosting and a linear model take less
 # than one. **One table shows how it is used, not that it wins elsewhere:** this one had a part in the choice of the
-# default networks. For numbers there is :class:`~skreg.TabularMLPRegressor`. Which other estimator may be the better
-# choice, and when: :doc:`../user_guide/which_estimator`.
+# default networks. For numbers there is :class:`~skreg.TabularMLPRegressor`. A single network with settings for
+# tables is what :func:`~skreg.preset_classifier` and :func:`~skreg.preset_regressor` return. Which other estimator may
+# be the better choice, and when: :doc:`../user_guide/which_estimator`.

@@ -6,6 +6,7 @@ from skreg._version import __version__
 from skreg._warnings import AdviceWarning
 from skreg.classifier import RegularizedMLPClassifier
 from skreg.pipeline import TablePipeline, table_pipeline
+from skreg.presets import preset_classifier, preset_regressor
 from skreg.regressor import RegularizedMLPRegressor
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "TabularMLPClassifier",
     "TabularMLPRegressor",
     "__version__",
+    "preset_classifier",
+    "preset_regressor",
     "table_pipeline",
 ]
 

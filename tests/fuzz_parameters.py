@@ -37,6 +37,7 @@ from tests.helpers import LogCosh, SquaredHinge
 BOUNDED = {
     "hidden_layer_sizes": [1, 2, 3],
     "max_iter": [1, 2, 3],
+    "min_steps": [1, 2, 20],
     "max_fun": [1, 2, 20],
     "alphas": [2, 3],
     "n_jobs": [1, 2],
@@ -45,7 +46,7 @@ BOUNDED = {
     "n_repeats": [1, 2],
 }
 # Nor may these be a number of their junk.
-UNBOUNDED_TIME = {"max_iter", "alphas", "n_jobs", "cv", "max_fun", "n_members", "n_repeats"}
+UNBOUNDED_TIME = {"max_iter", "min_steps", "alphas", "n_jobs", "cv", "max_fun", "n_members", "n_repeats"}
 LARGE_INTEGERS = {"2**40": 2**40, "2**63": 2**63, "10**30": 10**30, "10**400": 10**400}
 
 

@@ -42,6 +42,7 @@ ORDER = [
     "_fitted",
     "classifier",
     "regressor",
+    "presets",
     "_composition",
     "pipeline",
     "compose",

@@ -67,7 +67,9 @@ def test_parameters_are_documented_in_order(kind):
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_functions_are_documented(function):
     doc = FunctionDoc(function)
-    assert names(doc["Parameters"]) == list(inspect.signature(function).parameters)
+    expected = inspect.signature(function).parameters.values()
+    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    assert names(doc["Parameters"]) == [stars.get(one.kind, "") + one.name for one in expected]
     assert doc["Returns"]
     assert doc["Examples"]
 

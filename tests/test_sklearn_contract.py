@@ -23,7 +23,14 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, TabularMLPClassifier, TabularMLPRegressor
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+    preset_classifier,
+    preset_regressor,
+)
 from skreg.ensemble import (
     DeepEnsembleClassifier,
     DeepEnsembleRegressor,
@@ -78,6 +85,8 @@ ESTIMATORS = [
     RegularizedMLPClassifierCV(**CHOICE, selection="one_se"),
     RegularizedMLPRegressorCV(**CHOICE, relax=True, adaptive=True),
     RegularizedMLPClassifier(**SHARED, penalty=None),
+    preset_classifier(min_steps=200),
+    preset_regressor(min_steps=200),
     *(RegularizedMLPClassifier(**SHARED, **options) for options in OPTIONS[::2]),
     RegularizedMLPClassifier(**SHARED, class_weight="balanced", label_smoothing=0.1),
     RegularizedMLPClassifier(**SHARED, loss=SameSquaredHinge()),

@@ -18,10 +18,12 @@ from skreg._estimator.scales import (
     advice_on_targets,
     look_different,
 )
+from skreg._estimator.steps import epochs_in_words
 from skreg._warnings import Advice, AdviceWarning, Message
 from skreg.engine.spec import FitResult, RowChoice
 from skreg.penalties._base import LayerPenalty
 from skreg.penalties._resolve import unused_strengths
+from skreg.stopping._splits import WANTED_VALIDATION_SHARE
 
 # Parameters without effect unless rows are held out, which `partial_fit` does not do.
 OF_EARLY_STOPPING = ("validation_fraction", "refit_on_all", "scoring")
@@ -152,7 +154,7 @@ def row_messages(
 
 def batch_size_messages(estimator, n_rows: int) -> list[Message]:
     """Return a warning of batches that are larger than the number of training rows."""
-    if estimator.solver == "lbfgs" or estimator.batch_size == "auto" or estimator.batch_size <= n_rows:
+    if estimator.solver == "lbfgs" or isinstance(estimator.batch_size, str) or estimator.batch_size <= n_rows:
         return []
     text = f"batch_size={estimator.batch_size!r} is larger than the {n_rows} training rows; all rows form one batch."
     return [(text, UserWarning)]
@@ -198,18 +200,18 @@ def folds_of(estimator, parameters: str) -> str:
     return f"skreg.ensemble.FoldEnsemble{kind}({type(estimator).__name__}({parameters}))"
 
 
-def convergence_messages(estimator, result: FitResult, advice: Sequence[Advice]) -> list[Message]:
+def convergence_messages(estimator, result: FitResult, max_epochs: int, advice: Sequence[Advice]) -> list[Message]:
     """Return the warning of a training that has not converged, with the line that mends it.
 
-    ``advice`` are warnings about the data, which come first.
+    ``max_epochs`` is what `max_iter` has come to, and ``advice`` are warnings about the data, which come first.
     """
-    n_epochs, longer = estimator.max_iter, f"max_iter={MORE_EPOCHS * estimator.max_iter}"
+    longer = f"max_iter={MORE_EPOCHS * max_epochs}"
     if estimator.solver == "lbfgs":
         text = f"solver='lbfgs' has not converged: {result.stopping_reason.rstrip('.')}. "
-        if result.n_epochs < n_epochs:
+        if result.n_epochs < max_epochs:
             longer = f"max_fun={MORE_EPOCHS * estimator.max_fun}"
     else:
-        text = f"Training reached max_iter={n_epochs!r} epochs before it converged. "
+        text = f"Training reached {epochs_in_words(estimator, max_epochs)} epochs before it converged. "
     # Zeros are exact, and strengths mean what they say, at the minimum of the objective.
     needs_minimum = estimator.penalty_ is not None and not estimator.penalty_.smooth
     if advice:
@@ -223,7 +225,7 @@ def convergence_messages(estimator, result: FitResult, advice: Sequence[Advice])
         text += f"Use {longer}."
     else:
         line = f"early_stopping=True, {longer}"
-        if estimator.validation_fraction * result.n_rows < FEWEST_TO_STOP_ON:
+        if max(estimator.validation_fraction, WANTED_VALIDATION_SHARE) * result.n_rows < FEWEST_TO_STOP_ON:
             line = folds_of(estimator, f"{line}, ...")
         text += (
             f"Use {line}, which keeps what is best on held-out rows; or, to go on to the minimum of the objective, "

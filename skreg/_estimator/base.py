@@ -175,7 +175,9 @@ class BaseRegularizedMLP(CallbackSupportMixin, GroupsMixin, IncrementalMixin, Fi
     @with_callbacks
     def _fit(self, X, y, sample_weight, *, warn, stopped, **validation):
         X, y, sample_weight = as_numpy(X), as_numpy(y, "y"), self._as_weights(sample_weight, X)
-        task = self._init_callback_context(max_subtasks=self.max_iter)
+        # How many epochs min_steps makes of max_iter is known only when the rows are split.
+        n_epochs = self.max_iter if self.min_steps is None else None
+        task = self._init_callback_context(max_subtasks=n_epochs)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         checkpoint = vars(self).pop("_checkpoint", None)

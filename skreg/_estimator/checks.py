@@ -13,7 +13,6 @@ from skreg._numbers import is_number, numbers_in
 from skreg._seeds import generator_of
 from skreg._sklearn_private import Interval
 from skreg.adapters.callbacks import check_callbacks
-from skreg.engine.objective import AUTO_BATCH_SIZE
 from skreg.penalties import Penalty
 from skreg.penalties._base import layer_strengths
 from skreg.penalties._resolve import resolve_penalty
@@ -157,16 +156,3 @@ def check_device(estimator) -> torch.device:
             f"got {estimator.device!r}: {str(error).splitlines()[0]}"
         ) from error
     return device
-
-
-def check_batch_size(estimator, n_rows: int) -> int:
-    if estimator.solver == "lbfgs":
-        return n_rows
-    if estimator.normalization == "batch" and (n_rows < 2 or estimator.batch_size == 1):
-        raise ValueError(
-            "normalization='batch' needs batches of at least 2 rows; got "
-            f"batch_size={estimator.batch_size!r} and n_samples={n_rows} for training."
-        )
-    if estimator.batch_size == "auto":
-        return min(AUTO_BATCH_SIZE, n_rows)
-    return min(int(estimator.batch_size), n_rows)

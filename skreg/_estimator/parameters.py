@@ -111,12 +111,13 @@ class NetworkParameters:
         constraints=[StrOptions({"adam", "sgd", "lbfgs"})],
     )
     batch_size: int | str = parameter(
-        "int or 'auto'",
-        """Number of rows in a training step. With n training rows, 'auto' is ``min(200, n)``, and an epoch is cut into
-        ``ceil(n / batch_size)`` batches of nearly equal size, so that no step rests on a few leftover rows.
+        "int, 'auto' or 'scale'",
+        """Number of rows in a training step. With n training rows, 'auto' is ``min(200, n)``; 'scale' is the power of
+        two next to n / 16, at least 32 and at most 256. An epoch is cut into ``ceil(n / batch_size)`` batches of nearly
+        equal size, so that no step rests on a few leftover rows.
         """,
         default="auto",
-        constraints=[StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        constraints=[StrOptions({"auto", "scale"}), Interval(Integral, 1, None, closed="left")],
     )
     learning_rate: str = parameter(
         "{'constant', 'invscaling', 'adaptive', 'cosine'}",
@@ -144,6 +145,15 @@ class NetworkParameters:
         "Maximum number of epochs of a fit.",
         default=200,
         constraints=[Interval(Integral, 1, None, closed="left")],
+    )
+    min_steps: int | None = parameter(
+        "int or None",
+        """Number of training steps that `max_iter` epochs have at least: `max_iter` is raised where the rows are so few
+        that its epochs have fewer steps, and with `early_stopping` the patience to a tenth of them. It does not keep
+        training from an earlier end. None leaves `max_iter` as it is; has no effect with ``solver='lbfgs'``.
+        """,
+        default=None,
+        constraints=[Interval(Integral, 1, None, closed="left"), None],
     )
     shuffle: bool = parameter(
         "bool",
@@ -190,8 +200,9 @@ class NetworkParameters:
     )
     validation_fraction: float = parameter(
         "float",
-        """Fraction of the rows held out by `early_stopping`, in (0, 1). At least 10 rows (and one for each class) are
-        held out, or a third of the rows if that is fewer. Classes keep their proportions.
+        """Fraction of the rows held out by `early_stopping`, in (0, 1). At least 50 rows are held out, or 15 % of
+        the rows if that is fewer; and at least 10 rows and one for each class, or a third of the rows if that is fewer.
+        Classes keep their proportions.
         """,
         default=0.1,
         constraints=[Interval(Real, 0, 1, closed="neither")],

@@ -19,7 +19,6 @@ from skreg._estimator.advice import (
 )
 from skreg._estimator.attributes import forget
 from skreg._estimator.checks import (
-    check_batch_size,
     check_device,
     check_parameters_together,
     check_range,
@@ -31,13 +30,14 @@ from skreg._estimator.data import Table, learnable_data
 from skreg._estimator.fitted import outputs_in_blocks
 from skreg._estimator.history import PreviousHistory
 from skreg._estimator.parameters import axis_fields
-from skreg._estimator.resuming import check_checkpoint, description, landmark_arrays
+from skreg._estimator.resuming import check_checkpoint, check_epochs_left, description, landmark_arrays
 from skreg._estimator.shared_checks import SharedChecks
+from skreg._estimator.steps import resolved_batch_size, resolved_epochs
 from skreg._estimator.weights import attributes_of, load_parameters, module_of
 from skreg._seeds import SEEDS, draw_seeds, seed_arrays
 from skreg._warnings import Advice, Message
 from skreg.constraints._resolve import resolve_constraint
-from skreg.engine.batches import Rows
+from skreg.engine.batches import Rows, n_epoch_batches
 from skreg.engine.dataset import Dataset
 from skreg.engine.spec import FitResult, FitSpec, NetworkSpec, RowChoice, StoppingRule
 from skreg.engine.threads import for_autograd, on_one_thread
@@ -141,8 +141,7 @@ def prepare(
     checks = checks or SharedChecks()
     valid_table, differences = checks.validation_data(estimator, table, X_val, y_val, sample_weight_val, groups)
     network, loss, penalty, penalties = network_of_estimator(estimator, table, penalty)
-    messages += settings_messages(estimator, advice, penalties) + estimator._target_messages(table)
-    messages += differences
+    messages += settings_messages(estimator, advice, penalties) + estimator._target_messages(table) + differences
     previous, seeds = history_and_seeds(estimator, checkpoint, network, is_warm_start)
     dataset = Dataset(table.X, table.targets, table.sample_weight)
     if valid_table is not None:
@@ -160,6 +159,7 @@ def prepare(
         start=fitted_start(estimator, network) if is_warm_start else None,
         n_rows_before=previous.t,
     )
+    check_epochs_left(estimator, checkpoint, spec.stopping.max_epochs)
     messages += row_messages(estimator, train, valid, table, valid_table)
     set_prediction_attributes(estimator, spec, table)
     return PendingFit(estimator, spec, dataset, table, valid_table, previous, is_warm_start, advice)
@@ -171,7 +171,7 @@ def history_and_seeds(
     """Return the history before a fit, and its seeds: new ones, or those of a checkpoint."""
     seeds = draw_seeds(estimator.random_state, *SEEDS)
     if checkpoint is not None:
-        previous = check_checkpoint(estimator, checkpoint, network, epochs_in_total=estimator.max_iter)
+        previous = check_checkpoint(estimator, checkpoint, network)
         return previous, {name: int(checkpoint[f"seed_{name}"]) for name in SEEDS}
     if is_warm_start:
         return PreviousHistory(loss_curve=estimator.loss_curve_, t=estimator.t_), seeds
@@ -236,17 +236,18 @@ def make_spec(
     **options,
 ) -> FitSpec:
     """Return the description of an estimator's fit to some rows; ``options`` are further fields of the spec."""
+    batch_size = resolved_batch_size(estimator, len(train))
+    max_epochs, patience = resolved_epochs(estimator, n_epoch_batches(len(train), batch_size, network.smallest_batch))
     options.setdefault(
         "stopping",
         StoppingRule(
-            max_epochs=estimator.max_iter,
+            max_epochs=max_epochs,
             is_early=bool(estimator.early_stopping),
             is_scored=valid is not None and estimator.scoring != "loss",
             tol=estimator.tol,
-            n_iter_no_change=estimator.n_iter_no_change,
+            n_iter_no_change=patience,
         ),
     )
-    options.setdefault("schedule", schedule_of(estimator))
     return FitSpec(
         network=network,
         loss=loss,
@@ -258,7 +259,8 @@ def make_spec(
         **axis_fields(estimator),
         train=train,
         valid=valid,
-        batch_size=check_batch_size(estimator, len(train)),
+        batch_size=batch_size,
+        schedule=schedule_of(estimator, max_epochs),
         shuffle=estimator.shuffle,
         **options,
     )
@@ -274,11 +276,10 @@ def solver_of(estimator) -> Adam | SGD | LBFGS:
     return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon, decay)
 
 
-def schedule_of(estimator, replayed: tuple[float, ...] | None = None) -> Schedule:
-    """Return an estimator's schedule; ``replayed`` are the rates of the epochs of an earlier fit, to be repeated."""
+def schedule_of(estimator, max_epochs: int) -> Schedule:
+    """Return an estimator's schedule for a number of epochs."""
     rule = estimator.learning_rate
-    n_epochs = estimator.max_iter if rule == "cosine" else 0
-    return Schedule(rule, estimator.learning_rate_init, estimator.power_t, n_epochs, replayed)
+    return Schedule(rule, estimator.learning_rate_init, estimator.power_t, max_epochs if rule == "cosine" else 0)
 
 
 def fitted_start(estimator, network: NetworkSpec) -> tuple[np.ndarray, ...]:
@@ -334,7 +335,7 @@ def finish(pending: PendingFit, result: FitResult, dtype=None) -> list[Message]:
     estimator.n_iter_ = result.n_epochs
     if result.converged:
         return result.warnings
-    return result.warnings + convergence_messages(estimator, result, pending.advice)
+    return result.warnings + convergence_messages(estimator, result, spec.stopping.max_epochs, pending.advice)
 
 
 def set_weights(estimator, result: FitResult, spec: FitSpec, dtype) -> None:

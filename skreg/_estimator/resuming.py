@@ -1,9 +1,12 @@
 """Checkpoints of an estimator from which training is resumed."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from skreg._estimator.data import Table
 from skreg._estimator.history import PreviousHistory
+from skreg._estimator.steps import epochs_in_words
 from skreg._estimator.target_transform import restored
 from skreg._seeds import SEED_LIMIT, SEEDS, seed_arrays
 from skreg.engine.checkpoints import LARGEST_COUNT, check_like, check_range
@@ -86,7 +89,7 @@ def _checked_history(checkpoint: dict[str, np.ndarray], n_epochs: int) -> dict[s
     return {name.removeprefix("history_"): array for name, array in history.items()}
 
 
-def check_checkpoint(estimator, checkpoint: dict[str, np.ndarray], network, epochs_in_total=np.inf) -> PreviousHistory:
+def check_checkpoint(estimator, checkpoint: dict[str, np.ndarray], network) -> PreviousHistory:
     """Return the history of the epochs before a checkpoint; raise ValueError if it does not match this fit."""
     needed = {name: value.tolist() for name, value in description(estimator, network).items()}
     names = dict.fromkeys([*needed, *(["target_transform"] if "target_transform" in checkpoint else [])])
@@ -105,9 +108,13 @@ def check_checkpoint(estimator, checkpoint: dict[str, np.ndarray], network, epoc
     for name in seeds:
         check_range(checkpoint, name, 0, SEED_LIMIT - 1)
     history = _checked_history(checkpoint, n_epochs)
-    if checkpoint["epoch"] >= epochs_in_total:
+    return PreviousHistory(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))
+
+
+def check_epochs_left(estimator, checkpoint: Mapping[str, np.ndarray] | None, max_epochs: int) -> None:
+    """Raise ValueError if a checkpoint, if there is one, is at the end of a training, or beyond."""
+    if checkpoint is not None and checkpoint["epoch"] >= max_epochs:
         raise ValueError(
             f"The checkpoint was taken after {checkpoint['epoch']} epochs; to continue, max_iter must be larger; got "
-            f"max_iter={estimator.max_iter!r}."
+            f"{epochs_in_words(estimator, max_epochs)}."
         )
-    return PreviousHistory(history, checkpoint["loss_curve"].tolist(), int(checkpoint["t"]))

@@ -10,10 +10,10 @@ import torch
 from sklearn.metrics import check_scoring
 
 from skreg._estimator.advice import batch_size_messages
-from skreg._estimator.checks import check_batch_size
 from skreg._estimator.data import concatenated
-from skreg._estimator.prepare import PendingFit, schedule_of
+from skreg._estimator.prepare import PendingFit
 from skreg._estimator.scoring import check_takes_weights, score_of
+from skreg._estimator.steps import resolved_batch_size
 from skreg._estimator.weights import attributes_of
 from skreg.adapters.callbacks import TaskCallback, callbacks_of_batches
 from skreg.adapters.skorch import RegularizedNet
@@ -113,9 +113,9 @@ def refit(pending: PendingFit, result: FitResult, trainer: Trainer, origin, *, i
         spec,
         train=rows,
         valid=None,
-        batch_size=check_batch_size(estimator, len(rows)),
-        schedule=schedule_of(estimator, tuple(map(float, rates))),
-        stopping=StoppingRule(estimator.max_iter, n_iter_no_change=np.inf, n_epochs=result.best_epoch),
+        batch_size=resolved_batch_size(estimator, len(rows)),
+        schedule=replace(spec.schedule, replayed=tuple(map(float, rates))),
+        stopping=StoppingRule(spec.stopping.max_epochs, n_iter_no_change=np.inf, n_epochs=result.best_epoch),
         start=tuple(tensor.numpy(force=True).copy() for tensor in module.state()),
         n_rows_before=n_rows_before,
     )

@@ -43,6 +43,8 @@ class TrainingMonitor:
         Loss of constant outputs; infinite until :attr:`first_loss` is known, and after a start from a checkpoint.
     lowest, is_lowest : dict
         The lowest training and validation losses so far, and whether those of the last epoch are.
+    monitored : float
+        The value of the last epoch that early stopping, or the plateau rule, has compared with the best one.
     history : list of dict
         The values that :meth:`update` was given in every epoch.
     stopping_reason : str
@@ -75,6 +77,7 @@ class TrainingMonitor:
         self.constant_loss = math.inf
         self.lowest = {"train_loss": math.inf, "valid_loss": math.inf}
         self.is_lowest: dict[str, bool] = {}
+        self.monitored = math.inf
         self.history: list[dict[str, float]] = []
         self.stopping_reason = ""
         self.converged = False
@@ -113,6 +116,7 @@ class TrainingMonitor:
             value = -measured["valid_score"]
         else:
             value = measured["valid_loss"] if bounded_loss is None else bounded_loss
+        self.monitored = value
         is_best = self.patience.update(value)
         if is_best or not self.rule.is_early:
             self.best_epoch = self.epoch
@@ -147,7 +151,7 @@ class TrainingMonitor:
                     f"{self.patience.n_waiting} epochs."
                 )
         if not self.stopping_reason and self.epoch >= self.last_epoch:
-            self.stopping_reason = f"All max_iter={self.rule.max_epochs!r} epochs are done."
+            self.stopping_reason = f"All {self.rule.max_epochs!r} epochs are done."
         is_waiting = math.isfinite(self.patience.n_iter_no_change) and not self._ignores_plateau
         self.converged = callback is not None or self.patience.exhausted or not is_waiting
 

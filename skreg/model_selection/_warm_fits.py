@@ -157,7 +157,7 @@ class WarmFits:
         model = self._start(self.last, alpha)
         self._set_null(model)
         rate = NEGLIGIBLE_RATE * self.estimator.learning_rate_init
-        set_parameters(model, max_iter=1, learning_rate="constant", learning_rate_init=rate)
+        set_parameters(model, max_iter=1, min_steps=None, learning_rate="constant", learning_rate_init=rate)
         yield [Request(model, self.data, is_short=True)]
         self._set_null(model)
         return self._finished(model)
@@ -181,7 +181,8 @@ class WarmFits:
         """Train a model for about ``n_epochs`` more epochs, and extend its history."""
         for rate, schedule, n in self._phases(n_epochs):
             history, n_before = model.history_, model.n_iter_
-            set_parameters(model, max_iter=n, learning_rate=schedule, learning_rate_init=rate, **self._stopping)
+            parameters = {"max_iter": n, "min_steps": self._steps_of(n)} | self._stopping
+            set_parameters(model, learning_rate=schedule, learning_rate_init=rate, **parameters)
             yield [Request(model, self.data, is_short=True)]
             model.history_ = joined(history, model.history_)
             model.n_iter_ = len(model.history_["epoch"])
@@ -205,9 +206,17 @@ class WarmFits:
 
     def _finished(self, model):
         """Return a trained model after its parameters are set back to the estimator's."""
-        names = ("warm_start", "max_iter", "learning_rate", "learning_rate_init", "tol", "n_iter_no_change")
+        lengths = ("max_iter", "min_steps", "tol", "n_iter_no_change")
+        names = ("warm_start", *lengths, "learning_rate", "learning_rate_init")
         set_parameters(model, **{name: getattr(self.estimator, name) for name in names})
         return without_training_state(model)
+
+    def _steps_of(self, n_epochs: int) -> int | None:
+        """Return `min_steps` for a part of the epochs of a whole fit."""
+        estimator = self.estimator
+        if estimator.min_steps is None:
+            return None
+        return math.ceil(estimator.min_steps * n_epochs / estimator.max_iter)
 
     def _n_epochs(self, neighbour: float, alpha: float) -> int:
         if self.max_iter is not None:

@@ -9,7 +9,7 @@ and :mod:`skreg.inspection` the rest. A new rule that stops training is a class 
 
 from skreg.stopping._bounded_mean import bounded_mean
 from skreg.stopping._following import Following, RowStructure, following
-from skreg.stopping._patience import WAITING_SHARE, Patience, patience_in_epochs
+from skreg.stopping._patience import WAITING_SHARE, Patience, patience_in_epochs, with_at_least
 from skreg.stopping._splits import split_validation, validation_size
 from skreg.stopping._splitters import (
     NoSplitError,
@@ -38,4 +38,5 @@ __all__ = [
     "split_validation",
     "takes_groups",
     "validation_size",
+    "with_at_least",
 ]

@@ -57,6 +57,11 @@ class Patience:
         self.n_waiting = 0
 
 
+def with_at_least(n_steps: int, n_epochs: float, steps_per_epoch: int) -> float:
+    """Return a number of epochs, raised to as many as have ``n_steps`` steps."""
+    return max(n_epochs, -(-n_steps // steps_per_epoch))
+
+
 def patience_in_epochs(n_iter_no_change: float, steps_per_epoch: int) -> float:
     """Return the number of epochs that is at least ``n_iter_no_change`` and lasts at least 100 steps."""
-    return max(n_iter_no_change, math.ceil(MIN_PATIENCE_STEPS / steps_per_epoch))
+    return with_at_least(MIN_PATIENCE_STEPS, n_iter_no_change, steps_per_epoch)

@@ -8,7 +8,10 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from skreg.stopping._splitters import NoSplitError
 
-# With few rows a tenth of them says little: a validation set has at least this many rows and one for each class ...
+# With few rows a tenth of them says little. A validation set has at least this many rows, but is raised to no more than
+# this share of the data for it. Measured by benchmarks/bench_few_rows.py.
+WANTED_VALIDATION_ROWS, WANTED_VALIDATION_SHARE = 50, 0.15
+# With still fewer rows, it has at least so many and one for each class ...
 MIN_VALIDATION_ROWS = 10
 # ... but never more than this share of the data.
 MAX_VALIDATION_SHARE = 1 / 3
@@ -21,8 +24,8 @@ N_GROUP_ORDERS = 20
 def validation_size(n_rows: int, validation_fraction: float, n_classes: int = 0) -> int:
     """Return the number of validation rows.
 
-    ``ceil(validation_fraction * n_rows)``, raised to 10 and to one row for each class, but at most a third of the
-    rows unless the fraction itself asks for more.
+    ``ceil(validation_fraction * n_rows)``, raised to 50 but at most 15 % of the rows, and to 10 and one row for
+    each class but at most a third of the rows. A larger fraction is taken as it is.
 
     Parameters
     ----------
@@ -44,8 +47,9 @@ def validation_size(n_rows: int, validation_fraction: float, n_classes: int = 0)
         If there are fewer than two rows, or if no row would be left for training.
     """
     asked = math.ceil(validation_fraction * n_rows)
+    wanted = min(WANTED_VALIDATION_ROWS, int(n_rows * WANTED_VALIDATION_SHARE))
     least = min(max(MIN_VALIDATION_ROWS, n_classes), int(n_rows * MAX_VALIDATION_SHARE))
-    size = max(asked, least, 1)
+    size = max(asked, wanted, least, 1)
     if size >= n_rows:
         raise ValueError(
             f"early_stopping=True needs rows for training and for validation, but validation_fraction="

@@ -137,7 +137,7 @@ def test_history_holds_the_epochs_and_agrees_with_the_curve(digits):
     assert set(history) == {"epoch", "train_loss", "penalty", "train_score", "lr", "stopping_reason"}
     assert all(len(values) == 5 for values in history.values())
     np.testing.assert_allclose(history["train_loss"] + history["penalty"], model.loss_curve_)
-    assert history["stopping_reason"].tolist() == [""] * 4 + ["All max_iter=5 epochs are done."]
+    assert history["stopping_reason"].tolist() == [""] * 4 + ["All 5 epochs are done."]
     penalty = 1e-3 * sum(np.abs(W).sum() for W in model.coefs_)
     assert history["penalty"][-1] == pytest.approx(penalty, rel=1e-5)
     assert (np.diff(history["train_loss"]) < 0).all()

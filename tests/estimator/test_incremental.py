@@ -522,7 +522,7 @@ def test_another_process_goes_on_bit_for_bit(method, name, solver, continued):
     np.testing.assert_equal(done, whole)
     if method == "fit":
         assert whole["n_iter_"] == N_WHOLE
-        assert whole["t_"] == (80 if "early_stopping" in FITS[name] else 90) * N_WHOLE
+        assert whole["t_"] == (77 if "early_stopping" in FITS[name] else 90) * N_WHOLE
         if name == "best epoch before":
             assert whole["best_epoch_"] <= N_BEFORE
         if name == "best epoch after":

@@ -23,7 +23,10 @@ from skreg.stopping._bounded_mean import MAX_LOSS_OF_ROW
     [
         (1000, 0.1, 0, 100),
         (1001, 0.1, 0, 101),
-        (60, 0.1, 3, 10),  # a tenth would be 6 rows
+        (400, 0.1, 3, 50),  # a tenth would be 40 rows
+        (200, 0.1, 3, 30),  # not more than 15 %
+        (200, 0.3, 3, 60),  # unless asked for
+        (60, 0.1, 3, 10),  # 15 % would be 9 rows
         (60, 0.1, 15, 15),  # one for each class
         (20, 0.1, 2, 6),  # not more than a third
         (20, 0.5, 2, 10),  # unless asked for

@@ -75,7 +75,9 @@ class TestNetworks:
 
     def test_batches_are_not_larger_than_the_rows(self, kind):
         for n_rows, expected in ((7, "auto"), (32, "auto"), (33, 32)):  # up to 200 rows, 'auto' is all of them
-            assert {network_of(member).batch_size for _, member in default_members(KINDS[kind], n_rows, 3)} == {expected}
+            assert {network_of(member).batch_size for _, member in default_members(KINDS[kind], n_rows, 3)} == {
+                expected
+            }
 
 
 @pytest.fixture
