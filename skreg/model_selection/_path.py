@@ -199,8 +199,6 @@ def fit_path(
     *,
     direction="auto",
     warm_max_iter=None,
-    second_pass: bool = True,
-    until: float | None = None,
     report: Callable[[], object] = lambda: None,
 ) -> Routine:
     """Return an estimator for each strength (ascending).
@@ -211,30 +209,24 @@ def fit_path(
         As for :func:`regularization_path`.
     alphas : ndarray
         Strengths, ascending.
-    second_pass : bool, default=True
-        Whether the path may have a second pass.
-    until : float, default=None
-        The only strength to fit for: those beyond it are left out, and there is no second pass.
     report : callable
         Called after each strength of each pass.
 
     Returns
     -------
     list of estimators
-        For the strengths up to this one, or for all; as a routine.
+        One for each strength; as a routine.
     """
     down = starts_strong(estimator, direction)
     null = NullModel.of(estimator, X, y, sample_weight)
     fits = WarmFits(estimator, X, y, sample_weight, null, max_iter=warm_max_iter, up=not down)
-    if until is not None:
-        alphas = alphas[alphas >= until] if down else alphas[alphas <= until]
     models = []
     for alpha in alphas[::-1] if down else alphas:
         models.append((yield from fits.fit(alpha)))
         report()
     if down:
         return models[::-1]
-    if until is None and second_pass and looks_back(estimator, direction):
+    if looks_back(estimator, direction):
         return (yield from look_back(fits, models, alphas, report))
     return models
 

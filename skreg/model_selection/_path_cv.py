@@ -41,23 +41,29 @@ from skreg.backends import keeping_data
 from skreg.engine.threads import on_one_thread
 from skreg.model_selection._alphas import check_alphas, is_empty, penalty_of
 from skreg.model_selection._folds import (
+    Fold,
+    PathFits,
+    PathScores,
     Problem,
     WeightedScorer,
-    better_way,
-    choose,
     columns,
     embed,
-    left_out,
     negative_loss,
-    score_fold,
+    strengths_from_scratch,
 )
-from skreg.model_selection._path import DIRECTIONS, find_alphas
+from skreg.model_selection._path import DIRECTIONS, find_alphas, starts_strong
 from skreg.model_selection._routines import run, run_together, without_convergence_warnings
+from skreg.model_selection._strengths import Plan, Step, StrengthSearch, all_strengths, choose
+from skreg.model_selection._warm_fits import RATIO_OF_WHOLE_FIT
 from skreg.penalties import Penalty
 from skreg.penalties._groups import GroupPenalty
 from skreg.penalties._resolve import ALIASES
 from skreg.stopping import Following, RowStructure, all_splits, check_groups, row_indices, takes_groups
 
+# Up to so many strengths are all fitted; on a grid of more a search leaves out those that cannot be chosen.
+N_ALL_STRENGTHS = 12
+# Its strides are long, and its fits short: from scratch they would take as many epochs as for this ratio of strengths.
+RATIO_OF_WHOLE_FIT_IN_SEARCH = 10.0
 # Number of rows on which predictions are compared, to warn of constant ones.
 N_ROWS_LOOKED_AT = 1000
 
@@ -298,13 +304,14 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         if self.adaptive:
             problem, problems = self._second_stage(problem, problems, X, y, sample_weight, splits, alphas, score, warn)
         self.alphas_ = self._grid(problem, X, y, sample_weight, alphas, warn)
-        folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, score, warn, relax=self.relax)
-        ways, self.scores_path_, self.n_selected_path_ = better_way(folds)
+        folds = self._folds(problems, X, y, sample_weight, splits, self.alphas_, score, relax=self.relax)
+        scores = self._score(folds, self.selection, warn)
+        steps, self.scores_path_, self.n_selected_path_ = scores.by_strength()
         chosen = choose(self.scores_path_, self.selection)
         self.alpha_ = float(self.alphas_[chosen])
         self.best_score_ = float(self.scores_path_[:, chosen].mean())
         if self.refit:
-            self._set_fitted_attributes(self._refit(problem, X, y, sample_weight, chosen, ways[chosen], warn))
+            self._set_fitted_attributes(self._refit(problem, X, y, sample_weight, steps[chosen], warn))
         warn(self._choice_messages(X))
         attributes = {} if self.refit else None
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=attributes)
@@ -314,14 +321,13 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     ) -> tuple[Problem, list[Problem]]:
         """Return the problems of the adaptive second stage, of all rows and of the folds, after a first stage."""
         grid = self._grid(problem, X, y, sample_weight, alphas, warn)
-        folds = self._score(problems, X, y, sample_weight, splits, grid, score, warn, relax=False, keep_problems=True)
-        ways, scores, _ = better_way(folds)
+        folds = self._folds(problems, X, y, sample_weight, splits, grid, score, relax=False)
+        steps, scores, _ = self._score(folds, "best", warn).by_strength()
         first = choose(scores, "best")
         self.first_alpha_ = float(grid[first])
-        reweighted = problem.reweighted(self._fit_all(problem, X, y, sample_weight, grid, first, ways[first], warn))
-        chosen_problems = [fold.problems[ways[first]][first] for fold in folds]
-        problems = [chosen or own for chosen, own in zip(chosen_problems, problems, strict=True)]
-        return reweighted or problem, problems
+        model = self._fit_all(problem, X, y, sample_weight, grid, steps[first], warn)
+        problems = [fold.problem.reweighted(fold.models[steps[first]]) or fold.problem for fold in folds]
+        return problem.reweighted(model) or problem, problems
 
     def _check_choice(self, penalty):
         selects_features = not (penalty.smooth or (isinstance(penalty, GroupPenalty) and penalty.has_groups("neurons")))
@@ -370,23 +376,59 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         X = columns(X, problem.features)
         return find_alphas(problem.estimator, X, y, sample_weight, alphas, self.eps, warn=warn)
 
-    def _score(self, problems, X, y, sample_weight, splits, alphas, score, warn, *, relax, keep_problems=False):
-        """Return the results of every fold for the strengths."""
-        n_steps = len(splits) * len(alphas)
+    def _folds(self, problems, X, y, sample_weight, splits, alphas, score, *, relax: bool) -> list[Fold]:
+        """Return the folds, whose fits are still to be made."""
+        options = {"score": score, "relax": relax, **self._path_options()}
+        return [
+            Fold(problem, X, y, sample_weight, split, alphas, **options)
+            for problem, split in zip(problems, splits, strict=True)
+        ]
+
+    def _path_options(self) -> dict:
+        """Return the parameters of the fits along a path."""
+        ratio = RATIO_OF_WHOLE_FIT_IN_SEARCH if self._searches() else RATIO_OF_WHOLE_FIT
+        return {"direction": self.direction, "ratio_of_whole_fit": ratio}
+
+    def _searches(self) -> bool:
+        """Return whether a search leaves out strengths of the grid."""
+        return isinstance(self.alphas, Integral) and self.alphas > N_ALL_STRENGTHS
+
+    def _plan(self, fold: Fold, selection: str) -> Plan:
+        """Return the plan of the strengths that are fitted on all folds, of which one is given."""
+        estimator, alphas = fold.problem.estimator, fold.alphas
+        down = starts_strong(estimator, self.direction)
+        if self._searches():
+            return StrengthSearch(alphas, down=down, selection=selection).plan()
+        return all_strengths(len(alphas), strengths_from_scratch(estimator, alphas, self.direction), down=down)
+
+    def _score(self, folds: list[Fold], selection: str, warn: WarningSink) -> PathScores:
+        """Fit the strengths of a plan on all folds, round by round, and return the scores."""
+        plan = self._plan(folds[0], selection)
+        n_steps = len(folds) * len(folds[0].alphas)
+        steps: list[Step] = []
+        scores, n_selected = np.empty((len(folds), 0)), np.empty((len(folds), 0), dtype=int)
         with progress_bar(shown=bool(self.verbose), desc="strengths of all folds", total=n_steps) as bar:
-            options = {"score": score, "relax": relax, "keep_problems": keep_problems}
-            options |= {"direction": self.direction, "report": bar.update}
-            # Only the last fit warns of convergence.
-            routines = [
-                without_convergence_warnings(score_fold(problem, X, y, sample_weight, split, alphas, **options))
-                for problem, split in zip(problems, splits, strict=True)
-            ]
-            folds = run_together(routines, n_jobs=self.n_jobs, warn=warn)
-        warn(left_out(folds))
+            wanted = next(plan)
+            while wanted:
+                # Only the last fit warns of convergence.
+                routines = [without_convergence_warnings(fold.scored(wanted)) for fold in folds]
+                found = run_together(routines, n_jobs=self.n_jobs, warn=warn)
+                steps += wanted
+                scores = np.hstack([scores, [of_fold for of_fold, _ in found]])
+                n_selected = np.hstack([n_selected, [of_fold for _, of_fold in found]])
+                n_done = len(folds) * len({step.strength for step in steps})
+                bar.update(n_done - bar.n)
+                try:
+                    wanted = plan.send(scores[:, -len(wanted) :])
+                except StopIteration:
+                    break
+            bar.update(n_steps - bar.n)  # those that a search has left out
+        result = PathScores(folds[0].alphas, steps, scores, n_selected)
+        warn(result.left_out())
         for _ in folds:
             task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)
             task.call_on_fit_task_end(estimator=self)
-        return folds
+        return result
 
     def _scorer(self, plain, sample_weight):
         """Return a function of a fitted estimator, X, y and sample weights; higher is better."""
@@ -397,20 +439,19 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
             check_takes_weights(scorer, self.scoring)
         return WeightedScorer(scorer, self.scoring)
 
-    def _fit_all(self, problem, X, y, sample_weight, alphas, chosen: int, way: int, warn: WarningSink):
-        """Return the fit to all rows with one strength, along the path (way 0) or from scratch (way 1)."""
-        if way == 1:
-            return run(problem.from_scratch(X, y, sample_weight, alphas[[chosen]]), warn=warn)[0]
-        alpha = alphas[chosen]
-        models = run(problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction), warn=warn)
-        return next(model for model in models if penalty_of(model).alpha == alpha)
+    def _fit_all(self, problem, X, y, sample_weight, alphas, step: Step, warn: WarningSink):
+        """Return the fit of a step to all rows, after those of the steps that lead to it."""
+        fits = PathFits(problem, X, y, sample_weight, alphas, **self._path_options())
+        for one in step.chain:
+            run(fits.fit([one]), warn=warn)
+        return fits.models[step]
 
-    def _refit(self, problem, X, y, sample_weight, chosen: int, way: int, warn: WarningSink):
+    def _refit(self, problem, X, y, sample_weight, step: Step, warn: WarningSink):
         """Return an estimator fitted to all rows with the chosen strength, which takes all columns."""
-        model = self._fit_all(problem, X, y, sample_weight, self.alphas_, chosen, way, warn)
+        model = self._fit_all(problem, X, y, sample_weight, self.alphas_, step, warn)
         features = problem.features
         if self.relax:
-            features, model = run(problem.relaxed([model], X, y, sample_weight), warn=warn)[0]
+            features, model = run(problem.relaxed([model], X, y, sample_weight, {}), warn=warn)[0]
         embed(model, features, data_attributes(self, self._plain_class))
         return model
 

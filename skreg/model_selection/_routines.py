@@ -59,6 +59,23 @@ def without_convergence_warnings(routine: Routine) -> Routine:
         return end.value
 
 
+def together(routines: Sequence[Routine]) -> Routine:
+    """Return the results of several routines, which run in step, as a routine."""
+    results = [None] * len(routines)
+    running = dict(enumerate(routines))
+    while running:
+        requests: list[Request] = []
+        for index, routine in list(running.items()):
+            try:
+                requests += next(routine)
+            except StopIteration as end:
+                results[index] = end.value
+                del running[index]
+        if requests:
+            yield requests
+    return results
+
+
 @keeping_data()
 def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, warn: WarningSink = give_warnings) -> list:
     """Run routines in step, and return their results.
@@ -77,18 +94,13 @@ def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, warn
     list
         The result of each.
     """
-    results = [None] * len(routines)
-    running = dict(enumerate(routines))
-    while running:
-        requests: list[Request] = []
-        for index, routine in list(running.items()):
-            try:
-                requests += next(routine)
-            except StopIteration as end:
-                results[index] = end.value
-                del running[index]
+    routine = together(routines)
+    while True:
+        try:
+            requests = next(routine)
+        except StopIteration as end:
+            return end.value
         fit_all(requests, n_jobs=n_jobs, warn=warn)
-    return results
 
 
 def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: WarningSink = give_warnings) -> None:
