@@ -31,12 +31,16 @@ from skreg.model_selection._alphas import (
 from skreg.model_selection._routines import Routine, run, without_convergence_warnings
 from skreg.model_selection._warm_fits import WarmFits, look_back
 
-# The search for the end of a grid takes fits of this share of the epochs.
+# The search for the end of a grid takes fits from scratch of this share of the epochs, for so many strengths at a time,
+# each twice the one before.
 SEARCH_SHARE = 1 / 6
+N_SEARCHED = 8
 # The search begins at this share of the strength at which plain group lasso ends a linear path, and fails at this
 # multiple of it.
 SEARCH_START = 0.1
 LARGEST_ALPHA = 1e12
+# A path from below loses its last feature at about this multiple of the strength at which a fit from scratch does.
+RATIO_OF_PATH = 2
 # The grid of penalties that do not set everything to zero, however strong they are.
 SMOOTH_GRID = (1e-5, 1e1)
 DIRECTIONS = {"auto", "up", "down"}
@@ -170,16 +174,26 @@ def find_alphas(
     if not has_hidden_layers(estimator):
         top = null.alpha_max(estimator) * ROUND_UP
     else:
-        # Doubling only goes up, so every fit can start from the one before, as in the path itself. Short fits drop
-        # features late, so the grid ends above rather than below the strength at which a path ends.
-        short = math.ceil(estimator.max_iter * SEARCH_SHARE)
-        fits = WarmFits(estimator, X, y, sample_weight, null=None, max_iter=short)
-        top = null.scale * SEARCH_START
-        while not is_empty(run(without_convergence_warnings(fits.fit(top)), warn=warn)):
-            top *= 2
-            if top > LARGEST_ALPHA * null.scale:
-                raise ValueError(f"No strength up to alpha={top:.3g} sets all weights to zero. Give 'alphas'.")
+        top = RATIO_OF_PATH * empty_from(estimator, X, y, sample_weight, null.scale, warn=warn)
     return np.geomspace(top * eps, top, n_alphas)
+
+
+def empty_from(estimator, X, y, sample_weight, scale: float, *, warn: WarningSink) -> float:
+    """Return a strength from which on short fits from scratch of a network with hidden layers use no feature.
+
+    ``scale`` is the strength at which plain group lasso ends a linear path. What is returned is larger than the
+    smallest such strength, because short fits drop features late, and by a factor of less than 2 besides.
+    """
+    short = set_parameters(unfitted(estimator), max_iter=math.ceil(estimator.max_iter * SEARCH_SHARE))
+    fits = WarmFits(short, X, y, sample_weight, null=None)
+    alphas = scale * SEARCH_START * 2.0 ** np.arange(N_SEARCHED)
+    while alphas[0] <= LARGEST_ALPHA * scale:
+        models = run(without_convergence_warnings(fits.from_scratch(alphas)), warn=warn)
+        n_below = max((k + 1 for k, model in enumerate(models) if not is_empty(model)), default=0)
+        if n_below < len(alphas):
+            return alphas[n_below]
+        alphas = 2 * alphas[-1] * 2.0 ** np.arange(N_SEARCHED)
+    raise ValueError(f"No strength up to alpha={alphas[0] / 2:.3g} sets all weights to zero. Give 'alphas'.")
 
 
 def looks_back(estimator, direction: str) -> bool:

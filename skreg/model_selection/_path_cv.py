@@ -6,14 +6,11 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 import torch
 from sklearn.base import is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
-from sklearn.utils.multiclass import type_of_target
 
 from skreg._estimator.advice import unused_messages, without_unused
 from skreg._estimator.attributes import data_attributes, forget, unchanged_on_error
@@ -25,7 +22,7 @@ from skreg._estimator.scoring import check_takes_weights
 from skreg._estimator.state import TRAINING_STATE
 from skreg._parameter import parameter, parameters_of, with_parameters
 from skreg._progress import progress_bar
-from skreg._seeds import draw_seeds, seeded_splitter
+from skreg._seeds import draw_seeds
 from skreg._sklearn_private import (
     HasMethods,
     Hidden,
@@ -40,6 +37,7 @@ from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.backends import keeping_data
 from skreg.engine.threads import on_one_thread
 from skreg.model_selection._alphas import check_alphas, is_empty, penalty_of
+from skreg.model_selection._cv_splits import checked_splits
 from skreg.model_selection._folds import (
     Fold,
     PathFits,
@@ -58,7 +56,7 @@ from skreg.model_selection._warm_fits import RATIO_OF_WHOLE_FIT
 from skreg.penalties import Penalty
 from skreg.penalties._groups import GroupPenalty
 from skreg.penalties._resolve import ALIASES
-from skreg.stopping import Following, RowStructure, all_splits, check_groups, row_indices, takes_groups
+from skreg.stopping import Following, RowStructure, takes_groups
 
 # Up to so many strengths are all fitted; on a grid of more a search leaves out those that cannot be chosen.
 N_ALL_STRENGTHS = 12
@@ -138,7 +136,9 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     )
     cv: Any = parameter(
         "int, cross-validation splitter or iterable of splits",
-        "Folds. An int is their number: stratified for class labels, else of contiguous rows.",
+        """Folds. An int is their number: of shuffled rows, stratified for class labels, and of whole groups where `fit`
+        is given groups; not shuffled in a cross-validation whose folds keep to the order of rows. None means 5.
+        """,
         default=5,
         constraints=["cv_object"],
     )
@@ -238,8 +238,9 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, at least 0, for fits and scores. Rows with weight 0 are left out. None means equal weights.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row, for splitters in `cv` and `early_stopping` that ask for it. If no group is on both sides
-            of a fold, ``early_stopping=True`` keeps groups whole, too.
+            Group of each row: folds from an int as `cv` keep groups whole, and splitters in `cv` and `early_stopping`
+            get them if they ask for them. If no group is on both sides of a fold, ``early_stopping=True`` keeps groups
+            whole, too.
 
         Returns
         -------
@@ -292,8 +293,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
             sample_weight = check_sample_weight(sample_weight, X)
         groups = group_of_rows(groups, num_samples(X))
         score = self._scorer(plain, sample_weight)
-        splits = self._check_folds(X, y, sample_weight, groups, seeds["folds"])
-
+        in_order = around.time is not None and groups is None
+        splits = self._check_folds(X, y, sample_weight, groups, in_order, seeds["folds"])
         structure = RowStructure.of(splits, around.groups if groups is None else groups, num_samples(X))
         if around.whole_groups or around.time is not None:
             structure = around
@@ -339,35 +340,13 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
                 f"groups are features, or WeightedL1; got penalty={self.penalty!r}."
             )
 
-    def _check_folds(self, X, y, sample_weight, groups, seed: int) -> list:
-        """Return the splits; raise ValueError if the training rows of one lack a class."""
-        labels = np.asarray(y) if is_classifier(self) and not scipy.sparse.issparse(y) else None
-        if labels is not None and type_of_target(labels).startswith("multilabel"):
-            labels = None
-        hint = "fit(X, y, groups=...). scikit-learn's searches hand groups on with metadata routing enabled."
-        check_groups(self.cv, groups, "cv", hint)
-        splitter = seeded_splitter(check_cv(self.cv, y, classifier=is_classifier(self)), seed)
-        n_rows = num_samples(X)
-        splits = [
-            tuple(row_indices(rows, n_rows) for rows in split) for split in all_splits(splitter, X, y, groups, "cv")
-        ]
-        if sample_weight is not None:
-            # Rows of weight zero are left out of training and of scores.
-            splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]
-            if not all(len(rows) for split in splits for rows in split):
-                raise ValueError(f"A fold from cv={self.cv!r} has no row with positive weight. Use other folds.")
+    def _check_folds(self, X, y, sample_weight, groups, in_order: bool, seed: int) -> list:
+        """Return the splits; raise ValueError if the training rows of one lack a class, or there are too few."""
+        splits = checked_splits(
+            self.cv, X, y, sample_weight, groups, is_classifier=is_classifier(self), in_order=in_order, seed=seed
+        )
         if len(splits) < 2 and self.selection == "one_se":
             raise ValueError(f"selection='one_se' needs at least 2 folds; got {len(splits)} from cv={self.cv!r}.")
-        if labels is None:
-            return splits
-        n_classes = len(np.unique(labels if sample_weight is None else labels[sample_weight > 0]))
-        for i, (train, _) in enumerate(splits):
-            present = np.unique(labels[train])
-            if len(present) < n_classes:
-                raise ValueError(
-                    f"The training rows of every fold must hold all {n_classes} classes; those of fold {i} from "
-                    f"cv={self.cv!r} hold only {present.tolist()!r}. Use fewer folds, or stratified ones."
-                )
         return splits
 
     def _grid(self, problem, X, y, sample_weight, alphas, warn) -> np.ndarray:
