@@ -39,8 +39,8 @@ N_SEARCHED = 8
 # multiple of it.
 SEARCH_START = 0.1
 LARGEST_ALPHA = 1e12
-# A path from below loses its last feature at about this multiple of the strength at which a fit from scratch does.
-RATIO_OF_PATH = 2
+# A path from below keeps features up to two to four times the strength at which a fit from scratch has none.
+RATIO_OF_PATH = 4
 # The grid of penalties that do not set everything to zero, however strong they are.
 SMOOTH_GRID = (1e-5, 1e1)
 DIRECTIONS = {"auto", "up", "down"}
