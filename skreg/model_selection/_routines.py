@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.prepare import PendingFit, finish
+from skreg._estimator.shared_checks import SharedChecks
 from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.backends import keeping_data, train_fits
 from skreg.model_selection._deferred import DatasetCache, prepare_member
@@ -28,11 +29,14 @@ class Request:
         X, y and, if there are any, sample weights.
     is_short : bool
         Whether the fit ends before it has converged on purpose, and so does not warn of that.
+    checks : SharedChecks or None
+        Results of the checks of the data in other requests.
     """
 
     estimator: BaseRegularizedMLP
     data: tuple
     is_short: bool = False
+    checks: SharedChecks | None = None
 
     def relevant(self, messages: Iterable[Message]) -> list[Message]:
         """Return warnings without those of convergence, if the fit is short."""
@@ -113,7 +117,8 @@ def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: War
         # By name: in the `fit` of a subclass the weights may have another place, or none.
         weights = {} if weight is None else {"sample_weight": weight}
         try:
-            pending = prepare_member(request.estimator, (X, y), weights, messages=messages, is_alone=len(requests) == 1)
+            options = {"messages": messages, "checks": request.checks, "is_alone": len(requests) == 1}
+            pending = prepare_member(request.estimator, (X, y), weights, **options)
         finally:
             warn(request.relevant(messages))
         if pending is not None:

@@ -14,6 +14,8 @@ RATIO_OF_STRIDE = 2.0
 # With hidden layers it starts at this share of the grid, from its weak end: few networks with weaker penalties predict
 # better, and a path is best where it comes from a weaker one.
 START = 0.25
+# Between two strengths whose mean scores differ by less than this share of a standard error, none is tried.
+FLAT = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +125,21 @@ class StrengthSearch:
     def _refine(self) -> Plan:
         distance = self.stride // 2
         while distance:
-            centres = {choose(self._table(), rule) for rule in ("best", self.selection)}
-            near = {centre + side for centre in centres for side in (-distance, distance)}
+            table = self._table()
+            centres = {choose(table, rule) for rule in ("best", self.selection)}
+            near = {centre + side * distance for centre in centres for side in (-1, 1) if self._varies(centre, side)}
             wanted = sorted(k for k in near if 0 <= k < self.n_alphas and k not in self._steps)
             if wanted:
                 yield from self._round([Step(k, self._steps[self._neighbour(k)]) for k in wanted])
             distance //= 2
+
+    def _varies(self, k: int, side: int) -> bool:
+        """Return whether the mean score changes from a strength with a fit to the next one with a fit on one side."""
+        beyond = [made for made in self._steps if (made - k) * side > 0]
+        if not beyond:
+            return False
+        here, there = self._scores[k], self._scores[min(beyond, key=lambda made: abs(made - k))]
+        return not abs(here.mean() - there.mean()) <= FLAT * standard_error(here)
 
     def _neighbour(self, k: int) -> int:
         """Return the nearest strength with a fit on the side that the path comes from; of all if there is none."""

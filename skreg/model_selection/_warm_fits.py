@@ -20,6 +20,7 @@ import numpy as np
 
 from skreg._estimator.copies import hidden_parameters, set_parameters
 from skreg._estimator.history import joined
+from skreg._estimator.shared_checks import SharedChecks
 from skreg._estimator.state import TRAINING_STATE
 from skreg.engine.threads import on_one_thread
 from skreg.model_selection._alphas import NullModel, has_hidden_layers, is_empty, penalty_of, with_alpha
@@ -101,6 +102,7 @@ class WarmFits:
     ):
         self.estimator = estimator
         self.data = (X, y, sample_weight)
+        self._checks = SharedChecks(warm_starts=True)
         self.null = null if has_hidden_layers(estimator) else None
         self.max_iter = max_iter
         self.up = up
@@ -132,7 +134,7 @@ class WarmFits:
         """Return an estimator for each strength, fitted from scratch."""
         models = [with_alpha(self.estimator, alpha) for alpha in alphas]
         if models:
-            yield [Request(model, self.data, is_short=is_short) for model in models]
+            yield [self._request(model, is_short=is_short) for model in models]
         return [without_training_state(model) for model in models]
 
     def warm_started(self, neighbour, alpha: float) -> Routine:
@@ -177,9 +179,12 @@ class WarmFits:
         self._set_null(model)
         rate = NEGLIGIBLE_RATE * self.estimator.learning_rate_init
         set_parameters(model, max_iter=1, learning_rate="constant", learning_rate_init=rate)
-        yield [Request(model, self.data, is_short=True)]
+        yield [self._request(model, is_short=True)]
         self._set_null(model)
         return self._finished(model)
+
+    def _request(self, model, *, is_short: bool) -> Request:
+        return Request(model, self.data, is_short=is_short, checks=self._checks)
 
     def _set_null(self, model) -> None:
         model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
@@ -201,7 +206,7 @@ class WarmFits:
         for rate, schedule, n in self._phases(n_epochs):
             history, n_before = model.history_, model.n_iter_
             set_parameters(model, max_iter=n, learning_rate=schedule, learning_rate_init=rate, **self._stopping)
-            yield [Request(model, self.data, is_short=True)]
+            yield [self._request(model, is_short=True)]
             model.history_ = joined(history, model.history_)
             model.n_iter_ = len(model.history_["epoch"])
             model.history_["epoch"] = np.arange(1, model.n_iter_ + 1)
