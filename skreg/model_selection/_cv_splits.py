@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skreg._seeds import seeded_splitter
 from skreg._sklearn_private import num_samples
-from skreg.stopping import all_splits, check_groups, row_indices
+from skreg.stopping import RowStructure, all_splits, check_groups, row_indices
 
 N_FOLDS = 5
 
@@ -27,7 +27,9 @@ def shuffled_folds(n_splits: int, *, stratified: bool, has_groups: bool, seed: i
     return splitter(n_splits, shuffle=True, random_state=seed)
 
 
-def checked_splits(cv, X, y, sample_weight, groups, *, is_classifier: bool, in_order: bool, seed: int) -> list[tuple]:
+def checked_splits(
+    cv, X, y, sample_weight, groups, *, is_classifier: bool, around: RowStructure, seed: int
+) -> list[tuple]:
     """Return the row indices for training and for testing of every fold.
 
     Parameters
@@ -38,8 +40,8 @@ def checked_splits(cv, X, y, sample_weight, groups, *, is_classifier: bool, in_o
         All rows.
     is_classifier : bool
         Whether y holds labels.
-    in_order : bool
-        Whether the rows have an order in time, to which the folds of an int keep.
+    around : RowStructure
+        Groups and order of the rows in a cross-validation around the fit, to which the folds of an int keep.
     seed : int
         Seed of shuffled folds, and of a splitter without one.
 
@@ -62,7 +64,10 @@ def checked_splits(cv, X, y, sample_weight, groups, *, is_classifier: bool, in_o
         "cv",
         "fit(X, y, groups=...). scikit-learn's searches hand groups on with metadata routing enabled.",
     )
-    if (cv is None or isinstance(cv, Integral)) and not in_order:
+    is_number = cv is None or isinstance(cv, Integral)
+    if is_number and groups is None and around.whole_groups:
+        groups = around.groups
+    if is_number and (groups is not None or around.time is None):
         number, has_groups = N_FOLDS if cv is None else cv, groups is not None
         splitter = shuffled_folds(number, stratified=labels is not None, has_groups=has_groups, seed=seed)
     else:

@@ -123,7 +123,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     alphas: int | Sequence[float] | np.ndarray = parameter(
         "int or array-like of float",
         """Strengths to try, or their number. A number means a geometric grid up to the strength at which no feature is
-        left, as in :func:`~skreg.model_selection.regularization_path`.
+        left, as in :func:`~skreg.model_selection.regularization_path`. Strengths that are given, and up to 12 of a
+        grid, are all fitted; on a grid of more a search leaves out those that cannot be chosen (see Notes).
         """,
         default=30,
         constraints=[Interval(Integral, 2, None, closed="left"), "array-like"],
@@ -137,7 +138,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     cv: Any = parameter(
         "int, cross-validation splitter or iterable of splits",
         """Folds. An int is their number: of shuffled rows, stratified for class labels, and of whole groups where `fit`
-        is given groups; not shuffled in a cross-validation whose folds keep to the order of rows. None means 5.
+        is given groups. In a search or cross-validation of :mod:`skreg.model_selection` whose folds keep groups whole,
+        or keep to the order of rows, they do so, too. None means 5.
         """,
         default=5,
         constraints=["cv_object"],
@@ -257,20 +259,26 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         return self
 
     @keeping_data()
-    def _fit_alone(self, X, y, sample_weight=None, *, groups=None, warn: WarningSink) -> None:
-        """Choose a strength, and hand the warnings of all fits to ``warn``."""
+    def _fit_alone(
+        self, X, y, sample_weight=None, *, groups=None, warn: WarningSink, structure: RowStructure | None = None
+    ) -> None:
+        """Choose a strength, and hand the warnings of all fits to ``warn``.
+
+        ``structure`` is that of the rows in a cross-validation around the fit.
+        """
         with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, groups, warn)
+            self._fit(X, y, sample_weight, groups, structure or RowStructure(), warn)
 
     @with_callbacks
-    def _fit(self, X, y, sample_weight, groups, warn):
+    def _fit(self, X, y, sample_weight, groups, around: RowStructure, warn):
         forget(self)
         task = self._init_callback_context(max_subtasks=None)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         plain = self._plain_estimator()
         # In a search or comparison, early stopping follows the structure of its folds, whatever `cv` is.
-        rule, around = self._stopping_rule()
+        rule, known = self._stopping_rule()
+        around = known if self.early_stopping else around
         plain.set_params(early_stopping=rule)
         # Once, not in each of many fits.
         warn(unused_messages(plain))
@@ -293,8 +301,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
             sample_weight = check_sample_weight(sample_weight, X)
         groups = group_of_rows(groups, num_samples(X))
         score = self._scorer(plain, sample_weight)
-        in_order = around.time is not None and groups is None
-        splits = self._check_folds(X, y, sample_weight, groups, in_order, seeds["folds"])
+        splits = self._check_folds(X, y, sample_weight, groups, around, seeds["folds"])
         structure = RowStructure.of(splits, around.groups if groups is None else groups, num_samples(X))
         if around.whole_groups or around.time is not None:
             structure = around
@@ -340,10 +347,10 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
                 f"groups are features, or WeightedL1; got penalty={self.penalty!r}."
             )
 
-    def _check_folds(self, X, y, sample_weight, groups, in_order: bool, seed: int) -> list:
+    def _check_folds(self, X, y, sample_weight, groups, around: RowStructure, seed: int) -> list:
         """Return the splits; raise ValueError if the training rows of one lack a class, or there are too few."""
         splits = checked_splits(
-            self.cv, X, y, sample_weight, groups, is_classifier=is_classifier(self), in_order=in_order, seed=seed
+            self.cv, X, y, sample_weight, groups, is_classifier=is_classifier(self), around=around, seed=seed
         )
         if len(splits) < 2 and self.selection == "one_se":
             raise ValueError(f"selection='one_se' needs at least 2 folds; got {len(splits)} from cv={self.cv!r}.")
