@@ -8,6 +8,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 # A search goes along the grid in strides of about this ratio of strengths.
 RATIO_OF_STRIDE = 2.0
@@ -16,6 +17,8 @@ RATIO_OF_STRIDE = 2.0
 START = 0.25
 # Between two strengths whose mean scores differ by less than this share of a standard error, none is tried.
 FLAT = 0.2
+# Level of the one-sided paired t-test by which a strength is worse than the best.
+LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +68,7 @@ def choose(scores: np.ndarray, selection: str) -> int:
     """
     mean = np.nan_to_num(scores.mean(axis=0), nan=-np.inf)
     best = len(mean) - 1 - int(np.argmax(mean[::-1]))
-    if selection == "best":
+    if selection == "best" or mean[best] == -np.inf:
         return best
     return int(np.flatnonzero(mean >= mean[best] - standard_error(scores[:, best])).max())
 
@@ -78,9 +81,10 @@ def standard_error(scores: np.ndarray) -> float:
 class StrengthSearch:
     """Search for the best strength of a grid.
 
-    A fit from scratch comes first. From there the search walks along the grid in strides, with warm starts, until the
-    mean score is more than a standard error below the best one: on both sides, or towards weaker strengths if it starts
-    at the strongest. Then it tries strengths between those around the choice.
+    A fit from scratch comes first. From there the search walks along the grid in strides, with warm starts, until a
+    strength cannot be chosen: on both sides, or towards weaker strengths if it starts at the strongest. Where strengths
+    weaker than the first are better, a path up from there may be better still, and is fitted. Then the search tries
+    strengths between those around the choice.
 
     Parameters
     ----------
@@ -104,16 +108,30 @@ class StrengthSearch:
         """Return the rounds of the search."""
         first = self.n_alphas - 1 if self.down else round(START * (self.n_alphas - 1))
         yield from self._round([Step(first)])
-        yield from self._walk(first)
+        yield from self._walk({-1: first} if self.down else {1: first, -1: first})
+        best = self._chosen("best")
+        if not self.down and best < first and self._differ(best, first):
+            yield from self._return(best)
         yield from self._refine()
 
     def _round(self, steps: list[Step]) -> Plan:
+        """Have some steps made, and keep the better one of each strength."""
         scores = yield steps
         for step, column in zip(steps, scores.T, strict=True):
-            self._steps[step.strength], self._scores[step.strength] = step, column
+            known = self._scores.get(step.strength)
+            if known is None or not known.mean() >= column.mean():
+                self._steps[step.strength], self._scores[step.strength] = step, column
 
-    def _walk(self, first: int) -> Plan:
-        positions = {-1: first} if self.down else {1: first, -1: first}
+    def _return(self, start: int) -> Plan:
+        """Walk up from a strength weaker than the first, over strengths that have fits from stronger ones."""
+        step = self._steps[start]
+        for k in range(start + self.stride, self.n_alphas, self.stride):
+            step = Step(k, step)
+            yield from self._round([step])
+            if self._is_behind(k):
+                return
+
+    def _walk(self, positions: dict[int, int]) -> Plan:
         while positions:
             following = {sign: min(max(k + sign * self.stride, 0), self.n_alphas - 1) for sign, k in positions.items()}
             steps = [Step(k, self._steps[positions[sign]]) for sign, k in following.items() if k not in self._steps]
@@ -125,8 +143,7 @@ class StrengthSearch:
     def _refine(self) -> Plan:
         distance = self.stride // 2
         while distance:
-            table = self._table()
-            centres = {choose(table, rule) for rule in ("best", self.selection)}
+            centres = {self._chosen(rule) for rule in ("best", self.selection)}
             near = {centre + side * distance for centre in centres for side in (-1, 1) if self._varies(centre, side)}
             wanted = sorted(k for k in near if 0 <= k < self.n_alphas and k not in self._steps)
             if wanted:
@@ -136,9 +153,11 @@ class StrengthSearch:
     def _varies(self, k: int, side: int) -> bool:
         """Return whether the mean score changes from a strength with a fit to the next one with a fit on one side."""
         beyond = [made for made in self._steps if (made - k) * side > 0]
-        if not beyond:
-            return False
-        here, there = self._scores[k], self._scores[min(beyond, key=lambda made: abs(made - k))]
+        return bool(beyond) and self._differ(k, min(beyond, key=lambda made: abs(made - k)))
+
+    def _differ(self, k: int, other: int) -> bool:
+        """Return whether the mean scores of two strengths with fits differ by more than a small part of their error."""
+        here, there = self._scores[k], self._scores[other]
         return not abs(here.mean() - there.mean()) <= FLAT * standard_error(here)
 
     def _neighbour(self, k: int) -> int:
@@ -146,18 +165,21 @@ class StrengthSearch:
         before = [made for made in self._steps if (made > k) == self.down]
         return min(before or self._steps, key=lambda made: abs(made - k))
 
-    def _table(self) -> np.ndarray:
-        """Return the scores of shape (n_folds, n_alphas), NaN where there is no fit."""
-        n_folds = len(next(iter(self._scores.values())))
-        table = np.full((n_folds, self.n_alphas), np.nan)
-        for k, column in self._scores.items():
-            table[:, k] = column
-        return table
+    def _chosen(self, selection: str) -> int:
+        """Return the strength, of those with fits, that a rule chooses."""
+        made = sorted(self._scores)
+        return made[choose(np.column_stack([self._scores[k] for k in made]), selection)]
 
     def _is_behind(self, k: int) -> bool:
-        """Return whether a strength is more than a standard error below the best; not before any has a finite score."""
-        table = self._table()
-        best = table[:, choose(table, "best")]
+        """Return whether a strength, and those beyond it, cannot be chosen; not before any has a finite score.
+
+        Its mean score is more than a standard error below the best. Where the best mean is chosen, it may also be worse
+        in a paired test over folds, whose scores differ much more from each other than those of two strengths.
+        """
+        best, here = self._scores[self._chosen("best")], self._scores[k]
         if not np.isfinite(best).all():
             return False
-        return not best.mean() - table[:, k].mean() <= standard_error(best)
+        margin = standard_error(best)
+        if self.selection == "best" and len(best) > 1:
+            margin = min(margin, stats.t.ppf(1 - LEVEL, len(best) - 1) * standard_error(best - here))
+        return not best.mean() - here.mean() <= margin
