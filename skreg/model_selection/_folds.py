@@ -195,6 +195,17 @@ class PathScores:
     scores: np.ndarray
     n_selected: np.ndarray
 
+    @classmethod
+    def none(cls, alphas: np.ndarray, n_folds: int) -> "PathScores":
+        """Return the scores of no steps, to add others."""
+        return cls(alphas, [], np.empty((n_folds, 0)), np.empty((n_folds, 0), dtype=int))
+
+    def add(self, steps: list[Step], scores: np.ndarray, n_selected: np.ndarray) -> None:
+        """Add the results of further steps, of shape (n_folds, n_steps)."""
+        self.steps += steps
+        self.scores = np.hstack([self.scores, scores])
+        self.n_selected = np.hstack([self.n_selected, n_selected])
+
     def by_strength(self) -> tuple[list[Step | None], np.ndarray, np.ndarray]:
         """Return the best step of each strength, and its scores and numbers of features; None, NaN and -1 without one.
 

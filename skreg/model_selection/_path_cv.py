@@ -51,7 +51,7 @@ from skreg.model_selection._folds import (
 )
 from skreg.model_selection._path import DIRECTIONS, find_alphas, starts_strong
 from skreg.model_selection._routines import run, run_together, without_convergence_warnings
-from skreg.model_selection._strengths import Plan, Step, StrengthSearch, all_strengths, choose
+from skreg.model_selection._strengths import Plan, Step, StrengthSearch, all_strengths, choose, follow
 from skreg.model_selection._warm_fits import RATIO_OF_WHOLE_FIT
 from skreg.penalties import Penalty
 from skreg.penalties._groups import GroupPenalty
@@ -389,27 +389,21 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
 
     def _score(self, folds: list[Fold], selection: str, warn: WarningSink) -> PathScores:
         """Fit the strengths of a plan on all folds, round by round, and return the scores."""
-        plan = self._plan(folds[0], selection)
+        result = PathScores.none(folds[0].alphas, len(folds))
         n_steps = len(folds) * len(folds[0].alphas)
-        steps: list[Step] = []
-        scores, n_selected = np.empty((len(folds), 0)), np.empty((len(folds), 0), dtype=int)
         with progress_bar(shown=bool(self.verbose), desc="strengths of all folds", total=n_steps) as bar:
-            wanted = next(plan)
-            while wanted:
+
+            def make(steps: list[Step]) -> np.ndarray:
                 # Only the last fit warns of convergence.
-                routines = [without_convergence_warnings(fold.scored(wanted)) for fold in folds]
+                routines = [without_convergence_warnings(fold.scored(steps)) for fold in folds]
                 found = run_together(routines, n_jobs=self.n_jobs, warn=warn)
-                steps += wanted
-                scores = np.hstack([scores, [of_fold for of_fold, _ in found]])
-                n_selected = np.hstack([n_selected, [of_fold for _, of_fold in found]])
-                n_done = len(folds) * len({step.strength for step in steps})
-                bar.update(n_done - bar.n)
-                try:
-                    wanted = plan.send(scores[:, -len(wanted) :])
-                except StopIteration:
-                    break
+                scores, n_selected = (np.array(values) for values in zip(*found, strict=True))
+                result.add(steps, scores, n_selected)
+                bar.update(len(folds) * len({step.strength for step in result.steps}) - bar.n)
+                return np.where(np.isfinite(scores), scores, np.nan)
+
+            follow(self._plan(folds[0], selection), make)
             bar.update(n_steps - bar.n)  # those that a search has left out
-        result = PathScores(folds[0].alphas, steps, scores, n_selected)
         warn(result.left_out())
         for _ in folds:
             task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)

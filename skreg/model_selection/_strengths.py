@@ -4,7 +4,7 @@ A plan is a generator of rounds: it yields steps, which are made together, gets 
 """
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,8 +45,19 @@ class Step:
         return steps[::-1]
 
 
-# Yields steps, gets their scores of shape (n_folds, n_steps).
+# Yields steps, gets their scores of shape (n_folds, n_steps), NaN where they are not finite.
 Plan = Generator[list[Step], np.ndarray, None]
+
+
+def follow(plan: Plan, make: Callable[[list[Step]], np.ndarray]) -> None:
+    """Follow a plan to its end; ``make`` makes the steps of a round, and returns their scores."""
+    steps = next(plan)
+    while True:
+        scores = make(steps)
+        try:
+            steps = plan.send(scores)
+        except StopIteration:
+            return
 
 
 def all_strengths(n_alphas: int, from_scratch: np.ndarray, *, down: bool) -> Plan:
@@ -119,7 +130,7 @@ class StrengthSearch:
         scores = yield steps
         for step, column in zip(steps, scores.T, strict=True):
             known = self._scores.get(step.strength)
-            if known is None or not known.mean() >= column.mean():
+            if known is None or choose(np.column_stack([known, column]), "best") == 1:
                 self._steps[step.strength], self._scores[step.strength] = step, column
 
     def _return(self, start: int) -> Plan:

@@ -25,7 +25,7 @@ from skreg.model_selection import (
 )
 from skreg.model_selection._cv_splits import checked_splits
 from skreg.model_selection._path import empty_from
-from skreg.model_selection._strengths import Step, StrengthSearch, all_strengths, choose, standard_error
+from skreg.model_selection._strengths import Step, StrengthSearch, all_strengths, choose, follow, standard_error
 from skreg.stopping import RowStructure
 
 GRID = np.geomspace(1e-3, 1, 30)
@@ -34,12 +34,14 @@ NOISE = np.array([[0.1], [-0.1], [0.05], [-0.05], [0.0]])
 
 def followed(plan, table):
     """Return the rounds of a plan, whose steps are scored by a table of shape (n_folds, n_alphas)."""
-    rounds = [next(plan)]
-    while True:
-        try:
-            rounds.append(plan.send(table[:, [step.strength for step in rounds[-1]]]))
-        except StopIteration:
-            return rounds
+    rounds = []
+
+    def make(steps):
+        rounds.append(steps)
+        return table[:, [step.strength for step in steps]]
+
+    follow(plan, make)
+    return rounds
 
 
 def made(rounds):
@@ -132,6 +134,18 @@ class TestSearch:
         assert 14 in found
         nothing = made(followed(StrengthSearch(GRID, down=False, selection="one_se").plan(), np.full((3, 30), np.nan)))
         assert {0, 29} <= set(nothing)
+
+    def test_of_two_fits_of_a_strength_the_better_one_counts(self):
+        search = StrengthSearch(GRID, down=False, selection="best")
+        first, worse, without_score, better = (Step(4) for _ in range(4))
+        for step, score, expected in [
+            (first, 0.5, first),
+            (worse, 0.4, first),
+            (without_score, np.nan, first),
+            (better, 0.6, better),
+        ]:
+            follow(search._round([step]), lambda steps, score=score: np.full((3, 1), score))
+            assert search._steps[4] is expected
 
     def test_a_single_fold(self):
         found = made(followed(StrengthSearch(GRID, down=False, selection="best").plan(), peak(14)[:1]))
