@@ -131,7 +131,7 @@ Which of 15 features matter, of which five do and five are correlated with those
 >>> from skreg.model_selection import RegularizedMLPRegressorCV
 >>> X, y = make_interactions(n_samples=300, n_features=15, task="regression", random_state=0)
 >>> model = RegularizedMLPRegressorCV(
-...     (20,), alphas=6, adaptive=True, relax=True, selection="one_se", cv=2, learning_rate="cosine",
+...     (20,), alphas=6, adaptive=True, relax=True, selection="one_se", cv=3, learning_rate="cosine",
 ...     learning_rate_init=0.05, max_iter=30, batch_size=100, random_state=0,
 ... ).fit(X, y)
 >>> model.selected_features_
