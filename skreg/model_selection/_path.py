@@ -31,12 +31,16 @@ from skreg.model_selection._alphas import (
 from skreg.model_selection._routines import Routine, run, without_convergence_warnings
 from skreg.model_selection._warm_fits import WarmFits, look_back
 
-# The search for the end of a grid takes fits of this share of the epochs.
+# The search for the end of a grid takes fits from scratch of this share of the epochs, for so many strengths at a time,
+# each twice the one before.
 SEARCH_SHARE = 1 / 6
+N_SEARCHED = 8
 # The search begins at this share of the strength at which plain group lasso ends a linear path, and fails at this
 # multiple of it.
 SEARCH_START = 0.1
 LARGEST_ALPHA = 1e12
+# A path from below keeps features up to two to four times the strength at which a fit from scratch has none.
+RATIO_OF_PATH = 4
 # The grid of penalties that do not set everything to zero, however strong they are.
 SMOOTH_GRID = (1e-5, 1e1)
 DIRECTIONS = {"auto", "up", "down"}
@@ -170,16 +174,26 @@ def find_alphas(
     if not has_hidden_layers(estimator):
         top = null.alpha_max(estimator) * ROUND_UP
     else:
-        # Doubling only goes up, so every fit can start from the one before, as in the path itself. Short fits drop
-        # features late, so the grid ends above rather than below the strength at which a path ends.
-        short = math.ceil(estimator.max_iter * SEARCH_SHARE)
-        fits = WarmFits(estimator, X, y, sample_weight, null=None, max_iter=short)
-        top = null.scale * SEARCH_START
-        while not is_empty(run(without_convergence_warnings(fits.fit(top)), warn=warn)):
-            top *= 2
-            if top > LARGEST_ALPHA * null.scale:
-                raise ValueError(f"No strength up to alpha={top:.3g} sets all weights to zero. Give 'alphas'.")
+        top = RATIO_OF_PATH * empty_from(estimator, X, y, sample_weight, null.scale, warn=warn)
     return np.geomspace(top * eps, top, n_alphas)
+
+
+def empty_from(estimator, X, y, sample_weight, scale: float, *, warn: WarningSink) -> float:
+    """Return a strength from which on short fits from scratch of a network with hidden layers use no feature.
+
+    ``scale`` is the strength at which plain group lasso ends a linear path. What is returned is larger than the
+    smallest such strength, because short fits drop features late, and by a factor of less than 2 besides.
+    """
+    short = set_parameters(unfitted(estimator), max_iter=math.ceil(estimator.max_iter * SEARCH_SHARE))
+    fits = WarmFits(short, X, y, sample_weight, null=None)
+    alphas = scale * SEARCH_START * 2.0 ** np.arange(N_SEARCHED)
+    while alphas[0] <= LARGEST_ALPHA * scale:
+        models = run(without_convergence_warnings(fits.from_scratch(alphas)), warn=warn)
+        n_below = max((k + 1 for k, model in enumerate(models) if not is_empty(model)), default=0)
+        if n_below < len(alphas):
+            return alphas[n_below]
+        alphas = 2 * alphas[-1] * 2.0 ** np.arange(N_SEARCHED)
+    raise ValueError(f"No strength up to alpha={alphas[0] / 2:.3g} sets all weights to zero. Give 'alphas'.")
 
 
 def looks_back(estimator, direction: str) -> bool:
@@ -199,8 +213,6 @@ def fit_path(
     *,
     direction="auto",
     warm_max_iter=None,
-    second_pass: bool = True,
-    until: float | None = None,
     report: Callable[[], object] = lambda: None,
 ) -> Routine:
     """Return an estimator for each strength (ascending).
@@ -211,30 +223,24 @@ def fit_path(
         As for :func:`regularization_path`.
     alphas : ndarray
         Strengths, ascending.
-    second_pass : bool, default=True
-        Whether the path may have a second pass.
-    until : float, default=None
-        The only strength to fit for: those beyond it are left out, and there is no second pass.
     report : callable
         Called after each strength of each pass.
 
     Returns
     -------
     list of estimators
-        For the strengths up to this one, or for all; as a routine.
+        One for each strength; as a routine.
     """
     down = starts_strong(estimator, direction)
     null = NullModel.of(estimator, X, y, sample_weight)
     fits = WarmFits(estimator, X, y, sample_weight, null, max_iter=warm_max_iter, up=not down)
-    if until is not None:
-        alphas = alphas[alphas >= until] if down else alphas[alphas <= until]
     models = []
     for alpha in alphas[::-1] if down else alphas:
         models.append((yield from fits.fit(alpha)))
         report()
     if down:
         return models[::-1]
-    if until is None and second_pass and looks_back(estimator, direction):
+    if looks_back(estimator, direction):
         return (yield from look_back(fits, models, alphas, report))
     return models
 

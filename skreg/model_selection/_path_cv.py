@@ -6,14 +6,11 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 import torch
 from sklearn.base import is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
-from sklearn.utils.multiclass import type_of_target
 
 from skreg._estimator.advice import unused_messages, without_unused
 from skreg._estimator.attributes import data_attributes, forget, unchanged_on_error
@@ -25,7 +22,7 @@ from skreg._estimator.scoring import check_takes_weights
 from skreg._estimator.state import TRAINING_STATE
 from skreg._parameter import parameter, parameters_of, with_parameters
 from skreg._progress import progress_bar
-from skreg._seeds import draw_seeds, seeded_splitter
+from skreg._seeds import draw_seeds
 from skreg._sklearn_private import (
     HasMethods,
     Hidden,
@@ -40,24 +37,31 @@ from skreg._warnings import Message, WarningSink, give_warnings, without_repeats
 from skreg.backends import keeping_data
 from skreg.engine.threads import on_one_thread
 from skreg.model_selection._alphas import check_alphas, is_empty, penalty_of
+from skreg.model_selection._cv_splits import checked_splits
 from skreg.model_selection._folds import (
+    Fold,
+    PathFits,
+    PathScores,
     Problem,
     WeightedScorer,
-    better_way,
-    choose,
     columns,
     embed,
-    left_out,
     negative_loss,
-    score_fold,
+    strengths_from_scratch,
 )
-from skreg.model_selection._path import DIRECTIONS, find_alphas
+from skreg.model_selection._path import DIRECTIONS, find_alphas, starts_strong
 from skreg.model_selection._routines import run, run_together, without_convergence_warnings
+from skreg.model_selection._strengths import Plan, Step, StrengthSearch, all_strengths, choose, follow
+from skreg.model_selection._warm_fits import RATIO_OF_WHOLE_FIT
 from skreg.penalties import Penalty
 from skreg.penalties._groups import GroupPenalty
 from skreg.penalties._resolve import ALIASES
-from skreg.stopping import Following, RowStructure, all_splits, check_groups, row_indices, takes_groups
+from skreg.stopping import Following, RowStructure, takes_groups
 
+# Up to so many strengths are all fitted; on a grid of more a search leaves out those that cannot be chosen.
+N_ALL_STRENGTHS = 12
+# Its strides are long, and its fits short: from scratch they would take as many epochs as for this ratio of strengths.
+RATIO_OF_WHOLE_FIT_IN_SEARCH = 10.0
 # Number of rows on which predictions are compared, to warn of constant ones.
 N_ROWS_LOOKED_AT = 1000
 
@@ -119,7 +123,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     alphas: int | Sequence[float] | np.ndarray = parameter(
         "int or array-like of float",
         """Strengths to try, or their number. A number means a geometric grid up to the strength at which no feature is
-        left, as in :func:`~skreg.model_selection.regularization_path`.
+        left, as in :func:`~skreg.model_selection.regularization_path`. Strengths that are given, and up to 12 of a
+        grid, are all fitted; on a grid of more a search leaves out those that cannot be chosen (see Notes).
         """,
         default=30,
         constraints=[Interval(Integral, 2, None, closed="left"), "array-like"],
@@ -132,7 +137,10 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     )
     cv: Any = parameter(
         "int, cross-validation splitter or iterable of splits",
-        "Folds. An int is their number: stratified for class labels, else of contiguous rows.",
+        """Folds. An int is their number: of shuffled rows, stratified for class labels, and of whole groups where `fit`
+        is given groups. In a search or cross-validation of :mod:`skreg.model_selection` whose folds keep groups whole,
+        or keep to the order of rows, they do so, too. None means 5.
+        """,
         default=5,
         constraints=["cv_object"],
     )
@@ -232,8 +240,9 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, at least 0, for fits and scores. Rows with weight 0 are left out. None means equal weights.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row, for splitters in `cv` and `early_stopping` that ask for it. If no group is on both sides
-            of a fold, ``early_stopping=True`` keeps groups whole, too.
+            Group of each row: folds from an int as `cv` keep groups whole, and splitters in `cv` and `early_stopping`
+            get them if they ask for them. If no group is on both sides of a fold, ``early_stopping=True`` keeps groups
+            whole, too.
 
         Returns
         -------
@@ -250,20 +259,26 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         return self
 
     @keeping_data()
-    def _fit_alone(self, X, y, sample_weight=None, *, groups=None, warn: WarningSink) -> None:
-        """Choose a strength, and hand the warnings of all fits to ``warn``."""
+    def _fit_alone(
+        self, X, y, sample_weight=None, *, groups=None, warn: WarningSink, structure: RowStructure | None = None
+    ) -> None:
+        """Choose a strength, and hand the warnings of all fits to ``warn``.
+
+        ``structure`` is that of the rows in a cross-validation around the fit.
+        """
         with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, groups, without_repeats(warn))
+            self._fit(X, y, sample_weight, groups, structure or RowStructure(), without_repeats(warn))
 
     @with_callbacks
-    def _fit(self, X, y, sample_weight, groups, warn):
+    def _fit(self, X, y, sample_weight, groups, around: RowStructure, warn):
         forget(self)
         task = self._init_callback_context(max_subtasks=None)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         plain = self._plain_estimator()
         # In a search or comparison, early stopping follows the structure of its folds, whatever `cv` is.
-        rule, around = self._stopping_rule()
+        rule, known = self._stopping_rule()
+        around = known if self.early_stopping else around
         plain.set_params(early_stopping=rule)
         # Once, not in each of many fits.
         warn(unused_messages(plain))
@@ -286,8 +301,7 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
             sample_weight = check_sample_weight(sample_weight, X)
         groups = group_of_rows(groups, num_samples(X))
         score = self._scorer(plain, sample_weight)
-        splits = self._check_folds(X, y, sample_weight, groups, seeds["folds"])
-
+        splits = self._check_folds(X, y, sample_weight, groups, around, seeds["folds"])
         structure = RowStructure.of(splits, around.groups if groups is None else groups, num_samples(X))
         if around.whole_groups or around.time is not None:
             structure = around
@@ -298,13 +312,14 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         if self.adaptive:
             problem, problems = self._second_stage(problem, problems, X, y, sample_weight, splits, alphas, score, warn)
         self.alphas_ = self._grid(problem, X, y, sample_weight, alphas, warn)
-        folds = self._score(problems, X, y, sample_weight, splits, self.alphas_, score, warn, relax=self.relax)
-        ways, self.scores_path_, self.n_selected_path_ = better_way(folds)
+        folds = self._folds(problems, X, y, sample_weight, splits, self.alphas_, score, relax=self.relax)
+        scores = self._score(folds, self.selection, warn)
+        steps, self.scores_path_, self.n_selected_path_ = scores.by_strength()
         chosen = choose(self.scores_path_, self.selection)
         self.alpha_ = float(self.alphas_[chosen])
         self.best_score_ = float(self.scores_path_[:, chosen].mean())
         if self.refit:
-            self._set_fitted_attributes(self._refit(problem, X, y, sample_weight, chosen, ways[chosen], warn))
+            self._set_fitted_attributes(self._refit(problem, X, y, sample_weight, steps[chosen], warn))
         warn(self._choice_messages(X))
         attributes = {} if self.refit else None
         task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=attributes)
@@ -314,14 +329,13 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
     ) -> tuple[Problem, list[Problem]]:
         """Return the problems of the adaptive second stage, of all rows and of the folds, after a first stage."""
         grid = self._grid(problem, X, y, sample_weight, alphas, warn)
-        folds = self._score(problems, X, y, sample_weight, splits, grid, score, warn, relax=False, keep_problems=True)
-        ways, scores, _ = better_way(folds)
+        folds = self._folds(problems, X, y, sample_weight, splits, grid, score, relax=False)
+        steps, scores, _ = self._score(folds, "best", warn).by_strength()
         first = choose(scores, "best")
         self.first_alpha_ = float(grid[first])
-        reweighted = problem.reweighted(self._fit_all(problem, X, y, sample_weight, grid, first, ways[first], warn))
-        chosen_problems = [fold.problems[ways[first]][first] for fold in folds]
-        problems = [chosen or own for chosen, own in zip(chosen_problems, problems, strict=True)]
-        return reweighted or problem, problems
+        model = self._fit_all(problem, X, y, sample_weight, grid, steps[first], warn)
+        problems = [fold.problem.reweighted(fold.models[steps[first]]) or fold.problem for fold in folds]
+        return problem.reweighted(model) or problem, problems
 
     def _check_choice(self, penalty):
         selects_features = not (penalty.smooth or (isinstance(penalty, GroupPenalty) and penalty.has_groups("neurons")))
@@ -333,35 +347,13 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
                 f"groups are features, or WeightedL1; got penalty={self.penalty!r}."
             )
 
-    def _check_folds(self, X, y, sample_weight, groups, seed: int) -> list:
-        """Return the splits; raise ValueError if the training rows of one lack a class."""
-        labels = np.asarray(y) if is_classifier(self) and not scipy.sparse.issparse(y) else None
-        if labels is not None and type_of_target(labels).startswith("multilabel"):
-            labels = None
-        hint = "fit(X, y, groups=...). scikit-learn's searches hand groups on with metadata routing enabled."
-        check_groups(self.cv, groups, "cv", hint)
-        splitter = seeded_splitter(check_cv(self.cv, y, classifier=is_classifier(self)), seed)
-        n_rows = num_samples(X)
-        splits = [
-            tuple(row_indices(rows, n_rows) for rows in split) for split in all_splits(splitter, X, y, groups, "cv")
-        ]
-        if sample_weight is not None:
-            # Rows of weight zero are left out of training and of scores.
-            splits = [tuple(rows[sample_weight[rows] > 0] for rows in split) for split in splits]
-            if not all(len(rows) for split in splits for rows in split):
-                raise ValueError(f"A fold from cv={self.cv!r} has no row with positive weight. Use other folds.")
+    def _check_folds(self, X, y, sample_weight, groups, around: RowStructure, seed: int) -> list:
+        """Return the splits; raise ValueError if the training rows of one lack a class, or there are too few."""
+        splits = checked_splits(
+            self.cv, X, y, sample_weight, groups, is_classifier=is_classifier(self), around=around, seed=seed
+        )
         if len(splits) < 2 and self.selection == "one_se":
             raise ValueError(f"selection='one_se' needs at least 2 folds; got {len(splits)} from cv={self.cv!r}.")
-        if labels is None:
-            return splits
-        n_classes = len(np.unique(labels if sample_weight is None else labels[sample_weight > 0]))
-        for i, (train, _) in enumerate(splits):
-            present = np.unique(labels[train])
-            if len(present) < n_classes:
-                raise ValueError(
-                    f"The training rows of every fold must hold all {n_classes} classes; those of fold {i} from "
-                    f"cv={self.cv!r} hold only {present.tolist()!r}. Use fewer folds, or stratified ones."
-                )
         return splits
 
     def _grid(self, problem, X, y, sample_weight, alphas, warn) -> np.ndarray:
@@ -370,23 +362,53 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         X = columns(X, problem.features)
         return find_alphas(problem.estimator, X, y, sample_weight, alphas, self.eps, warn=warn)
 
-    def _score(self, problems, X, y, sample_weight, splits, alphas, score, warn, *, relax, keep_problems=False):
-        """Return the results of every fold for the strengths."""
-        n_steps = len(splits) * len(alphas)
+    def _folds(self, problems, X, y, sample_weight, splits, alphas, score, *, relax: bool) -> list[Fold]:
+        """Return the folds, whose fits are still to be made."""
+        options = {"score": score, "relax": relax, **self._path_options()}
+        return [
+            Fold(problem, X, y, sample_weight, split, alphas, **options)
+            for problem, split in zip(problems, splits, strict=True)
+        ]
+
+    def _path_options(self) -> dict:
+        """Return the parameters of the fits along a path."""
+        ratio = RATIO_OF_WHOLE_FIT_IN_SEARCH if self._searches() else RATIO_OF_WHOLE_FIT
+        return {"direction": self.direction, "ratio_of_whole_fit": ratio}
+
+    def _searches(self) -> bool:
+        """Return whether a search leaves out strengths of the grid."""
+        return isinstance(self.alphas, Integral) and self.alphas > N_ALL_STRENGTHS
+
+    def _plan(self, fold: Fold, selection: str) -> Plan:
+        """Return the plan of the strengths that are fitted on all folds, of which one is given."""
+        estimator, alphas = fold.problem.estimator, fold.alphas
+        down = starts_strong(estimator, self.direction)
+        if self._searches():
+            return StrengthSearch(alphas, down=down, selection=selection).plan()
+        return all_strengths(len(alphas), strengths_from_scratch(estimator, alphas, self.direction), down=down)
+
+    def _score(self, folds: list[Fold], selection: str, warn: WarningSink) -> PathScores:
+        """Fit the strengths of a plan on all folds, round by round, and return the scores."""
+        result = PathScores.none(folds[0].alphas, len(folds))
+        n_steps = len(folds) * len(folds[0].alphas)
         with progress_bar(shown=bool(self.verbose), desc="strengths of all folds", total=n_steps) as bar:
-            options = {"score": score, "relax": relax, "keep_problems": keep_problems}
-            options |= {"direction": self.direction, "report": bar.update}
-            # Only the last fit warns of convergence.
-            routines = [
-                without_convergence_warnings(score_fold(problem, X, y, sample_weight, split, alphas, **options))
-                for problem, split in zip(problems, splits, strict=True)
-            ]
-            folds = run_together(routines, n_jobs=self.n_jobs, warn=warn)
-        warn(left_out(folds))
+
+            def make(steps: list[Step]) -> np.ndarray:
+                # Only the last fit warns of convergence.
+                routines = [without_convergence_warnings(fold.scored(steps)) for fold in folds]
+                found = run_together(routines, n_jobs=self.n_jobs, warn=warn)
+                scores, n_selected = (np.array(values) for values in zip(*found, strict=True))
+                result.add(steps, scores, n_selected)
+                bar.update(len(folds) * len({step.strength for step in result.steps}) - bar.n)
+                return np.where(np.isfinite(scores), scores, np.nan)
+
+            follow(self._plan(folds[0], selection), make)
+            bar.update(n_steps - bar.n)  # those that a search has left out
+        warn(result.left_out())
         for _ in folds:
             task = self._callback_fit_ctx.subcontext(task_name="fold").call_on_fit_task_begin(estimator=self)
             task.call_on_fit_task_end(estimator=self)
-        return folds
+        return result
 
     def _scorer(self, plain, sample_weight):
         """Return a function of a fitted estimator, X, y and sample weights; higher is better."""
@@ -397,20 +419,19 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
             check_takes_weights(scorer, self.scoring)
         return WeightedScorer(scorer, self.scoring)
 
-    def _fit_all(self, problem, X, y, sample_weight, alphas, chosen: int, way: int, warn: WarningSink):
-        """Return the fit to all rows with one strength, along the path (way 0) or from scratch (way 1)."""
-        if way == 1:
-            return run(problem.from_scratch(X, y, sample_weight, alphas[[chosen]]), warn=warn)[0]
-        alpha = alphas[chosen]
-        models = run(problem.path(X, y, sample_weight, alphas, until=alpha, direction=self.direction), warn=warn)
-        return next(model for model in models if penalty_of(model).alpha == alpha)
+    def _fit_all(self, problem, X, y, sample_weight, alphas, step: Step, warn: WarningSink):
+        """Return the fit of a step to all rows, after those of the steps that lead to it."""
+        fits = PathFits(problem, X, y, sample_weight, alphas, **self._path_options())
+        for one in step.chain:
+            run(fits.fit([one]), warn=warn)
+        return fits.models[step]
 
-    def _refit(self, problem, X, y, sample_weight, chosen: int, way: int, warn: WarningSink):
+    def _refit(self, problem, X, y, sample_weight, step: Step, warn: WarningSink):
         """Return an estimator fitted to all rows with the chosen strength, which takes all columns."""
-        model = self._fit_all(problem, X, y, sample_weight, self.alphas_, chosen, way, warn)
+        model = self._fit_all(problem, X, y, sample_weight, self.alphas_, step, warn)
         features = problem.features
         if self.relax:
-            features, model = run(problem.relaxed([model], X, y, sample_weight), warn=warn)[0]
+            features, model = run(problem.relaxed([model], X, y, sample_weight, {}), warn=warn)[0]
         embed(model, features, data_attributes(self, self._plain_class))
         return model
 

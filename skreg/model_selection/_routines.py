@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skreg._estimator.base import BaseRegularizedMLP
 from skreg._estimator.prepare import PendingFit, finish
+from skreg._estimator.shared_checks import SharedChecks
 from skreg._warnings import Message, WarningSink, give_warnings
 from skreg.backends import keeping_data, train_fits
 from skreg.model_selection._deferred import DatasetCache, prepare_member
@@ -28,11 +29,14 @@ class Request:
         X, y and, if there are any, sample weights.
     is_short : bool
         Whether the fit ends before it has converged on purpose, and so does not warn of that.
+    checks : SharedChecks or None
+        Results of the checks of the data in other requests.
     """
 
     estimator: BaseRegularizedMLP
     data: tuple
     is_short: bool = False
+    checks: SharedChecks | None = None
 
     def relevant(self, messages: Iterable[Message]) -> list[Message]:
         """Return warnings without those of convergence, if the fit is short."""
@@ -59,6 +63,23 @@ def without_convergence_warnings(routine: Routine) -> Routine:
         return end.value
 
 
+def together(routines: Sequence[Routine]) -> Routine:
+    """Return the results of several routines, which run in step, as a routine."""
+    results = [None] * len(routines)
+    running = dict(enumerate(routines))
+    while running:
+        requests: list[Request] = []
+        for index, routine in list(running.items()):
+            try:
+                requests += next(routine)
+            except StopIteration as end:
+                results[index] = end.value
+                del running[index]
+        if requests:
+            yield requests
+    return results
+
+
 @keeping_data()
 def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, warn: WarningSink = give_warnings) -> list:
     """Run routines in step, and return their results.
@@ -77,18 +98,13 @@ def run_together(routines: Sequence[Routine], *, n_jobs: int | None = None, warn
     list
         The result of each.
     """
-    results = [None] * len(routines)
-    running = dict(enumerate(routines))
-    while running:
-        requests: list[Request] = []
-        for index, routine in list(running.items()):
-            try:
-                requests += next(routine)
-            except StopIteration as end:
-                results[index] = end.value
-                del running[index]
+    routine = together(routines)
+    while True:
+        try:
+            requests = next(routine)
+        except StopIteration as end:
+            return end.value
         fit_all(requests, n_jobs=n_jobs, warn=warn)
-    return results
 
 
 def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: WarningSink = give_warnings) -> None:
@@ -101,7 +117,8 @@ def fit_all(requests: Sequence[Request], *, n_jobs: int | None = None, warn: War
         # By name: in the `fit` of a subclass the weights may have another place, or none.
         weights = {} if weight is None else {"sample_weight": weight}
         try:
-            pending = prepare_member(request.estimator, (X, y), weights, messages=messages, is_alone=len(requests) == 1)
+            options = {"messages": messages, "checks": request.checks, "is_alone": len(requests) == 1}
+            pending = prepare_member(request.estimator, (X, y), weights, **options)
         finally:
             warn(request.relevant(messages))
         if pending is not None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from skreg._estimator.copies import hidden_parameters, set_parameters
 from skreg._estimator.history import joined
+from skreg._estimator.shared_checks import SharedChecks
 from skreg._estimator.state import TRAINING_STATE
 from skreg.engine.threads import on_one_thread
 from skreg.model_selection._alphas import NullModel, has_hidden_layers, is_empty, penalty_of, with_alpha
@@ -83,14 +84,29 @@ class WarmFits:
         Largest number of epochs of a warm-started fit; None for a number that depends on the strengths.
     up : bool, default=True
         Whether strengths grow from fit to fit.
+    ratio_of_whole_fit : float, default=2.5
+        Ratio of two strengths from which on a warm-started fit may take as many epochs as one from scratch.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, null: NullModel | None, *, max_iter=None, up=True):
+    def __init__(
+        self,
+        estimator,
+        X,
+        y,
+        sample_weight,
+        null: NullModel | None,
+        *,
+        max_iter=None,
+        up=True,
+        ratio_of_whole_fit=RATIO_OF_WHOLE_FIT,
+    ):
         self.estimator = estimator
         self.data = (X, y, sample_weight)
+        self._checks = SharedChecks(warm_starts=True)
         self.null = null if has_hidden_layers(estimator) else None
         self.max_iter = max_iter
         self.up = up
+        self.ratio_of_whole_fit = ratio_of_whole_fit
         self.last = None
         self.scratch_is_empty = False
         # Validation has its own rule; L-BFGS its own meaning of tol.
@@ -99,21 +115,26 @@ class WarmFits:
 
     def fit(self, alpha: float) -> Routine:
         """Return an estimator fitted with a strength, from the weights of the last."""
-        if self.last is None:
+        self.last = yield from self.started_from(self.last, alpha)
+        return self.last
+
+    def started_from(self, neighbour, alpha: float) -> Routine:
+        """Return an estimator fitted with a strength, from the weights of a neighbour; from scratch without one."""
+        if neighbour is None:
             (model,) = yield from self.from_scratch([alpha], is_short=False)
-        elif self.up and self.null is not None and is_empty(self.last):
+            return model
+        if self.up and self.null is not None and is_empty(neighbour):
             # Training does not leave weights of zero.
-            model = yield from (self._null_model(alpha) if self.scratch_is_empty else self._from_scratch_or_null(alpha))
-        else:
-            model = yield from self._checked(self.last, alpha)
-        self.last = model
-        return model
+            if self.scratch_is_empty:
+                return (yield from self._null_model(neighbour, alpha))
+            return (yield from self._from_scratch_or_null(neighbour, alpha))
+        return (yield from self._checked(neighbour, alpha))
 
     def from_scratch(self, alphas: Sequence[float], *, is_short: bool = True) -> Routine:
         """Return an estimator for each strength, fitted from scratch."""
         models = [with_alpha(self.estimator, alpha) for alpha in alphas]
         if models:
-            yield [Request(model, self.data, is_short=is_short) for model in models]
+            yield [self._request(model, is_short=is_short) for model in models]
         return [without_training_state(model) for model in models]
 
     def warm_started(self, neighbour, alpha: float) -> Routine:
@@ -134,10 +155,10 @@ class WarmFits:
             yield from self._train(model, n_epochs)
             n_done += n_epochs
         if self._is_worse_than_null(model):
-            return (yield from self._from_scratch_or_null(alpha))
+            return (yield from self._from_scratch_or_null(neighbour, alpha))
         return self._finished(model)
 
-    def _from_scratch_or_null(self, alpha: float) -> Routine:
+    def _from_scratch_or_null(self, neighbour, alpha: float) -> Routine:
         """Return a fit from scratch if it is better than the null model, else that.
 
         One without any feature decides for all stronger penalties. One with features and too high an objective does
@@ -146,21 +167,24 @@ class WarmFits:
         (model,) = yield from self.from_scratch([alpha])
         self.scratch_is_empty = is_empty(model)
         if self._is_worse_than_null(model):
-            return (yield from self._null_model(alpha))
+            return (yield from self._null_model(neighbour, alpha))
         return model
 
     def _is_worse_than_null(self, model) -> bool:
         return is_empty(model) or objective_of(model) > self.null.loss
 
-    def _null_model(self, alpha: float) -> Routine:
+    def _null_model(self, neighbour, alpha: float) -> Routine:
         """Return the best constant prediction as a fitted estimator, with a history of one epoch."""
-        model = self._start(self.last, alpha)
+        model = self._start(neighbour, alpha)
         self._set_null(model)
         rate = NEGLIGIBLE_RATE * self.estimator.learning_rate_init
         set_parameters(model, max_iter=1, min_steps=None, learning_rate="constant", learning_rate_init=rate)
-        yield [Request(model, self.data, is_short=True)]
+        yield [self._request(model, is_short=True)]
         self._set_null(model)
         return self._finished(model)
+
+    def _request(self, model, *, is_short: bool) -> Request:
+        return Request(model, self.data, is_short=is_short, checks=self._checks)
 
     def _set_null(self, model) -> None:
         model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
@@ -183,7 +207,7 @@ class WarmFits:
             history, n_before = model.history_, model.n_iter_
             parameters = {"max_iter": n, "min_steps": self._steps_of(n)} | self._stopping
             set_parameters(model, learning_rate=schedule, learning_rate_init=rate, **parameters)
-            yield [Request(model, self.data, is_short=True)]
+            yield [self._request(model, is_short=True)]
             model.history_ = joined(history, model.history_)
             model.n_iter_ = len(model.history_["epoch"])
             model.history_["epoch"] = np.arange(1, model.n_iter_ + 1)
@@ -221,7 +245,7 @@ class WarmFits:
     def _n_epochs(self, neighbour: float, alpha: float) -> int:
         if self.max_iter is not None:
             return self.max_iter
-        share = abs(math.log(alpha / neighbour)) / math.log(RATIO_OF_WHOLE_FIT)
+        share = abs(math.log(alpha / neighbour)) / math.log(self.ratio_of_whole_fit)
         return max(1, math.ceil(self.estimator.max_iter * min(1, share)))
 
 

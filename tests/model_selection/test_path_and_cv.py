@@ -26,8 +26,9 @@ from skreg.model_selection import (
     alpha_max,
     regularization_path,
 )
-from skreg.model_selection._folds import Problem, choose
+from skreg.model_selection._folds import PathFits, Problem
 from skreg.model_selection._routines import run
+from skreg.model_selection._strengths import Step, choose
 from skreg.penalties import L1, MCP, SCAD, GroupLasso, Hierarchical, SparseGroupLasso, WeightedL1
 from skreg.stopping import split_validation
 from tests.helpers import covering, legend_texts
@@ -408,13 +409,18 @@ class TestCV:
     def test_a_downward_path_that_is_cut_ends_with_the_chosen_strength(self, linear_problem):
         X, Y = linear_problem
         alphas = np.geomspace(0.02, 1.5, 9)
-        model = RegularizedMLPRegressorCV(**{**LINEAR, "max_iter": 50}, penalty="group_lasso")
+        model = RegularizedMLPRegressorCV(**{**LINEAR, "max_iter": 50}, penalty="group_lasso", alphas=alphas)
         problem = Problem(model._plain_estimator(), np.arange(20))
-        whole = run(problem.path(X, Y, None, alphas))
-        for i in (0, 2, 8):
-            chosen = model._fit_all(problem, X, Y, None, alphas, i, 0, give_warnings)
-            assert chosen.alpha == alphas[i]
-            np.testing.assert_array_equal(chosen.coefs_[0], whole[i].coefs_[0])
+        steps = [Step(8)]
+        for k in range(7, -1, -1):
+            steps.append(Step(k, steps[-1]))
+        whole = PathFits(problem, X, Y, None, alphas, direction="auto")
+        for step in steps:
+            run(whole.fit([step]))
+        for step in (steps[0], steps[6], steps[8]):
+            chosen = model._fit_all(problem, X, Y, None, alphas, step, give_warnings)
+            assert chosen.alpha == alphas[step.strength]
+            np.testing.assert_array_equal(chosen.coefs_[0], whole.models[step].coefs_[0])
 
     def test_what_an_earlier_fit_has_left_is_gone(self, classes):
         X, y = classes

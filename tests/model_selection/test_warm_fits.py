@@ -20,9 +20,9 @@ from skreg.model_selection import (
     regularization_path,
 )
 from skreg.model_selection._alphas import NullModel, is_empty, with_alpha
-from skreg.model_selection._folds import FoldPath, Problem, better_way, strengths_from_scratch
-from skreg.model_selection._path import fit_path
+from skreg.model_selection._folds import PathFits, PathScores, Problem, strengths_from_scratch
 from skreg.model_selection._routines import run
+from skreg.model_selection._strengths import Step
 from skreg.model_selection._warm_fits import WarmFits, look_back, objective_at, objective_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -156,10 +156,17 @@ class TestRules:
 
     def test_a_path_until_a_strength_ends_there(self):
         alphas = np.geomspace(0.01, 0.1, 4)
-        whole = run(fit_path(self.network, self.X, self.y, None, alphas, second_pass=False))
-        part = run(fit_path(self.network, self.X, self.y, None, alphas, until=alphas[1]))
-        assert len(part) == 2
-        np.testing.assert_array_equal(part[1].coefs_[0], whole[1].coefs_[0])
+        problem = Problem(self.network, np.arange(8))
+        steps = [Step(0)]
+        for k in range(1, 4):
+            steps.append(Step(k, steps[-1]))
+        whole, part = (PathFits(problem, self.X, self.y, None, alphas, direction="auto") for _ in range(2))
+        for step in steps:
+            run(whole.fit([step]))
+        for step in steps[1].chain:
+            run(part.fit([step]))
+        assert len(part.models) == 2
+        np.testing.assert_array_equal(part.models[steps[1]].coefs_[0], whole.models[steps[1]].coefs_[0])
 
 
 class TestFromScratch:
@@ -174,11 +181,14 @@ class TestFromScratch:
             assert not len(strengths_from_scratch(estimator, alphas, direction))
 
     def test_the_better_of_both_counts(self):
-        scores = np.array([[[0.1, 0.2, 0.3], [np.nan, 0.3, 0.1]], [[0.1, 0.2, 0.3], [np.nan, 0.2, 0.9]]])
-        numbers = np.array([[[3, 2, 1], [0, 5, 4]]] * 2)
-        folds = [FoldPath(*parts, []) for parts in zip(scores, numbers, strict=True)]
-        ways, merged, n_selected = better_way(folds)
-        assert ways.tolist() == [0, 1, 1]
+        path = [Step(0)]
+        path += [Step(1, path[0]), Step(2, path[0])]
+        scratch = [Step(1), Step(2)]
+        scores = np.array([[0.1, 0.2, 0.3, 0.3, 0.1], [0.1, 0.2, 0.3, 0.2, 0.9]])
+        numbers = np.array([[3, 2, 1, 5, 4]] * 2)
+        found = PathScores(np.array([0.1, 0.2, 0.3]), [*path, *scratch], scores, numbers)
+        steps, merged, n_selected = found.by_strength()
+        assert steps == [path[0], scratch[0], scratch[1]]
         np.testing.assert_array_equal(merged, [[0.1, 0.3, 0.1], [0.1, 0.2, 0.9]])
         assert n_selected.tolist() == [[3, 5, 4]] * 2
 
@@ -186,7 +196,7 @@ class TestFromScratch:
         X, y = TestRules.X, TestRules.y
         model = RegularizedMLPRegressorCV(**COSINE, alphas=[0.001, 0.02, 9.0], cv=2).fit(X, y)
         problem = Problem(with_alpha(TestRules.network, 1.0), np.arange(8))
-        refitted = model._refit(problem, X, y, None, 1, 1, give_warnings)
+        refitted = model._refit(problem, X, y, None, Step(1), give_warnings)
         np.testing.assert_array_equal(refitted.coefs_[0], with_alpha(TestRules.network, 0.02).fit(X, y).coefs_[0])
 
 
