@@ -3,6 +3,7 @@
 Models, all with their defaults and the same seed:
 
 - ``table``: ``table_pipeline(RegularizedMLPClassifier())``, or the regressor;
+- ``preset``: the same with ``preset_classifier()``, or ``preset_regressor()``;
 - ``table-cv``: the same with the estimator that chooses its strength by cross-validation;
 - ``hand``: the network of ``table`` behind the pipeline that most people write: medians, StandardScaler, OneHotEncoder
   (of the 30 most frequent levels of each column, the rest together);
@@ -42,6 +43,8 @@ from skreg import (
     RegularizedMLPClassifierCV,
     RegularizedMLPRegressor,
     RegularizedMLPRegressorCV,
+    preset_classifier,
+    preset_regressor,
     table_pipeline,
 )
 from skreg.inspection import corrected_ttest
@@ -70,6 +73,10 @@ MODELS = {
     "table": {
         "classification": lambda: table_pipeline(RegularizedMLPClassifier(random_state=0)),
         "regression": lambda: table_pipeline(RegularizedMLPRegressor(target_transform="standard", random_state=0)),
+    },
+    "preset": {
+        "classification": lambda: table_pipeline(preset_classifier(random_state=0)),
+        "regression": lambda: table_pipeline(preset_regressor(random_state=0)),
     },
     "table-cv": {
         "classification": lambda: table_pipeline(RegularizedMLPClassifierCV(random_state=0)),

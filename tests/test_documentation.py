@@ -66,7 +66,7 @@ def test_the_quickstart_runs_on_a_file(tmp_path, monkeypatch, capsys):
     # One round of folds, and a tenth of the epochs.
     monkeypatch.setattr("skreg.inspection._design.N_REPEATS", 1)
     monkeypatch.setattr("skreg.inspection._regularizers.EPOCHS", (6, 6))
-    monkeypatch.setattr("skreg.tabular._members.MAX_STEPS", 60)
+    monkeypatch.setattr("skreg.tabular._members.MIN_STEPS", 60)
     monkeypatch.setattr("skreg.tabular._members.MIN_EPOCHS", 12)
     names = {}
     exec(compile(quickstart("code"), "quickstart", "exec"), names)

@@ -447,7 +447,7 @@ class TestWarnings:
         assert str(found.message) == "Training reached max_iter=5 epochs before it converged. Use max_iter=25."
 
     def test_those_that_it_has_chosen_itself_say_nothing(self, kind, monkeypatch):
-        monkeypatch.setattr(_members, "MAX_STEPS", 1)
+        monkeypatch.setattr(_members, "MIN_STEPS", 1)
         monkeypatch.setattr(_members, "MIN_EPOCHS", 2)
         with warnings.catch_warnings(action="error"):
             model(kind, members="auto", cv=3).fit(*data(kind))
@@ -455,7 +455,7 @@ class TestWarnings:
     def test_as_many_rows_as_folds_or_a_few_more(self, monkeypatch):
         """Folds of few rows have different numbers of them."""
         monkeypatch.setattr(_members, "MIN_EPOCHS", 8)
-        monkeypatch.setattr(_members, "MAX_STEPS", 8)
+        monkeypatch.setattr(_members, "MIN_STEPS", 8)
         X, y = data("regressor")
         for n_rows in (5, 6):
             found = TabularMLPRegressor(random_state=0).fit(X[:n_rows], y[:n_rows])

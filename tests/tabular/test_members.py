@@ -7,37 +7,27 @@ import pytest
 from sklearn.base import clone
 
 from skreg import TabularMLPClassifier, TabularMLPRegressor
+from skreg._estimator.steps import resolved_batch_size, resolved_epochs
 from skreg.preprocessing import PiecewiseLinearEncoder
 from skreg.tabular import _members
 from skreg.tabular._blend import can_be_blended
 from skreg.tabular._inputs import network_of
-from skreg.tabular._members import batch_size_for, default_members, make_network
+from skreg.tabular._members import default_members, make_network
 from tests.helpers import KINDS
 from tests.tabular_helpers import data, table
 
 BOTH = pytest.mark.parametrize("kind", KINDS)
-SIZES = [1, 2, 10, 48, 200, 1000, 3000, 8000, 100_000]
-
-
-@pytest.mark.parametrize("n_rows", SIZES)
-def test_batches_are_powers_of_two_within_limits(n_rows):
-    size = batch_size_for(n_rows)
-    assert size == n_rows or size & (size - 1) == 0
-    assert min(n_rows, _members.SMALLEST_BATCH) <= size <= _members.LARGEST_BATCH
-    assert size >= batch_size_for(max(1, n_rows // 2))
 
 
 @BOTH
-@pytest.mark.parametrize("n_rows", SIZES)
-def test_epochs_follow_from_steps(kind, n_rows):
-    network = make_network(KINDS[kind], n_rows)
-    n_steps = math.ceil(n_rows / batch_size_for(n_rows))
-    for n_epochs, least, wanted in (
-        (network.max_iter, _members.MIN_EPOCHS, _members.MAX_STEPS),
-        (network.n_iter_no_change, _members.MIN_PATIENCE, _members.PATIENT_STEPS),
-    ):
-        assert n_epochs >= least
-        assert n_epochs == least or abs(n_epochs * n_steps - wanted) <= n_steps / 2
+@pytest.mark.parametrize("n_rows", [1, 10, 48, 200, 1000, 8000, 100_000])
+def test_epochs_and_patience_follow_from_steps(kind, n_rows):
+    network = make_network(KINDS[kind])
+    n_steps = math.ceil(n_rows / resolved_batch_size(network, n_rows))
+    n_epochs, patience = resolved_epochs(network, n_steps)
+    assert (n_epochs - 1) * n_steps < max(_members.MIN_STEPS, _members.MIN_EPOCHS * n_steps) <= n_epochs * n_steps
+    least = max(_members.MIN_STEPS / 10, _members.MIN_PATIENCE * n_steps)
+    assert (patience - 1) * n_steps < least <= patience * n_steps
 
 
 @BOTH
@@ -73,17 +63,11 @@ class TestNetworks:
             assert network.get_params() == same.get_params()
             assert network is not same
 
-    def test_batches_are_not_larger_than_the_rows(self, kind):
-        for n_rows, expected in ((7, "auto"), (32, "auto"), (33, 32)):  # up to 200 rows, 'auto' is all of them
-            assert {network_of(member).batch_size for _, member in default_members(KINDS[kind], n_rows, 3)} == {
-                expected
-            }
-
 
 @pytest.fixture
 def short(monkeypatch):
     """Let the networks take a few epochs."""
-    monkeypatch.setattr(_members, "MAX_STEPS", 10)
+    monkeypatch.setattr(_members, "MIN_STEPS", 10)
     monkeypatch.setattr(_members, "MIN_EPOCHS", 8)
 
 
