@@ -7,8 +7,8 @@ from skreg._estimator.base import BaseRegularizedMLP
 from skreg.preprocessing import PiecewiseLinearEncoder
 from skreg.regressor import RegularizedMLPRegressor
 
-# Steps in all, in at least so many epochs. A network stops after a tenth of them, and at least so many epochs, without a
-# better one.
+# Steps in all, in at least so many epochs. A network stops after a tenth of them, and at least so many epochs, without
+# a better one.
 MIN_STEPS, MIN_EPOCHS, MIN_PATIENCE = 2500, 50, 8
 
 # Chosen with benchmarks/bench_defaults.py; docs/benchmarks.rst tells what each is worth.
