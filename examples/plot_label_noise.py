@@ -68,7 +68,7 @@ grids = {
     "L2": {"alpha": [3e-3, 1e-2, 3e-2]},
     "dropout": {"dropout": [0.2, 0.5, 0.8]},
     "label smoothing": {"label_smoothing": [0.1, 0.3, 0.6]},
-    "early stopping": {"early_stopping": [StratifiedShuffleSplit(1, test_size=20)], "learning_rate_init": [0.01]},
+    "early stopping": {"early_stopping": [StratifiedShuffleSplit(1, test_size=0.1)], "learning_rate_init": [0.01]},
     "L2 + dropout + smoothing": {"alpha": [3e-3, 2e-2], "dropout": [0.2, 0.5], "label_smoothing": [0.1]},
 }
 candidates = [(name, parameters) for name, grid in grids.items() for parameters in ParameterGrid(grid)]
