@@ -64,13 +64,14 @@ groups less than small ones, and ``selection='one_se'`` prefers few features amo
 Use all three to find out which features matter, and the defaults to predict.
 
 On a grid of more than 12 strengths (`alphas` is a number above 12) most strengths cannot be chosen, and a search leaves
-them out. It starts from scratch at a strength in the weakest quarter of the grid, or at the strongest where the path
-starts there, and goes along the grid by factors of about 2, each fit from the weights of its neighbour, until the mean
-score of the folds is more than a standard error below the best or, except with 'one_se', worse in a one-sided paired
-t-test at 5 %. From a weaker strength that is better than the first it comes back. Then it tries strengths between the
-best one, with 'one_se' also the chosen one, and their neighbours, unless scores there differ by less than a fifth of a
-standard error. The fit of all rows takes the steps that have led to the chosen strength. If the scores have several
-maxima far apart, the search may find a lower one: strengths that are given are all fitted.
+them out. It starts from scratch a quarter of the grid above the weakest strength (with an annealed learning rate at the
+weakest), or at the strongest where the path starts there, and goes along the grid by factors of about 2, each fit from
+the weights of its neighbour, until the mean score of the folds is more than a standard error below the best or, except
+with 'one_se', worse in a one-sided paired t-test at 5 %. From a weaker strength that is better than the first it comes
+back. Then it tries strengths between the best one, with 'one_se' also the chosen one, and their neighbours, unless
+scores there differ by less than a fifth of a standard error. The fit of all rows takes the steps that have led to the
+chosen strength. If the scores have several maxima far apart, the search may find a lower one: strengths that are given
+are all fitted.
 """,
     "References": """
 .. [1] N. Meinshausen, "Relaxed lasso", Computational Statistics and Data Analysis 52(1), 2007.

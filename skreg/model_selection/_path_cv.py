@@ -51,8 +51,8 @@ from skreg.model_selection._folds import (
 )
 from skreg.model_selection._path import DIRECTIONS, find_alphas, starts_strong
 from skreg.model_selection._routines import run, run_together, without_convergence_warnings
-from skreg.model_selection._strengths import Plan, Step, StrengthSearch, all_strengths, choose, follow
-from skreg.model_selection._warm_fits import RATIO_OF_WHOLE_FIT
+from skreg.model_selection._strengths import START, Plan, Step, StrengthSearch, all_strengths, choose, follow
+from skreg.model_selection._warm_fits import ANNEALING, RATIO_OF_WHOLE_FIT
 from skreg.penalties import Penalty
 from skreg.penalties._groups import GroupPenalty
 from skreg.penalties._resolve import ALIASES
@@ -60,7 +60,9 @@ from skreg.stopping import Following, RowStructure, takes_groups
 
 # Up to so many strengths are all fitted; on a grid of more a search leaves out those that cannot be chosen.
 N_ALL_STRENGTHS = 12
-# Its strides are long, and its fits short: from scratch they would take as many epochs as for this ratio of strengths.
+# Its fits are short: they may take as many epochs as one from scratch only for this ratio of strengths. With an annealed
+# rate they are not short, and start at the weakest strength: a fit from scratch is then often too short, and a path makes
+# up for that (60 features, cosine over 30 epochs: test R² 0.78 with short fits from a quarter of the grid, 0.82 so).
 RATIO_OF_WHOLE_FIT_IN_SEARCH = 10.0
 # Number of rows on which predictions are compared, to warn of constant ones.
 N_ROWS_LOOKED_AT = 1000
@@ -372,7 +374,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
 
     def _path_options(self) -> dict:
         """Return the parameters of the fits along a path."""
-        ratio = RATIO_OF_WHOLE_FIT_IN_SEARCH if self._searches() else RATIO_OF_WHOLE_FIT
+        is_short = self._searches() and self.learning_rate not in ANNEALING
+        ratio = RATIO_OF_WHOLE_FIT_IN_SEARCH if is_short else RATIO_OF_WHOLE_FIT
         return {"direction": self.direction, "ratio_of_whole_fit": ratio}
 
     def _searches(self) -> bool:
@@ -384,7 +387,8 @@ class PathCV(CallbackSupportMixin, GroupsMixin, NetworkParameters):
         estimator, alphas = fold.problem.estimator, fold.alphas
         down = starts_strong(estimator, self.direction)
         if self._searches():
-            return StrengthSearch(alphas, down=down, selection=selection).plan()
+            start = 0.0 if self.learning_rate in ANNEALING else START
+            return StrengthSearch(alphas, down=down, selection=selection, start=start).plan()
         return all_strengths(len(alphas), strengths_from_scratch(estimator, alphas, self.direction), down=down)
 
     def _score(self, folds: list[Fold], selection: str, warn: WarningSink) -> PathScores:

@@ -105,10 +105,13 @@ class StrengthSearch:
         Whether the path starts at the strongest.
     selection : str
         Rule of :func:`choose`.
+    start : float, default=0.25
+        Share of the grid, from its weak end, at which the search starts, unless at the strongest.
     """
 
-    def __init__(self, alphas: np.ndarray, *, down: bool, selection: str):
+    def __init__(self, alphas: np.ndarray, *, down: bool, selection: str, start: float = START):
         self.n_alphas = len(alphas)
+        self.first = len(alphas) - 1 if down else round(start * (len(alphas) - 1))
         self.down = down
         self.selection = selection
         self.stride = max(1, round(math.log(RATIO_OF_STRIDE) / math.log(alphas[1] / alphas[0])))
@@ -117,7 +120,7 @@ class StrengthSearch:
 
     def plan(self) -> Plan:
         """Return the rounds of the search."""
-        first = self.n_alphas - 1 if self.down else round(START * (self.n_alphas - 1))
+        first = self.first
         yield from self._round([Step(first)])
         yield from self._walk({-1: first} if self.down else {1: first, -1: first})
         best = self._chosen("best")

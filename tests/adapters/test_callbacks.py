@@ -13,7 +13,7 @@ from sklearn.callback import ScoringMonitor
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from skorch.callbacks import Checkpoint, EarlyStopping, GradientNormClipping, LRScheduler
@@ -337,7 +337,7 @@ def test_one_progress_bar(where, capfd, monkeypatch):
     elif where in ("search", "workers"):
         model = GridSearchCV(model, {"alpha": [0.0, 0.1]}, cv=2, n_jobs=2 if where == "workers" else 1)
     elif where == "cv":
-        model = RegularizedMLPClassifierCV(alphas=[0.01, 0.1], cv=2, **{**SHORT, "max_iter": 3})
+        model = RegularizedMLPClassifierCV(alphas=[0.01, 0.1], cv=StratifiedKFold(2), **{**SHORT, "max_iter": 3})
     model.set_callbacks(ProgressBar()).fit(X, y)
     out, err = capfd.readouterr()
     lines = out.splitlines()

@@ -421,7 +421,7 @@ class TestManyFits:
         )
 
     def test_a_strength_is_chosen_by_the_loss_of_each_folds_own_transformation(self):
-        options = {**QUICK, "hidden_layer_sizes": (3,), "max_iter": 4, "alphas": [0.001, 0.01, 0.1], "cv": 2}
+        options = {**QUICK, "hidden_layer_sizes": (3,), "max_iter": 4, "alphas": [0.001, 0.01, 0.1], "cv": KFold(2)}
         model = RegularizedMLPRegressorCV(**options, target_transform="standard", penalty="l1").fit(X, Y)
         assert_array_equal(model.target_transformer_.mean_, Y.mean())
         assert abs(model.predict(X).mean() - Y.mean()) < Y.std()
