@@ -24,6 +24,7 @@ from skreg.model_selection import (
     regularization_path,
 )
 from skreg.model_selection._cv_splits import checked_splits
+from skreg.model_selection._folds import Fold
 from skreg.model_selection._path import empty_from
 from skreg.model_selection._strengths import Step, StrengthSearch, all_strengths, choose, follow, standard_error
 from skreg.stopping import RowStructure
@@ -188,6 +189,20 @@ class TestSearchOfAnEstimator:
         again = clone(model).fit(self.X, self.y)
         np.testing.assert_array_equal(again.scores_path_, model.scores_path_)
         np.testing.assert_array_equal(again.coefs_[0], model.coefs_[0])
+
+    @pytest.mark.parametrize(("learning_rate", "first"), [("cosine", 0), ("constant", 5)])
+    def test_a_search_with_an_annealed_rate_starts_at_the_weakest(self, learning_rate, first, monkeypatch):
+        made = []
+
+        def recorded(fold, steps):
+            made.append([step.strength for step in steps])
+            return (yield from scored(fold, steps))
+
+        scored = Fold.scored
+        monkeypatch.setattr(Fold, "scored", recorded)
+        options = self.options | {"learning_rate": learning_rate, "max_iter": 5}
+        RegularizedMLPRegressorCV(**options, alphas=20, cv=2, refit=False).fit(self.X, self.y)
+        assert made[0] == [first]
 
     def test_given_strengths_and_few_of_a_grid_are_all_fitted(self):
         grid = RegularizedMLPRegressorCV(**self.options, alphas=12, cv=2).fit(self.X, self.y)
