@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import TimeSeriesSplit
 
 from skreg._estimator.copies import unfitted
 from skreg._estimator.data import Table
@@ -23,6 +24,7 @@ from skreg._warnings import Advice, AdviceWarning, Message
 from skreg.engine.spec import FitResult, RowChoice
 from skreg.penalties._base import LayerPenalty
 from skreg.penalties._resolve import unused_strengths
+from skreg.stopping import takes_groups
 from skreg.stopping._splits import WANTED_VALIDATION_SHARE
 
 # Parameters without effect unless rows are held out, which `partial_fit` does not do.
@@ -43,6 +45,9 @@ CLASSES_TO_STOP_ON = (
 )
 STRATIFIED_X_VAL = "X, X_val, y, y_val = train_test_split(X, y, stratify=y)."
 STRATIFIED_SPLITTER = "early_stopping=StratifiedShuffleSplit(1), which holds out rows of each class."
+STRATIFIED_GROUPS = (
+    "early_stopping=StratifiedGroupKFold(5), which holds out whole groups, with rows of each class where it can."
+)
 
 # Measured on seven tables with 60 to 500 of their rows: of 61 fits with the defaults 6 had converged after 200 epochs
 # and 52 after 1000, but the loss of new rows was then a quarter larger. With early stopping it was not.
@@ -176,14 +181,16 @@ def validation_size_messages(
         text = FEW_TO_STOP_ON.format(n_rows=len(valid), folds=folds_of(estimator, "early_stopping=True, ..."))
         messages.append((text, AdviceWarning))
     rule, _ = estimator._stopping_rule()
-    is_chosen = valid.of_validation_data or hasattr(rule, "split")
+    # Rows in time have no other end to be held out.
+    is_chosen = valid.of_validation_data or (hasattr(rule, "split") and not isinstance(rule, TimeSeriesSplit))
     trained = estimator._strata(table.targets[train.indices]) if is_chosen else None
     if trained is not None:
         classes, counts = np.unique(trained, return_counts=True)
         found = estimator._strata(valid_table.targets[valid.indices])
         missing = classes[(counts >= ENOUGH_OF_A_CLASS) & ~np.isin(classes, found)].astype(int)
         if len(missing):
-            line = STRATIFIED_X_VAL if valid.of_validation_data else STRATIFIED_SPLITTER
+            of_splitter = STRATIFIED_GROUPS if takes_groups(rule) else STRATIFIED_SPLITTER
+            line = STRATIFIED_X_VAL if valid.of_validation_data else of_splitter
             names = estimator.classes_[missing].tolist()
             messages.append((CLASSES_TO_STOP_ON.format(names=names, line=line), AdviceWarning))
     return messages

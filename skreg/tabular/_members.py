@@ -31,7 +31,7 @@ RECIPES: dict[str, dict] = {
     },
 }
 # Those that also have a member of the same kind behind a PiecewiseLinearEncoder, if its features do not outnumber rows.
-IN_PIECES = ("sparse", "medium", "wide")
+IN_PIECES = ("sparse", "wide")
 # Where columns outnumber rows: a network that selects columns.
 WIDE_RECIPES: dict[str, dict] = {
     "group": {"hidden_layer_sizes": (64,), "penalty": "group_lasso", "alpha": 2e-2, "learning_rate_init": 0.003},

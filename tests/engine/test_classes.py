@@ -88,6 +88,7 @@ def test_codes_make_the_network_of_indicators(name, n_classes, in_parts):
     np.testing.assert_array_equal(model.predict(X), model.classes_[model.decision_function(X).argmax(axis=1)])
 
 
+@pytest.mark.filterwarnings("ignore:Early stopping has no row to choose the epoch by of the classes")
 def test_partial_fit_and_given_validation_rows_take_codes(in_parts):
     X, y, weight = data(20)
 

@@ -10,7 +10,13 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import PredefinedSplit, StratifiedShuffleSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    PredefinedSplit,
+    StratifiedGroupKFold,
+    StratifiedShuffleSplit,
+    TimeSeriesSplit,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -124,16 +130,28 @@ class TestConvergence:
         assert len(warned(ensemble.fit, X, NUMBERS)) == 1
 
 
+class PredefinedGroups(GroupKFold):
+    """Splitter that holds out some groups."""
+
+    def __init__(self, held_out):
+        super().__init__(2)
+        self.held_out = held_out
+
+    def split(self, X, y=None, groups=None):
+        is_held_out = np.isin(groups, self.held_out)
+        yield np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+
+
 class TestRowsToStopOn:
     def test_few_of_them(self):
-        n_rows = 10 * (FEWEST_TO_STOP_ON - 1)
+        n_rows, enough = 160, 167  # of which 15 % are held out
         model = RegularizedMLPClassifier(**QUICK, early_stopping=True)
         text, category = only_warning(model.fit, ROWS[:n_rows], CLASSES[:n_rows])
         assert category is AdviceWarning
         assert text.startswith(f"Early stopping chooses the epoch by {FEWEST_TO_STOP_ON - 1} rows")
         line = "skreg.ensemble.FoldEnsembleClassifier(RegularizedMLPClassifier(early_stopping=True, ...))"
         assert f"Use {line}, " in text
-        assert warned(model.fit, ROWS[: n_rows + 10], CLASSES[: n_rows + 10]) == []
+        assert warned(model.fit, ROWS[:enough], CLASSES[:enough]) == []
         assert warned(model.set_params(early_stopping=False).fit, ROWS[:n_rows], CLASSES[:n_rows]) == []
 
     def test_the_line_mends(self):
@@ -177,6 +195,22 @@ class TestRowsToStopOn:
         text, _ = only_warning(model.fit, ROWS, names)
         assert "Use early_stopping=StratifiedShuffleSplit(1), which holds out" in text
         assert warned(model.set_params(early_stopping=StratifiedShuffleSplit(1)).fit, ROWS, names) == []
+
+    def test_a_class_that_is_missing_in_the_held_out_groups(self):
+        order = np.argsort(CLASSES, kind="stable")
+        groups = np.arange(300) // 10
+        splitter = PredefinedGroups([0, 1, 2])
+        model = RegularizedMLPClassifier(**QUICK, early_stopping=splitter)
+        text, _ = only_warning(model.fit, ROWS[order], CLASSES[order], groups=groups)
+        assert "of the classes [1, 2], which" in text
+        assert "Use early_stopping=StratifiedGroupKFold(5), which holds out whole groups" in text
+        model.set_params(early_stopping=StratifiedGroupKFold(5))
+        assert warned(model.fit, ROWS[order], CLASSES[order], groups=groups) == []
+
+    def test_the_last_rows_of_time_are_as_they_are(self):
+        order = np.argsort(CLASSES, kind="stable")
+        model = RegularizedMLPClassifier(**QUICK, early_stopping=TimeSeriesSplit(2))
+        assert warned(model.fit, ROWS[order], CLASSES[order]) == []
 
     def test_a_rare_class_that_is_missing(self):
         """Rows of which there are hardly any cannot be held out."""

@@ -84,6 +84,7 @@ OTHERS = {
     "beta_2": [0.1],
     "epsilon": [1e-3],
     "n_iter_no_change": [1],
+    "min_steps": [7],
     "max_fun": [1],
     "device": [torch.device("cpu")],
     "callbacks": [[]],

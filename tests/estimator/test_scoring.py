@@ -78,6 +78,7 @@ def test_scorers_of_classifiers_do_not_go_with_regressors(scoring):
         regularization_path(model, X, y, alphas=[0.1, 1.0], scoring=scoring)
 
 
+@pytest.mark.filterwarnings("ignore:Early stopping has no row to choose the epoch by of the classes")
 @pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", "roc_auc_ovr"])
 def test_classes_that_the_rows_lack_are_named(scoring):
     match = r"'scoring' parameter .* the {} {} rows .*got {!r}, which cannot: .*These rows lack the classes \[1, 2\]\."

@@ -58,6 +58,7 @@ pytestmark = [
     # Two epochs, labels at random: what the networks predict is of no interest, only on which rows they are trained.
     pytest.mark.filterwarnings("ignore:.*No feature is selected"),
     pytest.mark.filterwarnings("ignore:.* predicts the same for all test rows"),
+    pytest.mark.filterwarnings("ignore:Early stopping has no row to choose the epoch by of the classes"),
 ]
 
 
