@@ -184,7 +184,9 @@ def empty_from(estimator, X, y, sample_weight, scale: float, *, warn: WarningSin
     ``scale`` is the strength at which plain group lasso ends a linear path. What is returned is larger than the
     smallest such strength, because short fits drop features late, and by a factor of less than 2 besides.
     """
-    short = set_parameters(unfitted(estimator), max_iter=math.ceil(estimator.max_iter * SEARCH_SHARE))
+    lengths = {name: getattr(estimator, name) for name in ("max_iter", "min_steps")}
+    shorter = {name: math.ceil(n * SEARCH_SHARE) for name, n in lengths.items() if n is not None}
+    short = set_parameters(unfitted(estimator), **shorter)
     fits = WarmFits(short, X, y, sample_weight, null=None)
     alphas = scale * SEARCH_START * 2.0 ** np.arange(N_SEARCHED)
     while alphas[0] <= LARGEST_ALPHA * scale:

@@ -247,6 +247,22 @@ class TestSearchOfAnEstimator:
         with pytest.raises(ValueError, match="No strength up to alpha=.* sets all weights to zero. Give 'alphas'"):
             empty_from(model, self.X, self.y, None, 1.0, warn=give_warnings)
 
+    @pytest.mark.parametrize(("options", "n_epochs"), [({}, 5), ({"max_iter": 6, "min_steps": 60}, 10)])
+    def test_fits_for_the_end_of_a_grid_are_short(self, monkeypatch, options, n_epochs):
+        lengths = []
+
+        def recorded(models):
+            lengths.extend(model.n_iter_ for model in models)
+            return False
+
+        monkeypatch.setattr(_path, "is_empty", lambda model: recorded([model]))
+        monkeypatch.setattr(_path, "LARGEST_ALPHA", 1.0)
+        short = {"max_iter": 30, "batch_size": len(self.X), "n_iter_no_change": np.inf}
+        model = RegularizedMLPRegressor(**self.options | short | options, penalty="group_lasso")
+        with pytest.raises(ValueError, match="No strength"):
+            empty_from(model, self.X, self.y, None, 1.0, warn=give_warnings)
+        assert set(lengths) == {n_epochs}
+
 
 def test_other_warm_starts_are_checked_anew():
     X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2
