@@ -111,7 +111,7 @@ class FittedMLP(DocLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     _prediction_parameters: ClassVar[tuple[str, ...]] = ("activation", "loss", "dropout", "input_dropout", "scoring")
 
     # Parameters and fitted attributes that pickles of earlier versions may lack, and what they stand for there.
-    _later_parameters: ClassVar[dict[str, object]] = dict.fromkeys(AXES)
+    _later_parameters: ClassVar[dict[str, object]] = dict.fromkeys((*AXES, "min_steps"))
     _later_attributes: ClassVar[dict[str, object]] = {"source_columns_": None}
 
     @classmethod

@@ -77,7 +77,7 @@ class Trainer:
     solver : FlatOptimizer or None
         The optimizer; None for L-BFGS, which is SciPy's.
     lr : float
-        The learning rate of the next step, of the first member.
+        The learning rate of the next step, of the member with the largest one.
     member_lr : list of float
         Learning rate of each member, before the schedule.
     best_weights : list of Tensor or None
@@ -203,7 +203,7 @@ class Trainer:
                 "epoch": self.monitor.epoch,
                 "n_rows_seen": self.n_rows_seen + batch.span.start,
             }
-            self.lr = self.spec.schedule.rate(self.member_lr[0], **self.progress)
+            self.lr = self.spec.schedule.rate(max(self.member_lr), **self.progress)
         self.observer.take_step(self)
         if self.averager is not None:
             self.averager.update(self.averaging.share(self.solver.n_steps))
@@ -412,9 +412,12 @@ class Trainer:
         """Initialize every network around the best constant outputs of its loss, or with the weights of its spec."""
         outputs = cache(partial(start_outputs, self.spec.loss))
         views, own_views = (module.member_views(module.state()) for module in (self.module, self.single))
+        # Biases and statistics, which drawing weights leaves as they are: those of a member before may be in there.
+        fresh = self.single.snapshot()
         for position, member in enumerate(self.members):
             spec = member.spec
             if spec.start is None:
+                self.single.restore(fresh)
                 self.single.initialize([generator_of(spec.seeds["init"])], outputs(member.rows))
             else:
                 self.single.restore([torch.from_numpy(array) for array in spec.start])
@@ -425,9 +428,10 @@ class Trainer:
     def _make_solver(self) -> None:
         """Make the solver and the rules of the present members."""
         specs, module = [member.spec for member in self.members], self.module
-        # A step has the learning rate of the first member; the solver gets the others' as multiples of it.
+        # A step has the largest learning rate; the solver gets the members' as parts of it. Multiples of a smaller one
+        # would magnify the rounding of its steps: in single precision, of 1e-6 of a usual rate, to a tenth of a weight.
         self.member_lr = [member.monitor.lr for member in self.members]
-        self.lr = self.member_lr[0]
+        self.lr = max(self.member_lr)
         of_layers = zip(*(member.spec.penalties for member in self.members), strict=True)
         penalties = [stacked_penalty(of_layer, module.flat) for of_layer in of_layers]
         member_lr = 1.0

@@ -29,7 +29,7 @@ from skreg.model_selection._alphas import (
     penalty_of,
 )
 from skreg.model_selection._routines import Routine, run, without_convergence_warnings
-from skreg.model_selection._warm_fits import WarmFits, look_back
+from skreg.model_selection._warm_fits import WarmFits, length_of_part, look_back
 
 # The search for the end of a grid takes fits from scratch of this share of the epochs, for so many strengths at a time,
 # each twice the one before.
@@ -184,9 +184,8 @@ def empty_from(estimator, X, y, sample_weight, scale: float, *, warn: WarningSin
     ``scale`` is the strength at which plain group lasso ends a linear path. What is returned is larger than the
     smallest such strength, because short fits drop features late, and by a factor of less than 2 besides.
     """
-    lengths = {name: getattr(estimator, name) for name in ("max_iter", "min_steps")}
-    shorter = {name: math.ceil(n * SEARCH_SHARE) for name, n in lengths.items() if n is not None}
-    short = set_parameters(unfitted(estimator), **shorter)
+    n_epochs = math.ceil(estimator.max_iter * SEARCH_SHARE)
+    short = set_parameters(unfitted(estimator), **length_of_part(estimator, n_epochs))
     fits = WarmFits(short, X, y, sample_weight, null=None)
     alphas = scale * SEARCH_START * 2.0 ** np.arange(N_SEARCHED)
     while alphas[0] <= LARGEST_ALPHA * scale:

@@ -114,7 +114,10 @@ class StrengthSearch:
         self.first = len(alphas) - 1 if down else round(start * (len(alphas) - 1))
         self.down = down
         self.selection = selection
-        self.stride = max(1, round(math.log(RATIO_OF_STRIDE) / math.log(alphas[1] / alphas[0])))
+        # All but one of the strengths, if even the ends of the grid are nearer to each other than a stride.
+        span, whole = math.log(alphas[-1] / alphas[0]), len(alphas) - 1
+        stride = math.log(RATIO_OF_STRIDE)
+        self.stride = whole if span <= stride else max(1, round(whole * stride / span))
         self._steps: dict[int, Step] = {}
         self._scores: dict[int, np.ndarray] = {}
 

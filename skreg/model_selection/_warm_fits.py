@@ -69,6 +69,14 @@ def without_training_state(model):
     return model
 
 
+def length_of_part(estimator, n_epochs: int) -> dict[str, int | None]:
+    """Return `max_iter` and `min_steps` for a part of the epochs of a whole fit."""
+    n_steps = estimator.min_steps
+    if n_steps is not None:
+        n_steps = math.ceil(n_steps * n_epochs / estimator.max_iter)
+    return {"max_iter": n_epochs, "min_steps": n_steps}
+
+
 class WarmFits:
     """Warm-started fits of one estimator to some data, for one strength after another.
 
@@ -108,7 +116,8 @@ class WarmFits:
         self.up = up
         self.ratio_of_whole_fit = ratio_of_whole_fit
         self.last = None
-        self.scratch_is_empty = False
+        # The weakest strength of which a fit from scratch is known to use no feature; those of stronger ones do not.
+        self.empty_from = math.inf
         # Validation has its own rule; L-BFGS its own meaning of tol.
         has_rule = not up or self.null is None or estimator.early_stopping or estimator.solver == "lbfgs"
         self._stopping = {} if has_rule else {"tol": TOLERANCE * self.null.loss, "n_iter_no_change": PATIENCE}
@@ -125,7 +134,7 @@ class WarmFits:
             return model
         if self.up and self.null is not None and is_empty(neighbour):
             # Training does not leave weights of zero.
-            if self.scratch_is_empty:
+            if alpha >= self.empty_from:
                 return (yield from self._null_model(neighbour, alpha))
             return (yield from self._from_scratch_or_null(neighbour, alpha))
         return (yield from self._checked(neighbour, alpha))
@@ -165,7 +174,8 @@ class WarmFits:
         not: at another strength, training may do better.
         """
         (model,) = yield from self.from_scratch([alpha])
-        self.scratch_is_empty = is_empty(model)
+        if is_empty(model):
+            self.empty_from = min(self.empty_from, alpha)
         if self._is_worse_than_null(model):
             return (yield from self._null_model(neighbour, alpha))
         return model
@@ -205,7 +215,7 @@ class WarmFits:
         """Train a model for about ``n_epochs`` more epochs, and extend its history."""
         for rate, schedule, n in self._phases(n_epochs):
             history, n_before = model.history_, model.n_iter_
-            parameters = {"max_iter": n, "min_steps": self._steps_of(n)} | self._stopping
+            parameters = length_of_part(self.estimator, n) | self._stopping
             set_parameters(model, learning_rate=schedule, learning_rate_init=rate, **parameters)
             yield [self._request(model, is_short=True)]
             model.history_ = joined(history, model.history_)
@@ -234,13 +244,6 @@ class WarmFits:
         names = ("warm_start", *lengths, "learning_rate", "learning_rate_init")
         set_parameters(model, **{name: getattr(self.estimator, name) for name in names})
         return without_training_state(model)
-
-    def _steps_of(self, n_epochs: int) -> int | None:
-        """Return `min_steps` for a part of the epochs of a whole fit."""
-        estimator = self.estimator
-        if estimator.min_steps is None:
-            return None
-        return math.ceil(estimator.min_steps * n_epochs / estimator.max_iter)
 
     def _n_epochs(self, neighbour: float, alpha: float) -> int:
         if self.max_iter is not None:

@@ -140,18 +140,18 @@ class PiecewiseLinearEncoder(DocLink, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
-        columns, n_columns = self._in_pieces, values.shape[1]
-        encoded = np.empty((len(values), n_columns + self.n_bins * len(columns)), dtype=values.dtype)
-        encoded[:, :n_columns] = values
-        for number, column in enumerate(columns):
+        first = values.shape[1]
+        encoded = np.empty((len(values), len(self.input_features_)), dtype=values.dtype)
+        encoded[:, :first] = values
+        for column in self._in_pieces:
             edges = self.bin_edges_[column]
             widths = np.diff(edges)
             # In double precision: the distance of two edges can vanish in single precision.
             distances = values[:, [column]].astype(np.float64) - edges[:-1]
             shares = np.divide(distances, widths, out=np.zeros_like(distances), where=widths > 0)
-            first = n_columns + number * self.n_bins
             np.clip(shares, 0, 1, out=shares)
-            encoded[:, first : first + self.n_bins] = shares
+            encoded[:, first : first + len(widths)] = shares
+            first += len(widths)
         return table_or_frame(self, encoded, X)
 
     def get_feature_names_out(self, input_features=None):
@@ -169,5 +169,6 @@ class PiecewiseLinearEncoder(DocLink, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = feature_names_checked(self, input_features)
-        pieces = [f"{names[column]}_piece{number}" for column in self._in_pieces for number in range(self.n_bins)]
+        n_pieces = {column: len(self.bin_edges_[column]) - 1 for column in self._in_pieces}
+        pieces = [f"{names[column]}_piece{number}" for column, n in n_pieces.items() for number in range(n)]
         return np.array([*names, *pieces], dtype=object)

@@ -74,7 +74,7 @@ def encoded_widths(template: TablePipeline, X, y) -> dict[str, int]:
     messages: list[Message] = []  # which folds have, too
     with keeping_warnings(messages):
         encoded = clone(template.steps[0][1]).fit(X, y).transform(X)
-    inputs = SharedInputs(encoded, y, None, {})
+    inputs = SharedInputs(encoded, y, None, {}, np.random.RandomState(0))
     return {name: inputs.of(name, member).n_features for name, member in last_of(template).networks}
 
 

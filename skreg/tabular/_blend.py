@@ -27,6 +27,7 @@ from skreg.tabular._inputs import (
     importances_of,
     network_of,
     selected_by,
+    transformers_of,
     with_network,
     without_padding,
 )
@@ -121,7 +122,7 @@ class Blend(FittedTogether, BaseEstimator):
     networks : list of (str, estimator)
         Names and networks of skreg, or pipelines of transformers and such a network; all classifiers or all regressors.
     random_state : int, RandomState instance or None, default=None
-        Seed from which the networks get theirs.
+        Seed from which the networks and the transformers before them get theirs.
     widths : dict of str to int or None, default=None
         Number of features that a network is trained with: inputs that have fewer get columns of zeros, which the fitted
         network does not have. Networks of folds whose encoders have not made the same features can then be trained
@@ -171,15 +172,16 @@ class Blend(FittedTogether, BaseEstimator):
         self, X, y, sample_weight=None, *, groups=None, structure, messages, stopped=None, X_val=None, **validation
     ):
         random, checks, pending = random_numbers(self.random_state), SharedChecks(), {}
-        y = as_numpy(y, "y")
-        shared = SharedInputs(X, y, X_val, self.widths or {})
-        for name, given in self.networks:
+        y, seeds = as_numpy(y, "y"), [int(random.randint(SEED_LIMIT)) for _ in self.networks]
+        shared = SharedInputs(X, y, X_val, self.widths or {}, random)
+        for (name, given), seed in zip(self.networks, seeds, strict=True):
             member = clone(given)
-            network = network_of(member).set_params(random_state=int(random.randint(SEED_LIMIT)))
+            network = network_of(member).set_params(random_state=seed)
             network._validate_params()
             inputs = shared.of(name, member)
             if member is not network:
-                member.steps[:-1] = inputs.transformers
+                names = [step_name for step_name, _ in transformers_of(member)]
+                member.steps[:-1] = zip(names, inputs.transformers, strict=True)
             weight = network._as_weights(sample_weight, inputs.X)
             rows = {"X_val": inputs.X_val, **validation} if network.early_stopping else {}
             options = {"groups": groups, "checks": checks, "messages": messages}

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.base import OneToOneFeatureMixin, clone
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.pipeline import Pipeline
 
 from skreg._estimator.columns import column_norms
 from skreg._estimator.data import as_numpy
+from skreg.ensemble._base import with_seeds
 from skreg.model_selection._keys import NoKeyError, value_key
 from skreg.preprocessing._encoded import EncodedTable, source_columns_of
 
@@ -96,7 +97,7 @@ class Inputs:
 
     Attributes
     ----------
-    transformers : list of (str, transformer)
+    transformers : list of transformer
         The fitted transformers before it.
     n_features : int
         Number of features without those that were added by :func:`padded`.
@@ -104,7 +105,7 @@ class Inputs:
         Rows to train and to stop on.
     """
 
-    transformers: list[tuple[str, object]]
+    transformers: list[object]
     n_features: int
     X: object
     X_val: object
@@ -119,17 +120,19 @@ class SharedInputs:
         Encoded rows, targets, and encoded rows to stop on; the last may be None.
     widths : mapping of str to int
         Number of features of each network, to which its inputs are filled up with zeros. Others are as they are.
+    random : RandomState
+        Generator of the seeds of the transformers.
     """
 
-    def __init__(self, X, y, X_val, widths: Mapping[str, int]):
+    def __init__(self, X, y, X_val, widths: Mapping[str, int], random: np.random.RandomState):
         self._X, self._y, self._X_val = as_numpy(X), y, None if X_val is None else as_numpy(X_val)
-        self._widths, self._known = widths, {}
+        self._widths, self._random, self._known = widths, random, {}
 
     def of(self, name: str, member) -> Inputs:
         """Return the inputs of a member, after a fit of copies of its transformers."""
-        transformers, width = transformers_of(member), self._widths.get(name)
+        transformers, width = [step for _, step in transformers_of(member)], self._widths.get(name)
         try:
-            key = width, value_key([step for _, step in transformers])
+            key = width, value_key(transformers)
         except NoKeyError:
             return self._made(transformers, width)
         if key not in self._known:
@@ -138,9 +141,9 @@ class SharedInputs:
 
     def _made(self, transformers, width: int | None) -> Inputs:
         X, X_val, fitted = self._X, self._X_val, []
-        for name, unfitted in transformers:
-            step = clone(unfitted)
+        for unfitted in transformers:
+            step = with_seeds(unfitted, self._random)
             X = as_numpy(step.fit_transform(X, self._y))
             X_val = None if X_val is None else as_numpy(step.transform(X_val))
-            fitted.append((name, step))
+            fitted.append(step)
         return Inputs(fitted, np.shape(X)[1], padded(X, width), None if X_val is None else padded(X_val, width))

@@ -207,6 +207,18 @@ class TestMembersAreAsAlone:
             assert member.coefs_[0].dtype == np.float32
             assert_same_networks(member, make(**setting).fit(*data), tolerance=1e-4)
 
+    @pytest.mark.parametrize("normalization", [None, "batch"])
+    def test_new_weights_beside_a_warm_start(self, normalization):
+        """Biases and statistics of the first member are not where the second one starts."""
+        warm = make(warm_start=True, normalization=normalization).fit(X, Y)
+        _, member = train_together([warm, make(normalization=normalization)])
+        assert_same_networks(member, make(normalization=normalization).fit(X, Y))
+
+    def test_a_tiny_rate_beside_a_usual_one_in_single_precision(self):
+        data = (X.astype(np.float32), Y)
+        _, member = train_together([make(learning_rate_init=2e-8), make()], data)
+        assert_same_networks(member, make().fit(*data), tolerance=1e-4)
+
     @pytest.mark.parametrize("solver", ["adam", "sgd"])
     @pytest.mark.parametrize("rates", [(0.02,), (0.002, 0.02)])
     def test_weight_decay_in_single_precision(self, solver, rates):

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.model_selection import GroupShuffleSplit
 
@@ -200,6 +201,18 @@ def test_pickles_of_earlier_versions_can_be_read(fitted, name):
     np.testing.assert_equal(results(restored, TARGETS[name]), before)
     restored.set_params(activation="identity", loss=half_squared_error)
     np.testing.assert_equal(results(restored, TARGETS[name]), before)
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_pickles_of_earlier_versions_without_min_steps_can_be_fitted_again(fitted, name):
+    model, y = fitted[name], TARGETS[name]
+    state = copy.deepcopy(model.__getstate__())
+    del state["min_steps"]
+    restored = object.__new__(type(model))
+    restored.__setstate__(state)
+    np.testing.assert_equal(results(restored, y), results(model, y))
+    assert clone(restored).get_params()["min_steps"] is None
+    assert restored.set_params(max_iter=1).fit(X, y).n_iter_ == 1
 
 
 def test_pickles_of_predictions_name_the_module_that_they_were_in():

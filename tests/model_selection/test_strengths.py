@@ -153,6 +153,12 @@ class TestSearch:
         assert 14 in found
         assert len(found) < 10
 
+    def test_a_grid_of_nearly_equal_strengths_is_one_stride(self):
+        for alphas in (np.geomspace(0.5, 0.6, 30), np.full(30, 0.5)):
+            search = StrengthSearch(alphas, down=False, selection="best")
+            assert search.stride == 29
+            assert {0, 29} <= set(made(followed(search.plan(), peak(14))))
+
     def test_a_dense_grid_has_longer_strides(self):
         alphas = np.geomspace(1e-3, 1, 100)
         search = StrengthSearch(alphas, down=False, selection="best")
@@ -240,6 +246,16 @@ class TestSearchOfAnEstimator:
         model = RegularizedMLPRegressor(**self.options, penalty="group_lasso")
         regularization_path(model, self.X, self.y, alphas=[0.01, 0.02, 0.04])
         assert len(calls) == 1
+
+    def test_fits_that_end_a_grid_are_short_with_min_steps_too(self, monkeypatch):
+        lengths = []
+        monkeypatch.setattr(
+            _path, "WarmFits", lambda short, *_, **__: lengths.append((short.max_iter, short.min_steps))
+        )
+        model = RegularizedMLPRegressor(**self.options | {"max_iter": 60}, penalty="group_lasso", min_steps=900)
+        with pytest.raises(AttributeError, match="from_scratch"):
+            empty_from(model, self.X, self.y, None, 1.0, warn=give_warnings)
+        assert lengths == [(10, 150)]
 
     def test_no_strength_ends_a_grid(self, monkeypatch):
         monkeypatch.setattr(_path, "LARGEST_ALPHA", 0.01)

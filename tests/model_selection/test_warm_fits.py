@@ -133,7 +133,7 @@ class TestRules:
         fits = self.fits()
         run(fits.fit(0.05))
         fits.last.coefs_ = [np.zeros_like(W) for W in fits.last.coefs_]
-        fits.scratch_is_empty = scratch_is_empty
+        fits.empty_from = 0.055 if scratch_is_empty else 0.065
         assert is_empty(run(fits.fit(0.06))) == scratch_is_empty
 
     def test_what_weights_cost_elsewhere(self):

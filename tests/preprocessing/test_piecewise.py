@@ -52,6 +52,15 @@ def test_equal_numbers_make_pieces_of_zeros():
     np.testing.assert_allclose(found[:, 4], [0, 0, 0.5, 1])
 
 
+def test_parameters_that_are_set_after_fit_act_from_the_next_fit_on():
+    encoder = PiecewiseLinearEncoder(4).fit(X)
+    before, names = np.asarray(encoder.transform(X)), encoder.get_feature_names_out()
+    encoder.set_params(n_bins=2)
+    np.testing.assert_array_equal(encoder.transform(X), before)
+    assert encoder.get_feature_names_out().tolist() == names.tolist()
+    assert encoder.fit_transform(X).shape == (200, 7)
+
+
 @pytest.mark.parametrize(("min_unique", "n_features"), [(2, 9), (3, 6), (4, 3)])
 def test_columns_with_few_numbers_have_no_pieces(min_unique, n_features):
     x = np.column_stack([np.tile([0, 1], 6), np.tile([0, 1, 2], 4), np.ones(12)])

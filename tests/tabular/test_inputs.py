@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from skreg._seeds import SEED_LIMIT
 from skreg.preprocessing import PiecewiseLinearEncoder, TableEncoder
@@ -56,7 +56,7 @@ def test_networks_are_those_of_the_pipelines_fitted_alone(kind, width):
 @BOTH
 def test_equal_transformers_are_fitted_once(kind):
     X, y = data(kind)
-    shared = SharedInputs(X, y, X[:5], {"wide": 30})
+    shared = SharedInputs(X, y, X[:5], {"wide": 30}, np.random.RandomState(0))
     first, same = (shared.of(name, make_pipeline(PiecewiseLinearEncoder(3), KINDS[kind]())) for name in "ab")
     assert first.X is same.X
     assert first.X_val is same.X_val
@@ -66,6 +66,26 @@ def test_equal_transformers_are_fitted_once(kind):
     wide = shared.of("wide", make_pipeline(PiecewiseLinearEncoder(3), KINDS[kind]()))
     assert (wide.X.shape, wide.n_features) == ((60, 30), 16)
     assert shared.of("d", make_pipeline("passthrough", KINDS[kind]())).X is shared.of("e", KINDS[kind]()).X
+
+
+@BOTH
+def test_members_with_equal_transformers_keep_their_own_names(kind):
+    X, y = data(kind)
+    small, large = (network for _, network in networks(kind))
+    given = [("a", Pipeline([("x", PCA(2)), ("y", small)])), ("b", Pipeline([("y", PCA(2)), ("x", large)]))]
+    found = Blend(given, random_state=0).fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:]).networks_
+    assert [[name for name, _ in member.steps] for member in found.values()] == [["x", "y"], ["y", "x"]]
+    assert found["a"][0] is found["b"][0]
+
+
+@BOTH
+def test_transformers_that_draw_have_seeds(kind):
+    X, y = data(kind)
+    given = members(kind, QuantileTransformer(n_quantiles=5, subsample=20, random_state=None))
+    first, second = (Blend(given, random_state=0).fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:]) for _ in range(2))
+    np.testing.assert_array_equal(first.predict(X), second.predict(X))
+    drawn = [blend.networks_["small_behind"][0] for blend in (first, second)]
+    assert drawn[0].random_state == drawn[1].random_state is not None
 
 
 @BOTH
@@ -89,7 +109,9 @@ def test_importances_of_mixed_features_are_an_error(kind):
     given = members(kind, PCA(2), early_stopping=False, n_iter_no_change=10)
     blend = Blend(given, random_state=0).fit(X, y)
     assert blend.predict(X).shape == y.shape
-    with pytest.raises(AttributeError, match=r"What comes out of PCA\(n_components=2\) belongs to no single column"):
+    with pytest.raises(
+        AttributeError, match=r"What comes out of PCA\(n_components=2, random_state=\d+\) belongs to no single column"
+    ):
         blend.feature_importances_  # noqa: B018
 
 
