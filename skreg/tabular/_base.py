@@ -78,6 +78,11 @@ def encoded_widths(template: TablePipeline, X, y) -> dict[str, int]:
     return {name: inputs.of(name, member).n_features for name, member in last_of(template).networks}
 
 
+def without_too_many_features(members: list[tuple], widths: dict[str, int], n_rows: int) -> list[tuple]:
+    """Return members without those whose transformers make more features of the encoded ones than there are rows."""
+    return [(name, member) for name, member in members if not transformers_of(member) or widths[name] <= n_rows]
+
+
 @with_parameters
 class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
     """Base class of the estimators to start with; use a subclass."""
@@ -181,7 +186,10 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
         forget(self)
         X, y, weight, of_user = self._checked_rows(X, y, sample_weight)
         folds = self._make_folds(*X.shape)
-        folds.estimator.set_params(blend__widths=encoded_widths(folds.estimator, X, y))
+        widths, networks = encoded_widths(folds.estimator, X, y), last_of(folds.estimator).networks
+        if isinstance(self.members, str):
+            networks = without_too_many_features(networks, widths, self._n_trained(len(y)))
+        folds.estimator.set_params(blend__networks=networks, blend__widths=widths)
         pending = folds._prepare(X, y, weight, groups=groups, messages=messages, **options)
         return PendingTabular(self, folds, pending, y, of_user)
 
@@ -227,14 +235,18 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
                 "The 'cv' parameter must be an int from 2 to the number of rows, a splitter or splits; got "
                 f"cv={cv!r} with n_samples={n_rows}."
             )
-        n_trained = max(1, round(n_rows * (1 - 1 / (cv if isinstance(cv, Integral) else N_FOLDS))))
         # Arrays whatever the user has set for all transformers: frames are not filled up to one width.
         encoder = TableEncoder(categorical_features=self.categorical_features).set_output(transform="default")
-        template = table_pipeline(Blend(self._checked_members(n_trained, n_columns)), encoder=encoder)
+        template = table_pipeline(Blend(self._checked_members(self._n_trained(n_rows), n_columns)), encoder=encoder)
         names = ("cv", "scoring", "n_jobs", "memory_limit", "random_state", "verbose", *self._fold_parameters)
         return self._fold_kind(template, **{name: getattr(self, name) for name in names})
 
     _fold_parameters: tuple[str, ...] = ()
+
+    def _n_trained(self, n_rows: int) -> int:
+        """Return about how many rows a fold trains on."""
+        n_folds = self.cv if isinstance(self.cv, Integral) else N_FOLDS
+        return max(1, round(n_rows * (1 - 1 / n_folds)))
 
     def _checked_members(self, n_rows: int, n_columns: int) -> list[tuple[str, BaseRegularizedMLP]]:
         """Return names and networks; raise ValueError if there are others than such."""

@@ -30,7 +30,8 @@ RECIPES: dict[str, dict] = {
         "dropout": 0.1,
     },
 }
-# Those that also have a member of the same kind behind a PiecewiseLinearEncoder, if its features do not outnumber rows.
+# Those that also have a member of the same kind behind a PiecewiseLinearEncoder, if so many features as it would make
+# of plain columns do not outnumber rows. What it makes of encoded ones is known, and compared with rows, in `fit`.
 IN_PIECES = ("sparse", "wide")
 # Where columns outnumber rows: a network that selects columns.
 WIDE_RECIPES: dict[str, dict] = {

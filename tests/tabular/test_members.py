@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 
@@ -95,6 +96,16 @@ def test_more_columns_than_rows(kind, short):
     wide = np.column_stack([X, np.random.default_rng(0).normal(size=(len(X), 60))])
     found = (TabularMLPClassifier if kind == "classifier" else TabularMLPRegressor)(random_state=0, cv=2).fit(wide, y)
     assert "group_lasso" in {member.estimator[-1].penalty for member in found.members_.values()}
+
+
+def test_no_pieces_where_encoded_columns_have_too_many(short):
+    X, y = data("classifier", n_classes=2)
+    levels = np.array([f"level {k}" for k in range(10)] * 6)[:, None]  # 10 features and 36 of the numbers for 45 rows
+    few, many = (pd.DataFrame(rows) for rows in (X, np.hstack([X.astype(object), levels])))
+    for frame, names in ((few, {"sparse_pieces", "wide_pieces"}), (many, set())):
+        estimator = TabularMLPClassifier(random_state=0, cv=4).fit(frame.infer_objects(), y)
+        assert {name for name in estimator.members_ if name.endswith("_pieces")} == names
+        assert set(estimator.members_) >= set(_members.RECIPES)
 
 
 @pytest.mark.product
