@@ -59,7 +59,8 @@ SITES = {
         neural_network.MLPClassifier neural_network.MLPRegressor
         pipeline.Pipeline pipeline.make_pipeline
         preprocessing.FunctionTransformer preprocessing.OneHotEncoder preprocessing.QuantileTransformer
-        preprocessing.RobustScaler preprocessing.StandardScaler preprocessing.TargetEncoder preprocessing.scale
+        preprocessing.RobustScaler preprocessing.SplineTransformer preprocessing.StandardScaler
+        preprocessing.TargetEncoder preprocessing.scale
         set_config utils.Bunch
         """,
     ),
