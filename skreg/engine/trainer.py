@@ -41,6 +41,18 @@ from skreg.engine.threads import AbandonedError, StopSignal
 from skreg.solvers import Regularization
 from skreg.stopping import bounded_mean
 
+# Largest ratio of the rate of a population's steps to the smallest of its members: networks diverge at larger rates.
+LARGEST_RATIO = 1e8
+
+
+def rate_of_steps(rates: Sequence[float]) -> float:
+    """Return the learning rate of a population's steps, of which those of the members are parts or multiples.
+
+    It is the largest: multiples of a smaller one would magnify the rounding of its steps, in single precision that of
+    1e-6 of a usual rate to a tenth of a weight. But it is no absurd one, beside which the steps of others would vanish.
+    """
+    return max(rate for rate in rates if rate <= LARGEST_RATIO * min(rates))
+
 
 class Trainer:
     """Trainer of one network, or of several of the same structure.
@@ -77,7 +89,7 @@ class Trainer:
     solver : FlatOptimizer or None
         The optimizer; None for L-BFGS, which is SciPy's.
     lr : float
-        The learning rate of the next step, of the member with the largest one.
+        The learning rate of the next step, of which those of the members are parts or multiples.
     member_lr : list of float
         Learning rate of each member, before the schedule.
     best_weights : list of Tensor or None
@@ -203,7 +215,7 @@ class Trainer:
                 "epoch": self.monitor.epoch,
                 "n_rows_seen": self.n_rows_seen + batch.span.start,
             }
-            self.lr = self.spec.schedule.rate(max(self.member_lr), **self.progress)
+            self.lr = self.spec.schedule.rate(rate_of_steps(self.member_lr), **self.progress)
         self.observer.take_step(self)
         if self.averager is not None:
             self.averager.update(self.averaging.share(self.solver.n_steps))
@@ -428,10 +440,8 @@ class Trainer:
     def _make_solver(self) -> None:
         """Make the solver and the rules of the present members."""
         specs, module = [member.spec for member in self.members], self.module
-        # A step has the largest learning rate; the solver gets the members' as parts of it. Multiples of a smaller one
-        # would magnify the rounding of its steps: in single precision, of 1e-6 of a usual rate, to a tenth of a weight.
         self.member_lr = [member.monitor.lr for member in self.members]
-        self.lr = max(self.member_lr)
+        self.lr = rate_of_steps(self.member_lr)
         of_layers = zip(*(member.spec.penalties for member in self.members), strict=True)
         penalties = [stacked_penalty(of_layer, module.flat) for of_layer in of_layers]
         member_lr = 1.0

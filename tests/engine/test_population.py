@@ -24,7 +24,7 @@ from skreg.engine.grouping import make_populations, n_bytes, structure
 from skreg.engine.members import make_members
 from skreg.engine.streams import DropoutStreams
 from skreg.engine.threads import AbandonedError
-from skreg.engine.trainer import Trainer
+from skreg.engine.trainer import Trainer, rate_of_steps
 from skreg.losses import SoftmaxLogLoss
 from skreg.model_selection import GridSearchCV
 from skreg.model_selection._deferred import DatasetCache, prepare_member
@@ -475,3 +475,12 @@ class TestOnCuda:
         settings = [{"alpha": a, "device": "cuda"} for a in (0.0, 1e-3, 1e-1)]
         for member, setting in zip(train_together([make(**s) for s in settings]), settings, strict=True):
             assert_same_networks(member, make(**setting).fit(X, Y), tolerance=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [([0.1], 0.1), ([0.01, 0.1], 0.1), ([1e-8, 0.01], 0.01), ([0.01, 1e30], 0.01), ([1e-9, 0.01, 1e30], 0.01)],
+)
+def test_rate_of_steps(rates, expected):
+    for given in (rates, rates[::-1]):
+        assert rate_of_steps(given) == expected
