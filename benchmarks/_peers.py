@@ -9,12 +9,11 @@ import io
 
 import numpy as np
 import pandas as pd
+from bench_tables import MOST_LEVELS_OF_BOOSTING
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import LabelEncoder
 
 MISSING = "missing"
-# Boosted trees take so many levels of a column; the rest are missing.
-MOST_LEVELS = 254
 
 
 def is_number(column):
@@ -54,7 +53,7 @@ class Peer(BaseEstimator):
             for column, number in zip(columns, self.numbers_, strict=True)
         ]
         self.levels_ = [
-            None if number else column.astype(str).where(column.notna()).value_counts().index[:MOST_LEVELS]
+            None if number else column.astype(str).where(column.notna()).value_counts().index[:MOST_LEVELS_OF_BOOSTING]
             for column, number in zip(columns, self.numbers_, strict=True)
         ]
         frame = self._frame(X)

@@ -73,10 +73,7 @@ def mixtures(model, X_test, y, task):
 def run_table(name, n_splits, others, max_rows):
     """Yield a row for each model and fold."""
     table = TABLES[name]
-    X, y = table.load()
-    if len(X) > max_rows:
-        rows = np.random.RandomState(0).permutation(len(X))[:max_rows]
-        X, y = X.iloc[rows].reset_index(drop=True), y.iloc[rows].reset_index(drop=True)
+    X, y = table.load(max_rows)
     task = table.task
     classes = sorted(y.unique()) if task == "classification" else None
     splitter = StratifiedKFold if task == "classification" else KFold

@@ -74,11 +74,8 @@ STEPS = (25, 50, 100, 200, 400, 600)
 def encoded_folds(name, n_splits, max_rows):
     """Yield for each fold the encoded rows to train and to test on, with targets, and the seconds that it took."""
     table = TABLES[name]
-    X, y = table.load()
+    X, y = table.load(max_rows)
     is_classification = table.task == "classification"
-    if len(X) > max_rows:
-        rows = np.random.RandomState(0).permutation(len(X))[:max_rows]
-        X, y = X.iloc[rows].reset_index(drop=True), y.iloc[rows].reset_index(drop=True)
     splitter = StratifiedKFold if is_classification else KFold
     for train, test in splitter(n_splits, shuffle=True, random_state=0).split(X, y):
         start = time.process_time()

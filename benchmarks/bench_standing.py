@@ -59,10 +59,7 @@ NAMES = ["tabular", *MODELS, "mlp-search", *PEERS]
 def run_fold(name, fold, n_splits, models, max_rows):
     """Yield a row for each model on a fold of a table."""
     table = TABLES[name]
-    X, y = table.load()
-    if len(X) > max_rows:
-        rows = np.random.RandomState(0).permutation(len(X))[:max_rows]
-        X, y = X.iloc[rows].reset_index(drop=True), y.iloc[rows].reset_index(drop=True)
+    X, y = table.load(max_rows)
     classes = sorted(y.unique()) if table.task == "classification" else None
     splitter = StratifiedKFold if classes is not None else KFold
     train, test = list(splitter(n_splits, shuffle=True, random_state=0).split(X, y))[fold]

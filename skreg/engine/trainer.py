@@ -51,7 +51,8 @@ def rate_of_steps(rates: Sequence[float]) -> float:
     It is the largest: multiples of a smaller one would magnify the rounding of its steps, in single precision that of
     1e-6 of a usual rate to a tenth of a weight. But it is no absurd one, beside which the steps of others would vanish.
     """
-    return max(rate for rate in rates if rate <= LARGEST_RATIO * min(rates))
+    limit = LARGEST_RATIO * min(rates)
+    return max(rate for rate in rates if rate <= limit)
 
 
 class Trainer:
@@ -90,6 +91,8 @@ class Trainer:
         The optimizer; None for L-BFGS, which is SciPy's.
     lr : float
         The learning rate of the next step, of which those of the members are parts or multiples.
+    base_lr : float
+        The same before the schedule.
     member_lr : list of float
         Learning rate of each member, before the schedule.
     best_weights : list of Tensor or None
@@ -215,7 +218,7 @@ class Trainer:
                 "epoch": self.monitor.epoch,
                 "n_rows_seen": self.n_rows_seen + batch.span.start,
             }
-            self.lr = self.spec.schedule.rate(rate_of_steps(self.member_lr), **self.progress)
+            self.lr = self.spec.schedule.rate(self.base_lr, **self.progress)
         self.observer.take_step(self)
         if self.averager is not None:
             self.averager.update(self.averaging.share(self.solver.n_steps))
@@ -441,7 +444,7 @@ class Trainer:
         """Make the solver and the rules of the present members."""
         specs, module = [member.spec for member in self.members], self.module
         self.member_lr = [member.monitor.lr for member in self.members]
-        self.lr = rate_of_steps(self.member_lr)
+        self.lr = self.base_lr = rate_of_steps(self.member_lr)
         of_layers = zip(*(member.spec.penalties for member in self.members), strict=True)
         penalties = [stacked_penalty(of_layer, module.flat) for of_layer in of_layers]
         member_lr = 1.0

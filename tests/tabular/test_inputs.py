@@ -112,7 +112,7 @@ def test_importances_of_mixed_features_are_an_error(kind):
     with pytest.raises(
         AttributeError, match=r"What comes out of PCA\(n_components=2, random_state=\d+\) belongs to no single column"
     ):
-        blend.feature_importances_  # noqa: B018
+        _ = blend.feature_importances_
 
 
 @BOTH
