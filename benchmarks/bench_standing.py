@@ -10,6 +10,8 @@ For each table and model: means and standard deviations over folds. In the end, 
 the rank of each model (1 is best), in how many tables it is best, and median seconds of processor time of a fit.
 
     python benchmarks/bench_standing.py --role reporting --splits 5 --csv FILE     # goes on where FILE ends
+
+With `--pages docs/_static` the tables of docs/benchmarks.rst are written, too.
 """
 
 import argparse
@@ -33,6 +35,23 @@ from skreg import TabularMLPClassifier, TabularMLPRegressor
 
 ALPHAS = np.logspace(-4, 1, 6)
 RANKED = {"log-loss": False, "accuracy": True, "R²": True}
+# Names of models and scores on pages.
+LABELS = {
+    "tabular": "TabularMLP",
+    "table-cv": "RegularizedMLP…CV",
+    "preset": "preset",
+    "table": "RegularizedMLP",
+    "hand": "RegularizedMLP, by hand",
+    "mlp": "scikit-learn's MLP",
+    "mlp-search": "scikit-learn's MLP, searched",
+    "linear": "linear",
+    "boosting": "HistGradientBoosting",
+    "catboost": "CatBoost",
+    "lightgbm": "LightGBM",
+    "realmlp": "RealMLP",
+    "tabm": "TabM",
+}
+FILES = {"log-loss": "log_loss", "accuracy": "accuracy", "R²": "r2"}
 
 
 def searched(task):
@@ -95,6 +114,19 @@ def print_standing(rows):
     print(rows.groupby("model", sort=False)["cpu_seconds"].median().round(1).to_string(), flush=True)
 
 
+def write_pages(rows, folder):
+    """Write a table for each score: models from the best mean rank on, their mean ranks, means and deviations."""
+    for score, greater in RANKED.items():
+        part = rows[rows[score].notna()]
+        means = part.pivot_table(index="model", columns="table", values=score, sort=False)
+        spreads = part.pivot_table(index="model", columns="table", values=score, aggfunc="std", sort=False)
+        ranks = means.rank(ascending=not greater).mean(axis=1)
+        page = means.map("{:.3f}".format) + " ± " + spreads.map("{:.3f}".format)
+        page.insert(0, "mean rank", ranks.map("{:.1f}".format))
+        page = page.loc[ranks.sort_values(kind="stable").index].rename(index=LABELS).rename_axis(score)
+        page.replace("-", "−", regex=True).to_csv(folder / f"standing_{FILES[score]}.csv", lineterminator="\n")
+
+
 def main():
     """Run what is not in the file yet, and print the standing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -105,6 +137,7 @@ def main():
     parser.add_argument("--folds", type=int, default=None, help="how many of them are used; all unless given")
     parser.add_argument("--max-rows", type=int, default=10**9, help="tables with more rows are drawn from")
     parser.add_argument("--csv", type=Path, help="file for all scores; rows that it has are not computed again")
+    parser.add_argument("--pages", type=Path, metavar="FOLDER", help="folder for the tables of docs/benchmarks.rst")
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # fits that end at max_iter, columns that are constant in a fold
@@ -120,7 +153,10 @@ def main():
                 print(row["table"], row["fold"], row["model"], f"{row['cpu_seconds']:.1f} s", flush=True)
                 if options.csv:
                     rows.to_csv(options.csv, index=False)
-    print_standing(rows[rows["table"].isin(names) & rows["model"].isin(options.models)])
+    asked = rows[rows["table"].isin(names) & rows["model"].isin(options.models)]
+    print_standing(asked)
+    if options.pages:
+        write_pages(asked, options.pages)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,13 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 from tables import TABLES
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV, TabularMLPClassifier, table_pipeline
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    TabularMLPClassifier,
+    preset_classifier,
+    table_pipeline,
+)
 from skreg.ensemble import DeepEnsembleClassifier, FoldEnsembleClassifier
 from skreg.inspection import compare_regularizers
 
@@ -48,13 +54,14 @@ MODELS = {
         X, y
     ),
     "RegularizedMLPClassifier": lambda X, y: table_pipeline(RegularizedMLPClassifier(random_state=0)).fit(X, y),
+    "preset_classifier": lambda X, y: table_pipeline(preset_classifier(random_state=0)).fit(X, y),
     "DeepEnsembleClassifier": lambda X, y: table_pipeline(
         DeepEnsembleClassifier(RegularizedMLPClassifier(), random_state=0)
     ).fit(X, y),
     "FoldEnsembleClassifier": lambda X, y: FoldEnsembleClassifier(table_pipeline(stopping()), random_state=0).fit(X, y),
     "RegularizedMLPClassifierCV": lambda X, y: table_pipeline(RegularizedMLPClassifierCV(random_state=0)).fit(X, y),
     "TabularMLPClassifier": lambda X, y: TabularMLPClassifier(random_state=0).fit(X, y),
-    "comparison": recommended,
+    "compare_regularizers": recommended,
 }
 ONE_FOLD, UNIT = {"compare_regularizers"}, "RegularizedMLPClassifier"
 

@@ -1,7 +1,7 @@
 """Blocks of encoded features: each reads its columns and writes features of a common scale.
 
-Numbers are centred at their median, scaled by the distance of their quartiles and squashed to a bound; two-valued
-features are -1 and 1, with 0 for values that are missing or unseen; features of single levels are 0 and 1.
+Numbers are centred at their median, scaled by the distance of their quartiles and squashed; two-valued features
+are -1 and 1, with 0 for values that are missing or unseen; features of single levels are 0 and 1.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,8 @@ from skreg.preprocessing._columns import MISSING, UNSEEN
 CHUNK = 2**18
 # Of a column whose largest number is smaller, scikit-learn's RobustScaler may take the quartiles for equal.
 SMALL = 2.0**-10
+# The bound of skrub's scaler where there is to be none: numbers that are less far out are hardly changed by it.
+NO_BOUND = 1e9
 
 # Read some features in some rows, as float64 of shape (n_rows, n_features).
 Read = Callable[[slice, slice], np.ndarray]
@@ -39,24 +41,41 @@ class Squash:
         Powers of two, by which tiny numbers are multiplied first.
     scaler : SquashingScaler
         Of skrub.
+    extremes : tuple of ndarray of shape (n_features,), or None
+        The smallest and the largest finite numbers, which infinite ones are replaced by before `arcsinh`; None where
+        numbers have a bound.
     """
 
     factors: np.ndarray
     scaler: object
+    extremes: tuple[np.ndarray, np.ndarray] | None
 
     @classmethod
-    def fit(cls, values: np.ndarray, max_absolute_value: float) -> "Squash":
-        """Return the scaling of finite, infinite and missing values of shape (n_rows, n_features) to a bound."""
-        largest = np.max(np.abs(values), axis=0, where=np.isfinite(values), initial=0)
+    def fit(cls, values: np.ndarray, max_absolute_value: float | None) -> "Squash":
+        """Return the scaling of finite, infinite and missing values of shape (n_rows, n_features).
+
+        They are squashed to a bound, or, with None, by `arcsinh`, which grows as a logarithm.
+        """
+        is_finite = np.isfinite(values)
+        largest = np.max(np.abs(values), axis=0, where=is_finite, initial=0)
         factors = np.where((largest > 0) & (largest < SMALL), np.exp2(-np.frexp(largest)[1].astype(float)), 1.0)
+        extremes = None
+        if max_absolute_value is None:
+            lowest = np.min(values, axis=0, where=is_finite, initial=np.inf)
+            extremes = lowest, np.max(values, axis=0, where=is_finite, initial=-np.inf)
         # Squares of numbers that are far out are infinite, and squashed to the bound all the same.
         with np.errstate(over="ignore"):
-            return cls(factors, _skrub.SquashingScaler(max_absolute_value).fit(values * factors))
+            scaler = _skrub.SquashingScaler(NO_BOUND if max_absolute_value is None else max_absolute_value)
+            return cls(factors, scaler.fit(values * factors), extremes)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Return squashed numbers; missing ones are 0, as the median is."""
+        if self.extremes is not None:
+            values = np.where(np.isinf(values), np.clip(values, *self.extremes), values)
         with np.errstate(over="ignore"):
             squashed = self.scaler.transform(values * self.factors)
+        if self.extremes is not None:
+            squashed = np.arcsinh(squashed)
         np.copyto(squashed, 0.0, where=np.isnan(squashed))
         return squashed
 
@@ -75,8 +94,8 @@ class Numbers:
         Reads some of the features in the training rows.
     n_rows, n_features : int
         Size of what it reads.
-    max_absolute_value : float
-        Bound of the features.
+    max_absolute_value : float or None
+        Bound of the features; None for `arcsinh` in place of one.
     are_booleans : bool, default=False
         Whether the numbers are all 0 and 1 and two-valued on purpose.
 
@@ -91,7 +110,7 @@ class Numbers:
     """
 
     def __init__(
-        self, read: Read, n_rows: int, n_features: int, *, max_absolute_value: float, are_booleans: bool = False
+        self, read: Read, n_rows: int, n_features: int, *, max_absolute_value: float | None, are_booleans: bool = False
     ):
         self._scalings = []
         self.varies = np.zeros(n_features, dtype=bool)

@@ -63,8 +63,8 @@ class Options:
         Levels, and missing values, in fewer rows are rare.
     high_cardinality : str or transformer
         What is made of categories with more levels.
-    max_absolute_value : float
-        Bound of squashed numbers.
+    max_absolute_value : float or None
+        Bound of squashed numbers; None for `arcsinh` in place of one.
     target_type : str
         Parameter of TargetEncoder.
     seed : int
@@ -75,7 +75,7 @@ class Options:
     cardinality_threshold: int
     min_frequency: int | None
     high_cardinality: object
-    max_absolute_value: float
+    max_absolute_value: float | None
     target_type: str
     seed: int
 

@@ -79,9 +79,11 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
     min_frequency : int, float or None, default=5
         Number of rows, or fraction of all, from which on a level or missing values have a feature of their own. None
         means any.
-    max_absolute_value : float, default=3.0
+    max_absolute_value : float or None, default=3.0
         Bound of numbers after squashing, as in :class:`skrub.SquashingScaler`, in distances of the quartiles; positive.
-        The larger it is, the more a number far out counts.
+        The larger it is, the more a number far out counts. None means no bound: numbers become ``arcsinh(x)``, which
+        grows as a logarithm far out, and infinite ones count as the largest or smallest finite one of the training
+        rows. :class:`~skreg.TabularMLPRegressor` takes None.
     target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
         Parameter of :class:`~sklearn.preprocessing.TargetEncoder`, where that is used. "auto" takes integers for
         classes; :func:`skreg.table_pipeline` replaces it by what the estimator is for.
@@ -153,7 +155,7 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
             Interval(Real, 0, 1, closed="neither"),
             None,
         ],
-        "max_absolute_value": [Interval(Real, 0, None, closed="neither")],
+        "max_absolute_value": [Interval(Real, 0, None, closed="neither"), None],
         "target_type": [StrOptions({"auto", "continuous", "binary", "multiclass"})],
         "dtype": [Options(object, {np.float32, np.float64, "float32", "float64"})],
         "random_state": ["random_state"],

@@ -35,6 +35,8 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
     """Regressor of tables as they are, made of several networks on several folds."""
 
     _network_kind, _fold_kind = RegularizedMLPRegressor, WeightedFoldRegressor
+    # Where a size is to be predicted, those of columns count: a bound would make all large ones one.
+    _max_absolute_value = None
     _loss_name = "1 - R²"
     score = BaseTabularMLP.score  # the mixin comes first, and has another
 

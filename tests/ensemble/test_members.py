@@ -405,7 +405,7 @@ class TestFeatures:
         ensemble = ensemble_of(make_pipeline(encoder, classifier())).fit(X.round(1), y)
         assert not hasattr(ensemble, "feature_importances_")
         with pytest.raises(AttributeError, match="members with the same features; got .* features of their rows"):
-            ensemble.selected_features_  # noqa: B018
+            _ = ensemble.selected_features_
 
     def test_members_without_importances(self):
         ensemble = ensemble_of(LogisticRegression()).fit(*classes())

@@ -174,6 +174,21 @@ class TestNumbers:
         np.testing.assert_allclose(encoded["x"], squashed(self.VALUES, bound), atol=1e-12)
         np.testing.assert_array_equal(encoded["x_missing"], np.isnan(self.VALUES))
 
+    def test_without_bound(self):
+        finite = self.VALUES[:60]
+        low, median, high = np.percentile(finite, [25, 50, 75])
+        replaced = np.append(finite, [median, finite.max(), finite.min()])
+        encoded = encoded_column(self.VALUES, max_absolute_value=None)
+        np.testing.assert_allclose(encoded["x"], np.arcsinh((replaced - median) / (high - low)), atol=1e-12)
+
+    def test_rows_without_bound(self):
+        encoder = TableEncoder(max_absolute_value=None, dtype=np.float64).fit(np.arange(20.0)[:, None])
+        # Far out, ten times as much is as much more; numbers beyond 1e100 are infinite.
+        steps = np.diff(encoder.transform(10.0 ** np.arange(4, 8)[:, None])[:, 0])
+        np.testing.assert_allclose(steps, np.log(10), rtol=1e-3)
+        of_infinite = encoder.transform([[np.inf], [1e200], [-np.inf], [19.0], [0.0]])[:, 0]
+        np.testing.assert_array_equal(of_infinite, of_infinite[[3, 3, 4, 3, 4]])
+
     @pytest.mark.parametrize("unit", [1e-300, 1e-20, 2.0**-40, 1e90])
     def test_units_do_not_matter(self, unit):
         finite = self.VALUES[:60]
