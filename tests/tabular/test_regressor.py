@@ -72,10 +72,9 @@ class TestTargets:
         )
 
 
-@pytest.fixture(scope="module")
-def friedman():
+def friedman(seed):
     """Return an estimator fitted to 300 rows of Friedman's first problem, and 1,500 new rows."""
-    X, y = make_friedman1(1800, noise=1, random_state=0)
+    X, y = make_friedman1(1800, noise=1, random_state=seed)
     members = [
         ("linear", RegularizedMLPRegressor((), target_transform="standard", **EPOCHS | {"max_iter": 40})),
         ("small", RegularizedMLPRegressor((30,), target_transform="standard", **EPOCHS | {"max_iter": 60})),
@@ -84,19 +83,27 @@ def friedman():
     return found, X[300:], y[300:]
 
 
+@pytest.fixture(scope="module")
+def draws():
+    """Return five draws of it: of 60 rows that tell how wide intervals are, coverage has a deviation of 0.04."""
+    return [friedman(seed) for seed in range(5)]
+
+
 @pytest.mark.parametrize("method", ["scaled", "cv+", "one_fold"])
-def test_intervals_hold_the_target_of_new_rows(friedman, method):
-    found, X, y = friedman
-    low, high = found.predict_interval(X, 0.9, method=method).T
-    assert 0.87 < ((low <= y) & (y <= high)).mean() < 0.97
-    # They are as wide as nine in ten errors need.
-    assert 2 * np.quantile(np.abs(y - found.predict(X)), 0.8) < (high - low).mean()
+def test_intervals_hold_the_target_of_new_rows(draws, method):
+    held = []
+    for found, X, y in draws:
+        low, high = found.predict_interval(X, 0.9, method=method).T
+        held.append(((low <= y) & (y <= high)).mean())
+        # They are as wide as nine in ten errors need.
+        assert 2 * np.quantile(np.abs(y - found.predict(X)), 0.8) < (high - low).mean()
+    assert 0.87 < np.mean(held) < 0.97
     with pytest.raises(ValueError, match="'coverage' parameter must be a number between 0 and 1.*got 0"):
         found.predict_interval(X, 0)
 
 
-def test_out_of_fold_predictions_tell_the_error_of_new_rows(friedman):
-    found, X, y = friedman
+def test_out_of_fold_predictions_tell_the_error_of_new_rows(draws):
+    found, X, y = draws[0]
     assert found.score(X, y) == r2_score(y, found.predict(X)) > 0.8
     assert found.oof_score_ == pytest.approx(found.score(X, y), abs=0.06)
     # The mean of five networks is better than the one that has not seen the row.
