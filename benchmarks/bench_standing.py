@@ -34,6 +34,8 @@ from tables import TABLES
 from skreg import TabularMLPClassifier, TabularMLPRegressor
 
 ALPHAS = np.logspace(-4, 1, 6)
+# Means that agree in so many digits are the same: accuracies of folds, summed in another order.
+DIGITS = 10
 RANKED = {"log-loss": False, "accuracy": True, "R²": True}
 # Names of models and scores on pages.
 LABELS = {
@@ -104,7 +106,7 @@ def print_standing(rows):
         if score not in rows or rows[score].isna().all():
             continue
         part = rows[rows[score].notna()]
-        means = part.pivot_table(index="table", columns="model", values=score, sort=False)
+        means = part.pivot_table(index="table", columns="model", values=score, sort=False).round(DIGITS)
         spreads = part.pivot_table(index="table", columns="model", values=score, aggfunc="std", sort=False)
         print(f"\n{score}\n{means.round(4).to_string()}\nstandard deviation over folds\n{spreads.round(3).to_string()}")
         ranks = means.rank(axis=1, ascending=not greater)
@@ -118,7 +120,7 @@ def write_pages(rows, folder):
     """Write a table for each score: models from the best mean rank on, their mean ranks, means and deviations."""
     for score, greater in RANKED.items():
         part = rows[rows[score].notna()]
-        means = part.pivot_table(index="model", columns="table", values=score, sort=False)
+        means = part.pivot_table(index="model", columns="table", values=score, sort=False).round(DIGITS)
         spreads = part.pivot_table(index="model", columns="table", values=score, aggfunc="std", sort=False)
         ranks = means.rank(ascending=not greater).mean(axis=1)
         page = means.map("{:.3f}".format) + " ± " + spreads.map("{:.3f}".format)
