@@ -123,7 +123,8 @@ def write_pages(rows, folder):
         means = part.pivot_table(index="model", columns="table", values=score, sort=False).round(DIGITS)
         spreads = part.pivot_table(index="model", columns="table", values=score, aggfunc="std", sort=False)
         ranks = means.rank(ascending=not greater).mean(axis=1)
-        page = means.map("{:.3f}".format) + " ± " + spreads.map("{:.3f}".format)
+        # Spaces that do not break: on a narrow page the table is scrolled.
+        page = means.map("{:.3f}".format) + "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}" + spreads.map("{:.3f}".format)
         page.insert(0, "mean rank", ranks.map("{:.1f}".format))
         page = page.loc[ranks.sort_values(kind="stable").index].rename(index=LABELS).rename_axis(score)
         page.replace("-", "−", regex=True).to_csv(folder / f"standing_{FILES[score]}.csv", lineterminator="\n")

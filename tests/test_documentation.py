@@ -136,7 +136,7 @@ def test_what_pages_say_about_other_models_is_in_the_scores():
         np.testing.assert_allclose(np.sort(ranks), page["mean rank"], atol=0.06)
         np.testing.assert_allclose(
             means["tabular"][page.columns[1:]],
-            page.loc["TabularMLP"].iloc[1:].str.partition(" ")[0].astype(float),
+            page.loc["TabularMLP"].iloc[1:].str.partition("\N{NO-BREAK SPACE}")[0].astype(float),
             atol=6e-4,
         )
     losses = scores.pivot_table(index="table", columns="model", values="log-loss")
