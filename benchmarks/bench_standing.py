@@ -35,7 +35,7 @@ from skreg import TabularMLPClassifier, TabularMLPRegressor
 
 ALPHAS = np.logspace(-4, 1, 6)
 # Means that agree in so many digits are the same: accuracies of folds, summed in another order.
-DIGITS = 10
+DIGITS = 7
 RANKED = {"log-loss": False, "accuracy": True, "R²": True}
 # Names of models and scores on pages.
 LABELS = {
@@ -119,9 +119,12 @@ def print_standing(rows):
 def write_pages(rows, folder):
     """Write a table for each score: models from the best mean rank on, their mean ranks, means and deviations."""
     for score, greater in RANKED.items():
+        if score not in rows or rows[score].isna().all():
+            continue
         part = rows[rows[score].notna()]
-        means = part.pivot_table(index="model", columns="table", values=score, sort=False).round(DIGITS)
-        spreads = part.pivot_table(index="model", columns="table", values=score, aggfunc="std", sort=False)
+        names = [name for name in TABLES if name in set(part["table"])]
+        cells = part.groupby(["model", "table"])[score]
+        means, spreads = cells.mean().unstack()[names].round(DIGITS), cells.std().unstack()[names]
         ranks = means.rank(ascending=not greater).mean(axis=1)
         # Spaces that do not break: on a narrow page the table is scrolled.
         page = means.map("{:.3f}".format) + "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}" + spreads.map("{:.3f}".format)

@@ -177,14 +177,17 @@ def print_table(rows, reference):
 
 def print_summary(rows, reference):
     """Print the mean difference of each model from the reference over all tables, with its interval."""
-    print(f"\nMean gain over “{reference}” (95 % interval of the paired t-test over tables; tables that are better)")
+    print(
+        f"\nMean gain over “{reference}” (95 % interval of the paired t-test over tables; better on so many of the "
+        "tables that have the model)"
+    )
     for (score, _), model in (
         (item, model) for task in SCORES.values() for item in task.items() for model in rows["model"].unique()
     ):
         part = rows[rows[score].notna()] if score in rows else rows[:0]
         if model == reference or score == "MAE" or part.empty:
             continue
-        # A table may be without a member of a kind, as one of few rows.
+        # One of few rows may be without a member.
         tables = [own for _, own in part.groupby("table") if model in own["model"].to_numpy()]
         if not tables:
             continue

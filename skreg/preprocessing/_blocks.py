@@ -17,8 +17,10 @@ from skreg.preprocessing._columns import MISSING, UNSEEN
 CHUNK = 2**18
 # Of a column whose largest number is smaller, scikit-learn's RobustScaler may take the quartiles for equal.
 SMALL = 2.0**-10
-# The bound of skrub's scaler where there is to be none: numbers that are less far out are hardly changed by it.
-NO_BOUND = 1e9
+# The bound of skrub's scaler where there is to be none: no number comes near it.
+NO_BOUND = 1e200
+# So many times the largest training number is as far out as new ones can be: squares of larger ones are infinite.
+FARTHEST = 1e50
 
 # Read some features in some rows, as float64 of shape (n_rows, n_features).
 Read = Callable[[slice, slice], np.ndarray]
@@ -41,14 +43,18 @@ class Squash:
         Powers of two, by which tiny numbers are multiplied first.
     scaler : SquashingScaler
         Of skrub.
-    extremes : tuple of ndarray of shape (n_features,), or None
-        The smallest and the largest finite numbers, which infinite ones are replaced by before `arcsinh`; None where
-        numbers have a bound.
+    limits : ndarray of shape (n_features,)
+        Largest absolute values of multiplied numbers.
+    ends : tuple of ndarray of shape (n_features,), or None
+        What -inf and inf become if there is no bound: 1 beyond the smallest and the largest feature of the training
+        rows. None with a bound, which they become then.
     """
 
     factors: np.ndarray
     scaler: object
-    extremes: tuple[np.ndarray, np.ndarray] | None
+    # Defaults are for pickles of before.
+    limits: np.ndarray | float = np.inf
+    ends: tuple[np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def fit(cls, values: np.ndarray, max_absolute_value: float | None) -> "Squash":
@@ -58,24 +64,28 @@ class Squash:
         """
         is_finite = np.isfinite(values)
         largest = np.max(np.abs(values), axis=0, where=is_finite, initial=0)
-        factors = np.where((largest > 0) & (largest < SMALL), np.exp2(-np.frexp(largest)[1].astype(float)), 1.0)
-        extremes = None
+        exponents = np.minimum(-np.frexp(largest)[1].astype(float), np.finfo(float).maxexp - 1)
+        factors = np.where((largest > 0) & (largest < SMALL), np.exp2(exponents), 1.0)
+        scaler = _skrub.SquashingScaler(NO_BOUND if max_absolute_value is None else max_absolute_value)
+        squash = cls(factors, scaler.fit(values * factors), FARTHEST * largest * factors)
         if max_absolute_value is None:
             lowest = np.min(values, axis=0, where=is_finite, initial=np.inf)
-            extremes = lowest, np.max(values, axis=0, where=is_finite, initial=-np.inf)
-        # Squares of numbers that are far out are infinite, and squashed to the bound all the same.
-        with np.errstate(over="ignore"):
-            scaler = _skrub.SquashingScaler(NO_BOUND if max_absolute_value is None else max_absolute_value)
-            return cls(factors, scaler.fit(values * factors), extremes)
+            highest = np.max(values, axis=0, where=is_finite, initial=-np.inf)
+            first, last = np.arcsinh(scaler.transform(np.stack([lowest, highest]) * factors))
+            squash.ends = first - 1, last + 1
+        return squash
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Return squashed numbers; missing ones are 0, as the median is."""
-        if self.extremes is not None:
-            values = np.where(np.isinf(values), np.clip(values, *self.extremes), values)
         with np.errstate(over="ignore"):
-            squashed = self.scaler.transform(values * self.factors)
-        if self.extremes is not None:
+            multiplied = values * self.factors
+        # Infinite ones stay what they are.
+        np.clip(multiplied, -self.limits, self.limits, out=multiplied, where=np.isfinite(values))
+        squashed = self.scaler.transform(multiplied)
+        if self.ends is not None:
             squashed = np.arcsinh(squashed)
+            for end, infinite in zip(self.ends, (-np.inf, np.inf), strict=True):
+                np.copyto(squashed, end, where=values == infinite)
         np.copyto(squashed, 0.0, where=np.isnan(squashed))
         return squashed
 

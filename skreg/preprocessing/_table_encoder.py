@@ -82,8 +82,8 @@ class TableEncoder(DocLink, TransformerMixin, BaseEstimator):
     max_absolute_value : float or None, default=3.0
         Bound of numbers after squashing, as in :class:`skrub.SquashingScaler`, in distances of the quartiles; positive.
         The larger it is, the more a number far out counts. None means no bound: numbers become ``arcsinh(x)``, which
-        grows as a logarithm far out, and infinite ones count as the largest or smallest finite one of the training
-        rows. :class:`~skreg.TabularMLPRegressor` takes None.
+        grows as a logarithm far out; infinite ones, and those beyond 1e100, are 1 beyond the smallest or the largest
+        feature of the training rows. :class:`~skreg.TabularMLPRegressor` takes None.
     target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
         Parameter of :class:`~sklearn.preprocessing.TargetEncoder`, where that is used. "auto" takes integers for
         classes; :func:`skreg.table_pipeline` replaces it by what the estimator is for.

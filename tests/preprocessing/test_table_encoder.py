@@ -177,17 +177,40 @@ class TestNumbers:
     def test_without_bound(self):
         finite = self.VALUES[:60]
         low, median, high = np.percentile(finite, [25, 50, 75])
-        replaced = np.append(finite, [median, finite.max(), finite.min()])
+        expected = np.arcsinh((finite - median) / (high - low))
         encoded = encoded_column(self.VALUES, max_absolute_value=None)
-        np.testing.assert_allclose(encoded["x"], np.arcsinh((replaced - median) / (high - low)), atol=1e-12)
+        expected = np.append(expected, [0, expected.max() + 1, expected.min() - 1])
+        np.testing.assert_allclose(encoded["x"], expected, atol=1e-12)
 
     def test_rows_without_bound(self):
         encoder = TableEncoder(max_absolute_value=None, dtype=np.float64).fit(np.arange(20.0)[:, None])
-        # Far out, ten times as much is as much more; numbers beyond 1e100 are infinite.
-        steps = np.diff(encoder.transform(10.0 ** np.arange(4, 8)[:, None])[:, 0])
+        # Far out, ten times as much is as much more.
+        steps = np.diff(encoder.transform(10.0 ** np.arange(4, 40)[:, None])[:, 0])
         np.testing.assert_allclose(steps, np.log(10), rtol=1e-3)
+        # Numbers beyond 1e100 are infinite.
         of_infinite = encoder.transform([[np.inf], [1e200], [-np.inf], [19.0], [0.0]])[:, 0]
-        np.testing.assert_array_equal(of_infinite, of_infinite[[3, 3, 4, 3, 4]])
+        np.testing.assert_allclose(of_infinite[:3], of_infinite[[3, 3, 4]] + [1, 1, -1])
+
+    def test_infinity_beside_one_number_without_bound(self):
+        values = np.array([np.inf, 1.0, 1.0, -np.inf, 1.0, np.nan])
+        np.testing.assert_array_equal(encoded_column(values, max_absolute_value=None)["x"], [1, 0, 0, -1, 0, 0])
+
+    @pytest.mark.parametrize(("bound", "far"), [(3.0, [3, 3, 3]), (None, [60, 110, 110])])
+    @pytest.mark.filterwarnings("error")
+    def test_rows_far_beyond_tiny_ones(self, bound, far):
+        """Their squares are infinite."""
+        encoder = TableEncoder(max_absolute_value=bound, dtype=np.float64).fit(self.VALUES[:60, None] * 1e-120)
+        found = encoder.transform([[1e-90], [1e60], [1e99]])[:, 0]
+        assert (found >= far).all() if bound is None else (found == far).all()
+        TableEncoder(max_absolute_value=bound).fit_transform(self.VALUES[:60, None] * 1e-320)
+
+    def test_pickles_of_before(self):
+        encoder = TableEncoder().fit(self.VALUES[:60, None])
+        expected = encoder.transform(self.VALUES[:60, None])
+        for block in encoder._plan._blocks.values():
+            for scaling in block._scalings:
+                vars(scaling).pop("limits"), vars(scaling).pop("ends")
+        np.testing.assert_array_equal(encoder.transform(self.VALUES[:60, None]), expected)
 
     @pytest.mark.parametrize("unit", [1e-300, 1e-20, 2.0**-40, 1e90])
     def test_units_do_not_matter(self, unit):
