@@ -107,40 +107,41 @@ PARTS = {
 }
 
 
-def run_table(name, load, scores_of, models, n_splits, n_draws):
-    """Yield the scores of each model, fold and draw."""
-    for draw in range(n_draws):
-        X, y = load(name, draw)
-        for fold, (train, test) in enumerate(StratifiedKFold(n_splits, shuffle=True, random_state=draw).split(X, y)):
-            for label, make in models.items():
-                start = time.process_time()
-                model = make().fit(X.iloc[train], y[train])
-                seconds = time.process_time() - start
-                scores = scores_of(model, X.iloc[test], y[test])
-                yield {"draw": draw, "fold": fold, "model": label, "seconds": seconds, "n_train": len(train), **scores}
+def run_draw(draw, X, y, scores_of, models, n_splits):
+    """Yield the scores of each model and fold of a draw."""
+    for fold, (train, test) in enumerate(StratifiedKFold(n_splits, shuffle=True, random_state=draw).split(X, y)):
+        sizes = {"n_train": len(train), "n_test": len(test)}
+        for label, make in models.items():
+            start = time.process_time()
+            model = make().fit(X.iloc[train], y[train])
+            seconds = time.process_time() - start
+            scores = scores_of(model, X.iloc[test], y[test])
+            yield {"draw": draw, "fold": fold, "model": label, "seconds": seconds, **sizes, **scores}
 
 
-def gain_of(rows, label, score, n_splits):
+def gain_of(rows, label, score):
     """Return the test of a model's gain over the other one. Its correction is made for folds of several draws, too."""
     folds = rows.pivot(index=["draw", "fold"], columns="model", values=score)
     gains = (folds[label] - folds[OTHER]) * (1 if SCORES[score] else -1)
-    n_train = rows["n_train"].mean()
-    return corrected_ttest(gains.to_numpy(), n_train=n_train, n_test=n_train / (n_splits - 1))
+    return corrected_ttest(gains.to_numpy(), n_train=rows["n_train"].mean(), n_test=rows["n_test"].mean())
 
 
 def run_part(part, n_splits, n_draws):
     """Print the scores of the tables of a part."""
     names, load, scores_of, models = PARTS[part]
     for name in names:
-        X, y = load(name, 0)
+        draws = [load(name, draw) for draw in range(n_draws)]
+        X, y = draws[0]
         print(f"\n{name}: {X.shape[0]} rows, {X.shape[1]} columns, {len(np.unique(y))} classes")
-        rows = pd.DataFrame(run_table(name, load, scores_of, models, n_splits, n_draws))
+        rows = pd.DataFrame(
+            row for draw, (X, y) in enumerate(draws) for row in run_draw(draw, X, y, scores_of, models, n_splits)
+        )
         means = rows.groupby("model").mean(numeric_only=True)
         for score in [score for score in SCORES if score in rows]:
             for label in models:
                 line = f"  {score:18}{label:9}{means.loc[label, score]:.4f}"
                 if label != OTHER:
-                    gain = gain_of(rows, label, score, n_splits)
+                    gain = gain_of(rows, label, score)
                     line += f"  gain {gain.difference:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
                 print(line)
         print(f"  seconds: {means['seconds'].round(1).to_dict()}", flush=True)

@@ -100,16 +100,22 @@ def run_fold(name, fold, n_splits, models, max_rows):
         }
 
 
-def print_standing(rows):
-    """Print the means of each table, the mean ranks, and the time."""
+def standings(rows):
+    """Yield each score with its means and deviations over folds, and the ranks of means, by table and model."""
     for score, greater in RANKED.items():
         if score not in rows or rows[score].isna().all():
             continue
         part = rows[rows[score].notna()]
-        means = part.pivot_table(index="table", columns="model", values=score, sort=False).round(DIGITS)
-        spreads = part.pivot_table(index="table", columns="model", values=score, aggfunc="std", sort=False)
+        tables = [name for name in TABLES if name in set(part["table"])]
+        cells = part.groupby(["table", "model"])[score]
+        means, spreads = cells.mean().unstack().loc[tables].round(DIGITS), cells.std().unstack().loc[tables]
+        yield score, means, spreads, means.rank(axis=1, ascending=not greater)
+
+
+def print_standing(rows):
+    """Print the means of each table, the mean ranks, and the time."""
+    for score, means, spreads, ranks in standings(rows):
         print(f"\n{score}\n{means.round(4).to_string()}\nstandard deviation over folds\n{spreads.round(3).to_string()}")
-        ranks = means.rank(axis=1, ascending=not greater)
         summary = pd.DataFrame({"mean rank": ranks.mean().round(2), "first on": (ranks == 1).sum()})
         print(summary.sort_values("mean rank").to_string())
     print("\nmedian processor seconds of a fit")
@@ -118,19 +124,14 @@ def print_standing(rows):
 
 def write_pages(rows, folder):
     """Write a table for each score: models from the best mean rank on, their mean ranks, means and deviations."""
-    for score, greater in RANKED.items():
-        if score not in rows or rows[score].isna().all():
-            continue
-        part = rows[rows[score].notna()]
-        names = [name for name in TABLES if name in set(part["table"])]
-        cells = part.groupby(["model", "table"])[score]
-        means, spreads = cells.mean().unstack()[names].round(DIGITS), cells.std().unstack()[names]
-        ranks = means.rank(ascending=not greater).mean(axis=1)
+    for score, means, spreads, ranks in standings(rows):
+        mean_ranks = ranks.mean().sort_values(kind="stable")
         # Spaces that do not break: on a narrow page the table is scrolled.
         page = means.map("{:.3f}".format) + "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}" + spreads.map("{:.3f}".format)
-        page.insert(0, "mean rank", ranks.map("{:.1f}".format))
-        page = page.loc[ranks.sort_values(kind="stable").index].rename(index=LABELS).rename_axis(score)
-        page.replace("-", "−", regex=True).to_csv(folder / f"standing_{FILES[score]}.csv", lineterminator="\n")
+        page = page.T.loc[mean_ranks.index]
+        page.insert(0, "mean rank", mean_ranks.map("{:.1f}".format))
+        page = page.replace("-", "−", regex=True).rename(index=LABELS).rename_axis(score)
+        page.to_csv(folder / f"standing_{FILES[score]}.csv", lineterminator="\n")
 
 
 def main():

@@ -63,14 +63,14 @@ class Squash:
         They are squashed to a bound, or, with None, by `arcsinh`, which grows as a logarithm.
         """
         is_finite = np.isfinite(values)
-        largest = np.max(np.abs(values), axis=0, where=is_finite, initial=0)
+        lowest = np.min(values, axis=0, where=is_finite, initial=np.inf)
+        highest = np.max(values, axis=0, where=is_finite, initial=-np.inf)
+        largest = np.maximum(-lowest, highest)
         exponents = np.minimum(-np.frexp(largest)[1].astype(float), np.finfo(float).maxexp - 1)
         factors = np.where((largest > 0) & (largest < SMALL), np.exp2(exponents), 1.0)
         scaler = _skrub.SquashingScaler(NO_BOUND if max_absolute_value is None else max_absolute_value)
         squash = cls(factors, scaler.fit(values * factors), FARTHEST * largest * factors)
         if max_absolute_value is None:
-            lowest = np.min(values, axis=0, where=is_finite, initial=np.inf)
-            highest = np.max(values, axis=0, where=is_finite, initial=-np.inf)
             first, last = np.arcsinh(scaler.transform(np.stack([lowest, highest]) * factors))
             squash.ends = first - 1, last + 1
         return squash

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -142,8 +142,8 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
     # Class of the networks, and of the ensemble of folds.
     _network_kind: type[BaseRegularizedMLP]
     _fold_kind: type
-    # Bound of numbers; docs/benchmarks.rst, "Defaults".
-    _max_absolute_value: float | None = 3.0
+    # Parameters of the encoder that are not its defaults.
+    _encoder_parameters: ClassVar[dict[str, Any]] = {}
 
     # -- fit -----------------------------------------------------------------------------------------------
 
@@ -238,9 +238,8 @@ class BaseTabularMLP(FittedTogether, GroupsMixin, DocLink, BaseEstimator):
                 f"cv={cv!r} with n_samples={n_rows}."
             )
         # Arrays whatever the user has set for all transformers: frames are not filled up to one width.
-        encoder = TableEncoder(
-            categorical_features=self.categorical_features, max_absolute_value=self._max_absolute_value
-        ).set_output(transform="default")
+        encoder = TableEncoder(categorical_features=self.categorical_features, **self._encoder_parameters)
+        encoder.set_output(transform="default")
         template = table_pipeline(Blend(self._checked_members(self._n_trained(n_rows), n_columns)), encoder=encoder)
         names = ("cv", "scoring", "n_jobs", "memory_limit", "random_state", "verbose", *self._fold_parameters)
         return self._fold_kind(template, **{name: getattr(self, name) for name in names})

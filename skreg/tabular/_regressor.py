@@ -1,5 +1,7 @@
 """The regressor to start with."""
 
+from typing import ClassVar
+
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,8 +37,9 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
     """Regressor of tables as they are, made of several networks on several folds."""
 
     _network_kind, _fold_kind = RegularizedMLPRegressor, WeightedFoldRegressor
-    # Where a size is to be predicted, those of columns count: a bound would make all large ones one.
-    _max_absolute_value = None
+    # Where a size is to be predicted, those of columns count: a bound would make all large ones one. Chosen with
+    # benchmarks/bench_defaults.py; docs/benchmarks.rst, "Defaults".
+    _encoder_parameters: ClassVar = {"max_absolute_value": None}
     _loss_name = "1 - R²"
     score = BaseTabularMLP.score  # the mixin comes first, and has another
 
